@@ -1,0 +1,305 @@
+//! The socket of `accountd-agent`: what the REST front, `accountd-login` and root may ask.
+//!
+//! A connection carries requests one after the other, each answered with an [`Answer`] or a
+//! [`Refusal`]. After [`AgentRequest::Watch`] it carries [`Revocation`]s instead, each
+//! acknowledged with a [`Revoked`].
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{AccountId, Gid, Uid};
+use crate::login::Proof;
+use crate::name::{NewGroupName, NewUserName, UserName};
+use crate::refusal::Refusal;
+use crate::secret::Secret;
+use crate::text::{Email, FieldPath, FullName};
+
+/// Stands for a caller who has shown a credential; 256 random bits in hexadecimal.
+pub type Handle = Secret;
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AgentRequest {
+    /// REST front: checks a credential once, for a handle.
+    OpenHandle { user: String, password: Secret, source: IpAddr },
+    /// REST front: one operation in the name of a caller.
+    Operate { caller: Handle, operation: Box<Operation> },
+    /// Login: would this key let the user in?
+    OfferKey { user: String, key: Vec<u8>, source: IpAddr },
+    /// Login: who is it, and may they?
+    Decide { user: String, proof: Proof, source: IpAddr },
+    /// Login: turns this connection into a stream of revocations.
+    Watch,
+}
+
+pub type Reply = Result<Answer, Refusal>;
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    Handle(Handle),
+    User(Box<User>),
+    Group(Box<Group>),
+    Users(Page<User>),
+    Groups(Page<Group>),
+    Memberships(Vec<Membership>),
+    Shells(Vec<String>),
+    KeyAcceptable(bool),
+    Decision(Decision),
+    Watching,
+    Done,
+}
+
+/// What the dialects can ask for. Each names its role in the agent's permission table.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Operation {
+    ListUsers(Window),
+    GetUser(AccountId),
+    CreateUser(NewUser),
+    UpdateUser {
+        id: AccountId,
+        change: UserChange,
+    },
+    DeleteUser(AccountId),
+    SetPassword {
+        id: AccountId,
+        password: Secret,
+    },
+    ListMemberships(AccountId),
+    /// Replaces the supplementary groups by those of these names; unknown names are dropped.
+    SetMemberships {
+        id: AccountId,
+        groups: Vec<String>,
+    },
+    ListGroups(Window),
+    GetGroup(AccountId),
+    CreateGroup(NewGroup),
+    UpdateGroup {
+        id: AccountId,
+        change: GroupChange,
+    },
+    DeleteGroup(AccountId),
+    ListShells,
+}
+
+/// A part of a list: items `offset .. offset + limit` in the order of `sort`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Window {
+    pub offset: usize,
+    pub limit: usize,
+    /// First key first; empty means built-in last, then by uid or gid.
+    pub sort: Vec<SortKey>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SortKey {
+    pub by: SortBy,
+    pub direction: Direction,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SortBy {
+    Id,
+    /// uid of users, gid of groups.
+    Number,
+    Name,
+    FullName,
+    Home,
+    Shell,
+    Builtin,
+    Locked,
+    PrimaryGroup,
+    Email,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    Ascending,
+    Descending,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Page<T> {
+    pub items: Vec<T>,
+    /// How many there are in all.
+    pub total: usize,
+}
+
+/// A user as the files and the state store have it. Fields that others wrote into passwd(5) in
+/// another encoding are shown with U+FFFD; they stay as they are on disk.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct User {
+    pub id: AccountId,
+    pub name: String,
+    pub uid: Uid,
+    pub gid: Gid,
+    /// The stable id of the primary group; `None` when no group has that gid.
+    pub primary_group: Option<AccountId>,
+    pub full_name: String,
+    pub email: String,
+    pub home: String,
+    pub shell: String,
+    pub builtin: bool,
+    pub locked: bool,
+    pub password_disabled: bool,
+    pub microsoft_account: bool,
+    /// The hash of shadow(5), without the marks for locked; `*` when there is none.
+    pub unix_hash: String,
+    /// The line of smbpasswd(5), or `*`.
+    pub smb_hash: String,
+    /// The text of `~/.ssh/authorized_keys`, empty when it can't be read.
+    pub ssh_keys: String,
+    /// Supplementary groups, by stable id.
+    pub groups: Vec<AccountId>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Group {
+    pub id: AccountId,
+    pub name: String,
+    pub gid: Gid,
+    pub builtin: bool,
+    /// The member list of group(5).
+    pub members: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Membership {
+    pub id: AccountId,
+    pub name: String,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub struct NewUser {
+    pub name: NewUserName,
+    /// `None`: the first free one of the configured range.
+    pub uid: Option<u32>,
+    pub full_name: FullName,
+    pub email: Email,
+    pub home: FieldPath,
+    /// Permission bits of a home that is made.
+    pub home_mode: u32,
+    pub shell: FieldPath,
+    pub password: NewPassword,
+    pub primary_group: PrimaryGroup,
+    /// Supplementary groups by stable id.
+    pub groups: Vec<AccountId>,
+    /// The text of `authorized_keys`; empty for none.
+    pub ssh_keys: String,
+    pub locked: bool,
+    pub microsoft_account: bool,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NewPassword {
+    Clear(Secret),
+    /// No password login; keys work.
+    Disabled,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PrimaryGroup {
+    Existing(AccountId),
+    /// A group with the user's name: the existing one, or else a new one with the uid as its
+    /// gid where that is free.
+    Private,
+}
+
+/// What to change; `None` leaves a field as it is.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct UserChange {
+    pub name: Option<NewUserName>,
+    pub uid: Option<u32>,
+    pub full_name: Option<FullName>,
+    pub email: Option<Email>,
+    pub home: Option<FieldPath>,
+    pub home_mode: Option<u32>,
+    pub shell: Option<FieldPath>,
+    pub password: Option<Secret>,
+    pub password_disabled: Option<bool>,
+    pub locked: Option<bool>,
+    pub primary_group: Option<AccountId>,
+    pub groups: Option<Vec<AccountId>>,
+    pub ssh_keys: Option<String>,
+    pub microsoft_account: Option<bool>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub struct NewGroup {
+    pub name: NewGroupName,
+    /// `None`: the first free one of the configured range.
+    pub gid: Option<u32>,
+    pub shared_gid: SharedGid,
+}
+
+/// Whether a group may have a gid that another group has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SharedGid {
+    #[default]
+    Refused,
+    Allowed,
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct GroupChange {
+    pub name: Option<NewGroupName>,
+    pub gid: Option<u32>,
+    #[serde(default)]
+    pub shared_gid: SharedGid,
+}
+
+/// The agent's word on a login. To start anything, it has to be opened.
+#[must_use]
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Decision {
+    Granted(Box<Grant>),
+    Refused,
+}
+
+/// Who has logged in, and as what a session of theirs runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Grant {
+    pub account: AccountId,
+    pub name: UserName,
+    pub uid: Uid,
+    pub gid: Gid,
+    /// Supplementary groups, computed from the files.
+    pub groups: Vec<Gid>,
+    /// Bytes of the passwd(5) fields, which need not be UTF-8.
+    pub home: Vec<u8>,
+    pub shell: Vec<u8>,
+    /// What the session sees as `/`; `None`: the file system as it is.
+    pub session_root: Option<Vec<u8>>,
+    /// File mode creation mask of the session (umask(2)).
+    pub umask: u32,
+    pub generation: Generation,
+}
+
+/// Counts the changes that the agent has seen since it started; a decision is good for a session
+/// as long as no revocation of its account has a higher one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Generation(pub u64);
+
+/// Decisions of this account before `generation` are void, and its sessions are to be ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Revocation {
+    pub account: AccountId,
+    pub uid: Uid,
+    pub name: String,
+    pub generation: Generation,
+}
+
+/// Acknowledges a [`Revocation`]: no session of that account is left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Revoked {
+    pub generation: Generation,
+}

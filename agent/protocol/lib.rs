@@ -1,0 +1,20 @@
+//! What the programs of accountd say to each other.
+//!
+//! Two root programs listen on Unix sockets: `accountd-agent` (accounts, decisions) and
+//! `accountd-login` (sessions). Each has one request enum, in [`agent`] and [`login`]. Requests
+//! carry names, ids and secrets, never paths that root would follow.
+
+pub mod agent;
+pub mod client;
+pub mod frame;
+pub mod id;
+pub mod identity;
+pub mod login;
+pub mod name;
+pub mod refusal;
+pub mod secret;
+pub mod socket;
+pub mod text;
+
+#[allow(unsafe_code, reason = "the only unsafe code of this crate: received descriptors")]
+mod sys;

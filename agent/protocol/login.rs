@@ -1,0 +1,78 @@
+//! The socket of `accountd-login`: what the SSH front may ask.
+//!
+//! One connection per SSH connection. It begins with [`LoginRequest::Hello`]; whoever has
+//! authenticated on it may open sessions on it; when it closes, its sessions are ended. Answers
+//! come in the order of the requests; [`LoginEvent::Ended`] may come between them.
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::secret::Secret;
+
+/// Numbers one session of one connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SessionId(pub u64);
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LoginRequest {
+    /// First on each connection: where the client is.
+    Hello { source: IpAddr, port: u16 },
+    /// Would this public key let the user in? Asked before the client signs (RFC 4252 §7).
+    OfferKey { user: String, key: Vec<u8> },
+    /// Lets the user in, or not. A second success on a connection replaces nothing: it is refused.
+    Authenticate { user: String, proof: Proof },
+    /// Starts a session of the authenticated user. The answer carries its socket.
+    Open { service: Service },
+    /// Ends a session that was opened on this connection.
+    Close { session: SessionId },
+}
+
+/// What the client has shown.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Proof {
+    Password(Secret),
+    /// The key blob (RFC 4253 §6.6) whose signature the front has verified.
+    PublicKey(Vec<u8>),
+}
+
+/// What a session runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Service {
+    Sftp,
+}
+
+/// What `accountd-login` sends.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LoginEvent {
+    /// Answer to `Hello`.
+    Welcome,
+    /// Answer to `OfferKey`.
+    KeyAcceptable(bool),
+    /// Answer to `Authenticate`.
+    Authenticated(bool),
+    /// Answer to `Open`; one descriptor, a stream socket, comes with it.
+    Opened(SessionId),
+    /// Answer to `Open`: no session, and a reason that the user may see.
+    NotOpened(String),
+    /// Answer to `Close`.
+    Closed,
+    /// A session is over. Not an answer.
+    Ended { session: SessionId, how: Ending },
+}
+
+/// How a session's program ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ending {
+    Exited(i32),
+    /// The signal's number (signal(7)).
+    Killed(i32),
+    /// The account was disabled, changed or deleted.
+    Revoked,
+}

@@ -1,0 +1,134 @@
+//! Why the agent did not do what it was asked: which field, and what is wrong with it.
+//!
+//! Dialects word these in their own way and choose the status; the agent never sends a status.
+
+use serde::{Deserialize, Serialize};
+
+use crate::name::NameError;
+use crate::text::TextError;
+
+/// What a request may be wrong about. Dialects map these to their own field names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Field {
+    UserName,
+    Uid,
+    FullName,
+    Email,
+    Home,
+    HomeMode,
+    Shell,
+    Password,
+    PrimaryGroup,
+    Groups,
+    SshKeys,
+    GroupName,
+    Gid,
+    Sudo,
+}
+
+/// What is wrong with a field's value.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Problem {
+    #[error("is required")]
+    Required,
+    #[error("must be left out here")]
+    MustBeAbsent,
+    #[error("{0}")]
+    Name(NameError),
+    #[error("{0}")]
+    Text(TextError),
+    #[error("is already in use: {0}")]
+    Duplicate(String),
+    #[error("differs only in case from the existing name {0}")]
+    CaseDuplicate(String),
+    #[error("is reserved")]
+    Reserved,
+    #[error("belongs to a service of this system")]
+    ServiceAccount,
+    #[error("can not be changed on a built-in account")]
+    Builtin,
+    #[error("does not exist: {0}")]
+    NoSuch(String),
+    #[error("is not one of the login shells of this system")]
+    NotAShell,
+    #[error("must lie below one of: {0}")]
+    OutsideRoots(String),
+    #[error("must not be a root of the pool itself")]
+    PoolRoot,
+    #[error("exists and is not a directory")]
+    NotADirectory,
+    #[error("exists and belongs to somebody else")]
+    NotOwned,
+    #[error("is used by {0}")]
+    InUse(String),
+    #[error("must be an octal mode from 0 to 777 that lets the owner read and enter")]
+    BadMode,
+    #[error("has more than {max} entries (it has {actual})")]
+    TooMany { max: usize, actual: usize },
+    #[error("is longer than {max} bytes (it has {actual})")]
+    TooLong { max: usize, actual: usize },
+    #[error("contains a newline, NUL or another control character")]
+    ControlCharacters,
+    #[error("line {line} is not a public key: {reason}")]
+    BadKey { line: usize, reason: String },
+    #[error("can not be kept in a home that is not writable")]
+    HomeNotWritable,
+    #[error("is not supported")]
+    Unsupported,
+}
+
+/// One field and what is wrong with it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Invalid {
+    pub field: Field,
+    pub problem: Problem,
+}
+
+/// Why a request changed nothing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Refusal {
+    /// Every field that is wrong, not only the first.
+    #[error("invalid request")]
+    Invalid(Vec<Invalid>),
+    #[error("no such account")]
+    NotFound,
+    /// Unknown user, wrong password, locked: the caller is not told which.
+    #[error("authentication failed")]
+    BadCredentials,
+    /// The handle is unknown, too old, or its account has changed: send the credentials again.
+    #[error("the caller must authenticate again")]
+    StaleHandle,
+    #[error("not permitted")]
+    NotPermitted,
+    #[error("a built-in account can not be deleted")]
+    BuiltinDelete,
+    /// Another program held the password lock for longer than the deadline.
+    #[error("the account files are locked by another program")]
+    Busy,
+    #[error("no space left for the account files")]
+    NoSpace,
+    /// The public half of an internal error; the agent has logged the rest.
+    #[error("{0}")]
+    Internal(String),
+}
+
+impl Refusal {
+    pub fn invalid(field: Field, problem: Problem) -> Self {
+        Refusal::Invalid(vec![Invalid { field, problem }])
+    }
+}
+
+impl From<NameError> for Problem {
+    fn from(error: NameError) -> Self {
+        Problem::Name(error)
+    }
+}
+
+impl From<TextError> for Problem {
+    fn from(error: TextError) -> Self {
+        Problem::Text(error)
+    }
+}
