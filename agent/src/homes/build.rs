@@ -1,0 +1,190 @@
+//! A new home, made ready under a hidden name before anything is decided.
+
+use std::ffi::CString;
+use std::os::fd::OwnedFd;
+
+use accountd_protocol::id::{Gid, Uid};
+use accountd_protocol::text::FieldPath;
+use nix::errno::Errno;
+use nix::fcntl::AtFlags;
+use nix::sys::stat::{Mode, fstatat};
+
+use super::directory;
+use super::place::{Homes, Parent};
+
+/// The beginning of every hidden name; what is left over of one is removed at the next start.
+pub const HIDDEN_PREFIX: &str = ".accountd-new-";
+
+/// Whose a new file is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Owner {
+    pub uid: Uid,
+    pub gid: Gid,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    #[error("it exists and is not a directory")]
+    NotADirectory,
+    #[error("it exists and belongs to somebody else, or a directory above it does")]
+    NotOwned,
+    #[error("no space is left for it")]
+    NoSpace,
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+}
+
+impl From<Errno> for BuildError {
+    fn from(error: Errno) -> Self {
+        match error {
+            Errno::ENOSPC | Errno::EDQUOT => BuildError::NoSpace,
+            Errno::ENOTDIR | Errno::ELOOP => BuildError::NotADirectory,
+            Errno::EPERM => BuildError::NotOwned,
+            error => BuildError::Io(error.into()),
+        }
+    }
+}
+
+/// A home that is ready to be used. Dropped without [`Prepared::keep`], it is taken away again.
+#[derive(Debug)]
+pub struct Prepared {
+    parent: Parent,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    /// It was there already and is the owner's.
+    Existing,
+    /// It was there, root's and empty (a fresh dataset): filled and handed over in place.
+    Adopted(OwnedFd),
+    /// It stands ready under a hidden name beside its place.
+    Hidden { hidden: CString, name: CString },
+    /// It is the account's from now on.
+    Kept,
+}
+
+impl Homes {
+    /// Makes the home of `owner` ready: the skeleton, then `.ssh/authorized_keys` with `keys`
+    /// unless they are empty, then owner and `mode`.
+    pub fn prepare(&self, home: &FieldPath, owner: Owner, mode: u32, keys: &str) -> Result<Prepared, BuildError> {
+        let parent = self.open_parent(home)?;
+        let mut prepared = Prepared { parent, state: State::Existing };
+        let name = home.components().last().ok_or(Errno::EINVAL)?;
+        let name = CString::new(name).map_err(|_| Errno::EINVAL)?;
+        let result = match fstatat(&prepared.parent.directory, name.as_c_str(), AtFlags::AT_SYMLINK_NOFOLLOW) {
+            Err(Errno::ENOENT) => self.build_hidden(&mut prepared, name, owner, mode, keys),
+            Err(error) => Err(error.into()),
+            Ok(_) => self.take_existing(&mut prepared, name, owner, mode, keys),
+        };
+        result.map(|()| prepared)
+    }
+
+    fn build_hidden(
+        &self,
+        prepared: &mut Prepared,
+        name: CString,
+        owner: Owner,
+        mode: u32,
+        keys: &str,
+    ) -> Result<(), BuildError> {
+        let hidden = hidden_name()?;
+        let home = directory::make_directory(&prepared.parent.directory, &hidden, Mode::S_IRWXU)?;
+        prepared.state = State::Hidden { hidden, name };
+        self.fill(&home, owner, mode, keys)
+    }
+
+    fn take_existing(
+        &self,
+        prepared: &mut Prepared,
+        name: CString,
+        owner: Owner,
+        mode: u32,
+        keys: &str,
+    ) -> Result<(), BuildError> {
+        let home = directory::open_directory(&prepared.parent.directory, name.as_c_str())?;
+        let found = directory::owner_of(&home)?;
+        if found == owner.uid.0 && found != 0 {
+            prepared.state = State::Existing;
+            return Ok(());
+        }
+        if found != 0 || !directory::is_empty(&home)? {
+            return Err(BuildError::NotOwned);
+        }
+        prepared.state = State::Adopted(directory::open_directory(&home, c".")?);
+        self.fill(&home, owner, mode, keys)
+    }
+
+    fn fill(&self, home: &OwnedFd, owner: Owner, mode: u32, keys: &str) -> Result<(), BuildError> {
+        match directory::open_directory(self.root(), c"etc/skel") {
+            Ok(skeleton) => directory::copy_tree(&skeleton, home, owner)?,
+            Err(Errno::ENOENT) => {}
+            Err(error) => return Err(error.into()),
+        }
+        if !keys.is_empty() {
+            write_keys(home, owner, keys)?;
+        }
+        directory::give(home, owner, Mode::from_bits_truncate(mode & 0o777))?;
+        Ok(nix::unistd::fsync(home)?)
+    }
+}
+
+/// The key file of a home that only root can reach yet.
+fn write_keys(home: &OwnedFd, owner: Owner, keys: &str) -> Result<(), BuildError> {
+    let ssh = match directory::make_directory(home, c".ssh", Mode::S_IRWXU) {
+        Err(Errno::EEXIST) => directory::open_directory(home, c".ssh")?,
+        made => made?,
+    };
+    match nix::unistd::unlinkat(&ssh, c"authorized_keys", nix::unistd::UnlinkatFlags::NoRemoveDir) {
+        Ok(()) | Err(Errno::ENOENT) => {}
+        Err(error) => return Err(error.into()),
+    }
+    directory::write_file(&ssh, c"authorized_keys", keys.as_bytes(), owner, Mode::from_bits_truncate(0o600))?;
+    directory::give(&ssh, owner, Mode::S_IRWXU)?;
+    Ok(nix::unistd::fsync(&ssh)?)
+}
+
+impl Prepared {
+    /// The hidden and the final name, where the home has still to be renamed.
+    pub fn hidden(&self) -> Option<(&str, &str)> {
+        match &self.state {
+            State::Hidden { hidden, name } => Some((hidden.to_str().ok()?, name.to_str().ok()?)),
+            State::Existing | State::Adopted(_) | State::Kept => None,
+        }
+    }
+
+    /// Whether the home was the owner's before; its content has been left alone.
+    pub fn existed(&self) -> bool {
+        matches!(self.state, State::Existing)
+    }
+
+    /// The account exists now: nothing is taken away any more.
+    pub fn keep(mut self) {
+        self.state = State::Kept;
+    }
+}
+
+impl Drop for Prepared {
+    fn drop(&mut self) {
+        // What can't be removed here is found by its prefix at the next start.
+        match std::mem::replace(&mut self.state, State::Kept) {
+            State::Kept => return,
+            State::Existing => {}
+            State::Hidden { hidden, .. } => {
+                let _ = directory::remove_tree(&self.parent.directory, &hidden);
+            }
+            State::Adopted(home) => {
+                let root = Owner { uid: Uid::ROOT, gid: Gid::ROOT };
+                let _ = directory::give(&home, root, Mode::from_bits_truncate(0o755));
+                let _ = directory::remove_content(&home);
+            }
+        }
+        self.parent.discard();
+    }
+}
+
+fn hidden_name() -> Result<CString, BuildError> {
+    let mut bytes = [0; 8];
+    getrandom::fill(&mut bytes).map_err(|_| Errno::EIO)?;
+    CString::new(format!("{HIDDEN_PREFIX}{:016x}", u64::from_le_bytes(bytes))).map_err(|_| Errno::EINVAL.into())
+}

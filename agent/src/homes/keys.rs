@@ -1,0 +1,73 @@
+//! Reading `~/.ssh/authorized_keys` with the user's own rights (sshd_config(5), StrictModes).
+
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+use accountd_protocol::identity::Identity;
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
+use nix::sys::stat::{FileStat, fstat};
+
+use super::directory;
+use crate::identity::authorized_keys::MAX_BYTES;
+use crate::sys::filesystem_identity::with_filesystem_identity;
+
+/// Whether owner and mode of the file and the directories above it count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Strictness {
+    /// For a login: home, `.ssh` and the file must be the user's or root's, and writable by
+    /// nobody else.
+    Login,
+    /// For showing the text to an administrator.
+    Display,
+}
+
+/// The text of the key file of the user `identity` with this home; empty when there is none, or
+/// when it may not be used. At most [`MAX_BYTES`]; a longer file counts as none.
+///
+/// A thread with the user's file system identity opens it, so that a home on a file system that
+/// root can't read works and a key file that the user can't read doesn't.
+pub fn read_authorized_keys(root: &OwnedFd, home: &Path, identity: &Identity, strictness: Strictness) -> String {
+    let read = || read_as_user(root, home, identity, strictness);
+    match with_filesystem_identity(identity, read) {
+        Ok(Ok(text)) => text,
+        Ok(Err(_)) | Err(_) => String::new(),
+    }
+}
+
+fn read_as_user(root: &OwnedFd, home: &Path, identity: &Identity, strictness: Strictness) -> std::io::Result<String> {
+    let home = open_home(root, home)?;
+    let ssh = directory::open_below(&home, c".ssh", OFlag::O_PATH | OFlag::O_DIRECTORY)?;
+    let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
+    let file = directory::open_below(&ssh, c"authorized_keys", flags)?;
+    let status = fstat(&file)?;
+    let usable =
+        directory::kind(&status) == libc::S_IFREG && usize::try_from(status.st_size).is_ok_and(|s| s <= MAX_BYTES);
+    let trusted = strictness == Strictness::Display
+        || [fstat(&home)?, fstat(&ssh)?, status].iter().all(|status| is_private(status, identity));
+    if !usable || !trusted {
+        return Err(Errno::EACCES.into());
+    }
+    let mut text = String::new();
+    File::from(file).take(MAX_BYTES as u64).read_to_string(&mut text)?;
+    Ok(text)
+}
+
+/// The home itself may be reached over symbolic links that the administrator made; they are
+/// followed with the user's rights, inside the root directory.
+fn open_home(root: &OwnedFd, home: &Path) -> nix::Result<OwnedFd> {
+    let resolve = ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS;
+    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    loop {
+        match openat2(root, home, OpenHow::new().flags(flags).resolve(resolve)) {
+            Err(Errno::EAGAIN | Errno::EINTR) => {}
+            result => return result,
+        }
+    }
+}
+
+fn is_private(status: &FileStat, identity: &Identity) -> bool {
+    (status.st_uid == 0 || status.st_uid == identity.uid.0) && status.st_mode & 0o022 == 0
+}

@@ -1,0 +1,16 @@
+//! Home directories: where they may lie, how they come to be, the keys in them.
+//!
+//! Everything is done through directory descriptors from the root directory down, and no
+//! component may be a symbolic link (openat2(2)): whoever owns a part of the path can not lead
+//! root elsewhere.
+
+mod build;
+mod directory;
+mod keys;
+mod place;
+mod worker;
+
+pub use build::{Owner, Prepared};
+pub use keys::{Strictness, read_authorized_keys};
+pub use place::{HomeKind, Homes};
+pub use worker::{WorkError, Worker, run_worker};

@@ -1,0 +1,130 @@
+//! Where a home may lie.
+
+use std::ffi::CString;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+use accountd_protocol::id::Uid;
+use accountd_protocol::refusal::Problem;
+use accountd_protocol::text::FieldPath;
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, open};
+use nix::sys::stat::{Mode, fstat};
+use nix::unistd::{UnlinkatFlags, unlinkat};
+
+use super::directory;
+
+/// The home of an account that has none (Debian's and FreeNAS' convention).
+const NONE: &str = "/nonexistent";
+const ROOTS_OWN: &str = "/root";
+
+/// What a home field means for the file system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HomeKind {
+    /// There is no directory and none is made.
+    None,
+    /// A directory that is root's business and is there already.
+    RootsOwn,
+    /// A directory below one of the home roots, made where it is missing.
+    Made,
+}
+
+/// The places below which homes are made.
+#[derive(Debug)]
+pub struct Homes {
+    root: OwnedFd,
+    /// Directories whose children are pools: a home lies in an existing pool, not beside it.
+    pools: Vec<FieldPath>,
+}
+
+/// The opened parent directory of a home and what had to be made on the way to it.
+#[derive(Debug)]
+pub struct Parent {
+    pub directory: OwnedFd,
+    /// (parent, name) of each directory that was made, outermost first.
+    made: Vec<(OwnedFd, CString)>,
+}
+
+impl Homes {
+    /// `root` is the machine's root directory; `pools` are paths below it.
+    pub fn new(root: &Path, pools: Vec<FieldPath>) -> nix::Result<Self> {
+        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        Ok(Self { root: open(root, flags, Mode::empty())?, pools })
+    }
+
+    /// The machine's root directory.
+    pub fn root(&self) -> &OwnedFd {
+        &self.root
+    }
+
+    /// What `home` would be for a user with `uid`, or why it can't be that user's.
+    pub fn judge(&self, home: &FieldPath, uid: Uid) -> Result<HomeKind, Problem> {
+        match home.as_str() {
+            NONE => return Ok(HomeKind::None),
+            ROOTS_OWN if uid == Uid::ROOT => return Ok(HomeKind::RootsOwn),
+            _ => {}
+        }
+        let pool_of = |roots: &FieldPath| home.is_within(roots).then(|| roots.components().count() + 1);
+        let Some(pool_depth) = self.pools.iter().filter_map(pool_of).max() else {
+            return Err(self.outside());
+        };
+        let parts: Vec<&str> = home.components().collect();
+        let pool = parts.get(..pool_depth).ok_or_else(|| self.outside())?.join("/");
+        if directory::open_below(&self.root, pool.as_str(), OFlag::O_PATH | OFlag::O_DIRECTORY).is_err() {
+            return Err(self.outside());
+        }
+        if parts.len() == pool_depth { Err(Problem::PoolRoot) } else { Ok(HomeKind::Made) }
+    }
+
+    fn outside(&self) -> Problem {
+        Problem::OutsideRoots(self.pools.iter().map(|pool| format!("{pool}/POOL")).collect::<Vec<_>>().join(", "))
+    }
+
+    /// Opens the directory that `home` lies in and makes what is missing on the way, root's and
+    /// 0755. A directory that is another user's to change is not walked through.
+    pub fn open_parent(&self, home: &FieldPath) -> nix::Result<Parent> {
+        let parts: Vec<&str> = home.components().collect();
+        let (_, above) = parts.split_last().ok_or(Errno::EINVAL)?;
+        let mut parent = Parent { directory: directory::open_directory(&self.root, c".")?, made: Vec::new() };
+        for part in above {
+            let name = CString::new(*part).map_err(|_| Errno::EINVAL)?;
+            let next = match directory::open_directory(&parent.directory, name.as_c_str()) {
+                Err(Errno::ENOENT) => parent.make(&name),
+                found => found,
+            };
+            match next.and_then(trusted) {
+                Ok(next) => parent.directory = next,
+                Err(error) => {
+                    parent.discard();
+                    return Err(error);
+                }
+            }
+        }
+        Ok(parent)
+    }
+}
+
+impl Parent {
+    fn make(&mut self, name: &CString) -> nix::Result<OwnedFd> {
+        let made = directory::make_directory(&self.directory, name, Mode::from_bits_truncate(0o755))?;
+        let above = directory::open_directory(&self.directory, c".")?;
+        nix::unistd::fsync(&above)?;
+        self.made.push((above, name.clone()));
+        Ok(made)
+    }
+
+    /// Takes away again what was made on the way, unless somebody uses it by now.
+    pub fn discard(&mut self) {
+        for (above, name) in self.made.drain(..).rev() {
+            // A directory that is no longer empty belongs to somebody; it stays.
+            let _ = unlinkat(&above, name.as_c_str(), UnlinkatFlags::RemoveDir);
+        }
+    }
+}
+
+/// A directory in which only root can rename what is in it, or where the sticky bit says so.
+fn trusted(directory: OwnedFd) -> nix::Result<OwnedFd> {
+    let status = fstat(&directory)?;
+    let open_to_others = status.st_mode & 0o002 != 0 && status.st_mode & libc::S_ISVTX == 0;
+    if status.st_uid != 0 || open_to_others { Err(Errno::EPERM) } else { Ok(directory) }
+}

@@ -1,0 +1,5 @@
+//! Who is it, and may they: passwords, keys, handles, permissions.
+
+mod address_pattern;
+pub mod authorized_keys;
+pub mod hash;
