@@ -45,6 +45,8 @@ pub enum Problem {
     CaseDuplicate(String),
     #[error("is reserved")]
     Reserved,
+    #[error("can not be chosen: none is free")]
+    NoneFree,
     #[error("belongs to a service of this system")]
     ServiceAccount,
     #[error("can not be changed on a built-in account")]

@@ -1,8 +1,53 @@
 //! accountd-agent: the root program that decides who is who and makes accounts real.
 
-pub mod homes;
-pub mod identity;
-pub mod samba;
+mod accounts;
+mod agent;
+mod arguments;
+pub mod database;
+mod error;
+mod homes;
+mod identity;
+mod revocations;
+mod samba;
+mod server;
 
 #[allow(unsafe_code, reason = "libcrypt and per-thread file system identity have no safe wrappers")]
 mod sys;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Parser;
+use tracing::info;
+
+use crate::agent::Agent;
+use crate::arguments::Arguments;
+use crate::error::Error;
+use crate::homes::{WORKER_ARGUMENT, run_worker};
+
+/// The whole program: the agent, or one of its own children at work in a home.
+pub fn run() -> ExitCode {
+    if std::env::args_os().nth(1).is_some_and(|argument| argument == WORKER_ARGUMENT) {
+        return report(run_worker(std::io::stdin().lock()));
+    }
+    tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).with_target(false).init();
+    report(serve(&Arguments::parse()))
+}
+
+fn serve(arguments: &Arguments) -> Result<(), Error> {
+    nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));
+    let agent = Arc::new(Agent::open(arguments)?);
+    let listener = server::listen(&arguments.socket)?;
+    info!(socket = %arguments.socket.display(), "accounts are kept");
+    server::serve(&agent, &listener)
+}
+
+fn report(result: Result<(), impl std::fmt::Display>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("accountd-agent: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,1 +1,7 @@
-fn main() {}
+//! accountd-agent: see `--help` and the library.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    accountd_agent::run()
+}

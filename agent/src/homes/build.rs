@@ -188,3 +188,18 @@ fn hidden_name() -> Result<CString, BuildError> {
     getrandom::fill(&mut bytes).map_err(|_| Errno::EIO)?;
     CString::new(format!("{HIDDEN_PREFIX}{:016x}", u64::from_le_bytes(bytes))).map_err(|_| Errno::EINVAL.into())
 }
+
+/// Removes what a crash left of homes that were being made.
+pub fn sweep(root: &std::path::Path, parents: &[String]) {
+    let Ok(homes) = Homes::new(root, Vec::new()) else { return };
+    for parent in parents {
+        let Ok(directory) = directory::open_directory(homes.root(), parent.trim_start_matches('/')) else { continue };
+        for name in directory::entries(&directory).unwrap_or_default() {
+            if name.to_bytes().starts_with(HIDDEN_PREFIX.as_bytes())
+                && let Err(error) = directory::remove_tree(&directory, &name)
+            {
+                tracing::warn!(%error, parent, "cannot remove what is left of a new home");
+            }
+        }
+    }
+}

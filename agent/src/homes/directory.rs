@@ -136,7 +136,7 @@ pub fn remove_tree(parent: &impl AsFd, name: &CStr) -> nix::Result<()> {
 }
 
 /// The names in a directory, without `.` and `..`.
-fn entries(directory: &impl AsFd) -> nix::Result<Vec<CString>> {
+pub fn entries(directory: &impl AsFd) -> nix::Result<Vec<CString>> {
     let listed = Dir::from_fd(open_below(directory, c".", OFlag::O_RDONLY | OFlag::O_DIRECTORY)?)?;
     let mut names = Vec::new();
     for entry in listed {

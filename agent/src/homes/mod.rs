@@ -10,7 +10,8 @@ mod keys;
 mod place;
 mod worker;
 
-pub use build::{Owner, Prepared};
+pub use build::{BuildError, Owner, Prepared, sweep};
+pub use directory::open_directory;
 pub use keys::{Strictness, read_authorized_keys};
 pub use place::{HomeKind, Homes};
-pub use worker::{WorkError, Worker, run_worker};
+pub use worker::{WORKER_ARGUMENT, WorkError, Worker, run_worker};

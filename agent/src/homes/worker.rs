@@ -44,8 +44,16 @@ struct Order {
     groups: Vec<Gid>,
     root: PathBuf,
     home: PathBuf,
+    work: Work,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Work {
     /// The new text of `authorized_keys`; empty removes the file.
-    keys: String,
+    Keys(String),
+    /// Permission bits of the home itself.
+    Mode(u32),
 }
 
 /// Starts such children.
@@ -64,13 +72,22 @@ impl Worker {
     /// Replaces the key file in the user's home; an empty text removes it. On success it is on
     /// disk, 0600 in a 0700 directory.
     pub fn write_keys(&self, identity: &Identity, home: &Path, keys: &str) -> Result<(), WorkError> {
+        self.order(identity, home, Work::Keys(keys.to_owned()))
+    }
+
+    /// Sets the permission bits of the user's home.
+    pub fn set_mode(&self, identity: &Identity, home: &Path, mode: u32) -> Result<(), WorkError> {
+        self.order(identity, home, Work::Mode(mode))
+    }
+
+    fn order(&self, identity: &Identity, home: &Path, work: Work) -> Result<(), WorkError> {
         let order = Order {
             uid: identity.uid,
             gid: identity.gid,
             groups: identity.groups.clone(),
             root: self.root.clone(),
             home: home.to_owned(),
-            keys: keys.to_owned(),
+            work,
         };
         self.run(&order)
     }
@@ -106,7 +123,11 @@ pub fn run_worker(input: impl Read) -> Result<(), WorkError> {
     Identity { uid: order.uid, gid: order.gid, groups: order.groups.clone() }.assume()?;
     nix::sys::stat::umask(Mode::from_bits_truncate(0o077));
     let home = open_home(&order).map_err(|error| failed("open the home", error))?;
-    if order.keys.is_empty() { remove_keys(&home) } else { replace_keys(&home, &order) }
+    match &order.work {
+        Work::Keys(keys) if keys.is_empty() => remove_keys(&home),
+        Work::Keys(keys) => replace_keys(&home, &order, keys),
+        Work::Mode(mode) => set_mode(&home, *mode),
+    }
 }
 
 fn open_home(order: &Order) -> nix::Result<OwnedFd> {
@@ -114,6 +135,12 @@ fn open_home(order: &Order) -> nix::Result<OwnedFd> {
     let root = open(&order.root, flags, Mode::empty())?;
     let home = order.home.strip_prefix("/").map_err(|_| Errno::EINVAL)?;
     directory::open_directory(&root, home)
+}
+
+fn set_mode(home: &OwnedFd, mode: u32) -> Result<(), WorkError> {
+    let home = directory::open_directory(home, c".").map_err(|error| failed("open the home", error))?;
+    let mode = Mode::from_bits_truncate(mode & 0o777);
+    nix::sys::stat::fchmod(&home, mode).map_err(|error| failed("set the mode of the home", error))
 }
 
 fn remove_keys(home: &OwnedFd) -> Result<(), WorkError> {
@@ -128,7 +155,7 @@ fn remove_keys(home: &OwnedFd) -> Result<(), WorkError> {
     nix::unistd::fsync(&ssh).map_err(|error| failed("sync .ssh", error))
 }
 
-fn replace_keys(home: &OwnedFd, order: &Order) -> Result<(), WorkError> {
+fn replace_keys(home: &OwnedFd, order: &Order, keys: &str) -> Result<(), WorkError> {
     let ssh = match directory::open_directory(home, c".ssh") {
         Err(Errno::ENOENT) => directory::make_directory(home, c".ssh", Mode::S_IRWXU),
         opened => opened,
@@ -139,7 +166,7 @@ fn replace_keys(home: &OwnedFd, order: &Order) -> Result<(), WorkError> {
         Err(error) => return Err(failed("remove an old temporary file", error)),
     }
     let owner = Owner { uid: order.uid, gid: order.gid };
-    directory::write_file(&ssh, TEMPORARY, order.keys.as_bytes(), owner, Mode::from_bits_truncate(0o600))
+    directory::write_file(&ssh, TEMPORARY, keys.as_bytes(), owner, Mode::from_bits_truncate(0o600))
         .map_err(|source| WorkError::File { doing: "write the keys", source })?;
     renameat(&ssh, TEMPORARY, &ssh, c"authorized_keys").map_err(|error| failed("replace authorized_keys", error))?;
     nix::sys::stat::fchmod(&ssh, Mode::S_IRWXU).map_err(|error| failed("set the mode of .ssh", error))?;

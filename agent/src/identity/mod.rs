@@ -2,4 +2,7 @@
 
 mod address_pattern;
 pub mod authorized_keys;
+pub mod decide;
+pub mod handles;
 pub mod hash;
+pub mod permission;

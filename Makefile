@@ -1,0 +1,33 @@
+# Everything that is done with this project; each target installs what it needs.
+SHELL := /bin/bash
+PACKAGES := gcc g++ make cmake perl pkg-config libcrypt-dev git curl openssh-client openssh-sftp-server openssh-server passwd strace sudo tcsh rsync
+.PHONY: run test bench lint deny tools
+
+run: tools
+	cargo build --locked --release --workspace
+	exec target/release/accountd sandbox --root .sandbox
+
+test: tools
+	cargo build --locked --workspace
+	cargo test --locked --workspace
+
+bench: tools
+	cargo build --locked --release --workspace
+	cargo bench --locked
+
+lint:
+	cargo fmt --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+
+deny:
+	.ci/deny
+
+# Debian packages that are missing; needs root only when there are any.
+tools:
+	@missing=$$(for p in $(PACKAGES); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \
+	if [ -n "$$missing" ]; then \
+		echo "installing:" $$missing; \
+		apt-get update -q >/dev/null && \
+		DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -q --no-install-recommends $$missing >/dev/null; \
+	fi
+	@command -v cargo >/dev/null || { echo "cargo is missing: install Rust 1.95 or newer (rustup.rs)"; exit 1; }

@@ -1,0 +1,255 @@
+//! A new user: everything that can fail is done before the lock, then one change.
+
+use accountd_protocol::agent::{NewPassword, NewUser, PrimaryGroup, User};
+use accountd_protocol::id::{AccountId, Gid, Uid};
+use accountd_protocol::name::NewGroupName;
+use accountd_protocol::refusal::{Field, Problem, Refusal};
+use accountd_protocol::secret::Secret;
+
+use super::check::{Faults, free_group_name, free_user_name, usable_keys, usable_mode, usable_password};
+use super::memberships;
+use super::show::NO_HASH;
+use crate::agent::{Agent, Reservation, now};
+use crate::arguments::SharedUid;
+use crate::database::{Action, Draft, FileKind, Line, View};
+use crate::error::Error;
+use crate::homes::{BuildError, HomeKind, Owner, Prepared};
+use crate::samba::{self, Flags};
+
+/// Automatically chosen uids and gids.
+pub const ID_RANGE: std::ops::RangeInclusive<u32> = 3000..=60_000;
+const SECONDS_A_DAY: u64 = 86_400;
+
+/// A request whose every field has been found good.
+struct Plan {
+    request: NewUser,
+    uid: Uid,
+    group: PlannedGroup,
+    groups: Vec<String>,
+    home: HomeKind,
+    mode: u32,
+    keys: String,
+    shared_uid: SharedUid,
+}
+
+/// The primary group and whether it has still to be made.
+#[derive(Clone)]
+enum PlannedGroup {
+    Existing(Gid),
+    New(NewGroupName, Gid),
+}
+
+impl PlannedGroup {
+    fn gid(&self) -> Gid {
+        match self {
+            PlannedGroup::Existing(gid) | PlannedGroup::New(_, gid) => *gid,
+        }
+    }
+}
+
+/// The secrets of an account, ready to be written.
+pub struct Hashes {
+    pub unix: String,
+    /// The smbpasswd(5) line is made when name and uid are certain.
+    pub clear: Option<Secret>,
+}
+
+impl Agent {
+    pub(crate) fn create_user(&self, request: NewUser) -> Result<User, Refusal> {
+        let (plan, numbers) = self.plan(request)?;
+        let hashes = self.hashes_of(&plan.request.password)?;
+        let prepared = self.prepare_home(&plan)?;
+        let action = prepared.as_ref().and_then(|prepared| publish_action(&plan, prepared));
+        let existed = prepared.as_ref().is_some_and(Prepared::existed);
+        let (keys, home) = (plan.keys.clone(), plan.request.home.clone());
+        let (id, _) = self.database.change(move |draft| enter(draft, &plan, &hashes, action))?;
+        if let Some(prepared) = prepared {
+            prepared.keep();
+        }
+        drop(numbers);
+        if existed && !keys.is_empty() {
+            self.write_keys(id, home.as_str(), &keys)?;
+        }
+        self.get_user(id)
+    }
+
+    fn plan(&self, request: NewUser) -> Result<(Plan, Vec<Reservation<'_>>), Refusal> {
+        let view = self.database.view();
+        let (mut faults, mut numbers) = (Faults::default(), Vec::new());
+        faults.take(Field::UserName, free_user_name(&view, request.name.as_str()));
+        let uid = match request.uid {
+            Some(uid) => faults.take(Field::Uid, self.usable_uid(&view, uid).map(|()| uid)),
+            None => {
+                let chosen = self.reserve(|reserved| view.free_uid(ID_RANGE, reserved));
+                let chosen = faults.take(Field::Uid, chosen.ok_or(Problem::NoneFree));
+                let uid = chosen.as_ref().map(|reservation| reservation.number);
+                numbers.extend(chosen);
+                uid
+            }
+        };
+        faults.take(Field::Shell, self.known_shell(&request.shell));
+        let home = faults.take(Field::Home, self.homes.judge(&request.home, Uid(uid.unwrap_or(u32::MAX))));
+        let mode = faults.take(Field::HomeMode, usable_mode(request.home_mode));
+        let groups = faults.take(Field::Groups, self.known_groups(&view, &request.groups));
+        let keys = faults.take(Field::SshKeys, usable_keys(&request.ssh_keys));
+        if keys.as_ref().is_some_and(|keys| !keys.is_empty()) && home == Some(HomeKind::None) {
+            faults.add(Field::SshKeys, Problem::HomeNotWritable);
+        }
+        if let NewPassword::Clear(password) = &request.password {
+            faults.take(Field::Password, usable_password(password));
+        }
+        let group = faults.take(Field::PrimaryGroup, self.primary_group(&view, &request, uid, &mut numbers));
+        drop(view);
+        faults.none()?;
+        let complete = uid.zip(group).zip(home.zip(mode)).zip(groups.zip(keys));
+        let (((uid, group), (home, mode)), (groups, keys)) =
+            complete.ok_or_else(|| Refusal::Internal("internal error".into()))?;
+        let shared_uid = self.shared_uid();
+        Ok((Plan { request, uid: Uid(uid), group, groups, home, mode, keys, shared_uid }, numbers))
+    }
+
+    /// The group of a request: an existing one, or one of the user's own. An existing group with
+    /// the user's name is taken unless it gives rights.
+    fn primary_group<'a>(
+        &'a self,
+        view: &View,
+        request: &NewUser,
+        uid: Option<u32>,
+        numbers: &mut Vec<Reservation<'a>>,
+    ) -> Result<PlannedGroup, Problem> {
+        match &request.primary_group {
+            PrimaryGroup::Existing(id) => {
+                let group = view.group(*id).ok_or_else(|| Problem::NoSuch(id.to_string()))?;
+                if self.is_service_gid(view, group.gid.0) {
+                    return Err(Problem::ServiceAccount);
+                }
+                Ok(PlannedGroup::Existing(group.gid))
+            }
+            PrimaryGroup::Private => match view.group_named(request.name.as_str()) {
+                Some(group) if group.is_builtin() => Err(Problem::Duplicate(group.name.clone())),
+                Some(group) => Ok(PlannedGroup::Existing(group.gid)),
+                None => {
+                    free_group_name(view, request.name.as_str())?;
+                    let gid = self.private_gid(view, uid, numbers).ok_or(Problem::NoneFree)?;
+                    Ok(PlannedGroup::New((&request.name).into(), Gid(gid)))
+                }
+            },
+        }
+    }
+
+    /// The uid where it is free as a gid, else the first free one, which is then held.
+    fn private_gid<'a>(&'a self, view: &View, uid: Option<u32>, numbers: &mut Vec<Reservation<'a>>) -> Option<u32> {
+        let same = uid.filter(|uid| view.names_of_gid(*uid).is_empty() && self.usable_gid(view, *uid).is_ok());
+        same.or_else(|| {
+            let chosen = self.reserve(|reserved| view.free_gid(ID_RANGE, reserved))?;
+            let gid = chosen.number;
+            numbers.push(chosen);
+            Some(gid)
+        })
+    }
+
+    pub(super) fn hashes_of(&self, password: &NewPassword) -> Result<Hashes, Refusal> {
+        match password {
+            NewPassword::Disabled => Ok(Hashes { unix: NO_HASH.into(), clear: None }),
+            NewPassword::Clear(password) => {
+                let unix = self.hashes.hash(password).map_err(|error| Error::Hash(error).into_refusal())?;
+                Ok(Hashes { unix, clear: Some(password.clone()) })
+            }
+        }
+    }
+
+    fn prepare_home(&self, plan: &Plan) -> Result<Option<Prepared>, Refusal> {
+        match plan.home {
+            HomeKind::None | HomeKind::RootsOwn => Ok(None),
+            HomeKind::Made => {
+                let owner = Owner { uid: plan.uid, gid: plan.group.gid() };
+                self.make_home(plan.request.home.as_str(), owner, plan.mode, &plan.keys).map(Some)
+            }
+        }
+    }
+
+    /// Makes a home ready; faults are worded for the home field.
+    pub(super) fn make_home(&self, home: &str, owner: Owner, mode: u32, keys: &str) -> Result<Prepared, Refusal> {
+        let path = accountd_protocol::text::FieldPath::new(home)
+            .map_err(|error| Refusal::invalid(Field::Home, error.into()))?;
+        self.database.remember_home_parent(parent_of(home))?;
+        self.homes.prepare(&path, owner, mode, keys).map_err(|error| match error {
+            BuildError::NotADirectory => Refusal::invalid(Field::Home, Problem::NotADirectory),
+            BuildError::NotOwned => Refusal::invalid(Field::Home, Problem::NotOwned),
+            BuildError::NoSpace => Refusal::NoSpace,
+            BuildError::Io(_) => Error::Home { home: home.to_owned(), source: error }.into_refusal(),
+        })
+    }
+}
+
+pub fn parent_of(home: &str) -> &str {
+    home.rsplit_once('/').map_or("/", |(parent, _)| parent)
+}
+
+fn publish_action(plan: &Plan, prepared: &Prepared) -> Option<Action> {
+    let (hidden, name) = prepared.hidden()?;
+    let parent = parent_of(plan.request.home.as_str()).to_owned();
+    Some(Action::PublishHome { parent, hidden: hidden.to_owned(), name: name.to_owned() })
+}
+
+/// Under the lock: what was free has to be free still; then the lines.
+fn enter(draft: &mut Draft<'_>, plan: &Plan, hashes: &Hashes, action: Option<Action>) -> Result<AccountId, Refusal> {
+    let name = plan.request.name.as_str();
+    free_user_name(draft, name).map_err(|problem| Refusal::invalid(Field::UserName, problem))?;
+    enter_group(draft, plan)?;
+    let request = &plan.request;
+    let shell = request.shell.as_str();
+    let passwd =
+        format!("{name}:x:{}:{}:{}:{}:{shell}", plan.uid, plan.group.gid(), request.full_name, request.home.as_str());
+    draft.set_line(FileKind::Passwd, name, Some(line(&passwd)));
+    let mark = if request.locked { "!" } else { "" };
+    let today = now() / SECONDS_A_DAY;
+    let shadow = format!("{name}:{mark}{}:{today}:0:99999:7:::", hashes.unix);
+    draft.set_line(FileKind::Shadow, name, Some(line(&shadow)));
+    if let Some(clear) = &hashes.clear {
+        let flags = if request.locked { Flags::Disabled } else { Flags::Enabled };
+        let samba = samba::line(name, plan.uid, clear, flags, now());
+        draft.set_line(FileKind::Smbpasswd, name, Some(line(&samba)));
+    }
+    memberships::replace(draft, name, &plan.groups);
+    if let Some(action) = action {
+        draft.after_commit(action);
+    }
+    Ok(draft.add_user(name, plan.uid, request.email.as_str(), request.microsoft_account))
+}
+
+/// The uid and the primary group, if nobody has taken them meanwhile.
+fn enter_group(draft: &mut Draft<'_>, plan: &Plan) -> Result<(), Refusal> {
+    let may_share = plan.request.uid.is_some() && plan.shared_uid == SharedUid::Allowed;
+    if let Some(owner) = draft.names_of_uid(plan.uid.0).first().filter(|_| !may_share) {
+        return Err(Refusal::invalid(Field::Uid, Problem::Duplicate(owner.clone())));
+    }
+    match &plan.group {
+        PlannedGroup::Existing(gid) if draft.names_of_gid(gid.0).is_empty() => {
+            Err(Refusal::invalid(Field::PrimaryGroup, Problem::NoSuch(gid.to_string())))
+        }
+        PlannedGroup::Existing(_) => Ok(()),
+        PlannedGroup::New(name, gid) => {
+            let taken = |problem| Refusal::invalid(Field::PrimaryGroup, problem);
+            free_group_name(draft, name.as_str()).map_err(taken)?;
+            if let Some(owner) = draft.names_of_gid(gid.0).first() {
+                return Err(taken(Problem::Duplicate(owner.clone())));
+            }
+            write_group(draft, name.as_str(), *gid);
+            Ok(())
+        }
+    }
+}
+
+/// The lines and the row of a new group.
+pub fn write_group(draft: &mut Draft<'_>, name: &str, gid: Gid) -> AccountId {
+    draft.set_line(FileKind::Group, name, Some(line(&format!("{name}:x:{gid}:"))));
+    if draft.file(FileKind::Gshadow).lines().next().is_some() {
+        draft.set_line(FileKind::Gshadow, name, Some(line(&format!("{name}:!::"))));
+    }
+    draft.add_group(name, gid)
+}
+
+pub fn line(text: &str) -> Line {
+    Line::from(text.as_bytes())
+}

@@ -1,0 +1,143 @@
+//! Groups: create, change, delete.
+
+use accountd_protocol::agent::{Group, GroupChange, NewGroup, SharedGid};
+use accountd_protocol::id::{AccountId, Gid};
+use accountd_protocol::refusal::{Field, Problem, Refusal};
+
+use super::check::{Faults, free_group_name};
+use super::create::{ID_RANGE, write_group};
+use super::delete::remove_group;
+use crate::agent::Agent;
+use crate::database::entry::{group, gshadow, passwd};
+use crate::database::{Draft, FileKind, GroupRow, View};
+
+/// Where users go whose primary group is deleted.
+const LAST_RESORT: [&str; 2] = ["nobody", "nogroup"];
+
+impl Agent {
+    pub(crate) fn create_group(&self, request: NewGroup) -> Result<Group, Refusal> {
+        let view = self.database.view();
+        let mut faults = Faults::default();
+        faults.take(Field::GroupName, free_group_name(&view, request.name.as_str()));
+        if let Some(gid) = request.gid {
+            faults
+                .take(Field::Gid, self.usable_gid(&view, gid).and_then(|()| unshared(&view, gid, request.shared_gid)));
+        }
+        drop(view);
+        faults.none()?;
+        let (id, _) = self.database.change(move |draft| {
+            let taken = |problem| Refusal::invalid(Field::GroupName, problem);
+            free_group_name(draft, request.name.as_str()).map_err(taken)?;
+            let gid = match request.gid {
+                Some(gid) => unshared(draft, gid, request.shared_gid).map(|()| gid),
+                None => draft.first_free_gid(ID_RANGE).ok_or(Problem::NoneFree),
+            };
+            let gid = gid.map_err(|problem| Refusal::invalid(Field::Gid, problem))?;
+            Ok(write_group(draft, request.name.as_str(), Gid(gid)))
+        })?;
+        self.get_group(id)
+    }
+
+    pub(crate) fn update_group(&self, id: AccountId, change: GroupChange) -> Result<Group, Refusal> {
+        let view = self.database.view();
+        let row = view.group(id).cloned().ok_or(Refusal::NotFound)?;
+        let mut faults = Faults::default();
+        if let Some(name) = change.name.as_ref().filter(|name| name.as_str() != row.name) {
+            faults.take(Field::GroupName, renamable(&view, &row, name.as_str()));
+        }
+        let shares = view.names_of_gid(row.gid.0).len() > 1;
+        if let Some(gid) = change.gid.filter(|gid| *gid != row.gid.0 || shares) {
+            let usable = if row.is_builtin() { Err(Problem::Builtin) } else { self.usable_gid(&view, gid) };
+            faults.take(Field::Gid, usable.and_then(|()| unshared(&view, gid, change.shared_gid)));
+        }
+        drop(view);
+        faults.none()?;
+        let ((), generation) = self.database.change(move |draft| enter(draft, id, &change))?;
+        self.settle(generation);
+        self.get_group(id)
+    }
+
+    pub(crate) fn delete_group(&self, id: AccountId) -> Result<(), Refusal> {
+        let ((), generation) = self.database.change(move |draft| {
+            let row = draft.group(id).cloned().ok_or(Refusal::NotFound)?;
+            if row.is_builtin() {
+                return Err(Refusal::BuiltinDelete);
+            }
+            remove_group(draft, id, &row.name);
+            if draft.names_of_gid(row.gid.0).is_empty() {
+                move_primary_users(draft, row.gid)?;
+            }
+            Ok(())
+        })?;
+        self.settle(generation);
+        Ok(())
+    }
+}
+
+/// A gid that no group has, unless sharing it was asked for.
+fn unshared(view: &View, gid: u32, shared: SharedGid) -> Result<(), Problem> {
+    match (view.names_of_gid(gid).first(), shared) {
+        (Some(owner), SharedGid::Refused) => Err(Problem::Duplicate(owner.clone())),
+        (Some(_), SharedGid::Allowed) | (None, _) => Ok(()),
+    }
+}
+
+fn renamable(view: &View, row: &GroupRow, name: &str) -> Result<(), Problem> {
+    if row.is_builtin() {
+        return Err(Problem::Builtin);
+    }
+    match free_group_name(view, name) {
+        Err(Problem::CaseDuplicate(own)) if own == row.name => Ok(()),
+        result => result,
+    }
+}
+
+fn enter(draft: &mut Draft<'_>, id: AccountId, change: &GroupChange) -> Result<(), Refusal> {
+    let row = draft.group(id).cloned().ok_or(Refusal::NotFound)?;
+    let name = change.name.as_ref().map_or(row.name.clone(), |name| name.as_str().to_owned());
+    if name != row.name && draft.group_name_like(&name).is_some_and(|other| other != row.name) {
+        return Err(Refusal::invalid(Field::GroupName, Problem::Duplicate(name)));
+    }
+    let gid = change.gid.map_or(row.gid, Gid);
+    if gid != row.gid {
+        unshared(draft, gid.0, change.shared_gid).map_err(|problem| Refusal::invalid(Field::Gid, problem))?;
+    }
+    let mut entry = draft.entry(FileKind::Group, &row.name).ok_or(Refusal::NotFound)?;
+    entry.set(group::NAME, &name);
+    entry.set(group::GID, &gid.to_string());
+    draft.set_line(FileKind::Group, &row.name, Some(entry.line()));
+    if let Some(mut entry) = draft.entry(FileKind::Gshadow, &row.name) {
+        entry.set(gshadow::NAME, &name);
+        draft.set_line(FileKind::Gshadow, &row.name, Some(entry.line()));
+    }
+    if gid != row.gid && draft.names_of_gid(row.gid.0).is_empty() {
+        repoint(draft, row.gid, gid);
+    }
+    draft.set_group(id, Some(GroupRow { name, gid, ..row }));
+    Ok(())
+}
+
+/// Users of a deleted primary group get the group of nobody.
+fn move_primary_users(draft: &mut Draft<'_>, gid: Gid) -> Result<(), Refusal> {
+    if draft.users_with_primary_gid(gid.0) == 0 {
+        return Ok(());
+    }
+    let resort = LAST_RESORT.iter().find_map(|name| draft.group_named(name)).map(|row| row.gid);
+    let resort = resort
+        .ok_or_else(|| Refusal::invalid(Field::GroupName, Problem::InUse("users whose primary group it is".into())))?;
+    repoint(draft, gid, resort);
+    Ok(())
+}
+
+fn repoint(draft: &mut Draft<'_>, from: Gid, to: Gid) {
+    let entries = draft.file(FileKind::Passwd).entries(FileKind::Passwd);
+    let users: Vec<String> = entries
+        .filter(|(_, line)| crate::database::entry::ids(line).is_some_and(|(_, gid)| gid == from.0))
+        .map(|(name, _)| name.to_owned())
+        .collect();
+    for user in users {
+        let Some(mut entry) = draft.entry(FileKind::Passwd, &user) else { continue };
+        entry.set(passwd::GID, &to.to_string());
+        draft.set_line(FileKind::Passwd, &user, Some(entry.line()));
+    }
+}

@@ -1,0 +1,101 @@
+//! How an account is shown: its lines, its row and its key file as one value.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use accountd_protocol::agent::{Group, Membership, User};
+use accountd_protocol::id::{AccountId, Gid, Uid};
+use accountd_protocol::identity::Identity;
+use accountd_protocol::refusal::Refusal;
+
+use crate::agent::Agent;
+use crate::database::entry::{group, passwd, shadow};
+use crate::database::{FileKind, GroupRow, UserRow, View};
+use crate::homes::{Strictness, read_authorized_keys};
+use crate::identity::decide::supplementary_groups;
+use crate::identity::hash::is_hash;
+
+/// What stands where there is no hash.
+pub const NO_HASH: &str = "*";
+
+/// A user without the text of the key file, and what is needed to read that.
+pub struct Shown {
+    pub user: User,
+    identity: Identity,
+    home: Vec<u8>,
+}
+
+impl Agent {
+    pub(crate) fn get_user(&self, id: AccountId) -> Result<User, Refusal> {
+        let shown = {
+            let view = self.database.view();
+            view.user(id).and_then(|row| show_user(&view, row))
+        };
+        shown.map(|shown| self.with_keys(shown)).ok_or(Refusal::NotFound)
+    }
+
+    /// Reads the key file; not to be called while a view is held, because a home may be slow.
+    pub(crate) fn with_keys(&self, shown: Shown) -> User {
+        let home = Path::new(OsStr::from_bytes(&shown.home));
+        let ssh_keys = read_authorized_keys(self.homes.root(), home, &shown.identity, Strictness::Display);
+        User { ssh_keys, ..shown.user }
+    }
+
+    pub(crate) fn get_group(&self, id: AccountId) -> Result<Group, Refusal> {
+        let view = self.database.view();
+        view.group(id).map(|row| show_group(&view, row)).ok_or(Refusal::NotFound)
+    }
+
+    /// The supplementary groups: built-in ones first, then by name.
+    pub(crate) fn memberships(&self, id: AccountId) -> Result<Vec<Membership>, Refusal> {
+        let view = self.database.view();
+        let row = view.user(id).ok_or(Refusal::NotFound)?;
+        let mut rows: Vec<&GroupRow> =
+            view.groups_of_member(&row.name).iter().filter_map(|name| view.group_named(name)).collect();
+        rows.sort_by(|left, right| (!left.is_builtin(), &left.name).cmp(&(!right.is_builtin(), &right.name)));
+        Ok(rows.into_iter().map(|row| Membership { id: row.id, name: row.name.clone() }).collect())
+    }
+}
+
+/// `None` for a row whose line is not readable as an account.
+pub fn show_user(view: &View, row: &UserRow) -> Option<Shown> {
+    let entry = view.entry(FileKind::Passwd, &row.name)?;
+    let gid = Gid(entry.number(passwd::GID)?);
+    let field = view.entry(FileKind::Shadow, &row.name).map(|line| line.text(shadow::PASSWORD)).unwrap_or_default();
+    let hash = field.trim_start_matches('!');
+    let groups = view.groups_of_member(&row.name).iter().filter_map(|name| Some(view.group_named(name)?.id));
+    let user = User {
+        id: row.id,
+        name: row.name.clone(),
+        uid: row.uid,
+        gid,
+        primary_group: view.group_of_gid(gid.0).map(|group| group.id),
+        full_name: entry.text(passwd::GECOS),
+        email: row.email.clone(),
+        home: entry.text(passwd::HOME),
+        shell: entry.text(passwd::SHELL),
+        builtin: row.is_builtin(),
+        locked: field.starts_with('!'),
+        password_disabled: !is_hash(hash),
+        microsoft_account: row.microsoft_account,
+        unix_hash: if is_hash(hash) { hash.to_owned() } else { row.kept_hash.clone().unwrap_or(NO_HASH.into()) },
+        smb_hash: view
+            .line(FileKind::Smbpasswd, &row.name)
+            .map_or(NO_HASH.into(), |line| String::from_utf8_lossy(line).into_owned()),
+        ssh_keys: String::new(),
+        groups: groups.collect(),
+    };
+    let identity = identity_of(view, &row.name, row.uid, gid);
+    Some(Shown { user, identity, home: entry.bytes(passwd::HOME).to_vec() })
+}
+
+/// What a process of the user runs as.
+pub fn identity_of(view: &View, name: &str, uid: Uid, gid: Gid) -> Identity {
+    Identity { uid, gid, groups: supplementary_groups(view, name) }
+}
+
+pub fn show_group(view: &View, row: &GroupRow) -> Group {
+    let members = view.entry(FileKind::Group, &row.name).map(|entry| entry.names(group::MEMBERS)).unwrap_or_default();
+    Group { id: row.id, name: row.name.clone(), gid: row.gid, builtin: row.is_builtin(), members }
+}

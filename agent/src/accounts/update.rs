@@ -1,0 +1,317 @@
+//! Changes of a user: checked against the account as it is, then one change of the database.
+
+use accountd_protocol::agent::{User, UserChange};
+use accountd_protocol::id::{AccountId, Gid, Uid};
+use accountd_protocol::name::NewUserName;
+use accountd_protocol::refusal::{Field, Problem, Refusal};
+use accountd_protocol::secret::Secret;
+use accountd_protocol::text::FieldPath;
+
+use super::check::{Faults, free_user_name, usable_keys, usable_mode, usable_password};
+use super::create::{Hashes, line, parent_of};
+use super::memberships;
+use super::show::{NO_HASH, identity_of};
+use crate::agent::{Agent, now};
+use crate::arguments::SharedUid;
+use crate::database::entry::{Entry, passwd, shadow};
+use crate::database::{Action, Draft, FileKind, UserRow, View};
+use crate::error::Error;
+use crate::homes::{HomeKind, Owner, Prepared};
+use crate::identity::hash::is_hash;
+use crate::samba::{self, Flags};
+
+/// An update whose every field has been found good; `None` leaves as it is.
+struct Plan {
+    id: AccountId,
+    name: Option<NewUserName>,
+    uid: Option<u32>,
+    gid: Option<Gid>,
+    groups: Option<Vec<String>>,
+    home: Option<(FieldPath, HomeKind)>,
+    keys: Option<String>,
+    change: UserChange,
+    shared_uid: SharedUid,
+}
+
+/// The account that an update is about, as it is.
+struct Current {
+    name: String,
+    uid: Uid,
+    gid: Gid,
+    home: String,
+    builtin: bool,
+}
+
+impl Agent {
+    pub(crate) fn update_user(&self, id: AccountId, change: UserChange) -> Result<User, Refusal> {
+        let (current, plan) = self.plan_update(id, change)?;
+        let hashes = plan
+            .change
+            .password
+            .as_ref()
+            .map(|password| self.hashes_of(&accountd_protocol::agent::NewPassword::Clear(password.clone())));
+        let hashes = hashes.transpose()?;
+        let prepared = self.new_home(&current, &plan)?;
+        let action = prepared.as_ref().zip(plan.home.as_ref()).and_then(|(prepared, (home, _))| {
+            let (hidden, name) = prepared.hidden()?;
+            let parent = parent_of(home.as_str()).to_owned();
+            Some(Action::PublishHome { parent, hidden: hidden.to_owned(), name: name.to_owned() })
+        });
+        let existed = prepared.as_ref().is_none_or(Prepared::existed);
+        let (keys, mode) = (plan.keys.clone(), plan.change.home_mode);
+        let ((), generation) = self.database.change(move |draft| enter(draft, &plan, hashes.as_ref(), action))?;
+        if let Some(prepared) = prepared {
+            prepared.keep();
+        }
+        self.settle(generation);
+        let user = self.get_user(id)?;
+        if let Some(keys) = keys.filter(|keys| existed && *keys != user.ssh_keys) {
+            self.write_keys(id, &user.home, &keys)?;
+        }
+        if let Some(mode) = mode.filter(|_| existed && !user.builtin) {
+            self.set_home_mode(id, &user.home, mode)?;
+        }
+        self.get_user(id)
+    }
+
+    pub(crate) fn set_password(&self, id: AccountId, password: Secret) -> Result<User, Refusal> {
+        self.update_user(id, UserChange { password: Some(password), ..UserChange::default() })
+    }
+
+    fn plan_update(&self, id: AccountId, change: UserChange) -> Result<(Current, Plan), Refusal> {
+        let view = self.database.view();
+        let current = current(&view, id).ok_or(Refusal::NotFound)?;
+        let mut faults = Faults::default();
+        let name = change.name.clone().filter(|name| name.as_str() != current.name);
+        if let Some(name) = &name {
+            faults.take(Field::UserName, renamable(&view, &current, name.as_str()));
+        }
+        let uid = change.uid.filter(|uid| *uid != current.uid.0);
+        if let Some(uid) = uid {
+            let usable = not_builtin(&current).and_then(|()| self.usable_uid(&view, uid));
+            faults.take(Field::Uid, usable);
+        }
+        let gid = change
+            .primary_group
+            .and_then(|group| faults.take(Field::PrimaryGroup, self.new_primary(&view, &current, group)).flatten());
+        let home = change.home.clone().filter(|home| home.as_str() != current.home).and_then(|home| {
+            let uid = uid.map_or(current.uid, Uid);
+            let judged = not_builtin(&current).and_then(|()| self.homes.judge(&home, uid));
+            faults.take(Field::Home, judged).map(|kind| (home, kind))
+        });
+        if let Some(shell) = &change.shell
+            && view
+                .entry(FileKind::Passwd, &current.name)
+                .is_some_and(|entry| entry.text(passwd::SHELL) != shell.as_str())
+        {
+            faults.take(Field::Shell, self.known_shell(shell));
+        }
+        if let Some(mode) = change.home_mode {
+            faults.take(Field::HomeMode, usable_mode(mode));
+        }
+        if let Some(password) = &change.password {
+            faults.take(Field::Password, usable_password(password));
+        }
+        if change.password.is_some() && change.password_disabled == Some(true) {
+            faults.add(Field::Password, Problem::MustBeAbsent);
+        }
+        let groups =
+            change.groups.as_ref().and_then(|groups| faults.take(Field::Groups, self.known_groups(&view, groups)));
+        let keys = change.ssh_keys.as_ref().and_then(|keys| faults.take(Field::SshKeys, usable_keys(keys)));
+        if keys.as_ref().is_some_and(|keys| !keys.is_empty()) {
+            faults.take(Field::SshKeys, self.keys_have_a_place(&current, home.as_ref()));
+        }
+        drop(view);
+        faults.none()?;
+        let shared_uid = self.shared_uid();
+        Ok((current, Plan { id, name, uid, gid, groups, home, keys, change, shared_uid }))
+    }
+
+    /// The gid of another primary group; `None` when it is the present one.
+    fn new_primary(&self, view: &View, current: &Current, group: AccountId) -> Result<Option<Gid>, Problem> {
+        let group = view.group(group).ok_or_else(|| Problem::NoSuch(group.to_string()))?;
+        if group.gid == current.gid {
+            return Ok(None);
+        }
+        not_builtin(current)?;
+        if self.is_service_gid(view, group.gid.0) {
+            return Err(Problem::ServiceAccount);
+        }
+        Ok(Some(group.gid))
+    }
+
+    fn keys_have_a_place(&self, current: &Current, new: Option<&(FieldPath, HomeKind)>) -> Result<(), Problem> {
+        let kind = match new {
+            Some((_, kind)) => Ok(*kind),
+            None => FieldPath::new(current.home.clone())
+                .map_err(Problem::from)
+                .and_then(|home| self.homes.judge(&home, current.uid)),
+        };
+        match kind {
+            Ok(HomeKind::Made | HomeKind::RootsOwn) => Ok(()),
+            Ok(HomeKind::None) | Err(_) => Err(Problem::HomeNotWritable),
+        }
+    }
+
+    /// The new home is made like a first one and gets the keys; the old one stays as it is.
+    fn new_home(&self, current: &Current, plan: &Plan) -> Result<Option<Prepared>, Refusal> {
+        let Some((home, HomeKind::Made)) = &plan.home else { return Ok(None) };
+        let owner = Owner { uid: plan.uid.map_or(current.uid, Uid), gid: plan.gid.unwrap_or(current.gid) };
+        let keys = match &plan.keys {
+            Some(keys) => keys.clone(),
+            None => self.get_user(plan.id)?.ssh_keys,
+        };
+        self.make_home(home.as_str(), owner, plan.change.home_mode.unwrap_or(0o755), &keys).map(Some)
+    }
+
+    /// Replaces the key file in a home that is there, as its user.
+    pub(super) fn write_keys(&self, id: AccountId, home: &str, keys: &str) -> Result<(), Refusal> {
+        let (name, identity) = self.identity(id)?;
+        let written = self.worker.write_keys(&identity, std::path::Path::new(home), keys);
+        written.map_err(|source| Error::Keys { user: name, source }.into_refusal())
+    }
+
+    fn set_home_mode(&self, id: AccountId, home: &str, mode: u32) -> Result<(), Refusal> {
+        let (name, identity) = self.identity(id)?;
+        let set = self.worker.set_mode(&identity, std::path::Path::new(home), mode);
+        set.map_err(|source| Error::HomeMode { user: name, source }.into_refusal())
+    }
+
+    fn identity(&self, id: AccountId) -> Result<(String, accountd_protocol::identity::Identity), Refusal> {
+        let view = self.database.view();
+        let current = current(&view, id).ok_or(Refusal::NotFound)?;
+        let identity = identity_of(&view, &current.name, current.uid, current.gid);
+        Ok((current.name, identity))
+    }
+}
+
+fn current(view: &View, id: AccountId) -> Option<Current> {
+    let row = view.user(id)?;
+    let entry = view.entry(FileKind::Passwd, &row.name)?;
+    Some(Current {
+        name: row.name.clone(),
+        uid: row.uid,
+        gid: Gid(entry.number(passwd::GID)?),
+        home: entry.text(passwd::HOME),
+        builtin: row.is_builtin(),
+    })
+}
+
+fn not_builtin(current: &Current) -> Result<(), Problem> {
+    if current.builtin { Err(Problem::Builtin) } else { Ok(()) }
+}
+
+/// A user may change the case of its own name.
+fn renamable(view: &View, current: &Current, name: &str) -> Result<(), Problem> {
+    not_builtin(current)?;
+    match free_user_name(view, name) {
+        Err(Problem::CaseDuplicate(own)) if own == current.name => Ok(()),
+        result => result,
+    }
+}
+
+/// Under the lock.
+fn enter(draft: &mut Draft<'_>, plan: &Plan, hashes: Option<&Hashes>, action: Option<Action>) -> Result<(), Refusal> {
+    let row = draft.user(plan.id).cloned().ok_or(Refusal::NotFound)?;
+    let old = row.name.clone();
+    let name = plan.name.as_ref().map_or(old.as_str(), NewUserName::as_str);
+    if name != old && draft.user_name_like(name).is_some_and(|other| other != old) {
+        return Err(Refusal::invalid(Field::UserName, Problem::Duplicate(name.to_owned())));
+    }
+    if let Some(uid) = plan.uid
+        && plan.shared_uid == SharedUid::Refused
+        && let Some(owner) = draft.names_of_uid(uid).first()
+    {
+        return Err(Refusal::invalid(Field::Uid, Problem::Duplicate(owner.clone())));
+    }
+    let uid = plan.uid.map_or(row.uid, Uid);
+    edit_passwd(draft, plan, &old, name)?;
+    let (kept_hash, flags) = edit_shadow(draft, plan, &row, name, hashes);
+    edit_samba(draft, &old, (name, uid), hashes.and_then(|hashes| hashes.clear.as_ref()), flags);
+    if name != old {
+        memberships::rename(draft, &old, Some(name));
+    }
+    if let Some(groups) = &plan.groups {
+        memberships::replace(draft, name, groups);
+    }
+    if let Some(action) = action {
+        draft.after_commit(action);
+    }
+    let email = plan.change.email.as_ref().map_or(row.email.clone(), |email| email.as_str().to_owned());
+    let microsoft_account = plan.change.microsoft_account.unwrap_or(row.microsoft_account);
+    draft.set_user(plan.id, Some(UserRow { name: name.to_owned(), uid, email, microsoft_account, kept_hash, ..row }));
+    Ok(())
+}
+
+fn edit_passwd(draft: &mut Draft<'_>, plan: &Plan, old: &str, name: &str) -> Result<(), Refusal> {
+    let mut entry = draft.entry(FileKind::Passwd, old).ok_or(Refusal::NotFound)?;
+    entry.set(passwd::NAME, name);
+    if let Some(uid) = plan.uid {
+        entry.set(passwd::UID, &uid.to_string());
+    }
+    if let Some(gid) = plan.gid {
+        entry.set(passwd::GID, &gid.to_string());
+    }
+    if let Some(full_name) = &plan.change.full_name {
+        entry.set(passwd::GECOS, full_name.as_str());
+    }
+    if let Some((home, _)) = &plan.home {
+        entry.set(passwd::HOME, home.as_str());
+    }
+    if let Some(shell) = &plan.change.shell {
+        entry.set(passwd::SHELL, shell.as_str());
+    }
+    draft.set_line(FileKind::Passwd, old, Some(entry.line()));
+    Ok(())
+}
+
+/// Edits the shadow line and says which hash is kept for later and whether Samba lets the
+/// account in. A password field without a hash is `*`, so that unlocking never leaves an empty one.
+fn edit_shadow(
+    draft: &mut Draft<'_>,
+    plan: &Plan,
+    row: &UserRow,
+    name: &str,
+    hashes: Option<&Hashes>,
+) -> (Option<String>, Flags) {
+    let today = (now() / 86_400).to_string();
+    let new_line = || Entry::parse(format!("{}:{NO_HASH}:{today}:0:99999:7:::", row.name).as_bytes());
+    let mut entry = draft.entry(FileKind::Shadow, &row.name).unwrap_or_else(new_line);
+    let field = entry.text(shadow::PASSWORD);
+    let locked = plan.change.locked.unwrap_or(field.starts_with('!'));
+    let present = field.trim_start_matches('!');
+    let present = if is_hash(present) { Some(present.to_owned()) } else { None };
+    let (hash, kept) = match (hashes, plan.change.password_disabled) {
+        (Some(new), _) => (Some(new.unix.clone()), None),
+        (None, Some(true)) => (None, present.or(row.kept_hash.clone())),
+        (None, Some(false)) => (present.or(row.kept_hash.clone()), None),
+        (None, None) => (present, row.kept_hash.clone()),
+    };
+    entry.set(shadow::NAME, name);
+    let touched = hashes.is_some() || plan.change.locked.is_some() || plan.change.password_disabled.is_some();
+    if touched {
+        let mark = if locked { "!" } else { "" };
+        entry.set(shadow::PASSWORD, &format!("{mark}{}", hash.as_deref().unwrap_or(NO_HASH)));
+    }
+    if hashes.is_some() {
+        entry.set(shadow::LAST_CHANGE, &today);
+    }
+    if touched || name != row.name {
+        draft.set_line(FileKind::Shadow, &row.name, Some(entry.line()));
+    }
+    let flags = if locked || hash.is_none() { Flags::Disabled } else { Flags::Enabled };
+    (kept, flags)
+}
+
+/// A new password makes a new line; otherwise the line follows name, uid and lock.
+fn edit_samba(draft: &mut Draft<'_>, old: &str, (name, uid): (&str, Uid), clear: Option<&Secret>, flags: Flags) {
+    let new = match clear {
+        Some(clear) => Some(samba::line(name, uid, clear, flags, now())),
+        None => draft
+            .line(FileKind::Smbpasswd, old)
+            .and_then(|present| samba::rewritten(&String::from_utf8_lossy(present), name, uid, flags)),
+    };
+    if let Some(new) = new {
+        draft.set_line(FileKind::Smbpasswd, old, Some(line(&new)));
+    }
+}

@@ -1,0 +1,214 @@
+//! The agent: its parts, and the way from a request to its answer.
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use accountd_protocol::agent::{AgentRequest, Answer, Generation, Handle, Operation, Reply};
+use accountd_protocol::id::Uid;
+use accountd_protocol::refusal::Refusal;
+use accountd_protocol::secret::Secret;
+use tracing::{info, warn};
+
+use crate::arguments::{Arguments, PermitRoot, SharedUid};
+use crate::database::entry::passwd;
+use crate::database::{Database, FileKind, View};
+use crate::error::Error;
+use crate::homes::{Homes, Worker};
+use crate::identity::handles::{Caller, Handles};
+use crate::identity::hash::{HashPool, Verdict};
+use crate::identity::permission::{CallerRole, Permission};
+use crate::revocations::{Revocations, Settled};
+
+/// How long an answer waits for sessions to have ended.
+const SESSIONS_DEADLINE: Duration = Duration::from_secs(5);
+
+/// Everything that the requests share.
+#[derive(Debug)]
+pub struct Agent {
+    pub(crate) database: Database,
+    pub(crate) homes: Homes,
+    pub(crate) worker: Worker,
+    pub(crate) hashes: HashPool,
+    /// uids and gids of accounts that are being made.
+    pub(crate) reserved: Mutex<HashSet<u32>>,
+    handles: Arc<Handles>,
+    revocations: Arc<Revocations>,
+    root: PathBuf,
+    services: [String; 2],
+    permit_root: PermitRoot,
+    shared_uid: SharedUid,
+}
+
+impl Agent {
+    pub fn open(arguments: &Arguments) -> Result<Self, Error> {
+        let (handles, revocations) = (Arc::new(Handles::default()), Arc::new(Revocations::default()));
+        let (forget, publish) = (handles.clone(), revocations.clone());
+        let on_revoked = move |revoked: &[accountd_protocol::agent::Revocation]| {
+            revoked.iter().for_each(|revocation| forget.forget(revocation.account));
+            publish.publish(revoked);
+        };
+        let root = arguments.root.clone();
+        let homes = Homes::new(&root, arguments.home_roots.clone())
+            .map_err(|source| Error::Root { path: root.clone(), source: source.into() })?;
+        Ok(Self {
+            database: Database::open(&root, &arguments.state, Box::new(on_revoked))?,
+            homes,
+            worker: Worker::new(&root),
+            hashes: HashPool::new(std::thread::available_parallelism().map_or(1, usize::from)),
+            reserved: Mutex::default(),
+            handles,
+            revocations,
+            root,
+            services: [arguments.api_user.clone(), arguments.ssh_user.clone()],
+            permit_root: arguments.permit_root,
+            shared_uid: arguments.shared_uid,
+        })
+    }
+
+    pub fn revocations(&self) -> &Revocations {
+        &self.revocations
+    }
+
+    /// The uid of the REST front, as the files have it now.
+    pub fn api_uid(&self) -> Option<Uid> {
+        let view = self.database.view();
+        view.entry(FileKind::Passwd, &self.services[0])?.number(passwd::UID).map(Uid)
+    }
+
+    /// Whether a uid is that of one of accountd's own services.
+    pub fn is_service(&self, view: &View, uid: Uid) -> bool {
+        self.service_entries(view).any(|entry| entry.number(passwd::UID) == Some(uid.0))
+    }
+
+    /// Whether a gid is the primary one of one of accountd's own services.
+    pub fn is_service_gid(&self, view: &View, gid: u32) -> bool {
+        self.service_entries(view).any(|entry| entry.number(passwd::GID) == Some(gid))
+    }
+
+    fn service_entries(&self, view: &View) -> impl Iterator<Item = crate::database::entry::Entry> {
+        self.services.iter().filter_map(|name| view.entry(FileKind::Passwd, name)).collect::<Vec<_>>().into_iter()
+    }
+
+    pub fn permit_root(&self) -> PermitRoot {
+        self.permit_root
+    }
+
+    pub fn shared_uid(&self) -> SharedUid {
+        self.shared_uid
+    }
+
+    /// The login shells of shells(5), and the programs that refuse a login.
+    pub fn shells(&self) -> Vec<String> {
+        let text = std::fs::read_to_string(self.root.join("etc/shells")).unwrap_or_default();
+        let listed = text.lines().map(str::trim).filter(|line| line.starts_with('/')).map(str::to_owned);
+        let mut shells: Vec<String> = listed.collect();
+        for refusing in ["/usr/sbin/nologin", "/sbin/nologin", "/bin/false", "/usr/bin/false"] {
+            if !shells.iter().any(|shell| shell == refusing) {
+                shells.push(refusing.to_owned());
+            }
+        }
+        shells
+    }
+
+    pub fn answer(&self, request: AgentRequest) -> Reply {
+        match request {
+            AgentRequest::OpenHandle { user, password, source } => {
+                self.open_handle(&user, &password).map(Answer::Handle).inspect_err(|refusal| {
+                    warn!(user = user.escape_debug().to_string(), %source, %refusal, "an API credential was refused");
+                })
+            }
+            AgentRequest::Operate { caller, operation } => self.operate(&caller, *operation),
+            AgentRequest::OfferKey { user, key, source } => {
+                Ok(Answer::KeyAcceptable(self.key_acceptable(&user, &key, source, now())))
+            }
+            AgentRequest::Decide { user, proof, source } => {
+                Ok(Answer::Decision(self.decide(&user, &proof, source, now())))
+            }
+            AgentRequest::Watch => Ok(Answer::Watching),
+        }
+    }
+
+    /// Only the superuser has anything to ask for; everybody else is refused like a stranger.
+    fn open_handle(&self, user: &str, password: &Secret) -> Result<Handle, Refusal> {
+        let known = {
+            let view = self.database.view();
+            crate::identity::decide::password_account(&view, user, now())
+                .filter(|account| CallerRole::of(account.uid) != CallerRole::None)
+        };
+        let hash = known.as_ref().map(|account| account.hash.as_str()).unwrap_or_default();
+        match (self.hashes.verify(password, hash), known) {
+            (Verdict::Right, Some(account)) => {
+                let caller = Caller { account: account.id, uid: account.uid };
+                self.handles.open(caller, Instant::now()).map_err(|_| Error::Handle.into_refusal())
+            }
+            (Verdict::Right | Verdict::Wrong, _) => Err(Refusal::BadCredentials),
+        }
+    }
+
+    fn operate(&self, handle: &Handle, operation: Operation) -> Reply {
+        // Outside changes void handles too; looking at the accounts notices them.
+        drop(self.database.view());
+        let caller = self.handles.caller(handle, Instant::now()).ok_or(Refusal::StaleHandle)?;
+        let Permission::Granted = CallerRole::of(caller.uid).may(&operation) else {
+            return Err(Refusal::NotPermitted);
+        };
+        match operation {
+            Operation::ListUsers(window) => Ok(Answer::Users(self.list_users(&window))),
+            Operation::GetUser(id) => self.get_user(id).map(|user| Answer::User(Box::new(user))),
+            Operation::CreateUser(new) => self.create_user(new).map(|user| Answer::User(Box::new(user))),
+            Operation::UpdateUser { id, change } => {
+                self.update_user(id, change).map(|user| Answer::User(Box::new(user)))
+            }
+            Operation::DeleteUser(id) => self.delete_user(id).map(|()| Answer::Done),
+            Operation::SetPassword { id, password } => {
+                self.set_password(id, password).map(|user| Answer::User(Box::new(user)))
+            }
+            Operation::ListMemberships(id) => self.memberships(id).map(Answer::Memberships),
+            Operation::SetMemberships { id, groups } => self.set_memberships(id, &groups).map(Answer::Memberships),
+            Operation::ListGroups(window) => Ok(Answer::Groups(self.list_groups(&window))),
+            Operation::GetGroup(id) => self.get_group(id).map(|group| Answer::Group(Box::new(group))),
+            Operation::CreateGroup(new) => self.create_group(new).map(|group| Answer::Group(Box::new(group))),
+            Operation::UpdateGroup { id, change } => {
+                self.update_group(id, change).map(|group| Answer::Group(Box::new(group)))
+            }
+            Operation::DeleteGroup(id) => self.delete_group(id).map(|()| Answer::Done),
+            Operation::ListShells => Ok(Answer::Shells(self.shells())),
+        }
+    }
+
+    /// Waits until no session that a change has made void is left.
+    pub(crate) fn settle(&self, generation: Generation) {
+        match self.revocations.settled(generation, SESSIONS_DEADLINE) {
+            Settled::Yes => {}
+            Settled::No => info!("a change is made; ending the sessions takes longer than expected"),
+        }
+    }
+
+    /// Keeps a number from being given to two accounts that are made at the same time.
+    pub(crate) fn reserve(&self, choose: impl FnOnce(&HashSet<u32>) -> Option<u32>) -> Option<Reservation<'_>> {
+        let mut reserved = self.reserved.lock().unwrap_or_else(PoisonError::into_inner);
+        let number = choose(&reserved)?;
+        reserved.insert(number);
+        Some(Reservation { agent: self, number })
+    }
+}
+
+/// A reserved number; free again when dropped.
+#[derive(Debug)]
+pub(crate) struct Reservation<'a> {
+    agent: &'a Agent,
+    pub number: u32,
+}
+
+impl Drop for Reservation<'_> {
+    fn drop(&mut self) {
+        self.agent.reserved.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.number);
+    }
+}
+
+/// Seconds since 1970.
+pub(crate) fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs())
+}

@@ -1,0 +1,139 @@
+//! The files on disk: read with a fingerprint, written beside, renamed into place.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
+use std::path::{Path, PathBuf};
+
+use super::file::FileKind;
+
+/// Ends the name of a file that is being written; what a crash left of it is overwritten.
+const NEW_SUFFIX: &str = ".accountd-new";
+
+/// Tells whether a file is still the one that was read (stat(2)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fingerprint {
+    device: u64,
+    inode: u64,
+    size: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+/// The account files below a root directory.
+#[derive(Clone, Debug)]
+pub struct Disk {
+    etc: PathBuf,
+}
+
+impl Disk {
+    pub fn new(root: &Path) -> Self {
+        Self { etc: root.join("etc") }
+    }
+
+    pub fn etc(&self) -> &Path {
+        &self.etc
+    }
+
+    fn directory(&self, kind: FileKind) -> PathBuf {
+        self.etc.join(kind.place().0)
+    }
+
+    pub fn path(&self, kind: FileKind) -> PathBuf {
+        self.directory(kind).join(kind.place().1)
+    }
+
+    fn new_path(&self, kind: FileKind) -> PathBuf {
+        self.directory(kind).join(format!("{}{NEW_SUFFIX}", kind.place().1))
+    }
+
+    /// `None` for a file that is not there.
+    pub fn fingerprint(&self, kind: FileKind) -> io::Result<Option<Fingerprint>> {
+        match fs::metadata(self.path(kind)) {
+            Ok(status) => Ok(Some(Fingerprint {
+                device: status.dev(),
+                inode: status.ino(),
+                size: status.size(),
+                modified: (status.mtime(), status.mtime_nsec()),
+                changed: (status.ctime(), status.ctime_nsec()),
+            })),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The whole file; empty when it is not there.
+    pub fn read(&self, kind: FileKind) -> io::Result<Vec<u8>> {
+        match fs::read(self.path(kind)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            content => content,
+        }
+    }
+
+    /// Writes the new content beside the old file, with its owner, mode and extended attributes,
+    /// and syncs it.
+    pub fn write_beside(&self, kind: FileKind, content: &[u8]) -> io::Result<()> {
+        let path = self.new_path(kind);
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true).mode(0o600).custom_flags(libc::O_NOFOLLOW);
+        fs::create_dir_all(self.directory(kind))?;
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            Ok(()) | Err(_) => {}
+        }
+        let mut file = options.open(&path)?;
+        let result = self.fill(kind, &mut file, content);
+        if result.is_err() {
+            // Half a file is of no use; the error that is returned says what happened.
+            let _ = fs::remove_file(&path);
+        }
+        result
+    }
+
+    fn fill(&self, kind: FileKind, file: &mut File, content: &[u8]) -> io::Result<()> {
+        file.write_all(content)?;
+        match File::open(self.path(kind)) {
+            Ok(old) => like(&old, file)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                file.set_permissions(fs::Permissions::from_mode(kind.mode()))?;
+            }
+            Err(error) => return Err(error),
+        }
+        file.sync_all()
+    }
+
+    /// Puts the new file in place of the old one.
+    pub fn replace(&self, kind: FileKind) -> io::Result<()> {
+        fs::rename(self.new_path(kind), self.path(kind))
+    }
+
+    pub fn discard(&self, kind: FileKind) {
+        // It is written anew the next time in any case.
+        let _ = fs::remove_file(self.new_path(kind));
+    }
+
+    /// Makes the renames of these files durable.
+    pub fn sync_directories(&self, kinds: &[FileKind]) -> io::Result<()> {
+        let mut directories: Vec<PathBuf> = kinds.iter().map(|kind| self.directory(*kind)).collect();
+        directories.dedup();
+        directories.iter().try_for_each(|directory| File::open(directory)?.sync_all())
+    }
+}
+
+/// Gives `new` the owner, mode and extended attributes (ACLs among them) of `old`.
+fn like(old: &File, new: &File) -> io::Result<()> {
+    use xattr::FileExt;
+    let status = old.metadata()?;
+    fchown(new, Some(status.uid()), Some(status.gid()))?;
+    new.set_permissions(fs::Permissions::from_mode(status.mode() & 0o7777))?;
+    let names = match old.list_xattr() {
+        Err(error) if error.raw_os_error() == Some(libc::EOPNOTSUPP) => return Ok(()),
+        names => names?,
+    };
+    for name in names {
+        if let Some(value) = old.get_xattr(&name)? {
+            new.set_xattr(&name, &value)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,134 @@
+//! The fields of one line: passwd(5), shadow(5), group(5), gshadow(5).
+//!
+//! Read by position; an edited line keeps every field that was not touched, unknown trailing
+//! ones too.
+
+use super::file::Line;
+
+/// A line as its colon-separated fields.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    fields: Vec<Vec<u8>>,
+}
+
+/// Field numbers of passwd(5).
+pub mod passwd {
+    pub const NAME: usize = 0;
+    pub const UID: usize = 2;
+    pub const GID: usize = 3;
+    pub const GECOS: usize = 4;
+    pub const HOME: usize = 5;
+    pub const SHELL: usize = 6;
+}
+
+/// Field numbers of shadow(5).
+pub mod shadow {
+    pub const NAME: usize = 0;
+    pub const PASSWORD: usize = 1;
+    pub const LAST_CHANGE: usize = 2;
+    pub const MAX: usize = 4;
+    pub const INACTIVE: usize = 6;
+    pub const EXPIRE: usize = 7;
+}
+
+/// Field numbers of group(5).
+pub mod group {
+    pub const NAME: usize = 0;
+    pub const GID: usize = 2;
+    pub const MEMBERS: usize = 3;
+}
+
+/// Field numbers of gshadow(5).
+pub mod gshadow {
+    pub const NAME: usize = 0;
+    pub const ADMINISTRATORS: usize = 2;
+    pub const MEMBERS: usize = 3;
+}
+
+impl Entry {
+    pub fn parse(line: &[u8]) -> Self {
+        Self { fields: line.split(|byte| *byte == b':').map(<[u8]>::to_vec).collect() }
+    }
+
+    pub fn line(&self) -> Line {
+        Line::from(self.fields.join(&b':'))
+    }
+
+    /// The bytes of a field; empty when the line is too short.
+    pub fn bytes(&self, field: usize) -> &[u8] {
+        self.fields.get(field).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// A field for showing: U+FFFD where it is not UTF-8.
+    pub fn text(&self, field: usize) -> String {
+        String::from_utf8_lossy(self.bytes(field)).into_owned()
+    }
+
+    /// A field as a decimal number; `None` when it is empty or anything else.
+    pub fn number<T: std::str::FromStr>(&self, field: usize) -> Option<T> {
+        let text = std::str::from_utf8(self.bytes(field)).ok()?;
+        text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
+    }
+
+    pub fn set(&mut self, field: usize, value: &str) {
+        if self.fields.len() <= field {
+            self.fields.resize(field + 1, Vec::new());
+        }
+        if let Some(place) = self.fields.get_mut(field) {
+            *place = value.as_bytes().to_vec();
+        }
+    }
+
+    /// The names of a comma-separated field.
+    pub fn names(&self, field: usize) -> Vec<String> {
+        let names =
+            self.bytes(field).split(|byte| *byte == b',').map(|name| String::from_utf8_lossy(name).into_owned());
+        names.filter(|name| !name.is_empty()).collect()
+    }
+
+    pub fn set_names(&mut self, field: usize, names: &[String]) {
+        self.set(field, &names.join(","));
+    }
+}
+
+/// uid and gid of a passwd(5) line; `None` when one of them is not a number.
+pub fn ids(line: &[u8]) -> Option<(u32, u32)> {
+    let mut fields = line.split(|byte| *byte == b':').skip(2);
+    let mut number = || {
+        let text = std::str::from_utf8(fields.next()?).ok()?;
+        text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
+    };
+    Some((number()?, number()?))
+}
+
+/// gid and members of a group(5) line; `None` when the gid is not a number.
+pub fn group_of(line: &[u8]) -> Option<(u32, Vec<String>)> {
+    let entry = Entry::parse(line);
+    Some((entry.number(group::GID)?, entry.names(group::MEMBERS)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_edited_line_keeps_the_other_fields() {
+        let mut entry = Entry::parse(b"anna:x:1:2:\xff:/:/bin/sh:odd:\r");
+        entry.set(passwd::UID, "7");
+        assert_eq!(&*entry.line(), b"anna:x:7:2:\xff:/:/bin/sh:odd:\r");
+    }
+
+    #[test]
+    fn only_decimal_digits_are_numbers() {
+        assert_eq!(ids(b"a:x:1000:1001::/:"), Some((1000, 1001)));
+        for line in ["a:x::1::/:", "a:x:-1:1::/:", "a:x:0x10:1::/:", "a:x:4294967296:1::/:", "a:x"] {
+            assert_eq!(ids(line.as_bytes()), None, "{line}");
+        }
+        assert_eq!(Entry::parse(b"a:+5").number::<u32>(1), None);
+    }
+
+    #[test]
+    fn members_come_without_empty_names() {
+        assert_eq!(group_of(b"g:x:5:a,,b,").unwrap(), (5, vec!["a".to_string(), "b".into()]));
+    }
+}

@@ -1,0 +1,182 @@
+//! The password lock: `lckpwdf(3)` first, then the `.lock` files of shadow-utils.
+//!
+//! `.pwd.lock` is locked with an open file description lock (fcntl(2)), which conflicts with the
+//! lock that lckpwdf takes and works in a program with threads. With it held, the `.lock` files
+//! are taken for tools that know only those; shadow-utils does not wait for them, so they are
+//! given back first.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, fcntl};
+
+/// As long as lckpwdf(3) waits.
+pub const DEADLINE: Duration = Duration::from_secs(15);
+/// How long a `.lock` file of another program is waited for with `.pwd.lock` held.
+const LINK_PATIENCE: Duration = Duration::from_secs(1);
+const POLL: Duration = Duration::from_millis(2);
+const LOCKED: [&str; 4] = ["passwd", "group", "gshadow", "shadow"];
+
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    #[error("another program holds the password lock")]
+    Busy,
+    #[error("cannot lock {path}: {source}")]
+    Io { path: PathBuf, source: io::Error },
+}
+
+/// Held as long as this lives. The links go first, then the lock of the descriptor.
+#[derive(Debug)]
+pub struct PasswordLock {
+    _links: Vec<Link>,
+    _descriptor: File,
+}
+
+impl PasswordLock {
+    /// Waits for the lock of the account files in `etc`, at most [`DEADLINE`].
+    pub fn wait(etc: &Path) -> Result<Self, LockError> {
+        let end = Instant::now() + DEADLINE;
+        loop {
+            let descriptor = lock_descriptor(etc, end)?;
+            match lock_links(etc, Instant::now() + LINK_PATIENCE) {
+                Ok(links) => return Ok(Self { _links: links, _descriptor: descriptor }),
+                Err(LockError::Busy) if Instant::now() < end => {}
+                Err(error) => return Err(error),
+            }
+            // Whoever holds the link may be waiting for the descriptor's lock.
+            drop(descriptor);
+            std::thread::sleep(LINK_PATIENCE / 4);
+        }
+    }
+}
+
+fn lock_descriptor(etc: &Path, end: Instant) -> Result<File, LockError> {
+    let path = etc.join(".pwd.lock");
+    let failed = |source| LockError::Io { path: path.clone(), source };
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false).mode(0o600).custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC);
+    let file = options.open(&path).map_err(failed)?;
+    let whole = libc::flock {
+        l_type: libc::F_WRLCK as libc::c_short,
+        l_whence: libc::SEEK_SET as libc::c_short,
+        l_start: 0,
+        l_len: 0,
+        l_pid: 0,
+    };
+    loop {
+        match fcntl(&file, FcntlArg::F_OFD_SETLK(&whole)) {
+            Ok(_) => return Ok(file),
+            Err(Errno::EAGAIN | Errno::EACCES | Errno::EINTR) if Instant::now() < end => std::thread::sleep(POLL),
+            Err(Errno::EAGAIN | Errno::EACCES) => return Err(LockError::Busy),
+            Err(error) => return Err(failed(error.into())),
+        }
+    }
+}
+
+/// One `FILE.lock`; removed when dropped.
+#[derive(Debug)]
+struct Link(PathBuf);
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        // Gone already means that somebody took it for stale; there is nothing to give back.
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+fn lock_links(etc: &Path, end: Instant) -> Result<Vec<Link>, LockError> {
+    let mut links = Vec::new();
+    for name in LOCKED {
+        links.push(lock_link(etc, name, end)?);
+    }
+    Ok(links)
+}
+
+fn lock_link(etc: &Path, name: &str, end: Instant) -> Result<Link, LockError> {
+    let (own, lock) = (etc.join(format!("{name}.{}", std::process::id())), etc.join(format!("{name}.lock")));
+    let failed = |source| LockError::Io { path: lock.clone(), source };
+    // The process id ends with a NUL, which shadow-utils reads as the end of the number.
+    let content = format!("{}\0", std::process::id());
+    let _ = fs::remove_file(&own);
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true).mode(0o600);
+    let mut file = options.open(&own).map_err(failed)?;
+    let written = io::Write::write_all(&mut file, content.as_bytes());
+    let result = written.map_err(failed).and_then(|()| link_until(&own, &lock, end));
+    let _ = fs::remove_file(&own);
+    result
+}
+
+fn link_until(own: &Path, lock: &Path, end: Instant) -> Result<Link, LockError> {
+    loop {
+        match fs::hard_link(own, lock) {
+            Ok(()) if fs::metadata(own).is_ok_and(|status| status.nlink() == 2) => return Ok(Link(lock.to_owned())),
+            Ok(()) => return Err(LockError::Busy),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(source) => return Err(LockError::Io { path: lock.to_owned(), source }),
+        }
+        if holder_is_gone(lock) {
+            let _ = fs::remove_file(lock);
+        } else if Instant::now() >= end {
+            return Err(LockError::Busy);
+        } else {
+            std::thread::sleep(POLL);
+        }
+    }
+}
+
+/// Whether the process that a `.lock` file names has ended. A file that names none counts as
+/// held: shadow-utils thinks so too.
+fn holder_is_gone(lock: &Path) -> bool {
+    let Ok(content) = fs::read(lock) else { return false };
+    let digits = content.split(|byte| *byte == 0).next().unwrap_or_default();
+    let number = std::str::from_utf8(digits).ok().and_then(|text| text.trim().parse::<i32>().ok());
+    let Some(number) = number.filter(|number| *number > 0) else { return false };
+    let ours = u32::try_from(number).is_ok_and(|number| number == std::process::id());
+    // A link of our own number is left over: this process takes the lock in one thread at a time.
+    ours || nix::sys::signal::kill(nix::unistd::Pid::from_raw(number), None) == Err(Errno::ESRCH)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_holder_at_a_time_and_nothing_is_left() {
+        let etc = tempfile::tempdir().unwrap();
+        let counter = std::sync::atomic::AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    let lock = PasswordLock::wait(etc.path()).unwrap();
+                    assert_eq!(counter.fetch_add(1, std::sync::atomic::Ordering::SeqCst), 0);
+                    assert!(etc.path().join("shadow.lock").exists());
+                    counter.fetch_sub(1, std::sync::atomic::Ordering::SeqCst);
+                    drop(lock);
+                });
+            }
+        });
+        let left: Vec<_> = fs::read_dir(etc.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, [".pwd.lock"]);
+    }
+
+    #[test]
+    fn the_lock_of_a_dead_process_is_taken_over_and_others_are_not() {
+        let etc = tempfile::tempdir().unwrap();
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        child.wait().unwrap();
+        fs::write(etc.path().join("group.lock"), format!("{}\0", child.id())).unwrap();
+        drop(PasswordLock::wait(etc.path()).unwrap());
+        for content in ["1\0", "", "garbage", "-1", "0\0"] {
+            let lock = etc.path().join("group.lock");
+            fs::write(&lock, content).unwrap();
+            assert!(matches!(lock_link(etc.path(), "group", Instant::now()), Err(LockError::Busy)), "{content:?}");
+            assert_eq!(fs::read_to_string(&lock).unwrap(), content);
+            fs::remove_file(&lock).unwrap();
+        }
+    }
+}

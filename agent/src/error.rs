@@ -1,0 +1,41 @@
+//! What can go wrong in the agent; each variant names the operation and the thing.
+
+use std::io;
+use std::path::PathBuf;
+
+use accountd_protocol::refusal::Refusal;
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("cannot listen on {path}: {source}")]
+    Listen { path: PathBuf, source: io::Error },
+    #[error("cannot open the root directory {path}: {source}")]
+    Root { path: PathBuf, source: io::Error },
+    #[error("cannot open the account database: {0}")]
+    Database(#[from] crate::database::DatabaseError),
+    #[error("cannot hash a password: {0}")]
+    Hash(#[from] crate::identity::hash::HashError),
+    #[error("cannot make a handle")]
+    Handle,
+    #[error("cannot make the home {home}: {source}")]
+    Home { home: String, source: crate::homes::BuildError },
+    #[error("cannot write the keys of {user}: {source}")]
+    Keys { user: String, source: crate::homes::WorkError },
+    #[error("cannot set the mode of the home of {user}: {source}")]
+    HomeMode { user: String, source: crate::homes::WorkError },
+}
+
+impl Error {
+    /// Logs the error and gives what the caller may know of it.
+    pub fn into_refusal(self) -> Refusal {
+        tracing::error!(error = %self, "a request failed");
+        match self {
+            Error::Home { home, .. } => Refusal::Internal(format!("the home {home} can not be made")),
+            Error::Keys { user, .. } => Refusal::Internal(format!("the keys of {user} can not be written")),
+            Error::HomeMode { user, .. } => Refusal::Internal(format!("the mode of the home of {user} can not be set")),
+            Error::Listen { .. } | Error::Root { .. } | Error::Database(_) | Error::Hash(_) | Error::Handle => {
+                Refusal::Internal("internal error".into())
+            }
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! The decision on a login: account state, then proof. Every way in comes through here.
+
+use std::ffi::OsStr;
+use std::net::IpAddr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use accountd_protocol::agent::{Decision, Grant};
+use accountd_protocol::id::{AccountId, Gid, Uid};
+use accountd_protocol::identity::Identity;
+use accountd_protocol::login::Proof;
+use accountd_protocol::name::UserName;
+use accountd_protocol::secret::Secret;
+
+use super::authorized_keys::{self, Use};
+use super::hash::Verdict;
+use crate::agent::Agent;
+use crate::arguments::PermitRoot;
+use crate::database::entry::{Entry, group, passwd, shadow};
+use crate::database::{FileKind, View};
+use crate::homes::{Strictness, read_authorized_keys};
+
+/// Sessions may write for their owner and read for everybody else, as login.defs(5) has it.
+const UMASK: u32 = 0o022;
+const SECONDS_A_DAY: u64 = 86_400;
+
+/// An account that may log in with the password behind `hash`.
+#[derive(Debug)]
+pub struct PasswordAccount {
+    pub id: AccountId,
+    pub uid: Uid,
+    pub hash: String,
+}
+
+/// The account, if its state allows a password login now.
+pub fn password_account(view: &View, user: &str, now: u64) -> Option<PasswordAccount> {
+    let candidate = Candidate::find(view, user, now)?;
+    let hash = candidate.password_hash()?;
+    Some(PasswordAccount { id: candidate.grant.account, uid: candidate.grant.uid, hash })
+}
+
+/// An account that is neither locked nor expired, and what a session of it would be.
+struct Candidate {
+    grant: Grant,
+    shadow: Entry,
+    password_expired: bool,
+}
+
+impl Candidate {
+    /// `None` for an account that may not log in by any means: no such name, no shadow line,
+    /// locked, expired, no id in the store, ids that are not numbers.
+    fn find(view: &View, user: &str, now: u64) -> Option<Self> {
+        let name = UserName::new(user).ok()?;
+        let row = view.user_named(user)?;
+        let entry = view.entry(FileKind::Passwd, user)?;
+        let shadow = view.entry(FileKind::Shadow, user)?;
+        let today = now / SECONDS_A_DAY;
+        let locked = shadow.bytes(shadow::PASSWORD).starts_with(b"!");
+        let expired = is_past(&shadow, shadow::EXPIRE, today) || inactive(&shadow, today);
+        if locked || expired || entry.bytes(passwd::NAME) != user.as_bytes() {
+            return None;
+        }
+        let grant = Grant {
+            account: row.id,
+            name,
+            uid: Uid(entry.number(passwd::UID)?),
+            gid: Gid(entry.number(passwd::GID)?),
+            groups: supplementary_groups(view, user),
+            home: entry.bytes(passwd::HOME).to_vec(),
+            shell: entry.bytes(passwd::SHELL).to_vec(),
+            session_root: None,
+            umask: UMASK,
+            generation: view.generation(),
+        };
+        let password_expired = password_expired(&shadow, today);
+        (grant.uid == row.uid).then_some(Self { grant, shadow, password_expired })
+    }
+
+    fn password_hash(&self) -> Option<String> {
+        let hash = String::from_utf8(self.shadow.bytes(shadow::PASSWORD).to_vec()).ok()?;
+        (!self.password_expired && super::hash::is_hash(&hash)).then_some(hash)
+    }
+
+    fn identity(&self) -> Identity {
+        Identity { uid: self.grant.uid, gid: self.grant.gid, groups: self.grant.groups.clone() }
+    }
+}
+
+impl Agent {
+    /// Who is it, and may they? Unknown, locked and mistaken users cost the same time.
+    pub fn decide(&self, user: &str, proof: &Proof, source: IpAddr, now: u64) -> Decision {
+        let candidate = self.candidate(user, now);
+        match proof {
+            Proof::Password(password) => self.decide_password(candidate, password),
+            Proof::PublicKey(blob) => match candidate {
+                Some(candidate) if self.key_admits(&candidate, blob, source, now) => granted(candidate),
+                Some(_) | None => Decision::Refused,
+            },
+        }
+    }
+
+    /// Whether a signature by this key would let the user in.
+    pub fn key_acceptable(&self, user: &str, blob: &[u8], source: IpAddr, now: u64) -> bool {
+        self.candidate(user, now).is_some_and(|candidate| self.key_admits(&candidate, blob, source, now))
+    }
+
+    /// An account that may have sessions: not a service's, and uid 0 only where it is permitted.
+    fn candidate(&self, user: &str, now: u64) -> Option<Candidate> {
+        let view = self.database.view();
+        let candidate = Candidate::find(&view, user, now)?;
+        let uid = candidate.grant.uid;
+        let refused = self.is_service(&view, uid) || (uid == Uid::ROOT && self.permit_root() == PermitRoot::No);
+        (!refused).then_some(candidate)
+    }
+
+    fn decide_password(&self, candidate: Option<Candidate>, password: &Secret) -> Decision {
+        // uid 0 logs in by key or not at all.
+        let candidate = candidate.filter(|candidate| candidate.grant.uid != Uid::ROOT);
+        let hash = candidate.as_ref().and_then(Candidate::password_hash);
+        match (self.hashes.verify(password, hash.as_deref().unwrap_or_default()), candidate) {
+            (Verdict::Right, Some(candidate)) => granted(candidate),
+            (Verdict::Right | Verdict::Wrong, _) => Decision::Refused,
+        }
+    }
+
+    fn key_admits(&self, candidate: &Candidate, blob: &[u8], source: IpAddr, now: u64) -> bool {
+        let home = Path::new(OsStr::from_bytes(&candidate.grant.home));
+        let text = read_authorized_keys(self.homes.root(), home, &candidate.identity(), Strictness::Login);
+        let circumstances = Use { source, now };
+        authorized_keys::parse(&text).any(|key| key.blob == blob && key.admits(circumstances))
+    }
+}
+
+fn granted(candidate: Candidate) -> Decision {
+    Decision::Granted(Box::new(candidate.grant))
+}
+
+/// The gids of the groups whose member list names the user.
+pub fn supplementary_groups(view: &View, user: &str) -> Vec<Gid> {
+    let gid = |name: &String| view.entry(FileKind::Group, name)?.number(group::GID).map(Gid);
+    let mut gids: Vec<Gid> = view.groups_of_member(user).iter().filter_map(gid).collect();
+    gids.sort_unstable();
+    gids.dedup();
+    gids
+}
+
+/// Whether the day in a shadow(5) field has come. An empty field means never; a field that is
+/// not a number means that nobody knows, and counts as come.
+fn is_past(entry: &Entry, field: usize, today: u64) -> bool {
+    !entry.bytes(field).is_empty() && entry.number::<u64>(field).is_none_or(|day| day <= today)
+}
+
+/// Whether the password is too old, or has to be changed first (last change on day 0).
+fn password_expired(entry: &Entry, today: u64) -> bool {
+    match (entry.number::<u64>(shadow::LAST_CHANGE), entry.number::<u64>(shadow::MAX)) {
+        (Some(0), _) => true,
+        (Some(changed), Some(max)) => today > changed.saturating_add(max),
+        (None, _) | (_, None) => false,
+    }
+}
+
+/// Whether the password has been too old for so long that the account is disabled.
+fn inactive(entry: &Entry, today: u64) -> bool {
+    let days = |field| entry.number::<u64>(field);
+    match (days(shadow::LAST_CHANGE), days(shadow::MAX), days(shadow::INACTIVE)) {
+        (Some(changed), Some(max), Some(inactive)) => today > changed.saturating_add(max).saturating_add(inactive),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(line: &str) -> Entry {
+        Entry::parse(line.as_bytes())
+    }
+
+    #[test]
+    fn an_account_is_expired_from_its_day_on() {
+        let line = entry("a:x:1::99999:7::20000:");
+        assert!(!is_past(&line, shadow::EXPIRE, 19_999));
+        assert!(is_past(&line, shadow::EXPIRE, 20_000));
+        assert!(!is_past(&entry("a:x:1::99999:7:::"), shadow::EXPIRE, 99_999));
+        assert!(is_past(&entry("a:x:1::99999:7::soon:"), shadow::EXPIRE, 0));
+    }
+
+    #[test]
+    fn a_password_is_expired_after_its_last_day_or_when_it_must_be_changed() {
+        assert!(!password_expired(&entry("a:x:20000:0:30:7:::"), 20_030));
+        assert!(password_expired(&entry("a:x:20000:0:30:7:::"), 20_031));
+        assert!(password_expired(&entry("a:x:0:0:99999:7:::"), 1));
+        assert!(!password_expired(&entry("a:x::::::"), 99_999));
+        assert!(!password_expired(&entry("a:x"), 99_999));
+    }
+}

@@ -1,0 +1,91 @@
+//! Handles: what a caller who has shown a credential is known by for a short time.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use accountd_protocol::agent::Handle;
+use accountd_protocol::id::{AccountId, Uid};
+use accountd_protocol::secret::Secret;
+
+/// How long a handle is good without its credential being shown again.
+const LIFETIME: Duration = Duration::from_secs(120);
+/// The most handles at a time; the oldest gives way.
+const MOST: usize = 4096;
+
+/// Whom a handle stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Caller {
+    pub account: AccountId,
+    pub uid: Uid,
+}
+
+#[derive(Debug)]
+struct Entry {
+    caller: Caller,
+    expires: Instant,
+}
+
+/// All handles that are good now.
+#[derive(Debug, Default)]
+pub struct Handles {
+    entries: Mutex<HashMap<String, Entry>>,
+}
+
+impl Handles {
+    pub fn open(&self, caller: Caller, now: Instant) -> Result<Handle, getrandom::Error> {
+        let mut bytes = [0u8; 32];
+        getrandom::fill(&mut bytes)?;
+        let text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let mut entries = self.lock();
+        entries.retain(|_, entry| entry.expires > now);
+        if entries.len() >= MOST {
+            let oldest = entries.iter().min_by_key(|(_, entry)| entry.expires).map(|(text, _)| text.clone());
+            oldest.and_then(|text| entries.remove(&text));
+        }
+        entries.insert(text.clone(), Entry { caller, expires: now + LIFETIME });
+        Ok(Secret::new(text))
+    }
+
+    pub fn caller(&self, handle: &Handle, now: Instant) -> Option<Caller> {
+        self.lock().get(handle.reveal()).filter(|entry| entry.expires > now).map(|entry| entry.caller)
+    }
+
+    /// Makes every handle of an account void: the account has changed.
+    pub fn forget(&self, account: AccountId) {
+        self.lock().retain(|_, entry| entry.caller.account != account);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Entry>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROOT: Caller = Caller { account: AccountId(1), uid: Uid::ROOT };
+
+    #[test]
+    fn a_handle_is_good_until_it_expires_or_its_account_changes() {
+        let (handles, now) = (Handles::default(), Instant::now());
+        let handle = handles.open(ROOT, now).unwrap();
+        assert_eq!(handles.caller(&handle, now), Some(ROOT));
+        assert_eq!(handles.caller(&Secret::new("guess".into()), now), None);
+        assert_eq!(handles.caller(&handle, now + LIFETIME), None);
+        handles.forget(AccountId(2));
+        assert_eq!(handles.caller(&handle, now), Some(ROOT));
+        handles.forget(AccountId(1));
+        assert_eq!(handles.caller(&handle, now), None);
+    }
+
+    #[test]
+    fn there_are_never_more_than_so_many() {
+        let (handles, now) = (Handles::default(), Instant::now());
+        for number in 0..MOST + 10 {
+            handles.open(ROOT, now + Duration::from_millis(number as u64)).unwrap();
+        }
+        assert_eq!(handles.lock().len(), MOST);
+    }
+}

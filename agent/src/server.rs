@@ -1,0 +1,102 @@
+//! The agent's socket: who is there, what they may, one answer for each request.
+
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use accountd_protocol::agent::{AgentRequest, Reply};
+use accountd_protocol::frame::{self, AGENT_ANSWER_CAP, AGENT_REQUEST_CAP, FrameError};
+use accountd_protocol::socket;
+use tracing::{debug, warn};
+
+use crate::agent::Agent;
+use crate::error::Error;
+use crate::identity::permission::{PeerRole, Permission};
+
+/// The most connections at a time: the fronts and login keep a few each.
+const MOST_CONNECTIONS: usize = 256;
+/// A peer that has begun a frame has to go on with it.
+const WRITE_DEADLINE: Duration = Duration::from_secs(30);
+
+/// Makes the socket anew; whoever may connect is decided by the peer's uid, not by its mode.
+pub fn listen(path: &Path) -> Result<UnixListener, Error> {
+    let failed = |source| Error::Listen { path: path.to_owned(), source };
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error)),
+        Ok(()) | Err(_) => {}
+    }
+    let listener = UnixListener::bind(path).map_err(failed)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o666)).map_err(failed)?;
+    Ok(listener)
+}
+
+/// Serves for ever, a thread for each connection.
+pub fn serve(agent: &Arc<Agent>, listener: &UnixListener) -> Result<(), Error> {
+    let open = Arc::new(AtomicUsize::new(0));
+    loop {
+        let (stream, _) = match listener.accept() {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                warn!(%error, "cannot accept a connection");
+                std::thread::sleep(Duration::from_millis(50));
+                continue;
+            }
+        };
+        if open.fetch_add(1, Ordering::Relaxed) >= MOST_CONNECTIONS {
+            open.fetch_sub(1, Ordering::Relaxed);
+            warn!("too many connections; one is closed");
+            continue;
+        }
+        let (agent, place) = (agent.clone(), Place(open.clone()));
+        let spawned = std::thread::Builder::new().name("connection".into()).spawn(move || {
+            converse(&agent, stream);
+            drop(place);
+        });
+        if let Err(error) = spawned {
+            warn!(%error, "cannot start a thread for a connection");
+        }
+    }
+}
+
+/// One of the [`MOST_CONNECTIONS`], given back when dropped, after a panic too.
+struct Place(Arc<AtomicUsize>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+fn converse(agent: &Agent, mut stream: UnixStream) {
+    let role = match socket::peer(&stream) {
+        Ok(peer) => PeerRole::of(peer, agent.api_uid()),
+        Err(error) => return warn!(%error, "cannot tell who a peer is"),
+    };
+    if role == PeerRole::Stranger {
+        return warn!("a process that is no peer of the agent was turned away");
+    }
+    match answer_all(agent, role, &mut stream) {
+        Ok(()) => {}
+        Err(FrameError::Io(error)) => debug!(%error, "a connection broke"),
+        Err(error) => warn!(%error, ?role, "a peer sent what it should not; its connection is ended"),
+    }
+}
+
+fn answer_all(agent: &Agent, role: PeerRole, stream: &mut UnixStream) -> Result<(), FrameError> {
+    stream.set_write_timeout(Some(WRITE_DEADLINE))?;
+    while let Some(request) = frame::read::<AgentRequest>(stream, AGENT_REQUEST_CAP)? {
+        let Permission::Granted = role.may_send(&request) else {
+            warn!(?role, "a peer asked for what it may not; its connection is ended");
+            return Ok(());
+        };
+        if let AgentRequest::Watch = request {
+            return agent.revocations().serve(stream);
+        }
+        let reply: Reply = agent.answer(request);
+        frame::write(stream, &reply, AGENT_ANSWER_CAP)?;
+    }
+    Ok(())
+}
