@@ -1,0 +1,219 @@
+//! One method for each operation of the agent, in the name of one credential.
+
+use std::sync::Arc;
+
+use accountd_protocol::agent::{
+    AgentRequest, Answer, Group, GroupChange, Handle, Membership, NewGroup, NewUser, Operation, Page, User, UserChange,
+    Window,
+};
+use accountd_protocol::id::AccountId;
+use accountd_protocol::refusal::Refusal;
+use accountd_protocol::secret::Secret;
+
+use crate::credential::Credential;
+use crate::error::Error;
+use crate::handles::Slot;
+use crate::{Core, pool::Answered};
+
+/// Somebody whose credential the agent has accepted. What they may is decided by the agent again
+/// for each operation.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    core: Core,
+    credential: Credential,
+    slot: Arc<Slot>,
+    handle: Handle,
+}
+
+/// Opens the one answer that fits an operation.
+macro_rules! expect {
+    ($answer:expr, $variant:ident) => {
+        match $answer {
+            Answer::$variant(content) => Ok(content),
+            _ => Err(Error::UnexpectedAnswer),
+        }
+    };
+}
+
+impl Caller {
+    pub(crate) fn new(core: Core, credential: Credential, slot: Arc<Slot>, handle: Handle) -> Self {
+        Self { core, credential, slot, handle }
+    }
+
+    pub async fn users(&self, window: Window) -> Result<Page<User>, Error> {
+        expect!(self.operate(Operation::ListUsers(window)).await?, Users)
+    }
+
+    pub async fn user(&self, id: AccountId) -> Result<User, Error> {
+        expect!(self.operate(Operation::GetUser(id)).await?, User).map(|user| *user)
+    }
+
+    pub async fn create_user(&self, new: NewUser) -> Result<User, Error> {
+        expect!(self.operate(Operation::CreateUser(new)).await?, User).map(|user| *user)
+    }
+
+    pub async fn update_user(&self, id: AccountId, change: UserChange) -> Result<User, Error> {
+        expect!(self.operate(Operation::UpdateUser { id, change }).await?, User).map(|user| *user)
+    }
+
+    pub async fn delete_user(&self, id: AccountId) -> Result<(), Error> {
+        self.operate(Operation::DeleteUser(id)).await.and_then(done)
+    }
+
+    pub async fn set_password(&self, id: AccountId, password: Secret) -> Result<User, Error> {
+        expect!(self.operate(Operation::SetPassword { id, password }).await?, User).map(|user| *user)
+    }
+
+    /// The supplementary groups of a user.
+    pub async fn memberships(&self, id: AccountId) -> Result<Vec<Membership>, Error> {
+        expect!(self.operate(Operation::ListMemberships(id)).await?, Memberships)
+    }
+
+    /// Replaces the supplementary groups of a user by those of these names that exist.
+    pub async fn set_memberships(&self, id: AccountId, groups: Vec<String>) -> Result<Vec<Membership>, Error> {
+        expect!(self.operate(Operation::SetMemberships { id, groups }).await?, Memberships)
+    }
+
+    pub async fn groups(&self, window: Window) -> Result<Page<Group>, Error> {
+        expect!(self.operate(Operation::ListGroups(window)).await?, Groups)
+    }
+
+    pub async fn group(&self, id: AccountId) -> Result<Group, Error> {
+        expect!(self.operate(Operation::GetGroup(id)).await?, Group).map(|group| *group)
+    }
+
+    pub async fn create_group(&self, new: NewGroup) -> Result<Group, Error> {
+        expect!(self.operate(Operation::CreateGroup(new)).await?, Group).map(|group| *group)
+    }
+
+    pub async fn update_group(&self, id: AccountId, change: GroupChange) -> Result<Group, Error> {
+        expect!(self.operate(Operation::UpdateGroup { id, change }).await?, Group).map(|group| *group)
+    }
+
+    pub async fn delete_group(&self, id: AccountId) -> Result<(), Error> {
+        self.operate(Operation::DeleteGroup(id)).await.and_then(done)
+    }
+
+    /// The login shells that an account may have.
+    pub async fn shells(&self) -> Result<Vec<String>, Error> {
+        expect!(self.operate(Operation::ListShells).await?, Shells)
+    }
+
+    /// A handle that the agent no longer knows costs one more try with the credential itself.
+    async fn operate(&self, operation: Operation) -> Result<Answer, Error> {
+        let request = AgentRequest::Operate { caller: self.handle.clone(), operation: Box::new(operation) };
+        let Answered { mut request, reply } = self.core.inner.pool.call(request).await?;
+        if !matches!(reply, Err(Refusal::StaleHandle)) {
+            return Ok(reply?);
+        }
+        let fresh = self.core.reopen(&self.credential, &self.slot).await?;
+        if let AgentRequest::Operate { caller, .. } = &mut request {
+            *caller = fresh;
+        }
+        Ok(self.core.inner.pool.call(request).await?.reply?)
+    }
+}
+
+fn done(answer: Answer) -> Result<(), Error> {
+    match answer {
+        Answer::Done => Ok(()),
+        _ => Err(Error::UnexpectedAnswer),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use accountd_protocol::agent::AgentRequest;
+
+    use super::*;
+    use crate::scripted_agent::ScriptedAgent;
+
+    const HERE: std::net::IpAddr = std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
+    fn secret(text: &str) -> Secret {
+        Secret::new(text.into())
+    }
+
+    /// Accepts `root` with `pw`, gives a new handle for each showing, and knows only the last.
+    fn strict(handles: &mut u32, request: &AgentRequest) -> Result<Answer, Refusal> {
+        match request {
+            AgentRequest::OpenHandle { user, password, .. } if user == "root" && password.reveal() == "pw" => {
+                *handles += 1;
+                Ok(Answer::Handle(Secret::new(handles.to_string())))
+            }
+            AgentRequest::Operate { caller, .. } if caller.reveal() == handles.to_string() => {
+                Ok(Answer::Shells(vec!["/bin/sh".into()]))
+            }
+            AgentRequest::Operate { .. } => Err(Refusal::StaleHandle),
+            AgentRequest::OpenHandle { .. }
+            | AgentRequest::OfferKey { .. }
+            | AgentRequest::Decide { .. }
+            | AgentRequest::Watch => Err(Refusal::BadCredentials),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_credential_is_shown_once_for_many_requests() {
+        let agent = ScriptedAgent::start(0, strict);
+        let core = Core::new(agent.socket()).unwrap();
+        for _ in 0..50 {
+            let caller = core.caller("root", secret("pw"), HERE).await.unwrap();
+            assert_eq!(caller.shells().await.unwrap(), ["/bin/sh"]);
+        }
+        assert_eq!(agent.state(), 1);
+    }
+
+    #[tokio::test]
+    async fn parallel_first_requests_show_it_once_too() {
+        let agent = ScriptedAgent::start(0, strict);
+        let core = Core::new(agent.socket()).unwrap();
+        let tasks: Vec<_> = (0..40)
+            .map(|_| {
+                let core = core.clone();
+                tokio::spawn(async move { core.caller("root", secret("pw"), HERE).await.map(drop) })
+            })
+            .collect();
+        for task in tasks {
+            task.await.unwrap().unwrap();
+        }
+        assert_eq!(agent.state(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_wrong_password_is_refused_each_time_and_never_taken_for_the_right_one() {
+        let agent = ScriptedAgent::start(0, strict);
+        let core = Core::new(agent.socket()).unwrap();
+        core.caller("root", secret("pw"), HERE).await.unwrap();
+        for _ in 0..2 {
+            let refused = core.caller("root", secret("pw "), HERE).await;
+            assert!(matches!(refused, Err(Error::Refused(Refusal::BadCredentials))), "{refused:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_stale_handle_is_replaced_without_the_caller_noticing() {
+        let agent = ScriptedAgent::start(0, strict);
+        let core = Core::new(agent.socket()).unwrap();
+        let caller = core.caller("root", secret("pw"), HERE).await.unwrap();
+        agent.set_state(7);
+        assert_eq!(caller.shells().await.unwrap(), ["/bin/sh"]);
+        assert_eq!(agent.state(), 8);
+    }
+
+    #[tokio::test]
+    async fn a_restarted_agent_is_found_again() {
+        let mut agent = ScriptedAgent::start(0, strict);
+        let core = Core::new(agent.socket()).unwrap();
+        let caller = core.caller("root", secret("pw"), HERE).await.unwrap();
+        caller.shells().await.unwrap();
+        agent.restart();
+        caller.shells().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn an_agent_that_is_not_there_is_an_error_of_its_own() {
+        let core = Core::new("/nonexistent/agent.sock").unwrap();
+        let refused = core.caller("root", secret("pw"), HERE).await;
+        assert!(matches!(refused, Err(Error::AgentDown(_))), "{refused:?}");
+    }
+}

@@ -1,0 +1,89 @@
+//! A credential as a client shows it, and the digest by which it is remembered.
+
+use std::net::IpAddr;
+
+use accountd_protocol::secret::Secret;
+use sha2::{Digest as _, Sha256};
+
+use crate::error::Error;
+
+/// A digest of one credential under this process's key; says nothing to anybody else.
+pub type Digest = [u8; 32];
+
+/// Random for each process, so that a digest in a memory image can't be tried against passwords
+/// without it.
+pub struct DigestKey([u8; 32]);
+
+impl DigestKey {
+    pub fn random() -> Result<Self, Error> {
+        let mut key = [0; 32];
+        getrandom::fill(&mut key).map_err(Error::Random)?;
+        Ok(Self(key))
+    }
+}
+
+impl std::fmt::Debug for DigestKey {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("DigestKey(…)")
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct Credential {
+    pub user: String,
+    pub password: Secret,
+    pub source: IpAddr,
+    pub digest: Digest,
+}
+
+impl Credential {
+    pub fn new(user: &str, password: Secret, source: IpAddr, key: &DigestKey) -> Self {
+        let digest = digest(user, &password, source, key);
+        Self { user: user.to_owned(), password, source, digest }
+    }
+}
+
+/// Each part after its length, so that no two credentials spell the same bytes.
+fn digest(user: &str, password: &Secret, source: IpAddr, key: &DigestKey) -> Digest {
+    let source = source.to_string();
+    let mut hash = Sha256::new();
+    hash.update(key.0);
+    for part in [user, password.reveal(), &source] {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    hash.finalize().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn digest_of(user: &str, password: &str, source: &str, key: &DigestKey) -> Digest {
+        Credential::new(user, Secret::new(password.into()), source.parse().unwrap(), key).digest
+    }
+
+    #[test]
+    fn every_part_of_a_credential_counts() {
+        let key = DigestKey::random().unwrap();
+        let one = digest_of("root", "pw", "127.0.0.1", &key);
+        assert_eq!(one, digest_of("root", "pw", "127.0.0.1", &key));
+        for (user, password, source) in [
+            ("roo", "tpw", "127.0.0.1"),
+            ("root", "pW", "127.0.0.1"),
+            ("root", "pw", "127.0.0.2"),
+            ("rootpw", "", "::1"),
+        ] {
+            assert_ne!(one, digest_of(user, password, source, &key), "{user} {password} {source}");
+        }
+        assert_ne!(one, digest_of("root", "pw", "127.0.0.1", &DigestKey::random().unwrap()));
+    }
+
+    #[test]
+    fn debug_shows_neither_password_nor_key() {
+        let key = DigestKey([7; 32]);
+        let text =
+            format!("{:?} {key:?}", Credential::new("u", Secret::new("hunter2".into()), "::1".parse().unwrap(), &key));
+        assert!(!text.contains("hunter2") && !text.contains("7, 7"), "{text}");
+    }
+}
