@@ -1,0 +1,166 @@
+//! The dialect's names of fields and its words for what is wrong with them.
+
+use accountd_protocol::name::NameError;
+use accountd_protocol::refusal::{Field, Problem};
+use accountd_protocol::text::TextError;
+
+use super::form::Form;
+use super::place::{Action, Kind, Place};
+
+pub const REQUIRED: &str = "This field is required.";
+pub const NOT_NULL: &str = "This field cannot be null.";
+pub const NO_SUCH_CHOICE: &str = "Select a valid choice. That choice is not one of the available choices.";
+pub const NO_SUDO: &str = "Sudo access cannot be given by this version.";
+
+/// The key under which a field's messages are listed.
+pub fn key(place: Place, field: Field) -> &'static str {
+    match (field, place.kind) {
+        (Field::UserName, _) => "bsdusr_username",
+        (Field::Uid, _) => "bsdusr_uid",
+        (Field::FullName, _) => "bsdusr_full_name",
+        (Field::Email, _) => "bsdusr_email",
+        (Field::Home | Field::HomeMode, _) => "bsdusr_home",
+        (Field::Shell, _) => "bsdusr_shell",
+        (Field::Password, _) => "bsdusr_password",
+        (Field::PrimaryGroup, _) => "bsdusr_group",
+        (Field::Groups, _) if place.action == Action::Memberships => "bsduser_to_group",
+        (Field::Groups, _) => "bsdusr_to_group",
+        (Field::SshKeys, _) => "bsdusr_sshpubkey",
+        (Field::GroupName, Kind::Group) => "bsdgrp_group",
+        (Field::Gid, Kind::Group) => "bsdgrp_gid",
+        (Field::GroupName | Field::Gid, Kind::User) => "bsdusr_creategroup",
+        (Field::Sudo, Kind::User) => "bsdusr_sudo",
+        (Field::Sudo, Kind::Group) => "bsdgrp_sudo",
+    }
+}
+
+/// What to tell the client. `form` is what it sent, for the messages that repeat it.
+pub fn text(place: Place, field: Field, problem: &Problem, form: &Form) -> String {
+    match problem {
+        Problem::Required => required(place, field),
+        Problem::MustBeAbsent => "Leave this field blank.".into(),
+        Problem::Name(error) => name(error),
+        Problem::Text(error) => field_text(field, error),
+        Problem::Duplicate(existing) => duplicate(field, existing, &form.given(key(place, field))),
+        Problem::CaseDuplicate(existing) => format!("The name \"{existing}\" already exists; it differs only in case."),
+        Problem::Reserved => "This value is reserved and cannot be used.".into(),
+        Problem::ServiceAccount => "This belongs to a service of this system and cannot be used.".into(),
+        Problem::Builtin => "This attribute cannot be changed".into(),
+        Problem::NoSuch(what) => no_such(field, what),
+        Problem::NotAShell => no_choice(&form.given(key(place, field))),
+        Problem::OutsideRoots(_) => "The path must reside within a volume mount point".into(),
+        Problem::PoolRoot => "Volume root directories cannot be used as user home directories.".into(),
+        Problem::NotADirectory => "Path for home directory already exists and is not a directory".into(),
+        Problem::NotOwned => "Path for home directory already exists and belongs to somebody else".into(),
+        Problem::InUse(by) => format!("This is in use by {by}."),
+        Problem::BadMode => "Please provide a valid value for home_mode attribute".into(),
+        Problem::TooMany { max, actual } => too_many(field, *max, *actual),
+        Problem::TooLong { max, actual } => too_long(*max, *actual),
+        Problem::ControlCharacters => "This field cannot contain line breaks, NUL or other control characters.".into(),
+        Problem::BadKey { line, reason } => format!("Line {line} is not a public key: {reason}."),
+        Problem::HomeNotWritable => "The home directory is not writable. Leave this field blank.".into(),
+        Problem::Unsupported => unsupported(field),
+        Problem::NoneFree => "No number is free for this.".into(),
+    }
+}
+
+pub fn too_long(max: usize, actual: usize) -> String {
+    format!("Ensure this value has at most {max} characters (it has {actual}).")
+}
+
+pub fn no_choice(given: &str) -> String {
+    format!("Select a valid choice. {given} is not one of the available choices.")
+}
+
+fn required(place: Place, field: Field) -> String {
+    match (field, place.action) {
+        (Field::Password, Action::Create) => "Password is required".into(),
+        (Field::Home, _) => NOT_NULL.into(),
+        _ => REQUIRED.into(),
+    }
+}
+
+fn name(error: &NameError) -> String {
+    match error {
+        NameError::Empty => REQUIRED.into(),
+        NameError::TooLong { max, actual } => too_long(*max, *actual),
+        NameError::BadStart => "Name must begin with a letter or an underscore and not a \"-\".".into(),
+        NameError::BadCharacters(characters) => format!("name contains invalid characters: {characters}"),
+        NameError::DollarInside => "The character $ is only allowed as the final character.".into(),
+        NameError::TrailingDot => "Name must not end with a \".\".".into(),
+        NameError::AllDigits => "Name must not be a number.".into(),
+        NameError::Reserved => "This name is reserved and cannot be used.".into(),
+    }
+}
+
+fn field_text(field: Field, error: &TextError) -> String {
+    match error {
+        TextError::Empty if field == Field::Home => NOT_NULL.into(),
+        TextError::Empty => REQUIRED.into(),
+        TextError::TooLong { max, actual } => too_long(*max, *actual),
+        TextError::BadCharacters(characters) => bad_characters(field, characters),
+        TextError::NotAbsolute => "The path must be absolute.".into(),
+        TextError::DotComponent => "The path must not contain \".\" or \"..\".".into(),
+    }
+}
+
+fn bad_characters(field: Field, characters: &str) -> String {
+    match field {
+        Field::Email => "Enter a valid email address.".into(),
+        Field::FullName if characters == ":" => "The \":\" character is not allowed in a \"Full Name\".".into(),
+        Field::FullName => format!("Your full name contains invalid characters ({characters})."),
+        Field::Home if characters == ":" => "\"Home Directory\" cannot contain colons (:).".into(),
+        Field::Home => format!("\"Home Directory\" contains invalid characters ({characters})."),
+        Field::UserName
+        | Field::Uid
+        | Field::HomeMode
+        | Field::Shell
+        | Field::Password
+        | Field::PrimaryGroup
+        | Field::Groups
+        | Field::SshKeys
+        | Field::GroupName
+        | Field::Gid
+        | Field::Sudo => format!("This field contains invalid characters ({characters})."),
+    }
+}
+
+fn duplicate(field: Field, existing: &str, given: &str) -> String {
+    match field {
+        Field::UserName => format!("The username \"{existing}\" already exists."),
+        Field::GroupName => format!("A Group with the name \"{existing}\" already exists."),
+        Field::Gid => format!("The Group ID \"{given}\" already exists."),
+        Field::Uid => format!("The User ID \"{given}\" already exists."),
+        Field::FullName
+        | Field::Email
+        | Field::Home
+        | Field::HomeMode
+        | Field::Shell
+        | Field::Password
+        | Field::PrimaryGroup
+        | Field::Groups
+        | Field::SshKeys
+        | Field::Sudo => format!("This is already in use: {existing}"),
+    }
+}
+
+fn no_such(field: Field, what: &str) -> String {
+    match field {
+        Field::PrimaryGroup => NO_SUCH_CHOICE.into(),
+        _ => no_choice(what),
+    }
+}
+
+fn too_many(field: Field, max: usize, actual: usize) -> String {
+    match field {
+        Field::Groups => format!("A user cannot belong to more than {max} auxiliary groups."),
+        _ => format!("Ensure this field has at most {max} entries (it has {actual})."),
+    }
+}
+
+fn unsupported(field: Field) -> String {
+    match field {
+        Field::Sudo => NO_SUDO.into(),
+        _ => "This is not supported.".into(),
+    }
+}

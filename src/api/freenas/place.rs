@@ -1,0 +1,37 @@
+//! Where in the API a request is: refusals are keyed, worded and given a status by it.
+
+/// What the request is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    User,
+    Group,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    List,
+    Show,
+    Create,
+    Change,
+    Delete,
+    /// `/users/ID/password/`
+    Password,
+    /// `/users/ID/groups/`
+    Memberships,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    pub kind: Kind,
+    pub action: Action,
+}
+
+impl Place {
+    pub const fn user(action: Action) -> Self {
+        Self { kind: Kind::User, action }
+    }
+
+    pub const fn group(action: Action) -> Self {
+        Self { kind: Kind::Group, action }
+    }
+}

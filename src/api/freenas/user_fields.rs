@@ -1,0 +1,126 @@
+//! The fields that a new user and a changed one have in common, each from form value to type.
+
+use accountd_protocol::id::AccountId;
+use accountd_protocol::name::NewUserName;
+use accountd_protocol::refusal::Field;
+use accountd_protocol::text::{Email, FieldPath, FullName};
+
+use super::faults::Faults;
+use super::form::Form;
+use super::messages::{self, NO_SUDO, NOT_NULL};
+use super::place::Place;
+
+/// The dialect's own limits, narrower than those of the system.
+const MAX_NAME: usize = 16;
+const MAX_FULL_NAME: usize = 120;
+
+/// A form that is being read, and what was found wrong with it so far.
+#[derive(Debug)]
+pub struct UserForm<'a> {
+    pub place: Place,
+    pub form: &'a mut Form,
+    pub faults: Faults,
+}
+
+impl<'a> UserForm<'a> {
+    pub fn new(place: Place, form: &'a mut Form) -> Self {
+        Self { place, form, faults: Faults::default() }
+    }
+
+    pub fn name(&mut self) -> Option<NewUserName> {
+        let name = self.filled("bsdusr_username")?;
+        let length = name.chars().count();
+        if length > MAX_NAME {
+            self.faults.add("bsdusr_username", messages::too_long(MAX_NAME, length));
+            return None;
+        }
+        if name.starts_with('-') {
+            self.faults.add("bsdusr_username", "Name must begin with an alphanumeric character and not a \"-\".");
+            return None;
+        }
+        self.checked(Field::UserName, NewUserName::new(name))
+    }
+
+    pub fn full_name(&mut self) -> Option<FullName> {
+        let name = self.filled("bsdusr_full_name")?;
+        let length = name.chars().count();
+        if length > MAX_FULL_NAME {
+            self.faults.add("bsdusr_full_name", messages::too_long(MAX_FULL_NAME, length));
+            return None;
+        }
+        self.checked(Field::FullName, FullName::new(name))
+    }
+
+    pub fn email(&mut self) -> Option<Email> {
+        let email = self.form.text("bsdusr_email")?;
+        let email = self.faults.take("bsdusr_email", email)?;
+        self.checked(Field::Email, Email::new(email))
+    }
+
+    pub fn home(&mut self) -> Option<FieldPath> {
+        let home = self.form.text("bsdusr_home")?;
+        let home = self.faults.take("bsdusr_home", home)?;
+        if home.is_empty() {
+            self.faults.add("bsdusr_home", NOT_NULL);
+            return None;
+        }
+        self.checked(Field::Home, FieldPath::new(home))
+    }
+
+    pub fn shell(&mut self) -> Option<FieldPath> {
+        let shell = self.filled("bsdusr_shell")?;
+        let parsed = FieldPath::new(shell.clone()).map_err(|_| messages::no_choice(&shell.escape_debug().to_string()));
+        self.faults.take("bsdusr_shell", parsed)
+    }
+
+    pub fn uid(&mut self) -> Option<u32> {
+        let uid = self.form.number("bsdusr_uid")?;
+        self.faults.take("bsdusr_uid", uid)
+    }
+
+    /// Permission bits, in octal whether sent as a text or as a number.
+    pub fn home_mode(&mut self) -> Option<u32> {
+        let text = self.form.text("bsdusr_mode")?.unwrap_or_default();
+        if text.is_empty() {
+            return None;
+        }
+        let digits = text.len() <= 4 && text.bytes().all(|byte| (b'0'..=b'7').contains(&byte));
+        let mode = u32::from_str_radix(&text, 8).ok().filter(|mode| digits && mode & !0o777 == 0);
+        self.faults.take("bsdusr_home", mode.ok_or_else(|| "Please provide a valid value for home_mode attribute".into()))
+    }
+
+    pub fn primary_group(&mut self) -> Option<AccountId> {
+        let id = self.form.id("bsdusr_group")?;
+        self.faults.take("bsdusr_group", id).map(AccountId)
+    }
+
+    pub fn groups(&mut self) -> Option<Vec<AccountId>> {
+        let ids = self.form.ids("bsdusr_to_group")?;
+        let ids = self.faults.take("bsdusr_to_group", ids)?;
+        Some(ids.into_iter().map(AccountId).collect())
+    }
+
+    pub fn ssh_keys(&mut self) -> Option<String> {
+        let keys = self.form.text("bsdusr_sshpubkey")?;
+        self.faults.take("bsdusr_sshpubkey", keys)
+    }
+
+    /// Nobody is told to have been given what was not given.
+    pub fn no_sudo(&mut self) {
+        if self.form.boolean("bsdusr_sudo") == Some(true) {
+            self.faults.add("bsdusr_sudo", NO_SUDO);
+        }
+    }
+
+    fn filled(&mut self, key: &'static str) -> Option<String> {
+        let text = self.form.filled(key)?;
+        self.faults.take(key, text)
+    }
+
+    fn checked<T, P>(&mut self, field: Field, result: Result<T, P>) -> Option<T>
+    where
+        P: Into<accountd_protocol::refusal::Problem>,
+    {
+        self.faults.check(self.place, field, self.form, result)
+    }
+}

@@ -1,0 +1,182 @@
+//! The one path resolver of a session.
+//!
+//! Without a root, paths are the kernel's business, relative to the current directory. With one,
+//! every path is resolved by openat2(2) inside it, once per operation: `..` and symbolic links
+//! can't leave it, and no string is ever compared. A final component that is not to be followed
+//! is named relative to a descriptor of its directory.
+
+use std::ffi::{CStr, CString, OsString};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::Path;
+
+use nix::errno::Errno;
+use nix::fcntl::{AT_FDCWD, OFlag, OpenHow, ResolveFlag, open, openat, openat2};
+use nix::sys::stat::Mode;
+
+/// What the session's paths are resolved in.
+#[derive(Debug)]
+pub enum Tree {
+    /// The file system as it is.
+    Whole,
+    /// A directory that the session sees as `/`.
+    Confined(OwnedFd),
+}
+
+/// A directory and a name in it.
+#[derive(Debug)]
+pub struct Place<'a> {
+    directory: Anchor<'a>,
+    pub name: CString,
+}
+
+#[derive(Debug)]
+enum Anchor<'a> {
+    Current(BorrowedFd<'a>),
+    Opened(OwnedFd),
+}
+
+impl AsFd for Place<'_> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match &self.directory {
+            Anchor::Current(current) => *current,
+            Anchor::Opened(directory) => directory.as_fd(),
+        }
+    }
+}
+
+impl Tree {
+    pub fn open(root: Option<&Path>) -> nix::Result<Self> {
+        let Some(root) = root else { return Ok(Tree::Whole) };
+        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        Ok(Tree::Confined(open(root, flags, Mode::empty())?))
+    }
+
+    /// Opens what `path` leads to, following symbolic links.
+    pub fn open_file(&self, path: &[u8], flags: OFlag, mode: Mode) -> nix::Result<OwnedFd> {
+        let path = c_path(path)?;
+        let flags = flags | OFlag::O_CLOEXEC;
+        match self {
+            Tree::Whole => openat(AT_FDCWD, path.as_c_str(), flags, mode),
+            Tree::Confined(root) => {
+                // openat2 refuses a mode where nothing can be made.
+                let mode = if flags.contains(OFlag::O_CREAT) { mode } else { Mode::empty() };
+                resolve(root, &path, OpenHow::new().flags(flags).mode(mode))
+            }
+        }
+    }
+
+    /// The directory of the last component and its name, which is not followed.
+    pub fn place(&self, path: &[u8]) -> nix::Result<Place<'static>> {
+        match self {
+            Tree::Whole => Ok(Place { directory: Anchor::Current(AT_FDCWD), name: c_path(path)? }),
+            Tree::Confined(root) => {
+                let (parent, name) = split(path);
+                let how = OpenHow::new().flags(OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC);
+                let directory = Anchor::Opened(resolve(root, &c_path(parent)?, how)?);
+                Ok(Place { directory, name: c_path(name)? })
+            }
+        }
+    }
+
+    /// The path without `.`, `..` and, where nothing confines the session, symbolic links
+    /// (SSH_FXP_REALPATH). The last component need not exist.
+    pub fn real(&self, path: &[u8]) -> nix::Result<Vec<u8>> {
+        match self {
+            Tree::Whole => real_in_whole(path),
+            Tree::Confined(_) => Ok(normal(path)),
+        }
+    }
+}
+
+fn resolve(root: &OwnedFd, path: &CStr, how: OpenHow) -> nix::Result<OwnedFd> {
+    let how = how.resolve(ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS);
+    loop {
+        match openat2(root, path, how) {
+            // Something was renamed meanwhile, and the kernel can't tell whether it led outside.
+            Err(Errno::EAGAIN | Errno::EINTR) => {}
+            result => return result,
+        }
+    }
+}
+
+/// An empty path is the current directory, as in every implementation of the protocol.
+fn c_path(path: &[u8]) -> nix::Result<CString> {
+    CString::new(if path.is_empty() { b"." } else { path }).map_err(|_| Errno::EINVAL)
+}
+
+/// Parent and last component. A path that ends in `.` or `..` names a directory in itself.
+fn split(path: &[u8]) -> (&[u8], &[u8]) {
+    let end = path.iter().rposition(|byte| *byte != b'/').map_or(0, |last| last + 1);
+    let trimmed = path.get(..end).unwrap_or_default();
+    let start = trimmed.iter().rposition(|byte| *byte == b'/').map_or(0, |slash| slash + 1);
+    let (parent, name) = trimmed.split_at(start);
+    match name {
+        b"" | b"." | b".." => (path, b"."),
+        _ if parent.is_empty() => (b".", name),
+        _ => (parent, name),
+    }
+}
+
+fn real_in_whole(path: &[u8]) -> nix::Result<Vec<u8>> {
+    let path = if path.is_empty() { b"." } else { path };
+    if path.contains(&0) {
+        return Err(Errno::EINVAL);
+    }
+    let errno = |error: std::io::Error| Errno::from_raw(error.raw_os_error().unwrap_or(Errno::EIO as i32));
+    match std::fs::canonicalize(std::ffi::OsStr::from_bytes(path)) {
+        Ok(real) => Ok(OsString::from(real).into_vec()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let (parent, name) = split(path);
+            let real = std::fs::canonicalize(std::ffi::OsStr::from_bytes(parent)).map_err(errno)?;
+            Ok(OsString::from(real.join(std::ffi::OsStr::from_bytes(name))).into_vec())
+        }
+        Err(error) => Err(errno(error)),
+    }
+}
+
+/// By components alone, from the root: what is shown, never what is opened.
+fn normal(path: &[u8]) -> Vec<u8> {
+    let mut parts: Vec<&[u8]> = Vec::new();
+    for part in path.split(|byte| *byte == b'/') {
+        match part {
+            b"" | b"." => {}
+            b".." => {
+                parts.pop();
+            }
+            part => parts.push(part),
+        }
+    }
+    let mut normal = vec![b'/'];
+    normal.extend(parts.join(&b'/'));
+    normal
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_component_is_told_from_its_directory() {
+        let cases: [(&[u8], &[u8], &[u8]); 8] = [
+            (b"a", b".", b"a"),
+            (b"/a", b"/", b"a"),
+            (b"a/b", b"a/", b"b"),
+            (b"/a/b//", b"/a/", b"b"),
+            (b"", b"", b"."),
+            (b"/", b"/", b"."),
+            (b"a/..", b"a/..", b"."),
+            (b"\xff/\xfe", b"\xff/", b"\xfe"),
+        ];
+        for (path, parent, name) in cases {
+            assert_eq!(split(path), (parent, name), "{path:?}");
+        }
+    }
+
+    #[test]
+    fn a_normal_path_never_climbs_over_the_root() {
+        assert_eq!(normal(b""), b"/");
+        assert_eq!(normal(b"../../etc/./x/"), b"/etc/x");
+        assert_eq!(normal(b"/a/../.."), b"/");
+    }
+}

@@ -1,0 +1,188 @@
+//! File attributes (section 5) and how they are set.
+
+use std::os::fd::AsFd;
+
+use nix::fcntl::{AtFlags, OFlag};
+use nix::sys::stat::{FchmodatFlags, FileStat, Mode, UtimensatFlags, fchmod, fchmodat, futimens, utimensat};
+use nix::sys::time::TimeSpec;
+use nix::unistd::{Gid, Uid, fchown, fchownat, ftruncate};
+
+use super::status::Failure;
+use super::wire::{Output, Reader, Truncated};
+use crate::path::{Place, Tree};
+
+const SIZE: u32 = 1;
+const UID_GID: u32 = 2;
+const PERMISSIONS: u32 = 4;
+const TIMES: u32 = 8;
+const EXTENDED: u32 = 0x8000_0000;
+
+/// What a client wants set; times in seconds since 1970.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Attributes {
+    pub size: Option<u64>,
+    pub owner: Option<(u32, u32)>,
+    pub permissions: Option<u32>,
+    /// Access and modification.
+    pub times: Option<(u32, u32)>,
+}
+
+impl Attributes {
+    pub fn read(reader: &mut Reader<'_>) -> Result<Self, Truncated> {
+        let flags = reader.uint32()?;
+        let mut attributes = Attributes::default();
+        if flags & SIZE != 0 {
+            attributes.size = Some(reader.uint64()?);
+        }
+        if flags & UID_GID != 0 {
+            attributes.owner = Some((reader.uint32()?, reader.uint32()?));
+        }
+        if flags & PERMISSIONS != 0 {
+            attributes.permissions = Some(reader.uint32()?);
+        }
+        if flags & TIMES != 0 {
+            attributes.times = Some((reader.uint32()?, reader.uint32()?));
+        }
+        if flags & EXTENDED != 0 {
+            for _ in 0..reader.uint32()? {
+                reader.string()?;
+                reader.string()?;
+            }
+        }
+        Ok(attributes)
+    }
+
+    /// The mode for a file that is made; the umask takes its part.
+    pub fn creation_mode(&self, default: u32) -> Mode {
+        Mode::from_bits_truncate(self.permissions.unwrap_or(default) & 0o7777)
+    }
+
+    fn mode(&self) -> Option<Mode> {
+        self.permissions.map(|bits| Mode::from_bits_truncate(bits & 0o7777))
+    }
+
+    fn time_specs(&self) -> Option<(TimeSpec, TimeSpec)> {
+        self.times.map(|(access, change)| (TimeSpec::new(access.into(), 0), TimeSpec::new(change.into(), 0)))
+    }
+
+    fn ids(&self) -> Option<(Option<Uid>, Option<Gid>)> {
+        self.owner.map(|(uid, gid)| (Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid))))
+    }
+
+    /// Sets all of it on an open file. Size first and owner last: a change of owner may take the
+    /// right to do the rest. The kernel decides on each.
+    pub fn set_on_file(&self, file: &impl AsFd) -> Result<(), Failure> {
+        let size = self.size.map(|size| truncate(file, size)).transpose();
+        let mode = self.mode().map(|mode| fchmod(file, mode)).transpose();
+        let times = self.time_specs().map(|(access, change)| futimens(file, &access, &change)).transpose();
+        let owner = self.ids().map(|(uid, gid)| fchown(file, uid, gid)).transpose();
+        size?;
+        mode?;
+        times?;
+        owner?;
+        Ok(())
+    }
+
+    /// Sets all of it on what `path` leads to.
+    pub fn set_on_path(&self, tree: &Tree, path: &[u8]) -> Result<(), Failure> {
+        if let Some(size) = self.size {
+            let file = tree.open_file(path, OFlag::O_WRONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY, Mode::empty())?;
+            truncate(&file, size)?;
+        }
+        let rest = Attributes { size: None, ..*self };
+        if rest == Attributes::default() {
+            return Ok(());
+        }
+        match tree {
+            Tree::Whole => rest.set_on_place(&tree.place(path)?, Follow::Yes),
+            Tree::Confined(_) => rest.set_on_reference(&tree.open_file(path, OFlag::O_PATH, Mode::empty())?),
+        }
+    }
+
+    /// Sets all but the size on a link itself, or on what is there (lsetstat@openssh.com).
+    pub fn set_on_link(&self, tree: &Tree, path: &[u8]) -> Result<(), Failure> {
+        if self.size.is_some() {
+            return Err(Failure::Unsupported);
+        }
+        self.set_on_place(&tree.place(path)?, Follow::No)
+    }
+
+    fn set_on_place(&self, place: &Place<'_>, follow: Follow) -> Result<(), Failure> {
+        let name = place.name.as_c_str();
+        if let Some(mode) = self.mode() {
+            fchmodat(place, name, mode, follow.chmod())?;
+        }
+        if let Some((access, change)) = self.time_specs() {
+            utimensat(place, name, &access, &change, follow.times())?;
+        }
+        if let Some((uid, gid)) = self.ids() {
+            fchownat(place, name, uid, gid, follow.chown())?;
+        }
+        Ok(())
+    }
+
+    /// Through an O_PATH descriptor; proc(5) makes a path of it that leads nowhere else.
+    fn set_on_reference(&self, file: &(impl AsFd + std::os::fd::AsRawFd)) -> Result<(), Failure> {
+        let name = format!("/proc/self/fd/{}", file.as_raw_fd());
+        if let Some(mode) = self.mode() {
+            fchmodat(nix::fcntl::AT_FDCWD, name.as_str(), mode, FchmodatFlags::FollowSymlink)?;
+        }
+        if let Some((access, change)) = self.time_specs() {
+            let follow = UtimensatFlags::FollowSymlink;
+            utimensat(nix::fcntl::AT_FDCWD, name.as_str(), &access, &change, follow)?;
+        }
+        if let Some((uid, gid)) = self.ids() {
+            fchownat(file, c"", uid, gid, AtFlags::AT_EMPTY_PATH)?;
+        }
+        Ok(())
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Follow {
+    Yes,
+    No,
+}
+
+impl Follow {
+    fn chmod(self) -> FchmodatFlags {
+        match self {
+            Follow::Yes => FchmodatFlags::FollowSymlink,
+            Follow::No => FchmodatFlags::NoFollowSymlink,
+        }
+    }
+
+    fn times(self) -> UtimensatFlags {
+        match self {
+            Follow::Yes => UtimensatFlags::FollowSymlink,
+            Follow::No => UtimensatFlags::NoFollowSymlink,
+        }
+    }
+
+    fn chown(self) -> AtFlags {
+        match self {
+            Follow::Yes => AtFlags::empty(),
+            Follow::No => AtFlags::AT_SYMLINK_NOFOLLOW,
+        }
+    }
+}
+
+fn truncate(file: &impl AsFd, size: u64) -> nix::Result<()> {
+    ftruncate(file, i64::try_from(size).map_err(|_| nix::errno::Errno::EFBIG)?)
+}
+
+/// The attributes of a file as it is.
+pub fn write(output: &mut Output, status: &FileStat) {
+    output.uint32(SIZE | UID_GID | PERMISSIONS | TIMES);
+    output.uint64(u64::try_from(status.st_size).unwrap_or_default());
+    output.uint32(status.st_uid);
+    output.uint32(status.st_gid);
+    output.uint32(status.st_mode);
+    output.uint32(seconds(status.st_atime));
+    output.uint32(seconds(status.st_mtime));
+}
+
+/// The protocol's times end in 2106.
+fn seconds(time: i64) -> u32 {
+    u32::try_from(time.max(0)).unwrap_or(u32::MAX)
+}

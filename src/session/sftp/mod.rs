@@ -1,0 +1,45 @@
+//! SFTP version 3 (draft-ietf-secsh-filexfer-02): one blocking loop over one stream.
+//!
+//! A request is answered before the next one is looked at; the replies to all requests that
+//! have come in together go out together. The kernel decides what is allowed.
+
+mod attributes;
+mod directories;
+mod extensions;
+mod files;
+mod handles;
+mod longname;
+mod names;
+mod server;
+mod status;
+mod wire;
+
+use std::os::fd::AsFd;
+
+use nix::errno::Errno;
+
+use crate::path::Tree;
+
+/// Why a session ended other than by its client.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    #[error("cannot give up privileges: {0}")]
+    Harden(Errno),
+    #[error("cannot open the session's root: {0}")]
+    Root(Errno),
+    #[error("cannot read from the client: {0}")]
+    Read(Errno),
+    #[error("cannot write to the client: {0}")]
+    Write(Errno),
+    #[error("the client sent a packet of {0} bytes")]
+    PacketLength(usize),
+    #[error("the client sent a packet that is not whole")]
+    Malformed,
+    #[error("the client did not begin with its version")]
+    NoVersion,
+}
+
+/// Serves until the client closes.
+pub fn serve(tree: Tree, input: impl AsFd, output: impl AsFd) -> Result<(), SessionError> {
+    server::Server::new(tree).run(&input, &output)
+}

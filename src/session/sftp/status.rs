@@ -1,0 +1,71 @@
+//! Status replies (section 7): the kernel's error as a code and as words for the user.
+
+use nix::errno::Errno;
+
+pub const OK: u32 = 0;
+pub const EOF: u32 = 1;
+pub const NO_SUCH_FILE: u32 = 2;
+pub const PERMISSION_DENIED: u32 = 3;
+pub const FAILURE: u32 = 4;
+pub const BAD_MESSAGE: u32 = 5;
+pub const OP_UNSUPPORTED: u32 = 8;
+
+/// Why a request was not done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// The kernel said no.
+    Kernel(Errno),
+    EndOfFile,
+    BadHandle,
+    TooManyHandles,
+    /// Neither a file nor a directory: a pipe, socket or device.
+    NotAFile,
+    IsADirectory,
+    Unsupported,
+    /// A field of the packet is missing: the session ends.
+    Malformed,
+}
+
+impl From<Errno> for Failure {
+    fn from(error: Errno) -> Self {
+        Failure::Kernel(error)
+    }
+}
+
+impl From<super::wire::Truncated> for Failure {
+    fn from(_: super::wire::Truncated) -> Self {
+        Failure::Malformed
+    }
+}
+
+impl Failure {
+    pub fn code(self) -> u32 {
+        match self {
+            Failure::Kernel(Errno::ENOENT | Errno::ENOTDIR | Errno::ELOOP) => NO_SUCH_FILE,
+            Failure::Kernel(Errno::EACCES | Errno::EPERM | Errno::EROFS) => PERMISSION_DENIED,
+            Failure::Kernel(Errno::ENOSYS | Errno::EOPNOTSUPP) | Failure::Unsupported => OP_UNSUPPORTED,
+            Failure::EndOfFile => EOF,
+            Failure::Malformed => BAD_MESSAGE,
+            Failure::Kernel(_)
+            | Failure::BadHandle
+            | Failure::TooManyHandles
+            | Failure::NotAFile
+            | Failure::IsADirectory => FAILURE,
+        }
+    }
+
+    pub fn message(self) -> &'static str {
+        match self {
+            Failure::Kernel(Errno::EDQUOT) => "Disk quota exceeded: this account may not store more",
+            Failure::Kernel(Errno::ENOSPC) => "No space left on the file system",
+            Failure::Kernel(error) => error.desc(),
+            Failure::EndOfFile => "End of file",
+            Failure::BadHandle => "No such handle",
+            Failure::TooManyHandles => "Too many open files and directories in this session",
+            Failure::NotAFile => "Not a regular file",
+            Failure::IsADirectory => "Is a directory",
+            Failure::Unsupported => "Not supported",
+            Failure::Malformed => "Malformed packet",
+        }
+    }
+}
