@@ -8,6 +8,7 @@ mod caller;
 mod freenas;
 #[cfg(test)]
 #[path = "../core/scripted_agent.rs"]
+#[allow(dead_code, reason = "the tests of the core use the rest of it")]
 mod scripted_agent;
 
 use std::io;

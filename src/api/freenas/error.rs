@@ -26,7 +26,10 @@ pub enum Error {
     TooLarge,
     /// What is wrong with the query, HTML-escaped.
     Query(String),
-    Fields { place: Place, faults: Faults },
+    Fields {
+        place: Place,
+        faults: Faults,
+    },
     NotFound(Place),
     /// The id in the path is no number.
     NotAnId,
@@ -103,7 +106,9 @@ impl Error {
             Error::NotFound(place) => not_found(*place),
             Error::BuiltinDelete(Kind::User) => message("[EINVAL] Cannot delete a built-in user"),
             Error::BuiltinDelete(Kind::Group) => message("[EINVAL] Cannot delete a built-in group"),
-            Error::Busy => message("The account database is busy. Please try again later.").with("Retry-After", RETRY_AFTER),
+            Error::Busy => {
+                message("The account database is busy. Please try again later.").with("Retry-After", RETRY_AFTER)
+            }
             Error::AgentDown => message(CANNED).with("Retry-After", RETRY_AFTER),
             Error::NoSpace => message("No space is left for the account database."),
             Error::NotAnId | Error::Internal => message(CANNED),

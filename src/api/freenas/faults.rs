@@ -24,7 +24,13 @@ impl Faults {
     }
 
     /// The value, or the problem noted in the words of this dialect.
-    pub fn check<T, P: Into<Problem>>(&mut self, place: Place, field: Field, form: &Form, result: Result<T, P>) -> Option<T> {
+    pub fn check<T, P: Into<Problem>>(
+        &mut self,
+        place: Place,
+        field: Field,
+        form: &Form,
+        result: Result<T, P>,
+    ) -> Option<T> {
         let key = messages::key(place, field);
         result.map_err(|problem| self.add(key, messages::text(place, field, &problem.into(), form))).ok()
     }

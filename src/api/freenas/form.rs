@@ -23,6 +23,10 @@ pub struct Form {
 }
 
 impl Form {
+    pub fn new(values: Map<String, Value>) -> Self {
+        Self { values }
+    }
+
     /// Reads a body of JSON, an object at its top.
     pub async fn read(data: Data<'_>, content_type: Option<&ContentType>) -> Result<Self, Error> {
         match read_json(data, content_type).await? {
@@ -35,6 +39,11 @@ impl Form {
 
     pub fn has(&self, key: &str) -> bool {
         self.values.contains_key(key)
+    }
+
+    /// Puts a text where the form has nothing.
+    pub fn set_default(&mut self, key: &str, text: &str) {
+        self.values.entry(key).or_insert_with(|| Value::String(text.to_owned()));
     }
 
     /// A text. Missing: `None`; null: empty.
@@ -113,7 +122,8 @@ const NO_SUCH_CHOICE: &str = "Select a valid choice. That choice is not one of t
 
 /// Reads a body of JSON, whatever it holds. Its depth is bounded by serde_json (128).
 pub async fn read_json(data: Data<'_>, content_type: Option<&ContentType>) -> Result<Value, Error> {
-    let format = content_type.map_or_else(|| "text/plain".to_owned(), |given| format!("{}/{}", given.top(), given.sub()));
+    let format =
+        content_type.map_or_else(|| "text/plain".to_owned(), |given| format!("{}/{}", given.top(), given.sub()));
     if format != "application/json" {
         return Err(Error::Format(format));
     }
@@ -197,7 +207,17 @@ mod tests {
 
     #[test]
     fn a_checkbox_is_off_for_everything_that_means_no() {
-        for off in [json!(null), json!(false), json!(0), json!(0.0), json!(""), json!("0"), json!("False"), json!("no"), json!([])] {
+        for off in [
+            json!(null),
+            json!(false),
+            json!(0),
+            json!(0.0),
+            json!(""),
+            json!("0"),
+            json!("False"),
+            json!("no"),
+            json!([]),
+        ] {
             assert_eq!(form(json!({"x": off})).boolean("x"), Some(false), "{off}");
         }
         for on in [json!(true), json!(1), json!("true"), json!("True"), json!("on"), json!("1"), json!("yes")] {
@@ -208,7 +228,15 @@ mod tests {
 
     #[test]
     fn numbers_may_be_texts_and_whole_floats() {
-        for value in [json!(1111), json!("1111"), json!(" 1111 "), json!(1111.0), json!("1111.00"), json!("+1111"), json!("01111")] {
+        for value in [
+            json!(1111),
+            json!("1111"),
+            json!(" 1111 "),
+            json!(1111.0),
+            json!("1111.00"),
+            json!("+1111"),
+            json!("01111"),
+        ] {
             assert_eq!(form(json!({"x": value})).number("x"), Some(Ok(1111)), "{value}");
         }
         assert_eq!(form(json!({"x": 4294967295u32})).number("x"), Some(Ok(u32::MAX)));

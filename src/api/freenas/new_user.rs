@@ -2,68 +2,101 @@
 
 use accountd_protocol::agent::{NewPassword, NewUser, PrimaryGroup};
 use accountd_protocol::name::NewUserName;
-use accountd_protocol::refusal::{Field, Problem};
-use accountd_protocol::text::{FieldPath, FullName, TextError};
+use accountd_protocol::refusal::Field;
+use accountd_protocol::text::FieldPath;
 
 use super::faults::Faults;
 use super::form::Form;
-use super::messages::{self, REQUIRED};
+use super::messages::REQUIRED;
 use super::place::{Action, Place};
 use super::user_fields::UserForm;
 
-const PLACE: Place = Place::user(Action::Create);
 const DEFAULT_HOME: &str = "/nonexistent";
 const DEFAULT_SHELL: &str = "/bin/csh";
 const DEFAULT_MODE: u32 = 0o755;
 
 /// The new user, or everything that is wrong with the form.
 pub fn new_user(form: &mut Form) -> Result<NewUser, Faults> {
-    let mut read = UserForm::new(PLACE, form);
-    for key in ["bsdusr_username", "bsdusr_full_name", "bsdusr_uid"] {
-        if !read.form.has(key) {
-            read.faults.add(key, REQUIRED);
-        }
-    }
-    let (name, full_name, uid) = (read.name(), read.full_name(), read.uid());
-    let home = home(&mut read, name.as_ref());
-    let shell = if read.form.has("bsdusr_shell") { read.shell() } else { FieldPath::new(DEFAULT_SHELL).ok() };
-    let (password, primary_group) = (password(&mut read), primary_group(&mut read));
+    let mut read = UserForm::new(Place::user(Action::Create), form);
+    read.require(&["bsdusr_username", "bsdusr_full_name", "bsdusr_uid"], REQUIRED);
+    read.default("bsdusr_home", DEFAULT_HOME);
+    read.default("bsdusr_shell", DEFAULT_SHELL);
+    read.default("bsdusr_email", "");
     read.no_sudo();
-    let draft = Draft {
-        email: read.email(),
-        home_mode: read.home_mode(),
-        groups: read.groups(),
-        ssh_keys: read.ssh_keys(),
-        locked: read.form.boolean("bsdusr_locked") == Some(true),
-        microsoft_account: read.form.boolean("bsdusr_microsoft_account") == Some(true),
+    let name = read.name();
+    let (full_name, uid, email) = (read.full_name(), read.uid(), read.email());
+    let (home, shell) = (home(&mut read, name.as_ref()), read.shell());
+    let (password, primary_group) = (password(&mut read), primary_group(&mut read));
+    let (home_mode, groups, ssh_keys) = (read.home_mode(), read.groups(), read.ssh_keys());
+    let identity = name.zip(uid).zip(full_name);
+    let place = home.zip(shell).zip(email);
+    let (Some(((name, uid), full_name)), Some(((home, shell), email)), Some((password, primary_group))) =
+        (identity, place, password.zip(primary_group))
+    else {
+        return Err(read.faults);
     };
-    let faults = read.faults;
-    match (name, full_name, home, shell, password, primary_group) {
-        (Some(name), Some(full_name), Some(home), Some(shell), Some(password), Some(primary_group))
-            if faults.is_empty() =>
-        {
-            draft.complete(Required { name, uid, full_name, home, shell, password, primary_group }).map_err(|error| no_email(&error))
+    let (locked, microsoft_account) = (read.checked_box("bsdusr_locked"), read.checked_box("bsdusr_microsoft_account"));
+    read.faults.into_result()?;
+    Ok(NewUser {
+        name,
+        uid: Some(uid),
+        full_name,
+        email,
+        home,
+        home_mode: home_mode.unwrap_or(DEFAULT_MODE),
+        shell,
+        password,
+        primary_group,
+        groups: groups.unwrap_or_default(),
+        ssh_keys: ssh_keys.unwrap_or_default(),
+        locked,
+        microsoft_account,
+    })
+}
+
+/// "Create home directory in": the user's name is appended unless the path ends in it already, or
+/// stands for no home.
+fn home(read: &mut UserForm<'_>, name: Option<&NewUserName>) -> Option<FieldPath> {
+    let home = read.home()?;
+    let Some(name) = name else { return Some(home) };
+    if home.as_str() == DEFAULT_HOME || home.components().last() == Some(name.as_str()) {
+        return Some(home);
+    }
+    let joined = home.join(name.as_str());
+    read.checked(Field::Home, joined)
+}
+
+/// Either a password, or the word that there is to be none.
+fn password(read: &mut UserForm<'_>) -> Option<NewPassword> {
+    let password = match read.form.secret("bsdusr_password") {
+        Some(password) => Some(read.faults.take("bsdusr_password", password)?),
+        None => None,
+    };
+    match (password, read.checked_box("bsdusr_password_disabled")) {
+        (Some(password), false) => Some(NewPassword::Clear(password)),
+        (None, true) => Some(NewPassword::Disabled),
+        (None, false) => {
+            read.faults.add("bsdusr_password", "Password is required");
+            None
         }
-        _ => Err(faults),
+        (Some(_), true) => {
+            read.faults.add("bsdusr_password_disabled", LEAVE_BLANK);
+            None
+        }
     }
 }
 
-struct Required {
-    name: NewUserName,
-    uid: Option<u32>,
-    full_name: FullName,
-    home: FieldPath,
-    shell: FieldPath,
-    password: NewPassword,
-    primary_group: PrimaryGroup,
-}
+pub const LEAVE_BLANK: &str = "Leave \"Password\" blank when \"Disable password login\" is checked.";
 
-/// What may be left out.
-struct Draft {
-    email: Option<accountd_protocol::text::Email>,
-    home_mode: Option<u32>,
-    groups: Option<Vec<accountd_protocol::id::AccountId>>,
-    ssh_keys: Option<String>,
-    locked: bool,
-    microsoft_account: bool,
+/// A group that is there goes before one that is to be made.
+fn primary_group(read: &mut UserForm<'_>) -> Option<PrimaryGroup> {
+    let create = read.checked_box("bsdusr_creategroup");
+    if read.form.id("bsdusr_group").is_some() {
+        return read.primary_group().map(PrimaryGroup::Existing);
+    }
+    if create {
+        return Some(PrimaryGroup::Private);
+    }
+    read.faults.add("bsdusr_group", "Enter either a group name or create a new group to continue.");
+    None
 }

@@ -27,6 +27,23 @@ impl<'a> UserForm<'a> {
         Self { place, form, faults: Faults::default() }
     }
 
+    /// Notes each of these that the form does not have.
+    pub fn require(&mut self, keys: &[&'static str], message: &str) {
+        for key in keys.iter().filter(|key| !self.form.has(key)) {
+            self.faults.add(key, message);
+        }
+    }
+
+    /// What a field is taken for when the form does not have it.
+    pub fn default(&mut self, key: &str, value: &str) {
+        self.form.set_default(key, value);
+    }
+
+    /// A checkbox that is there and on.
+    pub fn checked_box(&self, key: &str) -> bool {
+        self.form.boolean(key) == Some(true)
+    }
+
     pub fn name(&mut self) -> Option<NewUserName> {
         let name = self.filled("bsdusr_username")?;
         let length = name.chars().count();
@@ -86,7 +103,8 @@ impl<'a> UserForm<'a> {
         }
         let digits = text.len() <= 4 && text.bytes().all(|byte| (b'0'..=b'7').contains(&byte));
         let mode = u32::from_str_radix(&text, 8).ok().filter(|mode| digits && mode & !0o777 == 0);
-        self.faults.take("bsdusr_home", mode.ok_or_else(|| "Please provide a valid value for home_mode attribute".into()))
+        self.faults
+            .take("bsdusr_home", mode.ok_or_else(|| "Please provide a valid value for home_mode attribute".into()))
     }
 
     pub fn primary_group(&mut self) -> Option<AccountId> {
@@ -107,7 +125,7 @@ impl<'a> UserForm<'a> {
 
     /// Nobody is told to have been given what was not given.
     pub fn no_sudo(&mut self) {
-        if self.form.boolean("bsdusr_sudo") == Some(true) {
+        if self.checked_box("bsdusr_sudo") {
             self.faults.add("bsdusr_sudo", NO_SUDO);
         }
     }
@@ -117,7 +135,7 @@ impl<'a> UserForm<'a> {
         self.faults.take(key, text)
     }
 
-    fn checked<T, P>(&mut self, field: Field, result: Result<T, P>) -> Option<T>
+    pub fn checked<T, P>(&mut self, field: Field, result: Result<T, P>) -> Option<T>
     where
         P: Into<accountd_protocol::refusal::Problem>,
     {

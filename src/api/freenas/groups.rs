@@ -1,0 +1,92 @@
+//! `account/groups/`
+
+use accountd_protocol::agent::SortBy;
+use accountd_protocol::id::AccountId;
+use rocket::http::{ContentType, Status};
+use rocket::{Data, delete, get, patch, post, put};
+
+use super::error::Error;
+use super::form::Form;
+use super::group_input::{group_change, new_group};
+use super::output::{self, Object};
+use super::paging::{self, Fields, Listing};
+use super::place::{Action, Place};
+use super::reply::Reply;
+use super::users::Signed;
+use super::{BASE, fallback::Id};
+use crate::caller::Basic;
+
+const FIELDS: Fields = Fields {
+    all: &output::GROUP_FIELDS,
+    sortable: &[
+        ("id", SortBy::Id),
+        ("bsdgrp_gid", SortBy::Number),
+        ("bsdgrp_group", SortBy::Name),
+        ("bsdgrp_builtin", SortBy::Builtin),
+    ],
+};
+
+#[get("/account/groups")]
+pub async fn list(caller: Signed, listing: Listing) -> Result<Reply, Error> {
+    let Basic(caller) = caller?;
+    let window = listing.window(FIELDS)?;
+    let offset = window.offset;
+    let place = Place::group(Action::List);
+    let page = caller.groups(window).await.map_err(|error| Error::at(place, error, &Form::default()))?;
+    let objects: Vec<Object> = page.items.iter().map(output::group).collect();
+    let range = paging::content_range(offset, objects.len(), page.total);
+    Ok(Reply::json(Status::Ok, &objects).with("Content-Range", range))
+}
+
+#[get("/account/groups/<id>")]
+pub async fn show(caller: Signed, id: Id) -> Result<Reply, Error> {
+    let Basic(caller) = caller?;
+    let place = Place::group(Action::Show);
+    let group = caller.group(id.get()?).await.map_err(|error| Error::at(place, error, &Form::default()))?;
+    Ok(Reply::json(Status::Ok, &output::group(&group)))
+}
+
+#[post("/account/groups", data = "<data>")]
+pub async fn create(caller: Signed, content_type: Option<&ContentType>, data: Data<'_>) -> Result<Reply, Error> {
+    let Basic(caller) = caller?;
+    let place = Place::group(Action::Create);
+    let form = Form::read(data, content_type).await?;
+    let new = new_group(&form).map_err(|faults| Error::Fields { place, faults })?;
+    let group = caller.create_group(new).await.map_err(|error| Error::at(place, error, &form))?;
+    let location = format!("{BASE}/account/groups/{}/", group.id);
+    Ok(Reply::json(Status::Created, &output::group(&group)).with("Location", location))
+}
+
+#[put("/account/groups/<id>", data = "<data>")]
+pub async fn change(
+    caller: Signed,
+    id: Id,
+    content_type: Option<&ContentType>,
+    data: Data<'_>,
+) -> Result<Reply, Error> {
+    apply(caller, id, content_type, data).await.map(|group| Reply::json(Status::Ok, &group))
+}
+
+#[patch("/account/groups/<id>", data = "<data>")]
+pub async fn patch(caller: Signed, id: Id, content_type: Option<&ContentType>, data: Data<'_>) -> Result<Reply, Error> {
+    apply(caller, id, content_type, data).await.map(|group| Reply::json(Status::Accepted, &group))
+}
+
+async fn apply(caller: Signed, id: Id, content_type: Option<&ContentType>, data: Data<'_>) -> Result<Object, Error> {
+    let Basic(caller) = caller?;
+    let (place, id): (Place, AccountId) = (Place::group(Action::Change), id.get()?);
+    let form = Form::read(data, content_type).await?;
+    let change = group_change(&form).map_err(|faults| Error::Fields { place, faults })?;
+    let group = caller.update_group(id, change).await.map_err(|error| Error::at(place, error, &form))?;
+    Ok(output::group(&group))
+}
+
+/// A body is ignored, unless it is one that a browser's form could have sent.
+#[delete("/account/groups/<id>")]
+pub async fn delete(caller: Signed, id: Id, content_type: Option<&ContentType>) -> Result<Reply, Error> {
+    let Basic(caller) = caller?;
+    super::fallback::no_browser_form(content_type)?;
+    let place = Place::group(Action::Delete);
+    caller.delete_group(id.get()?).await.map_err(|error| Error::at(place, error, &Form::default()))?;
+    Ok(Reply::no_content())
+}

@@ -1,0 +1,38 @@
+//! `account/users/ID/password/`: sets a password, of any account.
+
+use rocket::http::{ContentType, Status};
+use rocket::{Data, post};
+use serde_json::Value;
+
+use super::error::Error;
+use super::fallback::Id;
+use super::faults::Faults;
+use super::form::{self, Form};
+use super::messages::REQUIRED;
+use super::output;
+use super::place::{Action, Place};
+use super::reply::Reply;
+use super::users::Signed;
+use crate::caller::Basic;
+
+const PLACE: Place = Place::user(Action::Password);
+const KEY: &str = "bsdusr_password";
+
+#[post("/account/users/<id>/password", data = "<data>")]
+pub async fn set(caller: Signed, id: Id, content_type: Option<&ContentType>, data: Data<'_>) -> Result<Reply, Error> {
+    let Basic(caller) = caller?;
+    let id = id.get()?;
+    let mut form = match form::read_json(data, content_type).await? {
+        Value::Object(values) => Form::new(values),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => Form::default(),
+    };
+    let password = form.secret(KEY).unwrap_or_else(|| Err(REQUIRED.into())).map_err(fault)?;
+    let user = caller.set_password(id, password).await.map_err(|error| Error::at(PLACE, error, &form))?;
+    Ok(Reply::json(Status::Ok, &output::user(&user)))
+}
+
+fn fault(message: String) -> Error {
+    let mut faults = Faults::default();
+    faults.add(KEY, message);
+    Error::Fields { place: PLACE, faults }
+}

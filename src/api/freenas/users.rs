@@ -1,0 +1,100 @@
+//! `account/users/`
+
+use accountd_protocol::agent::SortBy;
+use accountd_protocol::id::AccountId;
+use rocket::http::{ContentType, Status};
+use rocket::{Data, delete, get, patch, post, put};
+
+use super::error::Error;
+use super::form::Form;
+use super::new_user::new_user;
+use super::output::{self, Object};
+use super::paging::{self, Fields, Listing};
+use super::place::{Action, Place};
+use super::reply::Reply;
+use super::user_change::user_change;
+use super::{BASE, fallback::Id};
+use crate::caller::{Basic, NoCaller};
+
+pub type Signed = Result<Basic, NoCaller>;
+
+const FIELDS: Fields = Fields {
+    all: &output::USER_FIELDS,
+    sortable: &[
+        ("id", SortBy::Id),
+        ("bsdusr_uid", SortBy::Number),
+        ("bsdusr_username", SortBy::Name),
+        ("bsdusr_full_name", SortBy::FullName),
+        ("bsdusr_home", SortBy::Home),
+        ("bsdusr_shell", SortBy::Shell),
+        ("bsdusr_builtin", SortBy::Builtin),
+        ("bsdusr_locked", SortBy::Locked),
+        ("bsdusr_group", SortBy::PrimaryGroup),
+        ("bsdusr_email", SortBy::Email),
+    ],
+};
+
+#[get("/account/users")]
+pub async fn list(caller: Signed, listing: Listing) -> Result<Reply, Error> {
+    let Basic(caller) = caller?;
+    let window = listing.window(FIELDS)?;
+    let offset = window.offset;
+    let place = Place::user(Action::List);
+    let page = caller.users(window).await.map_err(|error| Error::at(place, error, &Form::default()))?;
+    let objects: Vec<Object> = page.items.iter().map(output::user).collect();
+    let range = paging::content_range(offset, objects.len(), page.total);
+    Ok(Reply::json(Status::Ok, &objects).with("Content-Range", range))
+}
+
+#[get("/account/users/<id>")]
+pub async fn show(caller: Signed, id: Id) -> Result<Reply, Error> {
+    let Basic(caller) = caller?;
+    let place = Place::user(Action::Show);
+    let user = caller.user(id.get()?).await.map_err(|error| Error::at(place, error, &Form::default()))?;
+    Ok(Reply::json(Status::Ok, &output::user(&user)))
+}
+
+#[post("/account/users", data = "<data>")]
+pub async fn create(caller: Signed, content_type: Option<&ContentType>, data: Data<'_>) -> Result<Reply, Error> {
+    let Basic(caller) = caller?;
+    let place = Place::user(Action::Create);
+    let mut form = Form::read(data, content_type).await?;
+    let new = new_user(&mut form).map_err(|faults| Error::Fields { place, faults })?;
+    let user = caller.create_user(new).await.map_err(|error| Error::at(place, error, &form))?;
+    let location = format!("{BASE}/account/users/{}/", user.id);
+    Ok(Reply::json(Status::Created, &output::user(&user)).with("Location", location))
+}
+
+#[put("/account/users/<id>", data = "<data>")]
+pub async fn change(
+    caller: Signed,
+    id: Id,
+    content_type: Option<&ContentType>,
+    data: Data<'_>,
+) -> Result<Reply, Error> {
+    apply(caller, id, content_type, data).await.map(|user| Reply::json(Status::Ok, &user))
+}
+
+#[patch("/account/users/<id>", data = "<data>")]
+pub async fn patch(caller: Signed, id: Id, content_type: Option<&ContentType>, data: Data<'_>) -> Result<Reply, Error> {
+    apply(caller, id, content_type, data).await.map(|user| Reply::json(Status::Accepted, &user))
+}
+
+async fn apply(caller: Signed, id: Id, content_type: Option<&ContentType>, data: Data<'_>) -> Result<Object, Error> {
+    let Basic(caller) = caller?;
+    let (place, id): (Place, AccountId) = (Place::user(Action::Change), id.get()?);
+    let mut form = Form::read(data, content_type).await?;
+    let change = user_change(&mut form).map_err(|faults| Error::Fields { place, faults })?;
+    let user = caller.update_user(id, change).await.map_err(|error| Error::at(place, error, &form))?;
+    Ok(output::user(&user))
+}
+
+/// A body is ignored, unless it is one that a browser's form could have sent.
+#[delete("/account/users/<id>")]
+pub async fn delete(caller: Signed, id: Id, content_type: Option<&ContentType>) -> Result<Reply, Error> {
+    let Basic(caller) = caller?;
+    super::fallback::no_browser_form(content_type)?;
+    let place = Place::user(Action::Delete);
+    caller.delete_user(id.get()?).await.map_err(|error| Error::at(place, error, &Form::default()))?;
+    Ok(Reply::no_content())
+}
