@@ -7,21 +7,29 @@ use std::time::Duration;
 
 use tracing::{error, info, warn};
 
-use super::disk::Disk;
+use super::disk::{Disk, Fingerprint, Fingerprints};
 use super::error::DatabaseError;
-use super::file::{FileKind, Line, LineFile, SlotEdit};
+use super::file::{FileKind, Line, LineFile};
 use super::home;
-use super::journal::{Action, Journal, JournalFile, LineEdit, digest};
+use super::journal::{Action, FileDigest, Journal, JournalFile, LineEdit, digest};
 use super::state::State;
 use super::view::{Edit, View};
 
 /// After the commit point everything is tried again until it works; this long between tries.
 const RETRY: Duration = Duration::from_millis(200);
-/// A file from this size on is written in a thread of its own.
-const LARGE: usize = 256 * 1024;
+/// Files of this size in sum are written in a thread each.
+const LARGE: u64 = 256 * 1024;
 
 /// The digest of each file as it is on disk, where it is known.
-pub type Digests = BTreeMap<FileKind, String>;
+pub type Digests = BTreeMap<FileKind, FileDigest>;
+
+/// A new file that stands ready beside the old one.
+#[derive(Debug)]
+struct Written {
+    kind: FileKind,
+    digest: FileDigest,
+    fingerprint: Fingerprint,
+}
 
 /// Where a commit happens.
 #[derive(Debug)]
@@ -32,66 +40,79 @@ pub struct Place<'a> {
 }
 
 impl Place<'_> {
-    /// Makes `edits`, which `view` has already, true on disk. An error means that nothing has
-    /// changed; after the commit point there is none.
+    /// Makes `edits`, which `view` has already, true on disk, and gives the fingerprints of all
+    /// files as they are then. An error means that nothing has changed; after the commit point
+    /// there is none.
     pub fn commit(
         &mut self,
         view: &View,
         edits: &[Edit],
         actions: Vec<Action>,
         digests: &mut Digests,
-    ) -> Result<(), DatabaseError> {
-        let contents: Vec<(FileKind, Vec<u8>)> =
-            changed_kinds(edits).into_iter().map(|kind| (kind, view.file(kind).print())).collect();
-        if contents.is_empty() && actions.is_empty() {
-            return Ok(self.state.commit(edits, None)?);
+    ) -> Result<Fingerprints, DatabaseError> {
+        let kinds = changed_kinds(edits);
+        if kinds.is_empty() && actions.is_empty() {
+            self.state.commit(edits, None)?;
+            return Ok(view.fingerprints);
         }
-        let journal = self.journal(&contents, edits, actions, digests)?;
-        self.write_all(&contents)?;
-        if let Err(error) = self.state.commit(edits, Some(&journal)) {
-            contents.iter().for_each(|(kind, _)| self.disk.discard(*kind));
-            return Err(error.into());
-        }
+        let result = self.prepare(view, &kinds).and_then(|written| {
+            let journal = self.journal(&written, edits, actions, digests)?;
+            self.state.commit(edits, Some(&journal))?;
+            Ok((written, journal))
+        });
+        let (written, journal) = result.inspect_err(|_| kinds.iter().for_each(|kind| self.disk.discard(*kind)))?;
         self.finish(&journal);
         digests.extend(journal.files.into_iter().map(|file| (file.kind, file.after)));
-        Ok(())
+        Ok(self.fingerprints_after(view, &written))
+    }
+
+    /// Writes the new files beside the old ones, which have to be the known ones to the last:
+    /// an editor that takes no lock may have come in between.
+    fn prepare(&self, view: &View, kinds: &[FileKind]) -> Result<Vec<Written>, DatabaseError> {
+        let size = |kind: &FileKind| view.fingerprints[*kind as usize].map_or(0, |fingerprint| fingerprint.size());
+        let written = if kinds.iter().map(size).sum::<u64>() < LARGE {
+            kinds.iter().map(|kind| write(self.disk, view, *kind)).collect::<Result<Vec<_>, _>>()?
+        } else {
+            std::thread::scope(|scope| {
+                let disk = self.disk;
+                let threads: Vec<_> = kinds.iter().map(|kind| scope.spawn(|| write(disk, view, *kind))).collect();
+                let results = threads.into_iter().map(|thread| thread.join().unwrap_or(Err(DatabaseError::WriterGone)));
+                results.collect::<Vec<_>>().into_iter().collect::<Result<Vec<_>, _>>()
+            })?
+        };
+        let now = self.disk.fingerprints()?;
+        if kinds.iter().any(|kind| now[*kind as usize] != view.fingerprints[*kind as usize]) {
+            return Err(DatabaseError::Overtaken);
+        }
+        Ok(written)
     }
 
     fn journal(
         &self,
-        contents: &[(FileKind, Vec<u8>)],
+        written: &[Written],
         edits: &[Edit],
         actions: Vec<Action>,
         digests: &Digests,
     ) -> Result<Journal, DatabaseError> {
         let mut files = Vec::new();
-        for (kind, content) in contents {
+        for Written { kind, digest: after, .. } in written {
             let before = match digests.get(kind) {
                 Some(known) => known.clone(),
-                None => digest(&self.disk.read(*kind).map_err(|source| DatabaseError::Read { kind: *kind, source })?),
+                None => digest(&self.disk.read(*kind)?.unwrap_or_default()),
             };
-            files.push(JournalFile { kind: *kind, before, after: digest(content), edits: line_edits(*kind, edits) });
+            files.push(JournalFile { kind: *kind, before, after: after.clone(), edits: line_edits(*kind, edits) });
         }
         Ok(Journal { files, actions })
     }
 
-    fn write_all(&self, contents: &[(FileKind, Vec<u8>)]) -> Result<(), DatabaseError> {
-        let write = |(kind, content): &(FileKind, Vec<u8>)| {
-            self.disk.write_beside(*kind, content).map_err(|source| DatabaseError::Write { kind: *kind, source })
-        };
-        let result = if contents.iter().any(|(_, content)| content.len() >= LARGE) {
-            std::thread::scope(|scope| {
-                let threads: Vec<_> = contents.iter().map(|content| scope.spawn(move || write(content))).collect();
-                let results = threads.into_iter().map(|thread| thread.join().unwrap_or(Err(DatabaseError::WriterGone)));
-                results.collect::<Vec<_>>().into_iter().collect()
-            })
-        } else {
-            contents.iter().try_for_each(write)
-        };
-        if result.is_err() {
-            contents.iter().for_each(|(kind, _)| self.disk.discard(*kind));
+    /// A file that somebody has written since its rename gets none, and is read the next time.
+    fn fingerprints_after(&self, view: &View, written: &[Written]) -> Fingerprints {
+        let mut fingerprints = view.fingerprints;
+        for Written { kind, fingerprint, .. } in written {
+            let now = self.disk.fingerprint(*kind).ok().flatten();
+            fingerprints[*kind as usize] = now.filter(|now| now.is_renamed(fingerprint));
         }
-        result
+        fingerprints
     }
 
     /// Everything behind the commit point. Tried until it works.
@@ -130,7 +151,7 @@ impl Place<'_> {
 
     fn recover_file(&self, record: &JournalFile) -> Result<(), DatabaseError> {
         let kind = record.kind;
-        let content = self.disk.read(kind).map_err(|source| DatabaseError::Read { kind, source })?;
+        let content = self.disk.read(kind)?.unwrap_or_default();
         if digest(&content) == record.after {
             return Ok(());
         }
@@ -140,7 +161,8 @@ impl Place<'_> {
         }
         let mended = file.print();
         if mended != content {
-            self.disk.write_beside(kind, &mended).map_err(|source| DatabaseError::Write { kind, source })?;
+            let written = self.disk.write_beside(kind, &mended);
+            written.map_err(|source| DatabaseError::Write { kind, source })?;
             self.disk.replace(kind).map_err(|source| DatabaseError::Replace { kind, source })?;
         }
         Ok(())
@@ -169,6 +191,12 @@ fn reapply(kind: FileKind, file: &mut LineFile, edit: &LineEdit) {
     }
 }
 
+fn write(disk: &Disk, view: &View, kind: FileKind) -> Result<Written, DatabaseError> {
+    let content = view.file(kind).print();
+    let fingerprint = disk.write_beside(kind, &content).map_err(|source| DatabaseError::Write { kind, source })?;
+    Ok(Written { kind, digest: digest(&content), fingerprint })
+}
+
 fn until_done(mut step: impl FnMut() -> Result<(), DatabaseError>) {
     while let Err(error) = step() {
         error!(%error, "a change is decided and not yet done; trying again");
@@ -185,14 +213,11 @@ fn changed_kinds(edits: &[Edit]) -> Vec<FileKind> {
 fn line_edits(kind: FileKind, edits: &[Edit]) -> Vec<LineEdit> {
     let mut sum: Vec<LineEdit> = Vec::new();
     for edit in edits {
-        let (old, new) = match edit {
-            Edit::Line { kind: of, slot: SlotEdit::Replace { old, new, .. } } if *of == kind => {
-                (old.clone(), new.clone())
-            }
-            Edit::Line { kind: of, slot: SlotEdit::Insert { line, .. } } if *of == kind => (None, Some(line.clone())),
+        let slot = match edit {
+            Edit::Line { kind: of, slot } if *of == kind => slot,
             Edit::Line { .. } | Edit::User { .. } | Edit::Group { .. } => continue,
         };
-        let (old, new) = (old.map(|line| line.to_vec()), new.map(|line| line.to_vec()));
+        let (old, new) = (slot.before().map(|line| line.to_vec()), slot.after().map(|line| line.to_vec()));
         match sum.iter_mut().rev().find(|earlier| old.is_some() && earlier.new == old) {
             Some(earlier) => earlier.new = new,
             None => sum.push(LineEdit { old, new }),

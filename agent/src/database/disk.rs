@@ -1,14 +1,21 @@
 //! The files on disk: read with a fingerprint, written beside, renamed into place.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
+use super::error::DatabaseError;
 use super::file::FileKind;
 
 /// Ends the name of a file that is being written; what a crash left of it is overwritten.
 const NEW_SUFFIX: &str = ".accountd-new";
+
+/// A file that is written in place has to be left alone for so long before it is read.
+const REST: Duration = Duration::from_millis(25);
+/// A file that never rests is given up after this.
+const REST_DEADLINE: Duration = Duration::from_secs(1);
 
 /// Tells whether a file is still the one that was read (stat(2)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +25,33 @@ pub struct Fingerprint {
     size: u64,
     modified: (i64, i64),
     changed: (i64, i64),
+}
+
+/// The fingerprints of all files, by kind.
+pub type Fingerprints = [Option<Fingerprint>; 5];
+/// A file's content and fingerprint; `None` and `None` for one that is not there.
+pub type WholeFile = (Option<Vec<u8>>, Option<Fingerprint>);
+
+impl Fingerprint {
+    fn of(status: &Metadata) -> Self {
+        Fingerprint {
+            device: status.dev(),
+            inode: status.ino(),
+            size: status.size(),
+            modified: (status.mtime(), status.mtime_nsec()),
+            changed: (status.ctime(), status.ctime_nsec()),
+        }
+    }
+
+    /// In bytes.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// The same file with the same content under another name: a rename changes ctime.
+    pub fn is_renamed(&self, before: &Fingerprint) -> bool {
+        Fingerprint { changed: before.changed, ..*self } == *before
+    }
 }
 
 /// The account files below a root directory.
@@ -47,36 +81,64 @@ impl Disk {
         self.directory(kind).join(format!("{}{NEW_SUFFIX}", kind.place().1))
     }
 
-    /// `None` for a file that is not there.
+    /// What all files look like now; `None` for one that is not there.
+    pub fn fingerprints(&self) -> Result<Fingerprints, DatabaseError> {
+        let mut fingerprints = Fingerprints::default();
+        for kind in FileKind::ALL {
+            let now = self.fingerprint(kind).map_err(|source| DatabaseError::Read { kind, source })?;
+            fingerprints[kind as usize] = now;
+        }
+        Ok(fingerprints)
+    }
+
     pub fn fingerprint(&self, kind: FileKind) -> io::Result<Option<Fingerprint>> {
         match fs::metadata(self.path(kind)) {
-            Ok(status) => Ok(Some(Fingerprint {
-                device: status.dev(),
-                inode: status.ino(),
-                size: status.size(),
-                modified: (status.mtime(), status.mtime_nsec()),
-                changed: (status.ctime(), status.ctime_nsec()),
-            })),
+            Ok(status) => Ok(Some(Fingerprint::of(&status))),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
     }
 
-    /// The whole file; empty when it is not there.
-    pub fn read(&self, kind: FileKind) -> io::Result<Vec<u8>> {
+    /// The whole file; `None` when it is not there.
+    pub fn read(&self, kind: FileKind) -> Result<Option<Vec<u8>>, DatabaseError> {
         match fs::read(self.path(kind)) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-            content => content,
+            Ok(content) => Ok(Some(content)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(DatabaseError::Read { kind, source }),
+        }
+    }
+
+    /// The file with its fingerprint, as soon as nobody is in the middle of writing it. A file
+    /// that was replaced is whole; one that is the same as `known` but for its content is being
+    /// written in place, and has to rest first.
+    pub fn read_whole(&self, kind: FileKind, known: Option<Fingerprint>) -> Result<WholeFile, DatabaseError> {
+        let look = || self.fingerprint(kind).map_err(|source| DatabaseError::Read { kind, source });
+        let end = Instant::now() + REST_DEADLINE;
+        let mut before = look()?;
+        loop {
+            let in_place = before.zip(known).is_some_and(|(now, known)| now.inode == known.inode);
+            if in_place {
+                std::thread::sleep(REST);
+            }
+            let content = self.read(kind)?;
+            let after = look()?;
+            if before == after {
+                return Ok((content, after));
+            }
+            if Instant::now() > end {
+                return Err(DatabaseError::Implausible { kind });
+            }
+            before = after;
         }
     }
 
     /// Writes the new content beside the old file, with its owner, mode and extended attributes,
     /// and syncs it.
-    pub fn write_beside(&self, kind: FileKind, content: &[u8]) -> io::Result<()> {
+    pub fn write_beside(&self, kind: FileKind, content: &[u8]) -> io::Result<Fingerprint> {
         let path = self.new_path(kind);
         let mut options = OpenOptions::new();
         options.write(true).create_new(true).mode(0o600).custom_flags(libc::O_NOFOLLOW);
-        fs::create_dir_all(self.directory(kind))?;
+        self.make_directory(kind)?;
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             Ok(()) | Err(_) => {}
@@ -90,7 +152,18 @@ impl Disk {
         result
     }
 
-    fn fill(&self, kind: FileKind, file: &mut File, content: &[u8]) -> io::Result<()> {
+    /// The directory of a file in another one than `etc`.
+    fn make_directory(&self, kind: FileKind) -> io::Result<()> {
+        let directory = self.directory(kind);
+        if directory.is_dir() {
+            return Ok(());
+        }
+        fs::create_dir(&directory)?;
+        fs::set_permissions(&directory, fs::Permissions::from_mode(0o755))?;
+        File::open(&self.etc)?.sync_all()
+    }
+
+    fn fill(&self, kind: FileKind, file: &mut File, content: &[u8]) -> io::Result<Fingerprint> {
         file.write_all(content)?;
         match File::open(self.path(kind)) {
             Ok(old) => like(&old, file)?,
@@ -99,7 +172,8 @@ impl Disk {
             }
             Err(error) => return Err(error),
         }
-        file.sync_all()
+        file.sync_all()?;
+        Ok(Fingerprint::of(&file.metadata()?))
     }
 
     /// Puts the new file in place of the old one.

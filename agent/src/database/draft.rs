@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::ops::{Deref, RangeInclusive};
 
 use accountd_protocol::id::{AccountId, Gid, Uid};
+use accountd_protocol::refusal::Refusal;
 
 use super::file::{FileKind, Line};
 use super::journal::Action;
@@ -14,10 +15,8 @@ use super::view::{Edit, View};
 #[derive(Debug)]
 pub struct Draft<'a> {
     view: &'a mut View,
-    pub(super) edits: Vec<Edit>,
-    pub(super) actions: Vec<Action>,
-    pub(super) next_user: u64,
-    pub(super) next_group: u64,
+    batch: Batch,
+    fault: Option<&'static str>,
 }
 
 impl Deref for Draft<'_> {
@@ -37,36 +36,68 @@ pub(super) struct Savepoint {
     next_group: u64,
 }
 
+/// What the changes of one commit did.
+#[derive(Debug)]
+pub(super) struct Batch {
+    pub edits: Vec<Edit>,
+    pub actions: Vec<Action>,
+    pub next_user: u64,
+    pub next_group: u64,
+}
+
 impl<'a> Draft<'a> {
     pub(super) fn new(view: &'a mut View, next_user: u64, next_group: u64) -> Self {
-        Draft { view, edits: Vec::new(), actions: Vec::new(), next_user, next_group }
+        let batch = Batch { edits: Vec::new(), actions: Vec::new(), next_user, next_group };
+        Draft { view, batch, fault: None }
     }
 
     pub(super) fn savepoint(&self) -> Savepoint {
-        let (edits, actions) = (self.edits.len(), self.actions.len());
-        Savepoint { edits, actions, next_user: self.next_user, next_group: self.next_group }
+        let Batch { edits, actions, next_user, next_group } = &self.batch;
+        Savepoint { edits: edits.len(), actions: actions.len(), next_user: *next_user, next_group: *next_group }
     }
 
     pub(super) fn roll_back(&mut self, savepoint: Savepoint) {
-        for edit in self.edits.drain(savepoint.edits..).rev() {
+        for edit in self.batch.edits.drain(savepoint.edits..).rev() {
             self.view.undo(&edit);
         }
-        self.actions.truncate(savepoint.actions);
-        self.next_user = savepoint.next_user;
-        self.next_group = savepoint.next_group;
+        self.batch.actions.truncate(savepoint.actions);
+        self.batch.next_user = savepoint.next_user;
+        self.batch.next_group = savepoint.next_group;
+        self.fault = None;
     }
 
-    /// Puts a line in the place of `name`'s; a line of another name renames, `None` removes, and
-    /// where there was none it is new.
+    pub(super) fn finish(self) -> Batch {
+        self.batch
+    }
+
+    /// What no caller should have asked for, if one has.
+    pub(super) fn fault(&self) -> Option<Refusal> {
+        self.fault.map(|fault| Refusal::Internal(fault.into()))
+    }
+
+    /// Puts a line in the place of `name`'s; a line of another name renames, and where there was
+    /// none it is new. `None` removes it, and every further line of that name: none of them may
+    /// become a namesake. Where there is no gshadow(5), none is begun.
     pub fn set_line(&mut self, kind: FileKind, name: &str, line: Option<Line>) {
-        if let Some(slot) = self.view.file(kind).edit(name, line) {
+        if line.as_ref().is_some_and(|line| line.iter().any(|byte| matches!(byte, b'\n' | 0))) {
+            self.fault = Some("a line of an account file can not hold a newline");
+            return;
+        }
+        if kind == FileKind::Gshadow && !self.view.has(kind) {
+            return;
+        }
+        let removal = line.is_none();
+        while let Some(slot) = self.view.file(kind).edit(name, line.clone()) {
             self.edit(Edit::Line { kind, slot });
+            if !removal {
+                return;
+            }
         }
     }
 
     pub fn add_user(&mut self, name: &str, uid: Uid, email: &str, microsoft_account: bool) -> AccountId {
-        let id = AccountId(self.next_user);
-        self.next_user += 1;
+        let id = AccountId(self.batch.next_user);
+        self.batch.next_user += 1;
         let row = UserRow {
             id,
             name: name.into(),
@@ -81,8 +112,8 @@ impl<'a> Draft<'a> {
     }
 
     pub fn add_group(&mut self, name: &str, gid: Gid) -> AccountId {
-        let id = AccountId(self.next_group);
-        self.next_group += 1;
+        let id = AccountId(self.batch.next_group);
+        self.batch.next_group += 1;
         let row = GroupRow { id, name: name.into(), gid, origin: Origin::Added };
         self.edit(Edit::Group { id, old: None, new: Some(row) });
         id
@@ -105,7 +136,11 @@ impl<'a> Draft<'a> {
 
     /// What is done when the files are in place, also after a crash.
     pub fn after_commit(&mut self, action: Action) {
-        self.actions.push(action);
+        self.batch.actions.push(action);
+    }
+
+    pub fn first_free_uid(&self, range: RangeInclusive<u32>) -> Option<u32> {
+        self.view.free_uid(range, &HashSet::new())
     }
 
     pub fn first_free_gid(&self, range: RangeInclusive<u32>) -> Option<u32> {
@@ -114,6 +149,6 @@ impl<'a> Draft<'a> {
 
     fn edit(&mut self, edit: Edit) {
         self.view.apply(&edit);
-        self.edits.push(edit);
+        self.batch.edits.push(edit);
     }
 }

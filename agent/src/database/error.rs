@@ -11,6 +11,10 @@ use super::lock::LockError;
 pub enum DatabaseError {
     #[error(transparent)]
     Lock(#[from] LockError),
+    #[error("{kind:?} is empty, names no superuser, or is being written; it is not believed")]
+    Implausible { kind: FileKind },
+    #[error("another program has changed the files without taking the lock")]
+    Overtaken,
     #[error("cannot read {kind:?}: {source}")]
     Read { kind: FileKind, source: io::Error },
     #[error("cannot write {kind:?}: {source}")]
@@ -19,6 +23,8 @@ pub enum DatabaseError {
     Replace { kind: FileKind, source: io::Error },
     #[error("cannot sync the directories of the account files: {0}")]
     Sync(io::Error),
+    #[error("cannot open the state store: {0}")]
+    Store(io::Error),
     #[error("state store: {0}")]
     State(#[from] rusqlite::Error),
     #[error("cannot publish the home {name}: {source}")]
@@ -33,7 +39,7 @@ impl DatabaseError {
     /// Logs the error and gives what the caller may know of it.
     pub fn into_refusal(self) -> Refusal {
         match &self {
-            DatabaseError::Lock(LockError::Busy) => return Refusal::Busy,
+            DatabaseError::Lock(LockError::Busy) | DatabaseError::Overtaken => return Refusal::Busy,
             DatabaseError::Write { source, .. } if no_space(source) => return Refusal::NoSpace,
             DatabaseError::State(rusqlite::Error::SqliteFailure(error, _))
                 if error.code == rusqlite::ErrorCode::DiskFull =>

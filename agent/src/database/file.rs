@@ -1,6 +1,6 @@
 //! The account files: which they are, and their lines, kept byte for byte.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -66,14 +66,31 @@ impl FileKind {
     }
 }
 
-/// The lines of one file. A slot keeps its number while the file is in memory; a removed line
-/// leaves its slot empty, so that an undone removal puts the line back where it was.
+/// The lines of one file. A slot keeps its number while the file is in memory: a removed line
+/// leaves its slot empty, new lines have slots behind those of the file that was read, and are
+/// printed before its first NIS line. So every edit can be undone exactly.
 #[derive(Clone, Debug, Default)]
 pub struct LineFile {
+    presence: Presence,
     slots: Vec<Option<Line>>,
-    by_name: HashMap<Arc<str>, usize>,
-    /// Whether the last line lacks its newline.
+    /// How many slots the file had when it was read.
+    read: usize,
+    /// The first NIS line, or `read`: where new lines are printed.
+    nis: usize,
+    /// Whether the last line that was read lacks its newline.
     unterminated: bool,
+    /// The first slot of each name.
+    by_name: HashMap<Arc<str>, usize>,
+    /// All slots of a name that has several, in the order of the file.
+    repeated: HashMap<Arc<str>, Vec<usize>>,
+}
+
+/// Whether there is a file at all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Presence {
+    #[default]
+    Absent,
+    Present,
 }
 
 /// A change of one slot; it can be applied and undone.
@@ -84,13 +101,23 @@ pub enum SlotEdit {
 }
 
 impl SlotEdit {
+    pub fn before(&self) -> Option<&Line> {
+        match self {
+            SlotEdit::Replace { old, .. } => old.as_ref(),
+            SlotEdit::Insert { .. } => None,
+        }
+    }
+
+    pub fn after(&self) -> Option<&Line> {
+        match self {
+            SlotEdit::Replace { new, .. } => new.as_ref(),
+            SlotEdit::Insert { line, .. } => Some(line),
+        }
+    }
+
     /// The lines before and after.
     pub fn lines(&self) -> impl Iterator<Item = &Line> {
-        let (old, new) = match self {
-            SlotEdit::Replace { old, new, .. } => (old.as_ref(), new.as_ref()),
-            SlotEdit::Insert { line, .. } => (None, Some(line)),
-        };
-        old.into_iter().chain(new)
+        self.before().into_iter().chain(self.after())
     }
 }
 
@@ -98,12 +125,22 @@ impl LineFile {
     pub fn parse(kind: FileKind, content: &[u8]) -> Self {
         let unterminated = !content.is_empty() && !content.ends_with(b"\n");
         let body = content.strip_suffix(b"\n").unwrap_or(content);
-        let mut file = LineFile { slots: Vec::new(), by_name: HashMap::new(), unterminated };
+        let mut slots = Vec::new();
         if !content.is_empty() {
-            file.slots = body.split(|byte| *byte == b'\n').map(|line| Some(Line::from(line))).collect();
+            slots.extend(body.split(|byte| *byte == b'\n').map(|line| Some(Line::from(line))));
         }
-        file.index(kind);
+        let is_nis = |line: &Option<Line>| matches!(line.as_deref(), Some([b'+' | b'-', ..]));
+        let (read, nis) = (slots.len(), slots.iter().position(is_nis).unwrap_or(slots.len()));
+        let mut file = LineFile { presence: Presence::Present, slots, read, nis, unterminated, ..LineFile::default() };
+        file.by_name.reserve(read);
+        for slot in 0..read {
+            file.claim(kind, slot);
+        }
         file
+    }
+
+    pub fn presence(&self) -> Presence {
+        self.presence
     }
 
     pub fn print(&self) -> Vec<u8> {
@@ -113,22 +150,30 @@ impl LineFile {
             content.extend_from_slice(line);
             content.push(b'\n');
         }
-        if self.unterminated {
+        if self.unterminated && self.ends_as_read() {
             content.pop();
         }
         content
     }
 
+    /// Whether the last line is the one that was last when the file was read.
+    fn ends_as_read(&self) -> bool {
+        let (read, added) = self.slots.split_at(self.read);
+        let last_stays = read.last().is_some_and(Option::is_some);
+        last_stays && (self.nis < self.read || added.iter().all(Option::is_none))
+    }
+
     pub fn lines(&self) -> impl Iterator<Item = &Line> {
-        self.slots.iter().flatten()
+        let (read, added) = self.slots.split_at(self.read);
+        let (local, nis) = read.split_at(self.nis);
+        local.iter().chain(added).chain(nis).flatten()
     }
 
     /// The entries, each name's first line, as glibc finds them; in file order.
     pub fn entries(&self, kind: FileKind) -> impl Iterator<Item = (&str, &Line)> {
-        self.slots.iter().enumerate().filter_map(move |(slot, line)| {
-            let line = line.as_ref()?;
+        self.lines().filter_map(move |line| {
             let name = kind.key(line)?;
-            (self.by_name.get(name) == Some(&slot)).then_some((name, line))
+            self.find(name).filter(|first| Arc::ptr_eq(first, line)).map(|line| (name, line))
         })
     }
 
@@ -136,85 +181,111 @@ impl LineFile {
         self.slots.get(*self.by_name.get(name)?)?.as_ref()
     }
 
-    /// The edit that puts `new` in the place of `name`'s line: at the end, before the first NIS
-    /// line, when there is none yet. `None` when nothing would change.
+    /// Where a name stands; comparable with other names of the same file.
+    pub fn position(&self, name: &str) -> Option<(usize, usize)> {
+        self.by_name.get(name).map(|slot| self.order(*slot))
+    }
+
+    fn order(&self, slot: usize) -> (usize, usize) {
+        if slot < self.nis {
+            (0, slot)
+        } else if slot >= self.read {
+            (1, slot)
+        } else {
+            (2, slot)
+        }
+    }
+
+    /// The edit that puts `new` in the place of `name`'s first line: before the first NIS line,
+    /// or at the end, when there is none yet. `None` when nothing would change.
     pub fn edit(&self, name: &str, new: Option<Line>) -> Option<SlotEdit> {
         match (self.by_name.get(name), new) {
             (Some(slot), new) => {
                 let old = self.slots.get(*slot).cloned().flatten();
                 (old != new).then_some(SlotEdit::Replace { slot: *slot, old, new })
             }
-            (None, Some(line)) => Some(SlotEdit::Insert { slot: self.end_of_entries(), line }),
+            (None, Some(line)) => Some(SlotEdit::Insert { slot: self.slots.len(), line }),
             (None, None) => None,
         }
     }
 
     pub fn apply(&mut self, kind: FileKind, edit: &SlotEdit) {
         match edit {
-            SlotEdit::Replace { slot, old, new } => self.set(kind, *slot, old.as_ref(), new.clone()),
+            SlotEdit::Replace { slot, new, .. } => self.set(kind, *slot, new.clone()),
             SlotEdit::Insert { slot, line } => {
-                // A last line without newline gets it when another one follows.
-                self.unterminated &= *slot < self.slots.len();
-                self.slots.insert(*slot, Some(line.clone()));
-                self.moved(kind, *slot);
+                self.presence = Presence::Present;
+                self.slots.resize(*slot, None);
+                self.slots.push(Some(line.clone()));
+                self.claim(kind, *slot);
             }
         }
     }
 
     pub fn undo(&mut self, kind: FileKind, edit: &SlotEdit) {
         match edit {
-            SlotEdit::Replace { slot, old, new } => self.set(kind, *slot, new.as_ref(), old.clone()),
-            SlotEdit::Insert { slot, line } => {
-                if let Some(name) = kind.key(line) {
-                    self.by_name.remove(name);
-                }
-                self.slots.remove(*slot);
-                self.moved(kind, *slot);
+            SlotEdit::Replace { slot, old, .. } => self.set(kind, *slot, old.clone()),
+            SlotEdit::Insert { slot, .. } => {
+                self.release(kind, *slot);
+                self.slots.truncate(*slot);
             }
         }
     }
 
-    fn set(&mut self, kind: FileKind, slot: usize, from: Option<&Line>, to: Option<Line>) {
-        if let Some(name) = from.and_then(|line| kind.key(line)) {
-            self.by_name.remove(name);
-        }
-        if let Some(name) = to.as_ref().and_then(|line| kind.key(line)) {
-            self.by_name.insert(name.into(), slot);
-        }
+    fn set(&mut self, kind: FileKind, slot: usize, line: Option<Line>) {
+        self.release(kind, slot);
         if let Some(place) = self.slots.get_mut(slot) {
-            *place = to;
+            *place = line;
+        }
+        self.claim(kind, slot);
+    }
+
+    fn key_of(&self, kind: FileKind, slot: usize) -> Option<&str> {
+        kind.key(self.slots.get(slot)?.as_ref()?)
+    }
+
+    /// The line in `slot` stands for its name from now on, unless one before it does.
+    fn claim(&mut self, kind: FileKind, slot: usize) {
+        let Some(name) = self.key_of(kind, slot).map(Arc::<str>::from) else { return };
+        let Some(first) = self.by_name.get(&name).copied() else {
+            self.by_name.insert(name, slot);
+            return;
+        };
+        let mut slots = self.repeated.remove(&name).unwrap_or_else(|| vec![first]);
+        slots.push(slot);
+        slots.sort_by_key(|slot| self.order(*slot));
+        if let Some(first) = slots.first() {
+            self.by_name.insert(name.clone(), *first);
+        }
+        self.repeated.insert(name, slots);
+    }
+
+    /// The line in `slot` stands for its name no longer; the next one with it does.
+    fn release(&mut self, kind: FileKind, slot: usize) {
+        let Some(name) = self.key_of(kind, slot).map(Arc::<str>::from) else { return };
+        let Some(mut slots) = self.repeated.remove(&name) else {
+            self.by_name.remove(&name);
+            return;
+        };
+        slots.retain(|other| *other != slot);
+        if let Some(first) = slots.first() {
+            self.by_name.insert(name.clone(), *first);
+        }
+        if slots.len() > 1 {
+            self.repeated.insert(name, slots);
         }
     }
 
-    /// The slots from `slot` on have other numbers now.
-    fn moved(&mut self, kind: FileKind, slot: usize) {
-        if slot + 1 >= self.slots.len() {
-            if let Some(name) = self.slots.get(slot).and_then(|line| kind.key(line.as_ref()?)) {
-                self.by_name.insert(name.into(), slot);
+    /// Names whose first lines differ between two readings of a file.
+    pub fn differences(&self, kind: FileKind, other: &LineFile) -> HashSet<String> {
+        let mut names = HashSet::new();
+        for (ours, theirs) in [(self, other), (other, self)] {
+            for (name, line) in ours.entries(kind) {
+                if theirs.find(name) != Some(line) {
+                    names.insert(name.to_owned());
+                }
             }
-        } else {
-            self.index(kind);
         }
-    }
-
-    fn index(&mut self, kind: FileKind) {
-        self.by_name.clear();
-        for (slot, line) in self.slots.iter().enumerate() {
-            if let Some(name) = line.as_ref().and_then(|line| kind.key(line)) {
-                self.by_name.entry(name.into()).or_insert(slot);
-            }
-        }
-    }
-
-    /// Before the first NIS line, and else behind the last line.
-    fn end_of_entries(&self) -> usize {
-        let nis = |line: &Option<Line>| matches!(line.as_ref().and_then(|line| line.first()), Some(b'+' | b'-'));
-        // NIS lines stand at the end, if anywhere; looking from there keeps this cheap.
-        let mut end = self.slots.len();
-        while let Some(slot) = end.checked_sub(1).filter(|slot| self.slots.get(*slot).is_some_and(nis)) {
-            end = slot;
-        }
-        end
+        names
     }
 }
 
@@ -280,5 +351,48 @@ mod tests {
         file.undo(FileKind::Group, &removal);
         assert_eq!(file.print(), text.as_bytes());
         assert!(file.find("b").is_some() && file.find("z").is_none());
+    }
+
+    #[test]
+    fn undoing_an_insertion_gives_back_the_missing_newline() {
+        let mut file = LineFile::parse(FileKind::Group, b"a:x:1:");
+        let edit = file.edit("b", Some(line("b:x:2:"))).unwrap();
+        file.apply(FileKind::Group, &edit);
+        assert_eq!(file.print(), b"a:x:1:\nb:x:2:\n");
+        file.undo(FileKind::Group, &edit);
+        assert_eq!(file.print(), b"a:x:1:");
+    }
+
+    #[test]
+    fn a_removed_line_uncovers_the_next_one_with_its_name() {
+        let text = "a:x:1:\nb:x:2:\na:x:3:\na:x:4:\n";
+        let mut file = LineFile::parse(FileKind::Group, text.as_bytes());
+        let first = file.edit("a", None).unwrap();
+        file.apply(FileKind::Group, &first);
+        assert_eq!(file.find("a").unwrap().as_ref(), b"a:x:3:");
+        let second = file.edit("a", None).unwrap();
+        file.apply(FileKind::Group, &second);
+        assert_eq!(file.find("a").unwrap().as_ref(), b"a:x:4:");
+        file.undo(FileKind::Group, &second);
+        file.undo(FileKind::Group, &first);
+        assert_eq!(file.find("a").unwrap().as_ref(), b"a:x:1:");
+        assert_eq!(file.print(), text.as_bytes());
+    }
+
+    #[test]
+    fn an_entry_goes_before_the_first_of_scattered_nis_lines() {
+        let mut file = LineFile::parse(FileKind::Group, b"a:x:1:\n+x\nb:x:2:\n-y");
+        let edit = file.edit("c", Some(line("c:x:3:"))).unwrap();
+        file.apply(FileKind::Group, &edit);
+        assert_eq!(file.print(), b"a:x:1:\nc:x:3:\n+x\nb:x:2:\n-y");
+        assert!(file.position("a") < file.position("c") && file.position("c") < file.position("b"));
+    }
+
+    #[test]
+    fn differences_are_found_by_name() {
+        let old = LineFile::parse(FileKind::Group, b"a:x:1:\nb:x:2:\nc:x:3:\n# note\n");
+        let new = LineFile::parse(FileKind::Group, b"# other\na:x:1:\nc:x:3:z\nd:x:4:\n");
+        let names = old.differences(FileKind::Group, &new);
+        assert_eq!(names, ["b", "c", "d"].map(str::to_owned).into());
     }
 }

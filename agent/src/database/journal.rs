@@ -30,7 +30,9 @@ pub struct JournalFile {
 /// The lines of one name: `old` is replaced by `new`. A new line may have another name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LineEdit {
+    #[serde(with = "line_text")]
     pub old: Option<Vec<u8>>,
+    #[serde(with = "line_text")]
     pub new: Option<Vec<u8>>,
 }
 
@@ -53,4 +55,47 @@ pub enum Action {
     /// Renames a directory that stands ready under a hidden name beside its place. `parent` is a
     /// path below the root directory.
     PublishHome { parent: String, hidden: String, name: String },
+}
+
+/// Lines as text where they are UTF-8, else as numbers: a group of 20,000 members has a long one.
+mod line_text {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[derive(Serialize, Deserialize)]
+    #[serde(untagged)]
+    enum Text {
+        Utf8(String),
+        Bytes(Vec<u8>),
+    }
+
+    pub fn serialize<S: Serializer>(line: &Option<Vec<u8>>, serializer: S) -> Result<S::Ok, S::Error> {
+        let text = line.clone().map(|line| match String::from_utf8(line) {
+            Ok(text) => Text::Utf8(text),
+            Err(error) => Text::Bytes(error.into_bytes()),
+        });
+        text.serialize(serializer)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<u8>>, D::Error> {
+        let text: Option<Text> = Option::deserialize(deserializer)?;
+        Ok(text.map(|text| match text {
+            Text::Utf8(text) => text.into_bytes(),
+            Text::Bytes(bytes) => bytes,
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_comes_back_byte_for_byte() {
+        let lines: [&[u8]; 4] = [b"", b"anna:x:1:", b"\xff:\"\\\x01", "jörg:\u{fffd}\r".as_bytes()];
+        for line in lines {
+            let edit = LineEdit { old: None, new: Some(line.to_vec()) };
+            let record = serde_json::to_vec(&edit).unwrap();
+            assert_eq!(serde_json::from_slice::<LineEdit>(&record).unwrap(), edit);
+        }
+    }
 }

@@ -37,12 +37,12 @@ pub struct PasswordLock {
 }
 
 impl PasswordLock {
-    /// Waits for the lock of the account files in `etc`, at most [`DEADLINE`].
-    pub fn wait(etc: &Path) -> Result<Self, LockError> {
-        let end = Instant::now() + DEADLINE;
+    /// Waits for the lock of the account files in `etc`, at most as long as `patience`.
+    pub fn wait(etc: &Path, patience: Duration) -> Result<Self, LockError> {
+        let end = Instant::now() + patience;
         loop {
             let descriptor = lock_descriptor(etc, end)?;
-            match lock_links(etc, Instant::now() + LINK_PATIENCE) {
+            match lock_links(etc, end.min(Instant::now() + LINK_PATIENCE)) {
                 Ok(links) => return Ok(Self { _links: links, _descriptor: descriptor }),
                 Err(LockError::Busy) if Instant::now() < end => {}
                 Err(error) => return Err(error),
@@ -152,7 +152,7 @@ mod tests {
         std::thread::scope(|scope| {
             for _ in 0..8 {
                 scope.spawn(|| {
-                    let lock = PasswordLock::wait(etc.path()).unwrap();
+                    let lock = PasswordLock::wait(etc.path(), DEADLINE).unwrap();
                     assert_eq!(counter.fetch_add(1, std::sync::atomic::Ordering::SeqCst), 0);
                     assert!(etc.path().join("shadow.lock").exists());
                     counter.fetch_sub(1, std::sync::atomic::Ordering::SeqCst);
@@ -170,7 +170,7 @@ mod tests {
         let mut child = std::process::Command::new("true").spawn().unwrap();
         child.wait().unwrap();
         fs::write(etc.path().join("group.lock"), format!("{}\0", child.id())).unwrap();
-        drop(PasswordLock::wait(etc.path()).unwrap());
+        drop(PasswordLock::wait(etc.path(), DEADLINE).unwrap());
         for content in ["1\0", "", "garbage", "-1", "0\0"] {
             let lock = etc.path().join("group.lock");
             fs::write(&lock, content).unwrap();

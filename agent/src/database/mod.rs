@@ -5,6 +5,7 @@
 //! commit is all or nothing over all files, whatever is killed when (see `commit`).
 
 mod commit;
+mod copies;
 mod disk;
 mod draft;
 pub mod entry;
@@ -14,16 +15,23 @@ mod home;
 mod journal;
 mod lock;
 mod matching;
+mod reading;
+mod revoked;
 mod row;
 mod state;
 mod view;
 mod watch;
 mod writer;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::mpsc::{Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use accountd_protocol::agent::Generation;
 use accountd_protocol::refusal::Refusal;
@@ -37,27 +45,25 @@ pub use self::view::View;
 pub use self::writer::OnRevoked;
 
 use self::commit::{Digests, Place};
+use self::copies::{Copies, Public};
 use self::disk::Disk;
-use self::file::LineFile;
 use self::lock::PasswordLock;
 use self::row::Origin;
 use self::state::State;
+use self::watch::Watch;
 use self::writer::{Change, Job, Writer};
 
-/// The open database. Cheap to share; dropping the last one ends the writer.
+/// A reader does not wait longer than this for the files to be read again.
+const READ_DEADLINE: Duration = Duration::from_secs(3);
+
+/// The open database. Dropping it ends the writer.
 #[derive(Debug)]
 pub struct Database {
-    shared: Arc<RwLock<View>>,
+    public: Public,
     jobs: Sender<Job>,
     disk: Disk,
-    fresh: Arc<watch::Freshness>,
     home_parents: Mutex<HashSet<String>>,
-}
-
-impl std::fmt::Debug for Job {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.write_str("Job")
-    }
+    _watch: Watch,
 }
 
 impl Database {
@@ -66,22 +72,19 @@ impl Database {
     pub fn open(root: &Path, state: &Path, on_revoked: OnRevoked) -> Result<Self, DatabaseError> {
         let disk = Disk::new(root);
         let mut state = State::open(state)?;
-        let lock = PasswordLock::wait(disk.etc())?;
+        let lock = PasswordLock::wait(disk.etc(), lock::DEADLINE)?;
+        FileKind::ALL.into_iter().for_each(|kind| disk.discard(kind));
         Place { disk: &disk, root, state: &mut state }.recover()?;
         let stored = state.load()?;
-        let mut view = View::new(std::array::from_fn(|_| LineFile::default()), stored.users, stored.groups);
-        view.quarantine = Arc::new(stored.quarantine);
+        let mut view = View::new(stored.users, stored.groups, stored.quarantine);
         // The high half counts the starts, so that generations go up over restarts too.
         view.generation = stored.starts << 32;
-        let (shared, fresh) = (Arc::new(RwLock::new(View::default())), Arc::new(watch::Freshness::default()));
+        let public = Public::default();
         let mut writer = Writer {
             root: root.to_owned(),
             disk: disk.clone(),
             state,
-            view,
-            shared: shared.clone(),
-            fresh: fresh.clone(),
-            fingerprints: [None; 5],
+            copies: Copies::new(public.clone(), view),
             digests: Digests::new(),
             next_user: stored.next_user,
             next_group: stored.next_group,
@@ -95,20 +98,22 @@ impl Database {
         let (jobs, waiting) = channel();
         let named = std::thread::Builder::new().name("writer".into());
         named.spawn(move || writer.run(&waiting)).map_err(DatabaseError::Watch)?;
-        watch::start(&disk, fresh.clone(), jobs.clone())?;
-        Ok(Self { shared, jobs, disk, fresh, home_parents: Mutex::new(home_parents.into_iter().collect()) })
+        let watch = watch::start(&disk, public.clone(), jobs.clone())?;
+        Ok(Self { public, jobs, disk, home_parents: Mutex::new(home_parents.into_iter().collect()), _watch: watch })
     }
 
-    /// The accounts as they are now, with what other programs have changed. When those hold the
-    /// lock for long, the accounts as they were.
-    pub fn view(&self) -> RwLockReadGuard<'_, View> {
-        if self.fresh.is_stale(&self.disk) {
+    /// The accounts as they are now, with what other programs have changed. What was got here
+    /// stays as it is; ask again to see later changes.
+    pub fn view(&self) -> Arc<View> {
+        if self.public.is_stale(&self.disk) {
             let (answer, answered) = channel();
-            if self.jobs.send(Job::Refresh(answer)).is_ok() && !matches!(answered.recv(), Ok(Ok(()))) {
+            if self.jobs.send(Job::Refresh(answer)).is_ok()
+                && !matches!(answered.recv_timeout(READ_DEADLINE), Ok(Ok(())))
+            {
                 tracing::warn!("the account files have changed and can not be read now");
             }
         }
-        self.shared.read().unwrap_or_else(PoisonError::into_inner)
+        self.public.get()
     }
 
     /// Makes one change. What `change` refuses, or what can't be written, changes nothing. On
@@ -141,6 +146,12 @@ impl Database {
     }
 }
 
+impl std::fmt::Debug for Job {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("Job")
+    }
+}
+
 /// A change on its way through the writer.
 struct Request<T, F> {
     change: Option<F>,
@@ -151,7 +162,10 @@ struct Request<T, F> {
 impl<T: Send, F: FnOnce(&mut Draft<'_>) -> Result<T, Refusal> + Send> Change for Request<T, F> {
     fn apply(&mut self, draft: &mut Draft<'_>) -> Result<(), ()> {
         let Some(change) = self.change.take() else { return Err(()) };
-        let result = self.result.insert(change(draft));
+        // A change that panics is undone like one that is refused; the others go on.
+        let result = catch_unwind(AssertUnwindSafe(|| change(draft)));
+        let result = result.unwrap_or_else(|_| Err(Refusal::Internal("internal error".into())));
+        let result = self.result.insert(draft.fault().map_or(result, Err));
         if result.is_ok() { Ok(()) } else { Err(()) }
     }
 

@@ -1,11 +1,14 @@
 //! The state store: SQLite, written by the agent alone, every commit on disk when it returns.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use accountd_protocol::id::{AccountId, Gid, Uid};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
+use super::error::DatabaseError;
 use super::journal::Journal;
 use super::row::{GroupRow, Origin, UserRow};
 use super::view::{Edit, Quarantine};
@@ -21,7 +24,7 @@ const MIGRATIONS: [&str; 1] = ["
     ) STRICT;
     CREATE TABLE tombstones (
         kind TEXT NOT NULL, id INTEGER NOT NULL, name TEXT NOT NULL, number INTEGER NOT NULL,
-        deleted TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP, PRIMARY KEY (kind, id)
+        deleted TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP, PRIMARY KEY (kind, id, number)
     ) STRICT;
     CREATE TABLE journal (id INTEGER PRIMARY KEY CHECK (id = 1), record BLOB NOT NULL) STRICT;
     CREATE TABLE starts (id INTEGER PRIMARY KEY CHECK (id = 1), count INTEGER NOT NULL) STRICT;
@@ -50,10 +53,14 @@ pub struct Stored {
 }
 
 impl State {
-    pub fn open(path: &Path) -> rusqlite::Result<Self> {
+    /// Opens the store, or makes it: it holds password hashes, so nobody else may read it.
+    pub fn open(path: &Path) -> Result<Self, DatabaseError> {
+        OpenOptions::new().append(true).create(true).mode(0o600).open(path).map_err(DatabaseError::Store)?;
         let connection = Connection::open(path)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
+        // What a journal record held is not left in free pages.
+        connection.pragma_update(None, "secure_delete", "ON")?;
         let mut state = Self { connection };
         state.migrate()?;
         Ok(state)
@@ -114,9 +121,10 @@ impl State {
         rows.collect()
     }
 
-    fn tombstones(&self, kind: &str) -> rusqlite::Result<HashSet<u32>> {
-        let mut query = self.connection.prepare("SELECT number FROM tombstones WHERE kind = ?1")?;
-        query.query_map([kind], |row| row.get(0))?.collect()
+    fn tombstones(&self, kind: &str) -> rusqlite::Result<HashMap<u32, usize>> {
+        let mut query =
+            self.connection.prepare("SELECT number, count(*) FROM tombstones WHERE kind = ?1 GROUP BY number")?;
+        query.query_map([kind], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
     }
 
     /// The commit point: rows and journal record in one transaction.
@@ -125,8 +133,18 @@ impl State {
         for edit in edits {
             match edit {
                 Edit::Line { .. } => {}
-                Edit::User { id, old, new } => store_user(&transaction, *id, old.as_ref(), new.as_ref())?,
-                Edit::Group { id, old, new } => store_group(&transaction, *id, old.as_ref(), new.as_ref())?,
+                Edit::User { id, old, new } => {
+                    store_user(&transaction, *id, new.as_ref())?;
+                    if let (Some(row), Some(uid)) = (old, edit.freed_uid()) {
+                        bury(&transaction, "user", *id, (&row.name, uid.0))?;
+                    }
+                }
+                Edit::Group { id, old, new } => {
+                    store_group(&transaction, *id, new.as_ref())?;
+                    if let (Some(row), Some(gid)) = (old, edit.freed_gid()) {
+                        bury(&transaction, "group", *id, (&row.name, gid.0))?;
+                    }
+                }
             }
         }
         if let Some(journal) = journal {
@@ -163,54 +181,27 @@ impl State {
     }
 }
 
-fn store_user(
-    transaction: &Transaction<'_>,
-    id: AccountId,
-    old: Option<&UserRow>,
-    new: Option<&UserRow>,
-) -> rusqlite::Result<()> {
-    if let Some(row) = new {
-        let mut statement = transaction.prepare_cached("REPLACE INTO users VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?;
-        let builtin = row.is_builtin();
-        statement.execute(params![
-            id.0,
-            row.name,
-            row.uid.0,
-            builtin,
-            row.email,
-            row.microsoft_account,
-            row.kept_hash
-        ])?;
-    } else {
-        transaction.prepare_cached("DELETE FROM users WHERE id = ?1")?.execute([id.0])?;
-        if let Some(row) = old {
-            bury(transaction, "user", id, &row.name, row.uid.0)?;
-        }
-    }
-    Ok(())
+fn store_user(transaction: &Transaction<'_>, id: AccountId, row: Option<&UserRow>) -> rusqlite::Result<()> {
+    let Some(row) = row else {
+        return transaction.prepare_cached("DELETE FROM users WHERE id = ?1")?.execute([id.0]).map(|_| ());
+    };
+    let UserRow { name, email, microsoft_account, kept_hash, .. } = row;
+    let values = params![id.0, name, row.uid.0, row.is_builtin(), email, microsoft_account, kept_hash];
+    transaction.prepare_cached("REPLACE INTO users VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?.execute(values).map(|_| ())
 }
 
-fn store_group(
-    transaction: &Transaction<'_>,
-    id: AccountId,
-    old: Option<&GroupRow>,
-    new: Option<&GroupRow>,
-) -> rusqlite::Result<()> {
-    if let Some(row) = new {
-        let mut statement = transaction.prepare_cached("REPLACE INTO groups VALUES (?1, ?2, ?3, ?4)")?;
-        statement.execute(params![id.0, row.name, row.gid.0, row.is_builtin()])?;
-    } else {
-        transaction.prepare_cached("DELETE FROM groups WHERE id = ?1")?.execute([id.0])?;
-        if let Some(row) = old {
-            bury(transaction, "group", id, &row.name, row.gid.0)?;
-        }
-    }
-    Ok(())
+fn store_group(transaction: &Transaction<'_>, id: AccountId, row: Option<&GroupRow>) -> rusqlite::Result<()> {
+    let Some(row) = row else {
+        return transaction.prepare_cached("DELETE FROM groups WHERE id = ?1")?.execute([id.0]).map(|_| ());
+    };
+    let values = params![id.0, row.name, row.gid.0, row.is_builtin()];
+    transaction.prepare_cached("REPLACE INTO groups VALUES (?1, ?2, ?3, ?4)")?.execute(values).map(|_| ())
 }
 
-fn bury(transaction: &Transaction<'_>, kind: &str, id: AccountId, name: &str, number: u32) -> rusqlite::Result<()> {
+/// Keeps a number that an account gave up from being chosen again.
+fn bury(transaction: &Transaction<'_>, kind: &str, id: AccountId, was: (&str, u32)) -> rusqlite::Result<()> {
     let sql = "REPLACE INTO tombstones (kind, id, name, number) VALUES (?1, ?2, ?3, ?4)";
-    transaction.prepare_cached(sql)?.execute(params![kind, id.0, name, number]).map(|_| ())
+    transaction.prepare_cached(sql)?.execute(params![kind, id.0, was.0, was.1]).map(|_| ())
 }
 
 fn origin(builtin: bool) -> Origin {

@@ -1,25 +1,39 @@
 //! All accounts in memory: the lines of the files, the rows of the state store, and indexes.
 //!
-//! There are two of these. The writer works on one, edit by edit, each of which it can undo;
-//! the readers' one gets the same edits when they are on disk.
+//! There are two copies. The writer works on one, edit by edit, each of which it can undo, and
+//! publishes it when the edits are on disk; the one that was public before gets the same edits
+//! and is worked on next, so that nothing of the size of the files is copied for a change.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::RangeInclusive;
-use std::sync::Arc;
+use std::sync::OnceLock;
 
 use accountd_protocol::agent::Generation;
 use accountd_protocol::id::{AccountId, Gid, Uid, never_an_id};
 
+use super::disk::Fingerprints;
 use super::entry::{Entry, group_of, ids, shadow};
-use super::file::{FileKind, Line, LineFile, SlotEdit};
+use super::file::{FileKind, Line, LineFile, Presence, SlotEdit};
 use super::row::{GroupRow, Origin, UserRow};
 
 /// One change of the accounts; it can be applied and undone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Edit {
-    Line { kind: FileKind, slot: SlotEdit },
-    User { id: AccountId, old: Option<UserRow>, new: Option<UserRow> },
-    Group { id: AccountId, old: Option<GroupRow>, new: Option<GroupRow> },
+    /// One line, by this program.
+    Line {
+        kind: FileKind,
+        slot: SlotEdit,
+    },
+    User {
+        id: AccountId,
+        old: Option<UserRow>,
+        new: Option<UserRow>,
+    },
+    Group {
+        id: AccountId,
+        old: Option<GroupRow>,
+        new: Option<GroupRow>,
+    },
 }
 
 #[derive(Clone, Debug, Default)]
@@ -38,37 +52,44 @@ pub struct View {
     /// How many users have each gid as their primary one.
     primary: HashMap<u32, usize>,
     /// uids and gids of deleted accounts: never chosen automatically.
-    pub(super) quarantine: Arc<Quarantine>,
+    quarantine: Quarantine,
     pub(super) generation: u64,
+    /// The files on disk that these lines are from.
+    pub(super) fingerprints: Fingerprints,
+    users_in_order: OnceLock<Vec<AccountId>>,
+    groups_in_order: OnceLock<Vec<AccountId>>,
 }
 
-/// Numbers whose files may still lie around.
+impl Edit {
+    /// The uid that an account gives up with this edit.
+    pub(super) fn freed_uid(&self) -> Option<Uid> {
+        let Edit::User { old: Some(old), new, .. } = self else { return None };
+        (new.as_ref().map(|new| new.uid) != Some(old.uid)).then_some(old.uid)
+    }
+
+    pub(super) fn freed_gid(&self) -> Option<Gid> {
+        let Edit::Group { old: Some(old), new, .. } = self else { return None };
+        (new.as_ref().map(|new| new.gid) != Some(old.gid)).then_some(old.gid)
+    }
+}
+
+/// Numbers whose files may still lie around, and how many accounts have left each.
 #[derive(Clone, Debug, Default)]
 pub struct Quarantine {
-    pub uids: HashSet<u32>,
-    pub gids: HashSet<u32>,
+    pub uids: HashMap<u32, usize>,
+    pub gids: HashMap<u32, usize>,
 }
 
 impl View {
-    pub(super) fn new(files: [LineFile; 5], users: Vec<UserRow>, groups: Vec<GroupRow>) -> Self {
-        let mut view = View { files, ..View::default() };
+    pub(super) fn new(users: Vec<UserRow>, groups: Vec<GroupRow>, quarantine: Quarantine) -> Self {
+        let mut view = View { quarantine, ..View::default() };
         for row in users {
             view.put_user(row.id, None, Some(row));
         }
         for row in groups {
             view.put_group(row.id, None, Some(row));
         }
-        for kind in [FileKind::Passwd, FileKind::Group] {
-            let lines: Vec<Line> = view.file(kind).entries(kind).map(|(_, line)| line.clone()).collect();
-            lines.iter().for_each(|line| view.index(kind, line));
-        }
         view
-    }
-
-    /// The rows without the files.
-    pub(super) fn clone_rows(&self) -> Self {
-        let (users, groups) = (self.users.clone(), self.groups.clone());
-        View { users, groups, user_ids: self.user_ids.clone(), group_ids: self.group_ids.clone(), ..View::default() }
     }
 
     pub fn file(&self, kind: FileKind) -> &LineFile {
@@ -88,6 +109,11 @@ impl View {
         self.line(kind, name).map(|line| Entry::parse(line))
     }
 
+    /// Whether the file exists. A missing gshadow(5) is not begun.
+    pub fn has(&self, kind: FileKind) -> bool {
+        self.file(kind).presence() == Presence::Present
+    }
+
     pub fn user(&self, id: AccountId) -> Option<&UserRow> {
         self.users.get(&id)
     }
@@ -100,6 +126,16 @@ impl View {
         self.users.values()
     }
 
+    /// Built-in users last, then by uid.
+    pub fn users_in_order(&self) -> impl ExactSizeIterator<Item = &UserRow> {
+        let sorted = || {
+            let mut rows: Vec<_> = self.users.values().map(|row| (row.origin, row.uid, row.id)).collect();
+            rows.sort_unstable();
+            rows.into_iter().map(|(.., id)| id).collect()
+        };
+        self.users_in_order.get_or_init(sorted).iter().map(|id| &self.users[id])
+    }
+
     pub fn group(&self, id: AccountId) -> Option<&GroupRow> {
         self.groups.get(&id)
     }
@@ -110,6 +146,16 @@ impl View {
 
     pub fn groups(&self) -> impl Iterator<Item = &GroupRow> {
         self.groups.values()
+    }
+
+    /// Built-in groups last, then by gid.
+    pub fn groups_in_order(&self) -> impl ExactSizeIterator<Item = &GroupRow> {
+        let sorted = || {
+            let mut rows: Vec<_> = self.groups.values().map(|row| (row.origin, row.gid, row.id)).collect();
+            rows.sort_unstable();
+            rows.into_iter().map(|(.., id)| id).collect()
+        };
+        self.groups_in_order.get_or_init(sorted).iter().map(|id| &self.groups[id])
     }
 
     /// The group of a gid: the first in the file, where several share it.
@@ -151,13 +197,13 @@ impl View {
             !never_an_id(*id)
                 && !self.by_uid.contains_key(id)
                 && !self.by_gid.contains_key(id)
-                && !quarantine.uids.contains(id)
+                && !quarantine.uids.contains_key(id)
                 && !taken.contains(id)
         })
     }
 
     pub fn free_gid(&self, range: RangeInclusive<u32>, taken: &HashSet<u32>) -> Option<u32> {
-        let free = |id: &u32| !self.by_gid.contains_key(id) && !self.quarantine.gids.contains(id);
+        let free = |id: &u32| !self.by_gid.contains_key(id) && !self.quarantine.gids.contains_key(id);
         range.into_iter().find(|id| !never_an_id(*id) && free(id) && !taken.contains(id))
     }
 
@@ -166,7 +212,7 @@ impl View {
     pub(super) fn security_state(&self, name: &str) -> Option<Vec<u8>> {
         let passwd = self.entry(FileKind::Passwd, name)?;
         let mut state = Vec::new();
-        for field in [0, 2, 3, 5] {
+        for field in [0, 1, 2, 3, 5] {
             state.extend_from_slice(passwd.bytes(field));
             state.push(b':');
         }
@@ -187,88 +233,105 @@ impl View {
 
     pub(super) fn apply(&mut self, edit: &Edit) {
         match edit {
-            Edit::Line { kind, slot } => self.change_file(*kind, slot, LineFile::apply, Way::Forward),
-            Edit::User { id, old, new } => self.put_user(*id, old.clone(), new.clone()),
-            Edit::Group { id, old, new } => self.put_group(*id, old.clone(), new.clone()),
+            Edit::Line { kind, slot } => self.change_file(*kind, slot, LineFile::apply),
+            Edit::User { id, old, new } => self.put_user(*id, old.as_ref(), new.clone()),
+            Edit::Group { id, old, new } => self.put_group(*id, old.as_ref(), new.clone()),
+        }
+        if let Some(uid) = edit.freed_uid() {
+            *self.quarantine.uids.entry(uid.0).or_default() += 1;
+        }
+        if let Some(gid) = edit.freed_gid() {
+            *self.quarantine.gids.entry(gid.0).or_default() += 1;
         }
     }
 
     pub(super) fn undo(&mut self, edit: &Edit) {
         match edit {
-            Edit::Line { kind, slot } => self.change_file(*kind, slot, LineFile::undo, Way::Back),
-            Edit::User { id, old, new } => self.put_user(*id, new.clone(), old.clone()),
-            Edit::Group { id, old, new } => self.put_group(*id, new.clone(), old.clone()),
+            Edit::Line { kind, slot } => self.change_file(*kind, slot, LineFile::undo),
+            Edit::User { id, old, new } => self.put_user(*id, new.as_ref(), old.clone()),
+            Edit::Group { id, old, new } => self.put_group(*id, new.as_ref(), old.clone()),
+        }
+        if let Some(uid) = edit.freed_uid() {
+            release(&mut self.quarantine.uids, uid.0);
+        }
+        if let Some(gid) = edit.freed_gid() {
+            release(&mut self.quarantine.gids, gid.0);
         }
     }
 
-    fn change_file(
-        &mut self,
-        kind: FileKind,
-        slot: &SlotEdit,
-        change: fn(&mut LineFile, FileKind, &SlotEdit),
-        way: Way,
-    ) {
-        let (old, new) = match slot {
-            SlotEdit::Replace { old, new, .. } => (old.clone(), new.clone()),
-            SlotEdit::Insert { line, .. } => (None, Some(line.clone())),
-        };
-        let (before, after) = match way {
-            Way::Forward => (old, new),
-            Way::Back => (new, old),
-        };
-        if let Some(line) = &before {
-            self.unindex(kind, line);
-        }
+    /// Takes over a file as another program has left it. `names` are those whose lines differ.
+    pub(super) fn replace_file(&mut self, kind: FileKind, file: LineFile, names: &HashSet<String>) {
+        names.iter().for_each(|name| self.unindex(kind, name));
+        self.files[kind as usize] = file;
+        names.iter().for_each(|name| self.index(kind, name));
+    }
+
+    fn change_file(&mut self, kind: FileKind, slot: &SlotEdit, change: fn(&mut LineFile, FileKind, &SlotEdit)) {
+        let names: HashSet<&str> = slot.lines().filter_map(|line| kind.key(line)).collect();
+        names.iter().for_each(|name| self.unindex(kind, name));
         change(&mut self.files[kind as usize], kind, slot);
-        if let Some(line) = &after {
-            self.index(kind, line);
+        names.iter().for_each(|name| self.index(kind, name));
+    }
+
+    /// Enters the line that stands for `name` into the indexes.
+    fn index(&mut self, kind: FileKind, name: &str) {
+        let Some(line) = self.line(kind, name).cloned() else { return };
+        match kind {
+            FileKind::Passwd => {
+                if let Some((uid, gid)) = ids(&line) {
+                    self.by_uid.entry(uid).or_default().push(name.to_owned());
+                    in_file_order(&self.files[kind as usize], self.by_uid.get_mut(&uid));
+                    *self.primary.entry(gid).or_default() += 1;
+                }
+                self.users_like.entry(name.to_lowercase()).or_default().push(name.to_owned());
+            }
+            FileKind::Group => {
+                if let Some((gid, members)) = group_of(&line) {
+                    self.by_gid.entry(gid).or_default().push(name.to_owned());
+                    in_file_order(&self.files[kind as usize], self.by_gid.get_mut(&gid));
+                    for member in members {
+                        self.memberships.entry(member).or_default().push(name.to_owned());
+                    }
+                }
+                self.groups_like.entry(name.to_lowercase()).or_default().push(name.to_owned());
+            }
+            FileKind::Shadow | FileKind::Gshadow | FileKind::Smbpasswd => {}
         }
     }
 
-    fn index(&mut self, kind: FileKind, line: &Line) {
-        let Some(name) = kind.key(line).map(str::to_owned) else { return };
-        if kind == FileKind::Passwd {
-            if let Some((uid, gid)) = ids(line) {
-                self.by_uid.entry(uid).or_default().push(name.clone());
-                *self.primary.entry(gid).or_default() += 1;
-            }
-            self.users_like.entry(name.to_lowercase()).or_default().push(name);
-        } else if kind == FileKind::Group {
-            if let Some((gid, members)) = group_of(line) {
-                self.by_gid.entry(gid).or_default().push(name.clone());
-                for member in members {
-                    self.memberships.entry(member).or_default().push(name.clone());
+    fn unindex(&mut self, kind: FileKind, name: &str) {
+        let Some(line) = self.line(kind, name).cloned() else { return };
+        match kind {
+            FileKind::Passwd => {
+                if let Some((uid, gid)) = ids(&line) {
+                    remove(&mut self.by_uid, &uid, name);
+                    if let Some(count) = self.primary.get_mut(&gid) {
+                        *count = count.saturating_sub(1);
+                    }
                 }
+                remove(&mut self.users_like, &name.to_lowercase(), name);
             }
-            self.groups_like.entry(name.to_lowercase()).or_default().push(name);
+            FileKind::Group => {
+                if let Some((gid, members)) = group_of(&line) {
+                    remove(&mut self.by_gid, &gid, name);
+                    for member in members {
+                        remove(&mut self.memberships, &member, name);
+                    }
+                }
+                remove(&mut self.groups_like, &name.to_lowercase(), name);
+            }
+            FileKind::Shadow | FileKind::Gshadow | FileKind::Smbpasswd => {}
         }
     }
 
-    fn unindex(&mut self, kind: FileKind, line: &Line) {
-        let Some(name) = kind.key(line).map(str::to_owned) else { return };
-        if kind == FileKind::Passwd {
-            if let Some((uid, gid)) = ids(line) {
-                remove(&mut self.by_uid, &uid, &name);
-                if let Some(count) = self.primary.get_mut(&gid) {
-                    *count = count.saturating_sub(1);
-                }
-            }
-            remove(&mut self.users_like, &name.to_lowercase(), &name);
-        } else if kind == FileKind::Group {
-            if let Some((gid, members)) = group_of(line) {
-                remove(&mut self.by_gid, &gid, &name);
-                for member in members {
-                    remove(&mut self.memberships, &member, &name);
-                }
-            }
-            remove(&mut self.groups_like, &name.to_lowercase(), &name);
-        }
-    }
-
-    fn put_user(&mut self, id: AccountId, old: Option<UserRow>, new: Option<UserRow>) {
+    fn put_user(&mut self, id: AccountId, old: Option<&UserRow>, new: Option<UserRow>) {
+        self.users_in_order.take();
         if let Some(old) = old {
             self.users.remove(&id);
-            self.user_ids.remove(&old.name);
+            // The name may be another account's by now.
+            if self.user_ids.get(&old.name) == Some(&id) {
+                self.user_ids.remove(&old.name);
+            }
         }
         if let Some(new) = new {
             self.user_ids.insert(new.name.clone(), id);
@@ -276,22 +339,19 @@ impl View {
         }
     }
 
-    fn put_group(&mut self, id: AccountId, old: Option<GroupRow>, new: Option<GroupRow>) {
+    fn put_group(&mut self, id: AccountId, old: Option<&GroupRow>, new: Option<GroupRow>) {
+        self.groups_in_order.take();
         if let Some(old) = old {
             self.groups.remove(&id);
-            self.group_ids.remove(&old.name);
+            if self.group_ids.get(&old.name) == Some(&id) {
+                self.group_ids.remove(&old.name);
+            }
         }
         if let Some(new) = new {
             self.group_ids.insert(new.name.clone(), id);
             self.groups.insert(id, new);
         }
     }
-}
-
-#[derive(Clone, Copy)]
-enum Way {
-    Forward,
-    Back,
 }
 
 impl UserRow {
@@ -318,6 +378,21 @@ pub(super) fn groups_in(view: &LineFile) -> impl Iterator<Item = (&str, Gid)> {
 fn like(names: &HashMap<String, Vec<String>>, name: &str) -> Option<String> {
     let similar = names.get(&name.to_lowercase())?;
     similar.iter().find(|existing| *existing == name).or(similar.first()).cloned()
+}
+
+/// Where several names share a number, the first in the file counts, as for getpwuid(3).
+fn in_file_order(file: &LineFile, names: Option<&mut Vec<String>>) {
+    if let Some(names) = names.filter(|names| names.len() > 1) {
+        names.sort_by_key(|name| file.position(name));
+    }
+}
+
+fn release(numbers: &mut HashMap<u32, usize>, number: u32) {
+    match numbers.get_mut(&number) {
+        Some(count) if *count > 1 => *count -= 1,
+        Some(_) => drop(numbers.remove(&number)),
+        None => {}
+    }
 }
 
 fn remove<K: std::hash::Hash + Eq>(index: &mut HashMap<K, Vec<String>>, key: &K, name: &str) {

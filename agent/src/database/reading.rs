@@ -1,0 +1,152 @@
+//! What other programs have done to the files: read again, and the accounts matched anew.
+
+use std::collections::HashSet;
+
+use accountd_protocol::id::{AccountId, Gid, Uid};
+
+use super::copies::Step;
+use super::disk::Fingerprints;
+use super::entry::ids;
+use super::error::DatabaseError;
+use super::file::{FileKind, LineFile};
+use super::journal::digest;
+use super::matching::match_accounts;
+use super::row::{GroupRow, Origin, UserRow};
+use super::view::{Edit, View, groups_in, users_in};
+use super::writer::Writer;
+
+impl Writer {
+    /// The files that are not as they were left.
+    pub fn changed(&self) -> Result<Vec<FileKind>, DatabaseError> {
+        let (known, now) = (self.copies.public().fingerprints, self.disk.fingerprints()?);
+        Ok(FileKind::ALL.into_iter().filter(|kind| known[*kind as usize] != now[*kind as usize]).collect())
+    }
+
+    /// Reads the files that are not as they were left, and matches the accounts.
+    pub fn refresh(&mut self) -> Result<(), DatabaseError> {
+        let changed = self.changed()?;
+        if changed.is_empty() {
+            return Ok(());
+        }
+        let mut fingerprints: Fingerprints = self.copies.public().fingerprints;
+        let mut steps = Vec::new();
+        for kind in changed {
+            let (content, fingerprint) = self.disk.read_whole(kind, fingerprints[kind as usize])?;
+            let file = content.as_deref().map(|content| LineFile::parse(kind, content)).unwrap_or_default();
+            let known = self.copies.public();
+            plausible(kind, known.file(kind), &file)?;
+            self.digests.insert(kind, digest(&content.unwrap_or_default()));
+            fingerprints[kind as usize] = fingerprint;
+            let names = known.file(kind).differences(kind, &file);
+            steps.push(Step::File { kind, file, names });
+        }
+        let work = self.copies.work();
+        steps.iter().cloned().for_each(|step| work.take(step));
+        self.rematch(&mut steps)?;
+        self.publish(steps, fingerprints);
+        Ok(())
+    }
+
+    /// Gives the accounts of the files their rows. `steps` are made already, and get these.
+    fn rematch(&mut self, steps: &mut Vec<Step>) -> Result<(), DatabaseError> {
+        let (next_user, next_group) = (self.next_user, self.next_group);
+        let mut edits = self.match_users(&changed_names(steps, FileKind::Passwd));
+        edits.extend(self.match_groups(&changed_names(steps, FileKind::Group)));
+        if let Err(error) = self.state.commit(&edits, None) {
+            (self.next_user, self.next_group) = (next_user, next_group);
+            self.copies.abandon();
+            return Err(error.into());
+        }
+        self.origin = Origin::Added;
+        let work = self.copies.work();
+        edits.iter().for_each(|edit| work.apply(edit));
+        steps.extend(edits.into_iter().map(Step::Edit));
+        Ok(())
+    }
+
+    fn match_users(&mut self, names: &HashSet<String>) -> Vec<Edit> {
+        if names.is_empty() {
+            return Vec::new();
+        }
+        let (view, origin) = (&*self.copies.work(), self.origin);
+        let known: Vec<_> = view.users().filter(|row| concerns(view, names, FileKind::Passwd, &row.name)).collect();
+        let known: Vec<_> = known.into_iter().map(|row| (row.id, row.name.as_str(), row.uid.0)).collect();
+        let file = view.file(FileKind::Passwd);
+        let mut present: Vec<_> =
+            users_in(file).filter(|(name, _)| names.contains(*name)).map(|(name, uid)| (name, uid.0)).collect();
+        // The superuser is number one, wherever its line stands.
+        present.sort_by_key(|(name, uid)| (*name, *uid) != ("root", Uid::ROOT.0));
+        let matching = match_accounts(&known, &present);
+        let edit = |id, new| Edit::User { id, old: view.user(id).cloned(), new };
+        let mut edits: Vec<Edit> = matching.gone.iter().map(|id| edit(*id, None)).collect();
+        for (id, name, uid) in matching.kept {
+            let Some(row) = view.user(id).filter(|row| row.name != name || row.uid.0 != uid) else { continue };
+            edits.push(edit(id, Some(UserRow { name, uid: Uid(uid), ..row.clone() })));
+        }
+        let mut next = self.next_user;
+        for (name, uid) in matching.new {
+            let id = AccountId(next);
+            next += 1;
+            let (email, microsoft_account, kept_hash) = (String::new(), false, None);
+            let row = UserRow { id, name, uid: Uid(uid), origin, email, microsoft_account, kept_hash };
+            edits.push(Edit::User { id, old: None, new: Some(row) });
+        }
+        self.next_user = next;
+        edits
+    }
+
+    fn match_groups(&mut self, names: &HashSet<String>) -> Vec<Edit> {
+        if names.is_empty() {
+            return Vec::new();
+        }
+        let (view, origin) = (&*self.copies.work(), self.origin);
+        let known: Vec<_> = view.groups().filter(|row| concerns(view, names, FileKind::Group, &row.name)).collect();
+        let known: Vec<_> = known.into_iter().map(|row| (row.id, row.name.as_str(), row.gid.0)).collect();
+        let file = view.file(FileKind::Group);
+        let present: Vec<_> =
+            groups_in(file).filter(|(name, _)| names.contains(*name)).map(|(name, gid)| (name, gid.0)).collect();
+        let matching = match_accounts(&known, &present);
+        let edit = |id, new| Edit::Group { id, old: view.group(id).cloned(), new };
+        let mut edits: Vec<Edit> = matching.gone.iter().map(|id| edit(*id, None)).collect();
+        for (id, name, gid) in matching.kept {
+            let Some(row) = view.group(id).filter(|row| row.name != name || row.gid.0 != gid) else { continue };
+            edits.push(edit(id, Some(GroupRow { name, gid: Gid(gid), ..row.clone() })));
+        }
+        let mut next = self.next_group;
+        for (name, gid) in matching.new {
+            let id = AccountId(next);
+            next += 1;
+            edits.push(Edit::Group { id, old: None, new: Some(GroupRow { id, name, gid: Gid(gid), origin }) });
+        }
+        self.next_group = next;
+        edits
+    }
+}
+
+/// The names whose lines of this file differ. All others have the row that fits them.
+fn changed_names(steps: &[Step], of: FileKind) -> HashSet<String> {
+    let files = steps.iter().filter_map(|step| match step {
+        Step::File { kind, names, .. } if *kind == of => Some(names),
+        Step::File { .. } | Step::Edit(_) => None,
+    });
+    files.flatten().cloned().collect()
+}
+
+/// Whether a row may have to change: its line did, or it has none.
+fn concerns(view: &View, names: &HashSet<String>, kind: FileKind, name: &str) -> bool {
+    names.contains(name) || view.line(kind, name).is_none()
+}
+
+/// A file that is being written in place, or was emptied by mistake, would bury every account.
+fn plausible(kind: FileKind, known: &LineFile, file: &LineFile) -> Result<(), DatabaseError> {
+    let superuser =
+        |file: &LineFile| file.entries(kind).any(|(_, line)| ids(line).is_some_and(|(uid, _)| uid == Uid::ROOT.0));
+    let believable = match kind {
+        FileKind::Passwd => superuser(file),
+        FileKind::Shadow | FileKind::Group => {
+            known.entries(kind).next().is_none() || file.entries(kind).next().is_some()
+        }
+        FileKind::Gshadow | FileKind::Smbpasswd => true,
+    };
+    if believable { Ok(()) } else { Err(DatabaseError::Implausible { kind }) }
+}
