@@ -1,6 +1,7 @@
 //! The database as a whole, on a plain directory and without privileges.
 
 mod changes;
+mod crash;
 mod outside;
 
 use std::fs;
