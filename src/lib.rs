@@ -1,1 +1,7 @@
+//! accountd: the two network fronts and the sandbox, behind one command.
 
+mod command;
+mod front;
+mod sandbox;
+
+pub use command::run;

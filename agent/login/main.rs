@@ -1,1 +1,55 @@
-fn main() {}
+//! accountd-login: the only program that opens, counts and ends sessions.
+//!
+//! The SSH front asks, the agent decides, the spawner starts. No network socket, no account file.
+
+mod agent;
+mod arguments;
+mod connection;
+mod error;
+mod keeper;
+mod order;
+mod registry;
+mod revocations;
+mod server;
+mod session;
+mod spawner;
+
+#[allow(unsafe_code, reason = "fork, execveat, close_range and prctl have no safe wrappers")]
+mod sys;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Parser;
+
+use crate::arguments::Arguments;
+use crate::error::Error;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).with_target(false).init();
+    match run(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("accountd-login: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<(), Error> {
+    nix::sys::prctl::set_dumpable(false).map_err(Error::kernel("become undumpable"))?;
+    // The spawner is a copy of this process with its one thread; nothing may start one before.
+    let spawner = spawner::start(arguments)?;
+    let stop = server::stop_signals()?;
+    let registry = Arc::new(registry::Registry::default());
+    let agent = Arc::new(agent::Agent::new(arguments.agent_socket.clone()));
+    revocations::follow(arguments.agent_socket.clone(), registry.clone())?;
+    let listener = server::listen(&arguments.socket)?;
+    server::serve(
+        &listener,
+        &stop,
+        connection::Shared { agent, registry, spawner: Arc::new(spawner) },
+        &arguments.front_user,
+    )
+}

@@ -1,0 +1,194 @@
+//! The keeper of one session: root, one thread, nothing open but what it needs.
+//!
+//! It is the subreaper (prctl(2)) of whatever the session starts, so that a process that has
+//! called setsid(2) and lost its parent is found and ended all the same.
+
+use std::io::Read;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+
+use accountd_protocol::frame;
+use accountd_protocol::login::Ending;
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, open};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::prctl;
+use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill, sigprocmask};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::stat::Mode;
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::{ForkResult, Pid, pipe2};
+
+use crate::order::{MAX_ORDER, Order, Report};
+use crate::session::become_session;
+use crate::sys;
+
+/// After SIGHUP and SIGTERM, how long until SIGKILL.
+const GRACE: Duration = Duration::from_millis(300);
+
+/// The keeper's whole life; returns its exit status.
+pub fn keep(order: &Order, stream: OwnedFd, control: OwnedFd, program: &OwnedFd) -> i32 {
+    let control = UnixStream::from(control);
+    match start(order, &stream, program) {
+        Ok((child, signals)) => {
+            drop(stream);
+            report(&control, &Report::Started);
+            let ending = watch(child, &control, &signals);
+            end_all();
+            report(&control, &Report::Ended(ending));
+            0
+        }
+        Err(reason) => {
+            end_all();
+            report(&control, &Report::NotStarted(reason));
+            1
+        }
+    }
+}
+
+/// Says on a control socket that there is no session.
+pub fn refuse(control: &OwnedFd, reason: &str) {
+    if let Ok(control) = control.try_clone() {
+        report(&UnixStream::from(control), &Report::NotStarted(reason.to_owned()));
+    }
+}
+
+fn report(control: &UnixStream, report: &Report) {
+    // Nobody there to hear it: then nobody is waiting either.
+    let _ = frame::write(&mut &*control, report, MAX_ORDER);
+}
+
+fn start(order: &Order, stream: &OwnedFd, program: &OwnedFd) -> Result<(Pid, SignalFd), String> {
+    let fail = |doing: &'static str| move |error: Errno| format!("cannot {doing}: {error}");
+    prctl::set_name(c"login-keeper").map_err(fail("name the keeper"))?;
+    prctl::set_child_subreaper(true).map_err(fail("become a subreaper"))?;
+    let signals = child_signals().map_err(fail("wait for signals"))?;
+    let log = open("/dev/null", OFlag::O_WRONLY | OFlag::O_CLOEXEC, Mode::empty()).map_err(fail("open the log"))?;
+    // Closes without a word when the program is executed.
+    let (failed, say_failed) = pipe2(OFlag::O_CLOEXEC).map_err(fail("make a pipe"))?;
+    match sys::fork_single_threaded().map_err(fail("fork"))? {
+        ForkResult::Child => {
+            let reason = match become_session(order, stream, &log, program) {
+                Ok(never) => match never {},
+                Err(reason) => reason,
+            };
+            let _ = nix::unistd::write(&say_failed, reason.as_bytes());
+            sys::end_child(127)
+        }
+        ForkResult::Parent { child } => {
+            drop(say_failed);
+            let mut reason = String::new();
+            let _ = std::fs::File::from(failed).read_to_string(&mut reason);
+            if reason.is_empty() { Ok((child, signals)) } else { Err(reason) }
+        }
+    }
+}
+
+fn child_signals() -> nix::Result<SignalFd> {
+    sys::reset_signals();
+    let mut set = SigSet::empty();
+    set.add(Signal::SIGCHLD);
+    for deaf in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
+        set.add(deaf);
+    }
+    sigprocmask(SigmaskHow::SIG_SETMASK, Some(&set), None)?;
+    let mut watched = SigSet::empty();
+    watched.add(Signal::SIGCHLD);
+    SignalFd::with_flags(&watched, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
+}
+
+/// Until the session's program ends, or somebody on the control socket wants it to: a byte, or
+/// the end of whoever is there.
+fn watch(child: Pid, control: &UnixStream, signals: &SignalFd) -> Ending {
+    let mut told = false;
+    loop {
+        if let Some(ending) = reap(child) {
+            return if told { Ending::Revoked } else { ending };
+        }
+        let mut events = vec![PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
+        if !told {
+            events.push(PollFd::new(control.as_fd(), PollFlags::POLLIN));
+        }
+        // A signal that came before the poll is in the descriptor.
+        let _ = poll(&mut events, PollTimeout::NONE);
+        let ordered = events.get(1).and_then(PollFd::any).unwrap_or(false);
+        while let Ok(Some(_)) = signals.read_signal() {}
+        if ordered {
+            told = true;
+            end_session(child);
+        }
+    }
+}
+
+/// Collects whatever has ended; says how the session's own program did, if it was among them.
+fn reap(child: Pid) -> Option<Ending> {
+    let mut ending = None;
+    loop {
+        match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
+            Ok(WaitStatus::Exited(pid, code)) if pid == child => ending = Some(Ending::Exited(code)),
+            Ok(WaitStatus::Signaled(pid, signal, _)) if pid == child => ending = Some(Ending::Killed(signal as i32)),
+            Ok(WaitStatus::StillAlive) | Err(Errno::ECHILD) => return ending,
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(_) => return ending,
+        }
+    }
+}
+
+/// Asks first, insists soon.
+fn end_session(child: Pid) {
+    for signal in [Signal::SIGHUP, Signal::SIGTERM] {
+        // The group may have gone already; what is left of the session is found afterwards.
+        let _ = kill(Pid::from_raw(-child.as_raw()), signal);
+    }
+    let deadline = Instant::now() + GRACE;
+    while Instant::now() < deadline {
+        if kill(Pid::from_raw(-child.as_raw()), None).is_err() || has_ended(child) {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let _ = kill(Pid::from_raw(-child.as_raw()), Signal::SIGKILL);
+}
+
+/// Whether the child is there only to be collected.
+fn has_ended(child: Pid) -> bool {
+    let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+    let status = nix::sys::wait::waitid(nix::sys::wait::Id::Pid(child), flags);
+    matches!(status, Ok(WaitStatus::Exited(..) | WaitStatus::Signaled(..)))
+}
+
+/// Kills every descendant that is left. Each that dies hands its children to this process, so
+/// this goes on until there is none.
+fn end_all() {
+    loop {
+        for child in children() {
+            let _ = kill(child, Signal::SIGKILL);
+        }
+        match waitpid(None, None) {
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(_) => return,
+        }
+    }
+}
+
+/// The direct children, among them what lost its parent (proc_pid_task_children).
+fn children() -> Vec<Pid> {
+    let own = std::process::id();
+    let text = std::fs::read_to_string(format!("/proc/{own}/task/{own}/children"));
+    match text {
+        Ok(text) => text.split_whitespace().filter_map(|pid| pid.parse().ok()).map(Pid::from_raw).collect(),
+        // A kernel without CONFIG_PROC_CHILDREN: look at everybody's parent.
+        Err(_) => children_by_status(own),
+    }
+}
+
+fn children_by_status(own: u32) -> Vec<Pid> {
+    let parent = |pid: i32| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse::<u32>().ok()
+    };
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    pids.filter(|pid| parent(*pid) == Some(own)).map(Pid::from_raw).collect()
+}

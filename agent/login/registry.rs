@@ -1,0 +1,218 @@
+//! All sessions, and what is known of revocations.
+
+use std::collections::HashMap;
+use std::io::Write;
+use std::os::unix::net::UnixStream;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use accountd_protocol::agent::{Generation, Grant};
+use accountd_protocol::id::AccountId;
+
+/// Counts the times that the subscription to revocations was lost. A decision is good only in
+/// the period in which it was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Period(u64);
+
+#[derive(Debug)]
+struct Entry {
+    account: AccountId,
+    /// Where its keeper listens, as soon as it has one.
+    control: Option<Arc<UnixStream>>,
+    /// Told to end before it had a keeper.
+    unwanted: bool,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    sessions: HashMap<u64, Entry>,
+    next: u64,
+    revoked: HashMap<AccountId, Generation>,
+    /// `None` while revocations can't be heard.
+    period: Option<u64>,
+    periods: u64,
+}
+
+#[derive(Debug, Default)]
+pub struct Registry {
+    inner: Mutex<Inner>,
+    gone: Condvar,
+}
+
+/// A session's place in the registry; given back when dropped.
+#[derive(Debug)]
+pub struct Place {
+    registry: Arc<Registry>,
+    number: u64,
+}
+
+/// Has to be opened: a session starts only from `Registered`.
+#[must_use]
+#[derive(Debug)]
+pub enum Registration {
+    Registered(Place),
+    /// The account has changed since the decision, or nobody can tell whether it has.
+    Void,
+}
+
+impl Registry {
+    /// The period that a decision which is asked for now belongs to; `None` when none may be.
+    pub fn period(&self) -> Option<Period> {
+        self.lock().period.map(Period)
+    }
+
+    /// Registers first, compares then, under one lock: a revocation that comes later finds the
+    /// session, one that came earlier is found here.
+    pub fn register(self: &Arc<Self>, grant: &Grant, asked: Period) -> Registration {
+        let mut inner = self.lock();
+        let revoked = inner.revoked.get(&grant.account).is_some_and(|since| *since > grant.generation);
+        if revoked || inner.period != Some(asked.0) {
+            return Registration::Void;
+        }
+        inner.next += 1;
+        let number = inner.next;
+        inner.sessions.insert(number, Entry { account: grant.account, control: None, unwanted: false });
+        Registration::Registered(Place { registry: self.clone(), number })
+    }
+
+    /// Ends every session of an account and remembers that older decisions are void. Returns
+    /// when they are gone, or after `limit`.
+    pub fn revoke(&self, account: AccountId, generation: Generation, limit: Duration) {
+        let mut inner = self.lock();
+        inner.revoked.insert(account, generation);
+        inner.end(|entry| entry.account == account);
+        self.wait(inner, limit, |inner| inner.sessions.values().any(|entry| entry.account == account));
+    }
+
+    /// Revocations are heard from here on.
+    pub fn begin_period(&self) {
+        let mut inner = self.lock();
+        inner.periods += 1;
+        inner.period = Some(inner.periods);
+        inner.revoked.clear();
+    }
+
+    /// Revocations may have been missed: nothing starts, and nothing goes on.
+    pub fn end_period(&self, limit: Duration) {
+        let mut inner = self.lock();
+        if inner.period.take().is_some() {
+            inner.end(|_| true);
+        }
+        self.wait(inner, limit, |inner| !inner.sessions.is_empty());
+    }
+
+    fn wait(&self, mut inner: MutexGuard<'_, Inner>, limit: Duration, while_true: impl Fn(&Inner) -> bool) {
+        let deadline = Instant::now() + limit;
+        while while_true(&inner) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            inner = self.gone.wait_timeout(inner, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn end(&mut self, which: impl Fn(&Entry) -> bool) {
+        for entry in self.sessions.values_mut().filter(|entry| which(entry)) {
+            entry.unwanted = true;
+            if let Some(control) = &entry.control {
+                tell_to_end(control);
+            }
+        }
+    }
+}
+
+/// Any byte will do. A keeper that doesn't read has ended already.
+pub fn tell_to_end(control: &UnixStream) {
+    let _ = (&mut &*control).write_all(b"e");
+}
+
+impl Place {
+    /// The session has a keeper; if it was revoked meanwhile, that is told at once.
+    pub fn set_control(&self, control: Arc<UnixStream>) {
+        let mut inner = self.registry.lock();
+        if let Some(entry) = inner.sessions.get_mut(&self.number) {
+            if entry.unwanted {
+                tell_to_end(&control);
+            }
+            entry.control = Some(control);
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.registry.lock().sessions.remove(&self.number);
+        self.registry.gone.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use accountd_protocol::id::{Gid, Uid};
+    use accountd_protocol::name::UserName;
+
+    use super::*;
+
+    fn grant(account: u64, generation: u64) -> Grant {
+        Grant {
+            account: AccountId(account),
+            name: UserName::new("anna").unwrap(),
+            uid: Uid(1000),
+            gid: Gid(1000),
+            groups: Vec::new(),
+            home: Vec::new(),
+            shell: Vec::new(),
+            session_root: None,
+            umask: 0o022,
+            generation: Generation(generation),
+        }
+    }
+
+    #[test]
+    fn nothing_starts_while_revocations_can_not_be_heard() {
+        let registry = Arc::new(Registry::default());
+        assert_eq!(registry.period(), None);
+        registry.begin_period();
+        let period = registry.period().unwrap();
+        assert!(matches!(registry.register(&grant(1, 5), period), Registration::Registered(_)));
+        registry.end_period(Duration::ZERO);
+        assert!(matches!(registry.register(&grant(1, 5), period), Registration::Void));
+        registry.begin_period();
+        assert!(matches!(registry.register(&grant(1, 5), period), Registration::Void));
+    }
+
+    #[test]
+    fn a_revocation_between_decision_and_start_voids_the_decision() {
+        let registry = Arc::new(Registry::default());
+        registry.begin_period();
+        let period = registry.period().unwrap();
+        registry.revoke(AccountId(1), Generation(6), Duration::ZERO);
+        assert!(matches!(registry.register(&grant(1, 5), period), Registration::Void));
+        assert!(matches!(registry.register(&grant(1, 6), period), Registration::Registered(_)));
+        assert!(matches!(registry.register(&grant(2, 5), period), Registration::Registered(_)));
+    }
+
+    #[test]
+    fn a_revocation_reaches_a_session_that_has_no_keeper_yet() {
+        use std::io::Read;
+        let registry = Arc::new(Registry::default());
+        registry.begin_period();
+        let Registration::Registered(place) = registry.register(&grant(1, 5), registry.period().unwrap()) else {
+            panic!("not registered");
+        };
+        registry.revoke(AccountId(1), Generation(6), Duration::ZERO);
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        place.set_control(Arc::new(ours));
+        let mut byte = [0];
+        theirs.read_exact(&mut byte).unwrap();
+        drop(place);
+        registry.revoke(AccountId(1), Generation(7), Duration::from_secs(60));
+    }
+}

@@ -1,0 +1,106 @@
+//! The socket: the front's connections, each in a thread of its own.
+
+use std::os::fd::AsFd;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use accountd_protocol::id::Uid;
+use accountd_protocol::socket;
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::unistd::User;
+use tracing::{info, warn};
+
+use crate::connection::{self, Shared};
+use crate::error::Error;
+
+/// One for each SSH connection that has begun to authenticate.
+const MOST_CONNECTIONS: usize = 1024;
+const STACK_BYTES: usize = 256 * 1024;
+const END_LIMIT: Duration = Duration::from_secs(3);
+
+/// SIGTERM and SIGINT become readable; to be called before any thread is started.
+pub fn stop_signals() -> Result<SignalFd, Error> {
+    let signals = SigSet::from_iter([Signal::SIGTERM, Signal::SIGINT]);
+    signals.thread_block().map_err(Error::kernel("block signals"))?;
+    SignalFd::with_flags(&signals, SfdFlags::SFD_CLOEXEC).map_err(Error::kernel("wait for signals"))
+}
+
+/// Makes the socket anew; whoever may connect is decided by the peer's uid, not by its mode.
+pub fn listen(path: &Path) -> Result<UnixListener, Error> {
+    let failed = |source| Error::Listen { path: path.to_owned(), source };
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error)),
+        Ok(()) | Err(_) => {}
+    }
+    let listener = UnixListener::bind(path).map_err(failed)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o666)).map_err(failed)?;
+    Ok(listener)
+}
+
+/// Serves until a stop signal; then ends all sessions.
+pub fn serve(listener: &UnixListener, stop: &SignalFd, shared: Shared, front: &str) -> Result<(), Error> {
+    let open = Arc::new(AtomicUsize::new(0));
+    info!("sessions are opened");
+    loop {
+        let mut ready =
+            [PollFd::new(stop.as_fd(), PollFlags::POLLIN), PollFd::new(listener.as_fd(), PollFlags::POLLIN)];
+        match poll(&mut ready, PollTimeout::NONE) {
+            Ok(_) => {}
+            Err(Errno::EINTR) => continue,
+            Err(error) => return Err(Error::kernel("wait for connections")(error)),
+        }
+        if ready[0].any() == Some(true) {
+            shared.registry.end_period(END_LIMIT);
+            return Ok(());
+        }
+        match listener.accept() {
+            Ok((stream, _)) => admit(stream, &open, &shared, front),
+            Err(error) => {
+                warn!(%error, "cannot accept a connection");
+                std::thread::sleep(Duration::from_millis(50));
+            }
+        }
+    }
+}
+
+fn admit(stream: UnixStream, open: &Arc<AtomicUsize>, shared: &Shared, front: &str) {
+    if !is_front(&stream, front) {
+        return warn!("a process that is not the SSH front was turned away");
+    }
+    let place = Place(open.clone());
+    if open.fetch_add(1, Ordering::Relaxed) >= MOST_CONNECTIONS {
+        return warn!("too many connections; one is closed");
+    }
+    let shared = shared.clone();
+    let named = std::thread::Builder::new().name("connection".into()).stack_size(STACK_BYTES);
+    let spawned = named.spawn(move || {
+        connection::serve(stream, shared);
+        drop(place);
+    });
+    if let Err(error) = spawned {
+        warn!(%error, "cannot start a thread for a connection");
+    }
+}
+
+/// One of the [`MOST_CONNECTIONS`], given back when dropped, after a panic too.
+struct Place(Arc<AtomicUsize>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// The front's user, or root. Looked up each time: the account may have been made after the start.
+fn is_front(stream: &UnixStream, front: &str) -> bool {
+    let Ok(peer) = socket::peer(stream) else { return false };
+    let user = User::from_name(front).ok().flatten();
+    peer.uid == Uid::ROOT || user.is_some_and(|user| user.uid.as_raw() == peer.uid.0)
+}

@@ -1,0 +1,62 @@
+//! What becomes the session: the child of a keeper, until it executes the program.
+//!
+//! The order of the steps is the security of the product. Nothing here returns to anything that
+//! root does: either the program runs as the user, or the child ends.
+
+use std::convert::Infallible;
+use std::ffi::CString;
+use std::fmt::Display;
+use std::os::fd::{AsFd, OwnedFd};
+
+use accountd_protocol::id::Uid;
+use nix::sys::prctl;
+use nix::sys::resource::{Resource, setrlimit};
+use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
+use nix::sys::stat::{Mode, umask};
+use nix::unistd::{chdir, setsid};
+
+use crate::order::Order;
+use crate::sys;
+
+const NAME: &str = "accountd-session";
+/// Open files of a session: two for each of the handles that SFTP allows, and some.
+const OPEN_FILES: u64 = 4096;
+
+/// Becomes the session's program, or says why not.
+pub fn become_session(order: &Order, stream: &OwnedFd, log: &OwnedFd, program: &OwnedFd) -> Result<Infallible, String> {
+    setsid().map_err(at("leave the session of root"))?;
+    sys::reset_signals();
+    sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None).map_err(at("unblock signals"))?;
+    setrlimit(Resource::RLIMIT_CORE, 0, 0).map_err(at("forbid core files"))?;
+    setrlimit(Resource::RLIMIT_NOFILE, OPEN_FILES, OPEN_FILES).map_err(at("limit open files"))?;
+    umask(Mode::from_bits_truncate(order.umask & 0o777));
+    if order.uid != Uid::ROOT {
+        sys::empty_bounding_set().map_err(at("empty the bounding set"))?;
+        sys::clear_ambient_set().map_err(at("clear the ambient set"))?;
+    }
+    order.identity().assume().map_err(at("become the user"))?;
+    // As the user: a home that the user can't enter is none.
+    if chdir(order.home().as_os_str()).is_err() {
+        chdir("/").map_err(at("change to the root directory"))?;
+    }
+    prctl::set_no_new_privs().map_err(at("forbid new privileges"))?;
+    prctl::set_dumpable(false).map_err(at("become undumpable"))?;
+    let (arguments, environment) = texts(order)?;
+    for (descriptor, number) in [(stream, 0), (stream, 1), (log, 2)] {
+        sys::duplicate_to(descriptor.as_fd(), number).map_err(at("set up the stream"))?;
+    }
+    sys::close_on_exec_from(3).map_err(at("close what is open"))?;
+    sys::execute(program, &arguments, &environment).map_err(at("execute the session program"))
+}
+
+fn texts(order: &Order) -> Result<(Vec<CString>, Vec<CString>), String> {
+    let text = |bytes: &[u8]| CString::new(bytes).map_err(at("pass a text with a NUL"));
+    let arguments = order.arguments.iter().map(Vec::as_slice);
+    let arguments = [NAME.as_bytes()].into_iter().chain(arguments).map(text).collect::<Result<_, _>>()?;
+    let environment = order.environment.iter().map(|variable| text(variable)).collect::<Result<_, _>>()?;
+    Ok((arguments, environment))
+}
+
+fn at<E: Display>(doing: &'static str) -> impl FnOnce(E) -> String {
+    move |error| format!("cannot {doing}: {error}")
+}

@@ -1,0 +1,109 @@
+//! The spawner: a process with one thread that makes keepers.
+//!
+//! Forked from `main` before any thread exists, so that fork is safe in it for ever; the server
+//! with its threads sends it orders over a packet socket.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+use accountd_protocol::socket;
+use nix::fcntl::{OFlag, open};
+use nix::sys::prctl;
+use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
+use nix::sys::socket::{AddressFamily, ControlMessage, MsgFlags, SockFlag, SockType, UnixAddr, sendmsg, socketpair};
+use nix::sys::stat::Mode;
+use nix::unistd::ForkResult;
+
+use crate::arguments::Arguments;
+use crate::error::Error;
+use crate::keeper;
+use crate::order::{MAX_ORDER, Order};
+use crate::sys;
+
+/// The server's end.
+#[derive(Debug)]
+pub struct Spawner {
+    /// One order at a time: a packet and its two descriptors.
+    socket: Mutex<OwnedFd>,
+}
+
+/// Forks the spawner. To be called before any thread is started.
+pub fn start(arguments: &Arguments) -> Result<Spawner, Error> {
+    let program = open_program(&arguments.session_program)?;
+    let (ours, theirs) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)
+        .map_err(Error::kernel("make a socket for the spawner"))?;
+    match sys::fork_single_threaded().map_err(Error::kernel("fork the spawner"))? {
+        ForkResult::Parent { .. } => {
+            drop(theirs);
+            Ok(Spawner { socket: Mutex::new(ours) })
+        }
+        ForkResult::Child => {
+            drop(ours);
+            let code = match spawn_for_ever(&theirs, &program) {
+                Ok(()) => 0,
+                Err(error) => {
+                    eprintln!("accountd-login: spawner: {error}");
+                    1
+                }
+            };
+            sys::end_child(code)
+        }
+    }
+}
+
+fn open_program(path: &Path) -> Result<OwnedFd, Error> {
+    // Not O_PATH: the sandbox names an open file of another process, which only opening resolves.
+    open(path, OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())
+        .map_err(|source| Error::Program { path: path.to_owned(), source: source.into() })
+}
+
+impl Spawner {
+    /// Has a session started; what becomes of it is said on the other end of `control`.
+    pub fn spawn(&self, order: &Order, stream: &OwnedFd, control: &OwnedFd) -> Result<(), Error> {
+        let text = serde_json::to_vec(order).map_err(|error| Error::Spawner(error.into()))?;
+        let descriptors = [stream.as_raw_fd(), control.as_raw_fd()];
+        let socket = self.socket.lock().unwrap_or_else(PoisonError::into_inner);
+        let rights = [ControlMessage::ScmRights(&descriptors)];
+        let parts = [io::IoSlice::new(&text)];
+        sendmsg::<UnixAddr>(socket.as_raw_fd(), &parts, &rights, MsgFlags::MSG_NOSIGNAL, None)
+            .map(|_| ())
+            .map_err(|error| Error::Spawner(error.into()))
+    }
+}
+
+/// Ends when the server does: its end of the socket closes.
+fn spawn_for_ever(orders: &OwnedFd, program: &OwnedFd) -> Result<(), Error> {
+    prctl::set_name(c"login-spawner").map_err(Error::kernel("name the spawner"))?;
+    prctl::set_dumpable(false).map_err(Error::kernel("become undumpable"))?;
+    // Keepers that have ended are nobody's business here: the kernel reaps them.
+    ignore_children()?;
+    let mut buffer = vec![0; MAX_ORDER];
+    loop {
+        let (count, descriptors) = match socket::receive(&orders.as_fd(), &mut buffer) {
+            Ok((0, _)) => return Ok(()),
+            Ok(received) => received,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(Error::Spawner(error)),
+        };
+        let order: Result<Order, _> = serde_json::from_slice(buffer.get(..count).unwrap_or_default());
+        let (Ok(order), Ok([stream, control])) = (order, <[OwnedFd; 2]>::try_from(descriptors)) else {
+            // Without its control socket the order is answered by that being closed.
+            continue;
+        };
+        match sys::fork_single_threaded() {
+            Ok(ForkResult::Parent { .. }) => {}
+            Ok(ForkResult::Child) => sys::end_child(keeper::keep(&order, stream, control, program)),
+            Err(error) => keeper::refuse(&control, &format!("no process for it: {error}")),
+        }
+    }
+}
+
+fn ignore_children() -> Result<(), Error> {
+    let mut set = SigSet::empty();
+    set.add(Signal::SIGINT);
+    sigprocmask(SigmaskHow::SIG_BLOCK, Some(&set), None).map_err(Error::kernel("block signals"))?;
+    sys::ignore_child_signal();
+    Ok(())
+}

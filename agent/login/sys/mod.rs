@@ -1,0 +1,98 @@
+//! The only unsafe code of accountd-login.
+
+use std::convert::Infallible;
+use std::ffi::CString;
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+
+use nix::errno::Errno;
+use nix::unistd::ForkResult;
+
+/// Forks a process that has one thread.
+pub fn fork_single_threaded() -> nix::Result<ForkResult> {
+    // SAFETY: false if this process had a second thread, which could hold a lock that the child
+    // would wait for. The callers are `main` before anything is started, the spawner and the
+    // keepers, which start none.
+    unsafe { nix::unistd::fork() }
+}
+
+/// Executes the open `program` (execveat(2) with an empty path); returns only on an error.
+pub fn execute(program: &OwnedFd, arguments: &[CString], environment: &[CString]) -> Result<Infallible, Errno> {
+    let pointers = |texts: &[CString]| -> Vec<*const libc::c_char> {
+        texts.iter().map(|text| text.as_ptr()).chain([std::ptr::null()]).collect()
+    };
+    let (arguments, environment) = (pointers(arguments), pointers(environment));
+    // SAFETY: false if one of the two arrays did not end with a null pointer, or if a text had
+    // been freed: they are borrowed for as long as the call lasts.
+    unsafe {
+        libc::syscall(
+            libc::SYS_execveat,
+            program.as_raw_fd(),
+            c"".as_ptr(),
+            arguments.as_ptr(),
+            environment.as_ptr(),
+            libc::AT_EMPTY_PATH,
+        );
+    }
+    Err(Errno::last())
+}
+
+/// Has every descriptor from `first` on close when a program is executed (close_range(2)).
+pub fn close_on_exec_from(first: u32) -> io::Result<()> {
+    // SAFETY: false if close_range took pointers; it takes three numbers.
+    let result = unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Takes every capability from the bounding set, so that no program that is executed later can
+/// have one (capabilities(7)).
+pub fn empty_bounding_set() -> io::Result<()> {
+    for capability in 0..64 as libc::c_ulong {
+        // SAFETY: false if PR_CAPBSET_DROP took anything but a number.
+        let result = unsafe { libc::prctl(libc::PR_CAPBSET_DROP, capability, 0, 0, 0) };
+        if result != 0 {
+            return match Errno::last() {
+                // The first number that the kernel has no capability for.
+                Errno::EINVAL if capability > 0 => Ok(()),
+                error => Err(error.into()),
+            };
+        }
+    }
+    Ok(())
+}
+
+/// Clears the ambient set and the inheritable one with it (capabilities(7)).
+pub fn clear_ambient_set() -> io::Result<()> {
+    // SAFETY: false if PR_CAP_AMBIENT took anything but numbers.
+    let result = unsafe { libc::prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Makes a copy of `from` with the number `to`, which stays open when a program is executed.
+pub fn duplicate_to(from: BorrowedFd<'_>, to: i32) -> nix::Result<()> {
+    // SAFETY: false if `to` belonged to an owner in this process that would close or use it
+    // later. The caller is a child that does nothing but execute a program afterwards.
+    let result = unsafe { libc::dup2(from.as_raw_fd(), to) };
+    Errno::result(result).map(|_| ())
+}
+
+/// Ends a child of fork at once, without what `exit` would run of the parent.
+pub fn end_child(code: i32) -> ! {
+    // SAFETY: false if _exit could return or touch memory; it ends the process.
+    unsafe { libc::_exit(code) }
+}
+
+/// Sets every signal back to its default disposition (signal(7)).
+pub fn reset_signals() {
+    for number in 1..=64 {
+        // SAFETY: false if SIG_DFL were a function of ours. Numbers that can't be set are refused
+        // by the kernel, which is as good.
+        unsafe { libc::signal(number, libc::SIG_DFL) };
+    }
+}
+
+/// Has the kernel reap ended children by itself (SIGCHLD ignored, waitpid(2)).
+pub fn ignore_child_signal() {
+    // SAFETY: false if SIG_IGN were a function of ours.
+    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
+}

@@ -1,0 +1,88 @@
+//! Starting the fronts: privileges away first, then the runtime, then the listener.
+
+use std::io::Write;
+use std::net::SocketAddr;
+
+use accountd_protocol::id::{Gid, Uid};
+use accountd_protocol::identity::{Identity, IdentityError};
+use nix::errno::Errno;
+use nix::sys::prctl;
+use nix::sys::signal::Signal;
+use nix::unistd::User;
+
+use crate::command::{ApiArguments, SshArguments};
+
+#[derive(Debug, thiserror::Error)]
+pub enum FrontError {
+    #[error("cannot look up the user {user}: {source}")]
+    Lookup { user: String, source: Errno },
+    #[error("there is no user {0}")]
+    NoUser(String),
+    #[error("a front must not run as root: give --user")]
+    Root,
+    #[error("cannot become {user}: {source}")]
+    Identity { user: String, source: IdentityError },
+    #[error("cannot give up privileges: {0}")]
+    Harden(Errno),
+    #[error("cannot start the runtime: {0}")]
+    Runtime(std::io::Error),
+    #[error(transparent)]
+    Api(#[from] accountd_api::Error),
+    #[error(transparent)]
+    Ssh(#[from] accountd_ssh::Error),
+}
+
+pub fn api(arguments: ApiArguments) -> Result<(), FrontError> {
+    drop_privileges(arguments.user.as_deref())?;
+    let settings = accountd_api::Settings { listen: arguments.listen, agent_socket: arguments.agent_socket };
+    let on_ready = |address: SocketAddr| ready(&format!("http://{address}"));
+    runtime()?.block_on(accountd_api::run(settings, on_ready))?;
+    Ok(())
+}
+
+pub fn ssh(arguments: SshArguments) -> Result<(), FrontError> {
+    drop_privileges(arguments.user.as_deref())?;
+    let settings = accountd_ssh::Settings::new(arguments.listen, arguments.login_socket, arguments.host_key);
+    let on_ready = |address: SocketAddr| ready(&address.to_string());
+    runtime()?.block_on(accountd_ssh::run(settings, on_ready))?;
+    Ok(())
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, FrontError> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(FrontError::Runtime)
+}
+
+/// One line on standard output, for whoever has started this and waits.
+fn ready(address: &str) {
+    // Nobody may be reading; that is no reason to stop.
+    let _ = writeln!(std::io::stdout(), "ready {address}");
+}
+
+/// Before any thread and before anything is opened.
+fn drop_privileges(user: Option<&str>) -> Result<(), FrontError> {
+    if let Some(name) = user.filter(|_| nix::unistd::geteuid().is_root()) {
+        let lookup = |source| FrontError::Lookup { user: name.to_owned(), source };
+        let user = User::from_name(name).map_err(lookup)?.ok_or_else(|| FrontError::NoUser(name.to_owned()))?;
+        let parent = nix::unistd::getppid();
+        let death_signal = prctl::get_pdeathsig().map_err(FrontError::Harden)?;
+        let identity = Identity { uid: Uid(user.uid.as_raw()), gid: Gid(user.gid.as_raw()), groups: Vec::new() };
+        identity.assume().map_err(|source| FrontError::Identity { user: name.to_owned(), source })?;
+        keep_death_signal(death_signal, parent)?;
+    }
+    if nix::unistd::geteuid().is_root() {
+        return Err(FrontError::Root);
+    }
+    prctl::set_dumpable(false).map_err(FrontError::Harden)?;
+    prctl::set_no_new_privs().map_err(FrontError::Harden)
+}
+
+/// A change of identity clears the signal that comes with the parent's end (prctl(2)).
+fn keep_death_signal(signal: Option<Signal>, parent: nix::unistd::Pid) -> Result<(), FrontError> {
+    let Some(signal) = signal else { return Ok(()) };
+    prctl::set_pdeathsig(signal).map_err(FrontError::Harden)?;
+    if nix::unistd::getppid() != parent {
+        // The parent has ended in between; so does this.
+        std::process::exit(0);
+    }
+    Ok(())
+}
