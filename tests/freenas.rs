@@ -1,0 +1,34 @@
+//! The FreeNAS dialect through the real programs: curl in front, the sandbox's files behind.
+
+mod accounts;
+mod groups;
+pub mod keys;
+mod passwords;
+mod transport;
+
+use crate::rest::{Disk, Rest};
+use crate::world::World;
+
+/// A running sandbox with its administrator's client.
+pub struct Nas {
+    pub rest: Rest,
+    pub disk: Disk,
+    _world: World,
+}
+
+impl Nas {
+    pub fn start() -> Self {
+        let world = World::start();
+        let rest = Rest::new(&world.api(), "root", &world.admin_password());
+        Self { rest, disk: Disk(world.root().to_owned()), _world: world }
+    }
+}
+
+/// A request for a new user with a group of its own.
+pub fn new_user(name: &str, uid: u32, password: &str) -> String {
+    serde_json::json!({
+        "bsdusr_username": name, "bsdusr_uid": uid, "bsdusr_password": password, "bsdusr_full_name": "Some One",
+        "bsdusr_creategroup": true, "bsdusr_home": "/mnt/tank/home",
+    })
+    .to_string()
+}

@@ -1,0 +1,61 @@
+//! `bsdusr_sshpubkey`: the key file of a user.
+
+use serde_json::json;
+
+use super::{Nas, new_user};
+
+pub const KEY: &str =
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDbfk0o0Xy2IjCd9kA2ZzVI/PktohQNUbgWHshY2z+Jv someone@somewhere";
+const OTHER: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKMQjwvXPnl108pxlJCx6g+3rjCq04pOp7xwFeQnqWJ8";
+
+#[test]
+fn keys_are_written_for_sshd_to_accept_and_read_back() {
+    let nas = Nas::start();
+    let id = nas.rest.create_user(&new_user("keyed", 3001, "pw"));
+    let path = format!("/account/users/{id}/");
+    let two = format!("{KEY}\n{OTHER}\n");
+    let user = nas.rest.put(&path, &json!({"bsdusr_sshpubkey": two}).to_string()).object(200);
+    assert_eq!(user["bsdusr_sshpubkey"], two);
+    assert_eq!(nas.disk.text("/mnt/tank/home/keyed/.ssh/authorized_keys"), two);
+    assert_eq!(nas.disk.owner_and_mode("/mnt/tank/home/keyed/.ssh"), (3001, 3001, 0o700));
+    assert_eq!(nas.disk.owner_and_mode("/mnt/tank/home/keyed/.ssh/authorized_keys"), (3001, 3001, 0o600));
+
+    nas.rest.put(&path, r#"{"bsdusr_full_name": "Still Keyed"}"#).object(200);
+    assert_eq!(nas.disk.text("/mnt/tank/home/keyed/.ssh/authorized_keys"), two, "an unrelated change keeps them");
+
+    let user = nas.rest.put(&path, r#"{"bsdusr_sshpubkey": ""}"#).object(200);
+    assert_eq!(user["bsdusr_sshpubkey"], "");
+    assert!(!nas.disk.path("/mnt/tank/home/keyed/.ssh/authorized_keys").exists());
+    assert!(nas.disk.path("/mnt/tank/home/keyed/.ssh").is_dir());
+}
+
+#[test]
+fn keys_may_come_with_the_user() {
+    let nas = Nas::start();
+    let mut sent: serde_json::Value = serde_json::from_str(&new_user("born", 3001, "pw")).unwrap();
+    sent["bsdusr_sshpubkey"] = json!(KEY);
+    let user = nas.rest.post("/account/users/", &sent.to_string()).object(201);
+    assert_eq!(user["bsdusr_sshpubkey"], format!("{KEY}\n"));
+    assert_eq!(nas.disk.owner_and_mode("/mnt/tank/home/born/.ssh/authorized_keys"), (3001, 3001, 0o600));
+}
+
+#[test]
+fn root_is_user_1_and_can_be_given_a_key() {
+    let nas = Nas::start();
+    let root = nas.rest.put("/account/users/1/", &json!({"bsdusr_sshpubkey": KEY}).to_string()).object(200);
+    assert_eq!((&root["bsdusr_username"], &root["bsdusr_uid"]), (&json!("root"), &json!(0)));
+    assert_eq!(nas.disk.text("/root/.ssh/authorized_keys"), format!("{KEY}\n"));
+    assert_eq!(nas.disk.owner_and_mode("/root/.ssh/authorized_keys"), (0, 0, 0o600));
+}
+
+#[test]
+fn a_user_without_a_home_has_no_place_for_keys() {
+    let nas = Nas::start();
+    let id = nas.rest.create_user(
+        r#"{"bsdusr_username":"homeless","bsdusr_uid":3001,"bsdusr_creategroup":true,"bsdusr_full_name":"H",
+            "bsdusr_password":"pw"}"#,
+    );
+    nas.rest
+        .put(&format!("/account/users/{id}/"), &json!({"bsdusr_sshpubkey": KEY}).to_string())
+        .is(409, r#"{"bsdusr_sshpubkey": ["The home directory is not writable. Leave this field blank."]}"#);
+}
