@@ -65,7 +65,12 @@ pub struct SshArguments {
 pub fn run() -> ExitCode {
     let arguments = Arguments::parse();
     let filter = EnvFilter::try_from_env("ACCOUNTD_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).with_target(false).with_env_filter(filter).init();
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .with_target(false)
+        .with_env_filter(filter)
+        .init();
     match arguments.command {
         Command::Api(arguments) => report(front::api(arguments)),
         Command::Ssh(arguments) => report(front::ssh(arguments)),

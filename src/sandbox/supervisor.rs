@@ -199,8 +199,12 @@ impl Supervisor<'_> {
         match name {
             Name::Agent => command.args(["--permit-root", "keys", "--shared-uid", "allowed"]),
             Name::Login => command.arg("--session-program").arg(programs.session.path()),
-            Name::Ssh => command.args(["ssh", "--user", "accountd-ssh", "--listen"]).arg(options.ssh_listen.to_string()),
-            Name::Api => command.args(["api", "--user", "accountd-api", "--listen"]).arg(options.api_listen.to_string()),
+            Name::Ssh => {
+                command.args(["ssh", "--user", "accountd-ssh", "--listen"]).arg(options.ssh_listen.to_string())
+            }
+            Name::Api => {
+                command.args(["api", "--user", "accountd-api", "--listen"]).arg(options.api_listen.to_string())
+            }
         };
         if matches!(name, Name::Ssh | Name::Api) {
             command.stdout(Stdio::piped());

@@ -37,14 +37,7 @@ pub fn attach_tree(tree: &OwnedFd, target: &CStr) -> io::Result<()> {
     let flags = libc::MOVE_MOUNT_F_EMPTY_PATH;
     // SAFETY: false if one of the two paths were not NUL-terminated.
     let result = unsafe {
-        libc::syscall(
-            libc::SYS_move_mount,
-            tree.as_raw_fd(),
-            c"".as_ptr(),
-            libc::AT_FDCWD,
-            target.as_ptr(),
-            flags,
-        )
+        libc::syscall(libc::SYS_move_mount, tree.as_raw_fd(), c"".as_ptr(), libc::AT_FDCWD, target.as_ptr(), flags)
     };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }

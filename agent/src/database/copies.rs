@@ -95,8 +95,12 @@ impl Copies {
         work.generation += 1;
         work.fingerprints = fingerprints;
         let generation = work.generation;
-        self.work = self.public.set(self.work.clone());
-        self.missing = steps;
+        let before = self.public.set(self.work.clone());
+        // A whole file is quicker copied than changed line by line.
+        if !steps.iter().any(|step| matches!(step, Step::File { .. })) {
+            self.work = before;
+            self.missing = steps;
+        }
         tracing::debug!(generation, "the accounts have changed");
     }
 }

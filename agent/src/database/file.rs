@@ -181,6 +181,11 @@ impl LineFile {
         self.slots.get(*self.by_name.get(name)?)?.as_ref()
     }
 
+    /// The name as the file shares it.
+    pub fn shared_name(&self, name: &str) -> Option<&Arc<str>> {
+        self.by_name.get_key_value(name).map(|(name, _)| name)
+    }
+
     /// Where a name stands; comparable with other names of the same file.
     pub fn position(&self, name: &str) -> Option<(usize, usize)> {
         self.by_name.get(name).map(|slot| self.order(*slot))

@@ -15,6 +15,7 @@ mod home;
 mod journal;
 mod lock;
 mod matching;
+mod names;
 mod reading;
 mod revoked;
 mod row;

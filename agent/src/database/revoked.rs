@@ -36,8 +36,12 @@ fn named_by(kind: FileKind, line: &Line, names: &mut HashSet<String>) {
     }
 }
 
-/// Those of them that were there before and are not the same since.
+/// Those of them that were there before and are not the same since. Nobody has a session of an
+/// agent that has only just read the files.
 pub fn revoked(before: &View, after: &View, names: &HashSet<String>) -> Vec<Revocation> {
+    if !before.has(FileKind::Passwd) {
+        return Vec::new();
+    }
     let generation = after.generation();
     let changed = names.iter().filter_map(|name| before.user_named(name)).filter(|row| {
         let same = after.user(row.id).is_some_and(|now| now.name == row.name && now.uid == row.uid);

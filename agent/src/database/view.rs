@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::RangeInclusive;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use accountd_protocol::agent::Generation;
 use accountd_protocol::id::{AccountId, Gid, Uid, never_an_id};
@@ -14,6 +14,7 @@ use accountd_protocol::id::{AccountId, Gid, Uid, never_an_id};
 use super::disk::Fingerprints;
 use super::entry::{Entry, group_of, ids, shadow};
 use super::file::{FileKind, Line, LineFile, Presence, SlotEdit};
+use super::names::NamesByNumber;
 use super::row::{GroupRow, Origin, UserRow};
 
 /// One change of the accounts; it can be applied and undone.
@@ -39,15 +40,17 @@ pub enum Edit {
 #[derive(Clone, Debug, Default)]
 pub struct View {
     files: [LineFile; 5],
-    users: BTreeMap<AccountId, UserRow>,
-    groups: BTreeMap<AccountId, GroupRow>,
-    user_ids: HashMap<String, AccountId>,
-    group_ids: HashMap<String, AccountId>,
-    /// Names by uid, by gid, by lower case, and groups by member; from the files.
-    by_uid: HashMap<u32, Vec<String>>,
-    by_gid: HashMap<u32, Vec<String>>,
+    users: BTreeMap<AccountId, Arc<UserRow>>,
+    groups: BTreeMap<AccountId, Arc<GroupRow>>,
+    user_ids: HashMap<Arc<str>, AccountId>,
+    group_ids: HashMap<Arc<str>, AccountId>,
+    /// Names by uid and by gid; from the files, as all that follows.
+    by_uid: NamesByNumber,
+    by_gid: NamesByNumber,
+    /// Only names that have upper case letters; all others are found as they are.
     users_like: HashMap<String, Vec<String>>,
     groups_like: HashMap<String, Vec<String>>,
+    /// Groups by member.
     memberships: HashMap<String, Vec<String>>,
     /// How many users have each gid as their primary one.
     primary: HashMap<u32, usize>,
@@ -115,7 +118,7 @@ impl View {
     }
 
     pub fn user(&self, id: AccountId) -> Option<&UserRow> {
-        self.users.get(&id)
+        self.users.get(&id).map(Arc::as_ref)
     }
 
     pub fn user_named(&self, name: &str) -> Option<&UserRow> {
@@ -123,7 +126,7 @@ impl View {
     }
 
     pub fn users(&self) -> impl Iterator<Item = &UserRow> {
-        self.users.values()
+        self.users.values().map(Arc::as_ref)
     }
 
     /// Built-in users last, then by uid.
@@ -133,11 +136,11 @@ impl View {
             rows.sort_unstable();
             rows.into_iter().map(|(.., id)| id).collect()
         };
-        self.users_in_order.get_or_init(sorted).iter().map(|id| &self.users[id])
+        self.users_in_order.get_or_init(sorted).iter().map(|id| self.users[id].as_ref())
     }
 
     pub fn group(&self, id: AccountId) -> Option<&GroupRow> {
-        self.groups.get(&id)
+        self.groups.get(&id).map(Arc::as_ref)
     }
 
     pub fn group_named(&self, name: &str) -> Option<&GroupRow> {
@@ -145,7 +148,7 @@ impl View {
     }
 
     pub fn groups(&self) -> impl Iterator<Item = &GroupRow> {
-        self.groups.values()
+        self.groups.values().map(Arc::as_ref)
     }
 
     /// Built-in groups last, then by gid.
@@ -155,20 +158,21 @@ impl View {
             rows.sort_unstable();
             rows.into_iter().map(|(.., id)| id).collect()
         };
-        self.groups_in_order.get_or_init(sorted).iter().map(|id| &self.groups[id])
+        self.groups_in_order.get_or_init(sorted).iter().map(|id| self.groups[id].as_ref())
     }
 
     /// The group of a gid: the first in the file, where several share it.
     pub fn group_of_gid(&self, gid: u32) -> Option<&GroupRow> {
-        self.by_gid.get(&gid)?.iter().find_map(|name| self.group_named(name))
+        self.by_gid.get(gid).iter().find_map(|name| self.group_named(name))
     }
 
-    pub fn names_of_uid(&self, uid: u32) -> &[String] {
-        self.by_uid.get(&uid).map(Vec::as_slice).unwrap_or_default()
+    /// In the order of the file.
+    pub fn names_of_uid(&self, uid: u32) -> Vec<String> {
+        self.by_uid.get(uid)
     }
 
-    pub fn names_of_gid(&self, gid: u32) -> &[String] {
-        self.by_gid.get(&gid).map(Vec::as_slice).unwrap_or_default()
+    pub fn names_of_gid(&self, gid: u32) -> Vec<String> {
+        self.by_gid.get(gid)
     }
 
     /// The groups whose member list names this user.
@@ -182,11 +186,11 @@ impl View {
 
     /// An existing user name that is the same but for case; the very same one first.
     pub fn user_name_like(&self, name: &str) -> Option<String> {
-        like(&self.users_like, name)
+        like(self.file(FileKind::Passwd), &self.users_like, name)
     }
 
     pub fn group_name_like(&self, name: &str) -> Option<String> {
-        like(&self.groups_like, name)
+        like(self.file(FileKind::Group), &self.groups_like, name)
     }
 
     /// The first uid of `range` that nobody has or had, and that no group has as its gid either,
@@ -195,15 +199,15 @@ impl View {
         let quarantine = &self.quarantine;
         range.into_iter().find(|id| {
             !never_an_id(*id)
-                && !self.by_uid.contains_key(id)
-                && !self.by_gid.contains_key(id)
+                && !self.by_uid.has(*id)
+                && !self.by_gid.has(*id)
                 && !quarantine.uids.contains_key(id)
                 && !taken.contains(id)
         })
     }
 
     pub fn free_gid(&self, range: RangeInclusive<u32>, taken: &HashSet<u32>) -> Option<u32> {
-        let free = |id: &u32| !self.by_gid.contains_key(id) && !self.quarantine.gids.contains_key(id);
+        let free = |id: &u32| !self.by_gid.has(*id) && !self.quarantine.gids.contains_key(id);
         range.into_iter().find(|id| !never_an_id(*id) && free(id) && !taken.contains(id))
     }
 
@@ -276,24 +280,23 @@ impl View {
     /// Enters the line that stands for `name` into the indexes.
     fn index(&mut self, kind: FileKind, name: &str) {
         let Some(line) = self.line(kind, name).cloned() else { return };
+        let Some(name) = self.file(kind).shared_name(name).cloned() else { return };
         match kind {
             FileKind::Passwd => {
                 if let Some((uid, gid)) = ids(&line) {
-                    self.by_uid.entry(uid).or_default().push(name.to_owned());
-                    in_file_order(&self.files[kind as usize], self.by_uid.get_mut(&uid));
+                    self.by_uid.add(uid, &name, &self.files[kind as usize]);
                     *self.primary.entry(gid).or_default() += 1;
                 }
-                self.users_like.entry(name.to_lowercase()).or_default().push(name.to_owned());
+                add_like(&mut self.users_like, &name);
             }
             FileKind::Group => {
                 if let Some((gid, members)) = group_of(&line) {
-                    self.by_gid.entry(gid).or_default().push(name.to_owned());
-                    in_file_order(&self.files[kind as usize], self.by_gid.get_mut(&gid));
+                    self.by_gid.add(gid, &name, &self.files[kind as usize]);
                     for member in members {
-                        self.memberships.entry(member).or_default().push(name.to_owned());
+                        self.memberships.entry(member).or_default().push(name.to_string());
                     }
                 }
-                self.groups_like.entry(name.to_lowercase()).or_default().push(name.to_owned());
+                add_like(&mut self.groups_like, &name);
             }
             FileKind::Shadow | FileKind::Gshadow | FileKind::Smbpasswd => {}
         }
@@ -304,7 +307,7 @@ impl View {
         match kind {
             FileKind::Passwd => {
                 if let Some((uid, gid)) = ids(&line) {
-                    remove(&mut self.by_uid, &uid, name);
+                    self.by_uid.remove(uid, name);
                     if let Some(count) = self.primary.get_mut(&gid) {
                         *count = count.saturating_sub(1);
                     }
@@ -313,7 +316,7 @@ impl View {
             }
             FileKind::Group => {
                 if let Some((gid, members)) = group_of(&line) {
-                    remove(&mut self.by_gid, &gid, name);
+                    self.by_gid.remove(gid, name);
                     for member in members {
                         remove(&mut self.memberships, &member, name);
                     }
@@ -329,13 +332,13 @@ impl View {
         if let Some(old) = old {
             self.users.remove(&id);
             // The name may be another account's by now.
-            if self.user_ids.get(&old.name) == Some(&id) {
-                self.user_ids.remove(&old.name);
+            if self.user_ids.get(old.name.as_str()) == Some(&id) {
+                self.user_ids.remove(old.name.as_str());
             }
         }
         if let Some(new) = new {
-            self.user_ids.insert(new.name.clone(), id);
-            self.users.insert(id, new);
+            self.user_ids.insert(new.name.as_str().into(), id);
+            self.users.insert(id, Arc::new(new));
         }
     }
 
@@ -343,13 +346,13 @@ impl View {
         self.groups_in_order.take();
         if let Some(old) = old {
             self.groups.remove(&id);
-            if self.group_ids.get(&old.name) == Some(&id) {
-                self.group_ids.remove(&old.name);
+            if self.group_ids.get(old.name.as_str()) == Some(&id) {
+                self.group_ids.remove(old.name.as_str());
             }
         }
         if let Some(new) = new {
-            self.group_ids.insert(new.name.clone(), id);
-            self.groups.insert(id, new);
+            self.group_ids.insert(new.name.as_str().into(), id);
+            self.groups.insert(id, Arc::new(new));
         }
     }
 }
@@ -375,15 +378,16 @@ pub(super) fn groups_in(view: &LineFile) -> impl Iterator<Item = (&str, Gid)> {
     view.entries(FileKind::Group).filter_map(|(name, line)| Some((name, Gid(Entry::parse(line).number(2)?))))
 }
 
-fn like(names: &HashMap<String, Vec<String>>, name: &str) -> Option<String> {
-    let similar = names.get(&name.to_lowercase())?;
-    similar.iter().find(|existing| *existing == name).or(similar.first()).cloned()
+fn like(file: &LineFile, with_upper_case: &HashMap<String, Vec<String>>, name: &str) -> Option<String> {
+    let lower = name.to_lowercase();
+    let plain = [name, &lower].into_iter().find(|name| file.find(name).is_some()).map(str::to_owned);
+    plain.or_else(|| with_upper_case.get(&lower)?.first().cloned())
 }
 
-/// Where several names share a number, the first in the file counts, as for getpwuid(3).
-fn in_file_order(file: &LineFile, names: Option<&mut Vec<String>>) {
-    if let Some(names) = names.filter(|names| names.len() > 1) {
-        names.sort_by_key(|name| file.position(name));
+fn add_like(with_upper_case: &mut HashMap<String, Vec<String>>, name: &str) {
+    let lower = name.to_lowercase();
+    if lower != name {
+        with_upper_case.entry(lower).or_default().push(name.to_owned());
     }
 }
 

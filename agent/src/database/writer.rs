@@ -67,10 +67,14 @@ impl Writer {
                     std::thread::sleep(GAP);
                     job
                 }
-                Err(_) => match jobs.recv() {
-                    Ok(job) => job,
-                    Err(_) => return,
-                },
+                Err(_) => {
+                    // Nobody waits: time to make the copy ready that the next change works on.
+                    self.copies.work();
+                    match jobs.recv() {
+                        Ok(job) => job,
+                        Err(_) => return,
+                    }
+                }
             };
             let mut batch = vec![first];
             batch.extend(jobs.try_iter().take(MOST_AT_ONCE - 1));

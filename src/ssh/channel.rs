@@ -1,0 +1,196 @@
+//! The bytes of one session: from the channel to its socket and back.
+//!
+//! What arrives is written to the socket at once. Only when that is full it waits in a queue:
+//! the connection must go on meanwhile, or a client that sends without reading, a session that
+//! answers without being read, and the front between them would wait for each other for ever.
+
+use std::os::fd::AsRawFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use accountd_protocol::login::Ending;
+use bytes::{Bytes, BytesMut};
+use nix::sys::socket::{Shutdown, shutdown};
+use russh::server::Handle;
+use russh::{ChannelId, Disconnect, Sig};
+use tokio::net::UnixStream;
+use tokio::sync::{Notify, mpsc};
+use tokio::time::timeout;
+use tracing::debug;
+
+use crate::error::Error;
+use crate::login::Opened;
+
+/// How much of one channel may wait; then the whole connection does.
+const QUEUE_BYTES: usize = 8 * 1024 * 1024;
+/// How long the whole connection may wait for one session.
+const STALL_LIMIT: Duration = Duration::from_secs(300);
+/// One read from the session.
+const READ_BYTES: usize = 64 * 1024;
+/// How long after its last byte a session may take to end.
+const END_LIMIT: Duration = Duration::from_secs(10);
+
+/// The way in.
+#[derive(Debug)]
+pub struct Input {
+    stream: Arc<UnixStream>,
+    queue: mpsc::UnboundedSender<Queued>,
+    /// Bytes in the queue, the piece that is being written included.
+    waiting: Arc<AtomicUsize>,
+    less: Arc<Notify>,
+}
+
+#[derive(Debug)]
+enum Queued {
+    Data(Bytes),
+    End,
+}
+
+impl Input {
+    /// Passes data on. An error means that the session is not reading any more.
+    pub async fn write(&self, mut data: &[u8]) -> Result<(), Error> {
+        if self.waiting.load(Ordering::Acquire) == 0 {
+            while !data.is_empty() {
+                match self.stream.try_write(data) {
+                    Ok(count) => data = data.get(count..).unwrap_or_default(),
+                    Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => break,
+                    // The session has ended; its last words are on their way to the client.
+                    Err(_) => return Ok(()),
+                }
+            }
+        }
+        if data.is_empty() {
+            return Ok(());
+        }
+        self.waiting.fetch_add(data.len(), Ordering::AcqRel);
+        // Without a reader the session has ended.
+        let _ = self.queue.send(Queued::Data(Bytes::copy_from_slice(data)));
+        timeout(STALL_LIMIT, self.room()).await.map_err(|_| Error::Stalled)
+    }
+
+    async fn room(&self) {
+        loop {
+            let changed = self.less.notified();
+            if self.waiting.load(Ordering::Acquire) <= QUEUE_BYTES {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    /// The client sends no more.
+    pub fn end(&self) {
+        let _ = self.queue.send(Queued::End);
+    }
+}
+
+/// Joins a channel and a session; both directions go on by themselves until the session ends.
+pub fn join(channel: ChannelId, opened: Opened, handle: Handle) -> Input {
+    let stream = Arc::new(opened.stream);
+    let (queue, queued) = mpsc::unbounded_channel();
+    let (waiting, less) = (Arc::new(AtomicUsize::new(0)), Arc::new(Notify::new()));
+    tokio::spawn(drain(stream.clone(), queued, waiting.clone(), less.clone()));
+    let ended = opened.ended;
+    let reader = stream.clone();
+    tokio::spawn(async move {
+        // An error means that the client has gone, and nobody is left to be told.
+        let _ = forward(channel, &reader, &handle).await;
+        let how = timeout(END_LIMIT, ended).await;
+        let how = how.ok().and_then(Result::ok).unwrap_or(Ending::Killed(9));
+        debug!(?how, "a session has ended");
+        if finish(channel, &handle, how).await.is_err() {
+            debug!("the client had gone already");
+        }
+    });
+    Input { stream, queue, waiting, less }
+}
+
+/// Writes what had to wait.
+async fn drain(
+    stream: Arc<UnixStream>,
+    mut queued: mpsc::UnboundedReceiver<Queued>,
+    waiting: Arc<AtomicUsize>,
+    less: Arc<Notify>,
+) {
+    let mut broken = false;
+    while let Some(item) = queued.recv().await {
+        match item {
+            Queued::Data(data) => {
+                broken = broken || write_all(&stream, &data).await.is_err();
+                waiting.fetch_sub(data.len(), Ordering::AcqRel);
+                less.notify_waiters();
+            }
+            Queued::End => {
+                // Closed already is as good.
+                let _ = shutdown(stream.as_raw_fd(), Shutdown::Write);
+            }
+        }
+    }
+    // The channel is gone: so is the client.
+    let _ = shutdown(stream.as_raw_fd(), Shutdown::Write);
+}
+
+async fn write_all(stream: &UnixStream, mut data: &[u8]) -> std::io::Result<()> {
+    while !data.is_empty() {
+        stream.writable().await?;
+        match stream.try_write(data) {
+            Ok(count) => data = data.get(count..).unwrap_or_default(),
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Sends what the session says until it says no more. [`Handle::data`] waits while the client
+/// takes nothing.
+async fn forward(channel: ChannelId, stream: &UnixStream, handle: &Handle) -> Result<(), Bytes> {
+    let mut buffer = BytesMut::new();
+    loop {
+        if stream.readable().await.is_err() {
+            return Ok(());
+        }
+        buffer.reserve(READ_BYTES);
+        match stream.try_read_buf(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(_) => handle.data(channel, buffer.split().freeze()).await?,
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+            Err(_) => return Ok(()),
+        }
+    }
+}
+
+async fn finish(channel: ChannelId, handle: &Handle, how: Ending) -> Result<(), ()> {
+    match how {
+        Ending::Exited(code) => handle.exit_status_request(channel, u32::try_from(code).unwrap_or(255)).await?,
+        Ending::Killed(signal) => {
+            let message = format!("the session was ended by signal {signal}");
+            handle.exit_signal_request(channel, signal_name(signal), false, message, String::new()).await?;
+        }
+        Ending::Revoked => {
+            let reason = "the account has been changed, locked or deleted".to_owned();
+            return handle.disconnect(Disconnect::ByApplication, reason, String::new()).await.map_err(|_| ());
+        }
+    }
+    handle.eof(channel).await?;
+    handle.close(channel).await
+}
+
+/// RFC 4254 §6.10, by the numbers of signal(7).
+fn signal_name(number: i32) -> Sig {
+    match number {
+        1 => Sig::HUP,
+        2 => Sig::INT,
+        3 => Sig::QUIT,
+        4 => Sig::ILL,
+        6 => Sig::ABRT,
+        8 => Sig::FPE,
+        9 => Sig::KILL,
+        11 => Sig::SEGV,
+        13 => Sig::PIPE,
+        14 => Sig::ALRM,
+        15 => Sig::TERM,
+        other => Sig::Custom(format!("{other}@accountd")),
+    }
+}

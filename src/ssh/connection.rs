@@ -1,0 +1,233 @@
+//! One SSH connection: authentication, then channels (RFC 4252, RFC 4254).
+//!
+//! Only `session` channels with the `sftp` subsystem are served. Everything else is refused with
+//! an answer, so that no client waits for one.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use accountd_protocol::login::{Proof, Service, SessionId};
+use accountd_protocol::secret::Secret;
+use russh::server::{Auth, ChannelOpenHandle, Handler, Msg, PublicKeyOffer, Session, VerifiedPublicKey};
+use russh::{Channel, ChannelId, ChannelOpenFailure, Pty};
+use tracing::{debug, warn};
+
+use crate::channel::{self, Input};
+use crate::error::Error;
+use crate::gate::Pass;
+use crate::login::Login;
+use crate::stream::Authenticated;
+
+/// SSH_EXTENDED_DATA_STDERR (RFC 4254 §5.2).
+const STDERR: u32 = 1;
+const MOST_CHANNELS: usize = 10;
+const MAX_USER_BYTES: usize = 255;
+const ONLY_SFTP: &str = "Only the sftp subsystem is served here: use sftp, or scp without -O.\r\n";
+
+pub struct Connection {
+    client: SocketAddr,
+    login_socket: PathBuf,
+    /// Opened by the first attempt to authenticate.
+    login: Option<Login>,
+    /// Held until the client has authenticated.
+    pass: Option<Pass>,
+    authenticated: Authenticated,
+    channels: HashMap<ChannelId, Option<Running>>,
+}
+
+/// A channel with a session.
+struct Running {
+    session: SessionId,
+    input: Input,
+}
+
+impl Connection {
+    pub fn new(client: SocketAddr, login_socket: PathBuf, pass: Pass, authenticated: Authenticated) -> Self {
+        let (login, pass) = (None, Some(pass));
+        Self { client, login_socket, login, pass, authenticated, channels: HashMap::new() }
+    }
+
+    async fn login(&mut self) -> Result<&mut Login, Error> {
+        let login = match self.login.take() {
+            Some(login) => login,
+            None => Login::connect(&self.login_socket, self.client).await?,
+        };
+        Ok(self.login.insert(login))
+    }
+
+    /// Asks; when there is nobody to ask, the answer is no, and the next attempt asks anew.
+    async fn prove(&mut self, user: &str, proof: Proof) -> Auth {
+        if user.len() > MAX_USER_BYTES {
+            return Auth::reject();
+        }
+        let result = match self.login().await {
+            Ok(login) => login.authenticate(user, proof).await,
+            Err(error) => Err(error),
+        };
+        match result {
+            Ok(true) => {
+                self.authenticated.set();
+                self.pass = None;
+                Auth::Accept
+            }
+            Ok(false) => Auth::reject(),
+            Err(error) => self.unreachable(&error),
+        }
+    }
+
+    fn unreachable(&mut self, error: &Error) -> Auth {
+        warn!(%error, "logins can not be decided; refused");
+        self.login = None;
+        Auth::reject()
+    }
+
+    async fn start_sftp(&mut self, channel: ChannelId, session: &mut Session) -> Result<(), Error> {
+        let opened = match self.login().await {
+            Ok(login) => login.open(Service::Sftp).await,
+            Err(error) => Err(error),
+        };
+        match opened {
+            Ok(Ok(opened)) => {
+                session.channel_success(channel)?;
+                let running = opened.id;
+                let input = channel::join(channel, opened, session.handle());
+                self.channels.insert(channel, Some(Running { session: running, input }));
+                Ok(())
+            }
+            Ok(Err(reason)) => refuse(channel, session, &format!("{reason}\r\n")),
+            Err(error) => {
+                warn!(%error, "no session can be opened");
+                refuse(channel, session, "Sessions can not be opened now.\r\n")
+            }
+        }
+    }
+}
+
+/// Says no to a request, says why where `ssh` shows it, and closes the channel: stock clients end
+/// at once then.
+fn refuse(channel: ChannelId, session: &mut Session, why: &str) -> Result<(), Error> {
+    session.extended_data(channel, STDERR, why.as_bytes().to_vec())?;
+    session.channel_failure(channel)?;
+    Ok(session.close(channel)?)
+}
+
+impl Handler for Connection {
+    type Error = Error;
+
+    async fn auth_password(&mut self, user: &str, password: &str) -> Result<Auth, Error> {
+        Ok(self.prove(user, Proof::Password(Secret::new(password.to_owned()))).await)
+    }
+
+    async fn auth_publickey_offered(&mut self, user: &str, offer: PublicKeyOffer<'_>) -> Result<Auth, Error> {
+        let Ok(blob) = offer.public_key.to_bytes() else { return Ok(Auth::reject()) };
+        if user.len() > MAX_USER_BYTES {
+            return Ok(Auth::reject());
+        }
+        let acceptable = match self.login().await {
+            Ok(login) => login.key_acceptable(user, blob).await,
+            Err(error) => Err(error),
+        };
+        match acceptable {
+            Ok(true) => Ok(Auth::Accept),
+            Ok(false) => Ok(Auth::reject()),
+            Err(error) => Ok(self.unreachable(&error)),
+        }
+    }
+
+    async fn auth_publickey(&mut self, user: &str, key: VerifiedPublicKey<'_>) -> Result<Auth, Error> {
+        let Ok(blob) = key.public_key.to_bytes() else { return Ok(Auth::reject()) };
+        Ok(self.prove(user, Proof::PublicKey(blob)).await)
+    }
+
+    async fn channel_open_session(
+        &mut self,
+        channel: Channel<Msg>,
+        reply: ChannelOpenHandle,
+        _session: &mut Session,
+    ) -> Result<(), Error> {
+        if self.channels.len() >= MOST_CHANNELS {
+            reply.reject(ChannelOpenFailure::ResourceShortage).await;
+            return Ok(());
+        }
+        self.channels.insert(channel.id(), None);
+        reply.accept().await;
+        Ok(())
+    }
+
+    async fn subsystem_request(&mut self, channel: ChannelId, name: &str, session: &mut Session) -> Result<(), Error> {
+        match (name, self.channels.get(&channel)) {
+            ("sftp", Some(None)) => self.start_sftp(channel, session).await,
+            _ => refuse(channel, session, ONLY_SFTP),
+        }
+    }
+
+    async fn data(&mut self, channel: ChannelId, data: &[u8], _session: &mut Session) -> Result<(), Error> {
+        match self.channels.get(&channel) {
+            Some(Some(running)) => running.input.write(data).await,
+            Some(None) | None => Ok(()),
+        }
+    }
+
+    async fn channel_eof(&mut self, channel: ChannelId, _session: &mut Session) -> Result<(), Error> {
+        if let Some(Some(running)) = self.channels.get(&channel) {
+            running.input.end();
+        }
+        Ok(())
+    }
+
+    async fn channel_close(&mut self, channel: ChannelId, _session: &mut Session) -> Result<(), Error> {
+        if let Some(Some(running)) = self.channels.remove(&channel)
+            && let Some(login) = &mut self.login
+            && let Err(error) = login.close(running.session).await
+        {
+            debug!(%error, "a session that its client has closed could not be ended");
+        }
+        Ok(())
+    }
+
+    async fn shell_request(&mut self, channel: ChannelId, session: &mut Session) -> Result<(), Error> {
+        refuse(channel, session, ONLY_SFTP)
+    }
+
+    async fn exec_request(&mut self, channel: ChannelId, _command: &[u8], session: &mut Session) -> Result<(), Error> {
+        refuse(channel, session, ONLY_SFTP)
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "the shape of the trait")]
+    async fn pty_request(
+        &mut self,
+        channel: ChannelId,
+        _term: &str,
+        _columns: u32,
+        _rows: u32,
+        _width: u32,
+        _height: u32,
+        _modes: &[(Pty, u32)],
+        session: &mut Session,
+    ) -> Result<(), Error> {
+        Ok(session.channel_failure(channel)?)
+    }
+
+    async fn x11_request(
+        &mut self,
+        channel: ChannelId,
+        _single: bool,
+        _protocol: &str,
+        _cookie: &str,
+        _screen: u32,
+        session: &mut Session,
+    ) -> Result<(), Error> {
+        Ok(session.channel_failure(channel)?)
+    }
+
+    async fn env_request(
+        &mut self,
+        channel: ChannelId,
+        _name: &str,
+        _value: &str,
+        session: &mut Session,
+    ) -> Result<(), Error> {
+        Ok(session.channel_failure(channel)?)
+    }
+}

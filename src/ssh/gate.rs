@@ -1,0 +1,104 @@
+//! Counts the connections that have not authenticated, in all and by source.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+#[derive(Debug, Default)]
+struct Counts {
+    all: usize,
+    by_source: HashMap<IpAddr, usize>,
+}
+
+#[derive(Debug)]
+pub struct Gate {
+    most: usize,
+    most_per_source: usize,
+    counts: Mutex<Counts>,
+}
+
+/// One connection that has not authenticated; dropped when it has, or when it ends.
+#[derive(Debug)]
+pub struct Pass {
+    gate: Arc<Gate>,
+    source: IpAddr,
+}
+
+impl Gate {
+    pub fn new(most: usize, most_per_source: usize) -> Self {
+        Self { most, most_per_source, counts: Mutex::default() }
+    }
+
+    /// `None` when there are too many already.
+    pub fn enter(self: &Arc<Self>, source: IpAddr) -> Option<Pass> {
+        let source = network(source);
+        let mut counts = self.lock();
+        let from_source = counts.by_source.get(&source).copied().unwrap_or_default();
+        if counts.all >= self.most || from_source >= self.most_per_source {
+            return None;
+        }
+        counts.all += 1;
+        counts.by_source.insert(source, from_source + 1);
+        Some(Pass { gate: self.clone(), source })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Counts> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Pass {
+    fn drop(&mut self) {
+        let mut counts = self.gate.lock();
+        counts.all = counts.all.saturating_sub(1);
+        match counts.by_source.get_mut(&self.source) {
+            Some(count) if *count > 1 => *count -= 1,
+            Some(_) | None => {
+                counts.by_source.remove(&self.source);
+            }
+        }
+    }
+}
+
+/// Whoever has one IPv6 address has a whole /64.
+fn network(source: IpAddr) -> IpAddr {
+    match source.to_canonical() {
+        IpAddr::V4(address) => IpAddr::V4(address),
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !0 << 64)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_source_has_its_limit_and_all_together_have_one() {
+        let gate = Arc::new(Gate::new(3, 2));
+        let (one, other): (IpAddr, IpAddr) = ("192.0.2.1".parse().unwrap(), "192.0.2.2".parse().unwrap());
+        let first = gate.enter(one).unwrap();
+        let _second = gate.enter(one).unwrap();
+        assert!(gate.enter(one).is_none());
+        let _third = gate.enter(other).unwrap();
+        assert!(gate.enter(other).is_none());
+        drop(first);
+        assert!(gate.enter(one).is_some());
+    }
+
+    #[test]
+    fn an_ipv6_network_is_one_source() {
+        let gate = Arc::new(Gate::new(10, 1));
+        let _pass = gate.enter("2001:db8::1".parse().unwrap()).unwrap();
+        assert!(gate.enter("2001:db8::ffff:2".parse().unwrap()).is_none());
+        assert!(gate.enter("2001:db8:0:1::1".parse().unwrap()).is_some());
+        let _mapped = gate.enter("::ffff:192.0.2.1".parse().unwrap()).unwrap();
+        assert!(gate.enter("192.0.2.1".parse().unwrap()).is_none());
+    }
+
+    #[test]
+    fn nothing_is_kept_of_sources_that_have_gone() {
+        let gate = Arc::new(Gate::new(10, 5));
+        drop([gate.enter("192.0.2.1".parse().unwrap()), gate.enter("192.0.2.1".parse().unwrap())]);
+        assert!(gate.lock().by_source.is_empty());
+    }
+}

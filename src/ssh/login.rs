@@ -1,0 +1,180 @@
+//! The connection to `accountd-login`: one for each SSH connection.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::sync::Arc;
+
+use accountd_protocol::frame::{self, LOGIN_CAP};
+use accountd_protocol::login::{Ending, LoginEvent, LoginRequest, Proof, Service, SessionId};
+use accountd_protocol::socket;
+use tokio::io::Interest;
+use tokio::net::UnixStream;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::error::Error;
+
+/// A session that has been opened.
+#[derive(Debug)]
+pub struct Opened {
+    pub id: SessionId,
+    pub stream: UnixStream,
+    /// Says how it ended.
+    pub ended: oneshot::Receiver<Ending>,
+}
+
+/// An answer, with what came with it.
+#[derive(Debug)]
+enum Answer {
+    Plain(LoginEvent),
+    Opened(SessionId, OwnedFd, oneshot::Receiver<Ending>),
+}
+
+#[derive(Debug)]
+pub struct Login {
+    stream: Arc<UnixStream>,
+    answers: mpsc::Receiver<Answer>,
+}
+
+impl Login {
+    pub async fn connect(path: &Path, client: SocketAddr) -> Result<Self, Error> {
+        let failed = |source| Error::Login { path: path.to_owned(), source };
+        let stream = Arc::new(UnixStream::connect(path).await.map_err(failed)?);
+        let (sender, answers) = mpsc::channel(1);
+        tokio::spawn(listen(stream.clone(), sender));
+        let mut login = Self { stream, answers };
+        match login.ask(&LoginRequest::Hello { source: client.ip().to_canonical(), port: client.port() }).await? {
+            Answer::Plain(LoginEvent::Welcome) => Ok(login),
+            Answer::Plain(_) | Answer::Opened(..) => Err(Error::LoginGone),
+        }
+    }
+
+    pub async fn key_acceptable(&mut self, user: &str, key: Vec<u8>) -> Result<bool, Error> {
+        match self.ask(&LoginRequest::OfferKey { user: user.to_owned(), key }).await? {
+            Answer::Plain(LoginEvent::KeyAcceptable(acceptable)) => Ok(acceptable),
+            Answer::Plain(_) | Answer::Opened(..) => Err(Error::LoginGone),
+        }
+    }
+
+    pub async fn authenticate(&mut self, user: &str, proof: Proof) -> Result<bool, Error> {
+        match self.ask(&LoginRequest::Authenticate { user: user.to_owned(), proof }).await? {
+            Answer::Plain(LoginEvent::Authenticated(granted)) => Ok(granted),
+            Answer::Plain(_) | Answer::Opened(..) => Err(Error::LoginGone),
+        }
+    }
+
+    /// The session, or why there is none, in words for the user.
+    pub async fn open(&mut self, service: Service) -> Result<Result<Opened, String>, Error> {
+        match self.ask(&LoginRequest::Open { service }).await? {
+            Answer::Opened(id, descriptor, ended) => {
+                let stream = std::os::unix::net::UnixStream::from(descriptor);
+                let register = |stream: std::os::unix::net::UnixStream| {
+                    stream.set_nonblocking(true)?;
+                    UnixStream::from_std(stream)
+                };
+                let stream = register(stream).map_err(frame::FrameError::Io)?;
+                Ok(Ok(Opened { id, stream, ended }))
+            }
+            Answer::Plain(LoginEvent::NotOpened(reason)) => Ok(Err(reason)),
+            Answer::Plain(_) => Err(Error::LoginGone),
+        }
+    }
+
+    pub async fn close(&mut self, session: SessionId) -> Result<(), Error> {
+        match self.ask(&LoginRequest::Close { session }).await? {
+            Answer::Plain(LoginEvent::Closed) => Ok(()),
+            Answer::Plain(_) | Answer::Opened(..) => Err(Error::LoginGone),
+        }
+    }
+
+    async fn ask(&mut self, request: &LoginRequest) -> Result<Answer, Error> {
+        let frame = frame::encode(request, LOGIN_CAP)?;
+        let mut rest: &[u8] = &frame;
+        while !rest.is_empty() {
+            let send = || socket::send(&*self.stream, rest, None);
+            let count = self.stream.async_io(Interest::WRITABLE, send).await.map_err(frame::FrameError::Io)?;
+            rest = rest.get(count..).unwrap_or_default();
+        }
+        self.answers.recv().await.ok_or(Error::LoginGone)
+    }
+}
+
+impl Drop for Login {
+    fn drop(&mut self) {
+        // The listening task holds the stream too; this is what tells login that it is over.
+        let _ = nix::sys::socket::shutdown(
+            std::os::fd::AsRawFd::as_raw_fd(&*self.stream),
+            nix::sys::socket::Shutdown::Both,
+        );
+    }
+}
+
+/// Passes answers on and keeps the ends of sessions apart from them. Ends with the connection.
+async fn listen(stream: Arc<UnixStream>, answers: mpsc::Sender<Answer>) {
+    let mut events = Events { stream, bytes: Vec::new(), descriptors: Vec::new() };
+    let mut running: HashMap<SessionId, oneshot::Sender<Ending>> = HashMap::new();
+    while let Ok(event) = events.next().await {
+        let answer = match event {
+            LoginEvent::Ended { session, how } => {
+                if let Some(waiting) = running.remove(&session) {
+                    // Whoever waited may have gone.
+                    let _ = waiting.send(how);
+                }
+                continue;
+            }
+            LoginEvent::Opened(id) => {
+                let Some(descriptor) = events.take_descriptor() else { return };
+                let (sender, ended) = oneshot::channel();
+                running.insert(id, sender);
+                Answer::Opened(id, descriptor, ended)
+            }
+            LoginEvent::Welcome
+            | LoginEvent::KeyAcceptable(_)
+            | LoginEvent::Authenticated(_)
+            | LoginEvent::NotOpened(_)
+            | LoginEvent::Closed => Answer::Plain(event),
+        };
+        if answers.send(answer).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Frames as they arrive, and the descriptors that came with them, in order.
+struct Events {
+    stream: Arc<UnixStream>,
+    bytes: Vec<u8>,
+    descriptors: Vec<OwnedFd>,
+}
+
+impl Events {
+    async fn next(&mut self) -> Result<LoginEvent, Error> {
+        loop {
+            if let Some((prefix, rest)) = self.bytes.split_first_chunk::<4>() {
+                let length = frame::announced_length(*prefix, LOGIN_CAP)?;
+                if let Some(body) = rest.get(..length) {
+                    let event = frame::decode(body)?;
+                    self.bytes.drain(..length + 4);
+                    return Ok(event);
+                }
+            }
+            let mut buffer = [0; 4096];
+            let receive = || match socket::receive(&*self.stream, &mut buffer) {
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => Ok((0, Vec::new(), true)),
+                received => received.map(|(count, descriptors)| (count, descriptors, false)),
+            };
+            let received = self.stream.async_io(Interest::READABLE, receive).await;
+            let (count, descriptors, again) = received.map_err(frame::FrameError::Io)?;
+            if count == 0 && !again {
+                return Err(Error::LoginGone);
+            }
+            self.bytes.extend_from_slice(buffer.get(..count).unwrap_or_default());
+            self.descriptors.extend(descriptors);
+        }
+    }
+
+    fn take_descriptor(&mut self) -> Option<OwnedFd> {
+        (!self.descriptors.is_empty()).then(|| self.descriptors.remove(0))
+    }
+}
