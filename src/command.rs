@@ -7,11 +7,12 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
+use crate::version::VERSION;
 use crate::{front, sandbox};
 
 /// Accounts of a NAS appliance: REST makes real Unix users, who log in over SFTP as themselves.
 #[derive(Debug, Parser)]
-#[command(name = "accountd", version)]
+#[command(name = "accountd", version = VERSION)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,

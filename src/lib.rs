@@ -3,5 +3,6 @@
 mod command;
 mod front;
 mod sandbox;
+mod version;
 
 pub use command::run;

@@ -11,7 +11,7 @@ use accountd_protocol::agent::{
     AgentRequest, Answer, Group, Membership, NewPassword, Operation, Page, PrimaryGroup, User,
 };
 use accountd_protocol::id::{AccountId, Gid, Uid};
-use accountd_protocol::refusal::{Field, Problem, Refusal};
+use accountd_protocol::refusal::Refusal;
 use accountd_protocol::secret::Secret;
 use rocket::http::{Header, Method};
 use rocket::local::blocking::{Client, LocalResponse};

@@ -1,28 +1,19 @@
 //! The line that `ls -l` would show (section 7, SSH_FXP_NAME): what `sftp` prints for `ls -l`.
 
-use std::collections::HashMap;
-
 use nix::sys::stat::FileStat;
-use nix::unistd::{Gid, Group, Uid, User};
+use uzers::{Groups, Users, UsersCache};
 
-/// Names of users and groups that have been looked up.
-#[derive(Debug, Default)]
-pub struct Names {
-    users: HashMap<u32, String>,
-    groups: HashMap<u32, String>,
-}
+/// Names of users and groups; each is looked up once.
+#[derive(Default)]
+pub struct Names(UsersCache);
 
 impl Names {
     /// Type and permissions, links, owner, group, size, time (UTC), name.
-    pub fn line(&mut self, name: &[u8], status: &FileStat, now: i64) -> Vec<u8> {
-        let user = self.users.entry(status.st_uid).or_insert_with(|| {
-            let user = User::from_uid(Uid::from_raw(status.st_uid)).ok().flatten();
-            user.map_or_else(|| status.st_uid.to_string(), |user| user.name)
-        });
-        let group = self.groups.entry(status.st_gid).or_insert_with(|| {
-            let group = Group::from_gid(Gid::from_raw(status.st_gid)).ok().flatten();
-            group.map_or_else(|| status.st_gid.to_string(), |group| group.name)
-        });
+    pub fn line(&self, name: &[u8], status: &FileStat, now: i64) -> Vec<u8> {
+        let (user, group) = (self.0.get_user_by_uid(status.st_uid), self.0.get_group_by_gid(status.st_gid));
+        let user = user.map_or_else(|| status.st_uid.to_string(), |user| user.name().to_string_lossy().into_owned());
+        let group =
+            group.map_or_else(|| status.st_gid.to_string(), |group| group.name().to_string_lossy().into_owned());
         let mut line = format!(
             "{} {:>4} {user:<8} {group:<8} {:>8} {} ",
             permissions(status.st_mode),
@@ -105,7 +96,7 @@ mod tests {
     fn dates_are_those_of_the_calendar() {
         assert_eq!(date(0, 0), "Jan  1 00:00");
         assert_eq!(date(951_782_400, 2_000_000_000), "Feb 29  2000");
-        assert_eq!(date(1_795_530_161, 1_795_530_161), "Nov 24 09:29");
+        assert_eq!(date(1_795_530_161, 1_795_530_161), "Nov 24 14:22");
         assert_eq!(date(-1, 2_000_000_000), "Dec 31  1969");
     }
 }

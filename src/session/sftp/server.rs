@@ -64,7 +64,6 @@ pub enum Done {
 }
 
 /// One session.
-#[derive(Debug)]
 pub struct Server {
     pub tree: Tree,
     pub handles: Handles,

@@ -1,0 +1,189 @@
+//! A sandbox for one test: the shipped programs on a scratch root.
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tempfile::TempDir;
+
+pub const PASSWORD: &str = "the administrator's";
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How much of the log a failed test shows.
+const LOG_LINES: usize = 40;
+
+pub struct World {
+    /// `root`, what the sandbox has; `client`, what its clients have; `log`.
+    directory: TempDir,
+    sandbox: Child,
+    api: String,
+    ssh: SocketAddr,
+}
+
+impl World {
+    pub fn start() -> Self {
+        Self::start_below(&std::env::temp_dir())
+    }
+
+    /// With its files in a new directory below `parent`.
+    pub fn start_below(parent: &Path) -> Self {
+        assert!(nix::unistd::geteuid().is_root(), "the tests need root");
+        let directory = tempfile::Builder::new().prefix("accountd-test-").tempdir_in(parent).unwrap();
+        // The sandbox's users have to reach what is theirs.
+        fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        fs::create_dir(directory.path().join("client")).unwrap();
+        let password = directory.path().join("client/password");
+        fs::write(&password, PASSWORD).unwrap();
+        fs::set_permissions(&password, fs::Permissions::from_mode(0o600)).unwrap();
+        let (sandbox, api, ssh) = launch(directory.path());
+        Self { directory, sandbox, api, ssh }
+    }
+
+    /// Ends the sandbox and starts it again on the same root.
+    pub fn restart(&mut self) {
+        end(&mut self.sandbox);
+        (self.sandbox, self.api, self.ssh) = launch(self.directory.path());
+    }
+
+    /// `http://HOST:PORT` of REST.
+    pub fn api(&self) -> String {
+        self.api.clone()
+    }
+
+    pub fn ssh(&self) -> SocketAddr {
+        self.ssh
+    }
+
+    pub fn admin_password(&self) -> String {
+        PASSWORD.to_owned()
+    }
+
+    pub fn root(&self) -> PathBuf {
+        self.directory.path().join("root")
+    }
+
+    /// A file of the clients.
+    pub fn client_file(&self, name: &str) -> PathBuf {
+        self.directory.path().join("client").join(name)
+    }
+
+    /// Prepares a command that runs inside the sandbox.
+    pub fn inside(&self, command: &[&str]) -> Command {
+        let mut prepared = Command::new(accountd());
+        prepared.args(["sandbox", "--root"]).arg(self.root()).arg("--exec").args(command);
+        prepared
+    }
+
+    pub fn exec(&self, command: &[&str]) -> Output {
+        self.inside(command).stdin(Stdio::null()).output().unwrap()
+    }
+
+    /// The same, which has to succeed; gives what it said.
+    #[track_caller]
+    pub fn run(&self, command: &[&str]) -> String {
+        let output = self.exec(command);
+        assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// The process of one of `agent`, `login`, `ssh` and `api`.
+    pub fn process(&self, program: &str) -> Pid {
+        let text = fs::read_to_string(self.run_file(program, "pid")).unwrap();
+        Pid::from_raw(text.parse().unwrap())
+    }
+
+    /// From now on the program isn't started again when it has ended.
+    pub fn hold(&self, program: &str) {
+        File::create(self.run_file(program, "hold")).unwrap();
+    }
+
+    pub fn kill(&self, program: &str) {
+        let process = self.process(program);
+        kill(process, Signal::SIGKILL).unwrap();
+        wait_for("the end of a killed program", || !Path::new(&format!("/proc/{process}/stat")).exists());
+    }
+
+    /// Lets a held program start again, and waits until it answers.
+    pub fn release(&self, program: &str) {
+        let before = self.process(program);
+        fs::remove_file(self.run_file(program, "hold")).unwrap();
+        self.wait_for_another(program, before);
+    }
+
+    /// Waits until a program that was `before` is another process, which answers.
+    pub fn wait_for_another(&self, program: &str, before: Pid) {
+        wait_for("a program that is started again", || {
+            self.process(program) != before && UnixStream::connect(self.run_file(program, "sock")).is_ok()
+        });
+    }
+
+    fn run_file(&self, program: &str, ending: &str) -> PathBuf {
+        self.root().join(format!("run/accountd/{program}.{ending}"))
+    }
+
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        end(&mut self.sandbox);
+        if std::thread::panicking() {
+            let log = self.log();
+            let lines: Vec<&str> = log.lines().collect();
+            eprintln!("log of the sandbox:\n{}", lines[lines.len().saturating_sub(LOG_LINES)..].join("\n"));
+        }
+    }
+}
+
+/// The program that cargo has built for this test.
+pub fn accountd() -> &'static Path {
+    Path::new(env!("CARGO_BIN_EXE_accountd"))
+}
+
+fn launch(directory: &Path) -> (Child, String, SocketAddr) {
+    let log = File::options().create(true).append(true).open(directory.join("log")).unwrap();
+    let mut sandbox = Command::new(accountd())
+        .args(["sandbox", "--api-listen", "127.0.0.1:0", "--ssh-listen", "127.0.0.1:0", "--root"])
+        .arg(directory.join("root"))
+        .arg("--admin-password-file")
+        .arg(directory.join("client/password"))
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(log)
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(sandbox.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let addresses = line.trim().strip_prefix("ready api=").and_then(|rest| rest.split_once(" ssh="));
+    let Some((api, ssh)) = addresses else {
+        // Its output has ended, so it has ended or is about to.
+        let status = sandbox.wait();
+        panic!("no sandbox, {status:?}: {}", fs::read_to_string(directory.join("log")).unwrap_or_default());
+    };
+    (sandbox, api.to_owned(), ssh.parse().unwrap())
+}
+
+fn end(sandbox: &mut Child) {
+    if let Ok(None) = sandbox.try_wait() {
+        let _ = kill(Pid::from_raw(i32::try_from(sandbox.id()).unwrap()), Signal::SIGTERM);
+    }
+    let _ = sandbox.wait();
+}
+
+/// Fails when it takes too long.
+#[track_caller]
+pub fn wait_for(what: &str, mut happened: impl FnMut() -> bool) {
+    let end = Instant::now() + PATIENCE;
+    while !happened() {
+        assert!(Instant::now() < end, "waited too long for {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
