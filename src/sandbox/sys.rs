@@ -7,6 +7,8 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
+use nix::sys::signal::{SigSet, Signal};
+
 /// `struct mount_attr` of mount_setattr(2).
 #[repr(C)]
 struct MountAttributes {
@@ -67,14 +69,15 @@ pub fn drop_from_bounding_set(capability: u32) -> io::Result<()> {
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// Has the command end with the process that starts it.
+/// Has the command end with the process that starts it, and get the signals that this one has
+/// blocked for itself (the mask is inherited).
 pub fn end_with_parent(command: &mut Command) {
-    // SAFETY: false if the closure did what is not allowed between fork and exec: it makes one
-    // system call and neither allocates nor locks.
-    unsafe {
-        command.pre_exec(|| match libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGTERM, 0, 0, 0) {
-            0 => Ok(()),
-            _ => Err(io::Error::last_os_error()),
-        });
-    }
+    let prepare = || {
+        SigSet::empty().thread_set_mask()?;
+        nix::sys::prctl::set_pdeathsig(Signal::SIGTERM)?;
+        Ok(())
+    };
+    // SAFETY: false if the closure did what is not allowed between fork and exec: it makes two
+    // system calls and neither allocates nor locks.
+    unsafe { command.pre_exec(prepare) };
 }
