@@ -1,6 +1,6 @@
 # Everything that is done with this project; each target installs what it needs.
 SHELL := /bin/bash
-PACKAGES := gcc g++ make cmake perl pkg-config libcrypt-dev git curl openssh-client passwd strace sudo tcsh rsync
+PACKAGES := gcc g++ make cmake perl pkg-config libcrypt-dev git curl openssl openssh-client passwd strace sudo tcsh rsync
 .PHONY: run test bench lint deny tools
 
 run: tools

@@ -13,14 +13,17 @@ use crate::world::World;
 pub struct Nas {
     pub rest: Rest,
     pub disk: Disk,
-    _world: World,
+    pub world: World,
 }
 
 impl Nas {
     pub fn start() -> Self {
-        let world = World::start();
+        Self::of(World::start())
+    }
+
+    pub fn of(world: World) -> Self {
         let rest = Rest::new(&world.api(), "root", &world.admin_password());
-        Self { rest, disk: Disk(world.root().to_owned()), _world: world }
+        Self { rest, disk: Disk(world.root().to_owned()), world }
     }
 }
 

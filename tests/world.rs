@@ -18,6 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// How much of the log a failed test shows.
 const LOG_LINES: usize = 40;
 
+#[derive(Debug)]
 pub struct World {
     /// `root`, what the sandbox has; `client`, what its clients have; `log`.
     directory: TempDir,

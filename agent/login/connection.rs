@@ -26,6 +26,8 @@ const MOST_SESSIONS: usize = 16;
 const STREAM_BUFFER: usize = 1024 * 1024;
 const START_DEADLINE: Duration = Duration::from_secs(20);
 const WRITE_DEADLINE: Duration = Duration::from_secs(30);
+/// How long a login waits for an agent that is being started again.
+const RESTART_PATIENCE: Duration = Duration::from_secs(5);
 const STACK_BYTES: usize = 128 * 1024;
 
 /// What all connections share.
@@ -97,7 +99,8 @@ impl Connection {
             LoginRequest::Hello { source, port: _ } => self.hello(source),
             LoginRequest::OfferKey { user, key } => {
                 let source = self.source()?;
-                let acceptable = self.shared.agent.key_acceptable(user, key, source);
+                let heard = self.shared.registry.period(RESTART_PATIENCE).is_some();
+                let acceptable = heard && self.shared.agent.key_acceptable(user, key, source);
                 self.events.send(&LoginEvent::KeyAcceptable(acceptable), None)
             }
             LoginRequest::Authenticate { user, proof } => self.authenticate(user, proof),
@@ -132,7 +135,7 @@ impl Connection {
         };
         let shown = user.escape_debug().to_string();
         // The period comes first: a revocation during the decision must not fall in between.
-        let period = self.shared.registry.period();
+        let period = self.shared.registry.period(RESTART_PATIENCE);
         let decision = match period {
             Some(_) => self.shared.agent.decide(user, proof, source),
             None => Decision::Refused,

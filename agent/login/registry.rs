@@ -36,7 +36,8 @@ struct Inner {
 #[derive(Debug, Default)]
 pub struct Registry {
     inner: Mutex<Inner>,
-    gone: Condvar,
+    /// A session has gone, or a period has begun.
+    changed: Condvar,
 }
 
 /// A session's place in the registry; given back when dropped.
@@ -56,9 +57,11 @@ pub enum Registration {
 }
 
 impl Registry {
-    /// The period that a decision which is asked for now belongs to; `None` when none may be.
-    pub fn period(&self) -> Option<Period> {
-        self.lock().period.map(Period)
+    /// The period that a decision which is asked for now belongs to. Where there is none, one is
+    /// waited for; `None` when none has begun within `limit`.
+    pub fn period(&self, limit: Duration) -> Option<Period> {
+        let inner = self.wait(self.lock(), limit, |inner| inner.period.is_none());
+        inner.period.map(Period)
     }
 
     /// Registers first, compares then, under one lock: a revocation that comes later finds the
@@ -81,7 +84,7 @@ impl Registry {
         let mut inner = self.lock();
         inner.revoked.insert(account, generation);
         inner.end(|entry| entry.account == account);
-        self.wait(inner, limit, |inner| inner.sessions.values().any(|entry| entry.account == account));
+        drop(self.wait(inner, limit, |inner| inner.sessions.values().any(|entry| entry.account == account)));
     }
 
     /// Revocations are heard from here on.
@@ -90,6 +93,8 @@ impl Registry {
         inner.periods += 1;
         inner.period = Some(inner.periods);
         inner.revoked.clear();
+        drop(inner);
+        self.changed.notify_all();
     }
 
     /// Revocations may have been missed: nothing starts, and nothing goes on.
@@ -98,18 +103,24 @@ impl Registry {
         if inner.period.take().is_some() {
             inner.end(|_| true);
         }
-        self.wait(inner, limit, |inner| !inner.sessions.is_empty());
+        drop(self.wait(inner, limit, |inner| !inner.sessions.is_empty()));
     }
 
-    fn wait(&self, mut inner: MutexGuard<'_, Inner>, limit: Duration, while_true: impl Fn(&Inner) -> bool) {
+    fn wait<'a>(
+        &self,
+        mut inner: MutexGuard<'a, Inner>,
+        limit: Duration,
+        while_true: impl Fn(&Inner) -> bool,
+    ) -> MutexGuard<'a, Inner> {
         let deadline = Instant::now() + limit;
         while while_true(&inner) {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                return;
+                break;
             }
-            inner = self.gone.wait_timeout(inner, left).unwrap_or_else(PoisonError::into_inner).0;
+            inner = self.changed.wait_timeout(inner, left).unwrap_or_else(PoisonError::into_inner).0;
         }
+        inner
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -149,7 +160,7 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         self.registry.lock().sessions.remove(&self.number);
-        self.registry.gone.notify_all();
+        self.registry.changed.notify_all();
     }
 }
 
@@ -178,9 +189,9 @@ mod tests {
     #[test]
     fn nothing_starts_while_revocations_can_not_be_heard() {
         let registry = Arc::new(Registry::default());
-        assert_eq!(registry.period(), None);
+        assert_eq!(registry.period(Duration::ZERO), None);
         registry.begin_period();
-        let period = registry.period().unwrap();
+        let period = registry.period(Duration::ZERO).unwrap();
         assert!(matches!(registry.register(&grant(1, 5), period), Registration::Registered(_)));
         registry.end_period(Duration::ZERO);
         assert!(matches!(registry.register(&grant(1, 5), period), Registration::Void));
@@ -192,7 +203,7 @@ mod tests {
     fn a_revocation_between_decision_and_start_voids_the_decision() {
         let registry = Arc::new(Registry::default());
         registry.begin_period();
-        let period = registry.period().unwrap();
+        let period = registry.period(Duration::ZERO).unwrap();
         registry.revoke(AccountId(1), Generation(6), Duration::ZERO);
         assert!(matches!(registry.register(&grant(1, 5), period), Registration::Void));
         assert!(matches!(registry.register(&grant(1, 6), period), Registration::Registered(_)));
@@ -204,7 +215,8 @@ mod tests {
         use std::io::Read;
         let registry = Arc::new(Registry::default());
         registry.begin_period();
-        let Registration::Registered(place) = registry.register(&grant(1, 5), registry.period().unwrap()) else {
+        let Registration::Registered(place) = registry.register(&grant(1, 5), registry.period(Duration::ZERO).unwrap())
+        else {
             panic!("not registered");
         };
         registry.revoke(AccountId(1), Generation(6), Duration::ZERO);

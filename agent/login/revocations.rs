@@ -21,7 +21,7 @@ pub fn follow(socket: PathBuf, registry: Arc<Registry>) -> Result<(), Error> {
     let thread = named.spawn(move || {
         loop {
             if let Err(error) = watch(&socket, &registry) {
-                if registry.period().is_some() {
+                if registry.period(Duration::ZERO).is_some() {
                     warn!(%error, "revocations can not be heard; all sessions are ended and none starts");
                 }
                 registry.end_period(END_LIMIT);
