@@ -57,6 +57,15 @@ pub struct SshArguments {
     /// Ed25519 host key; made when it is missing
     #[arg(long, value_name = "FILE", default_value = "/var/lib/accountd-ssh/ssh_host_ed25519_key")]
     pub host_key: PathBuf,
+    /// Seconds that a client has to authenticate
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
+    pub login_grace: u64,
+    /// The most connections that have not authenticated, in all
+    #[arg(long, value_name = "NUMBER", default_value_t = 100)]
+    pub unauthenticated: usize,
+    /// The most of them from one IPv4 address or one IPv6 /64
+    #[arg(long, value_name = "NUMBER", default_value_t = 20)]
+    pub unauthenticated_per_source: usize,
     /// Started as root: become this user first
     #[arg(long, value_name = "USER")]
     pub user: Option<String>,

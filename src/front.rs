@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use accountd_protocol::id::{Gid, Uid};
 use accountd_protocol::identity::{Identity, IdentityError};
@@ -42,7 +43,14 @@ pub fn api(arguments: ApiArguments) -> Result<(), FrontError> {
 
 pub fn ssh(arguments: SshArguments) -> Result<(), FrontError> {
     drop_privileges(arguments.user.as_deref())?;
-    let settings = accountd_ssh::Settings::new(arguments.listen, arguments.login_socket, arguments.host_key);
+    let settings = accountd_ssh::Settings {
+        listen: arguments.listen,
+        login_socket: arguments.login_socket,
+        host_key: arguments.host_key,
+        login_grace: Duration::from_secs(arguments.login_grace),
+        unauthenticated: arguments.unauthenticated,
+        unauthenticated_per_source: arguments.unauthenticated_per_source,
+    };
     let on_ready = |address: SocketAddr| ready(&address.to_string());
     runtime()?.block_on(accountd_ssh::run(settings, on_ready))?;
     Ok(())

@@ -2,10 +2,15 @@
 #![forbid(unsafe_code)]
 
 mod authentication;
+mod concurrency;
+mod crash;
 mod freenas;
 mod openssh;
+mod outside_edits;
 mod privileges;
 mod refusals;
 mod rest;
+mod sandbox;
 mod sftp;
+mod unauthenticated;
 mod world;

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::Write;
+use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -20,13 +21,14 @@ pub enum Proof {
 #[derive(Debug)]
 pub struct Client<'a> {
     world: &'a World,
+    server: SocketAddr,
     user: String,
     proof: Proof,
 }
 
 impl World {
     pub fn client(&self, user: &str, proof: Proof) -> Client<'_> {
-        Client { world: self, user: user.to_owned(), proof }
+        Client { world: self, server: self.ssh(), user: user.to_owned(), proof }
     }
 
     pub fn with_password(&self, user: &str, password: &str) -> Client<'_> {
@@ -52,6 +54,11 @@ impl World {
 }
 
 impl Client<'_> {
+    /// The same at another server.
+    pub fn at(self, server: SocketAddr) -> Self {
+        Self { server, ..self }
+    }
+
     /// `ssh`, `sftp` or `scp` with everything that it needs to log in, but for host and command.
     pub fn prepare(&self, program: &str) -> Command {
         let mut command = Command::new(program);
@@ -68,7 +75,7 @@ impl Client<'_> {
         ];
         command.args(["-F", "/dev/null"]).args(options.iter().flat_map(|option| ["-o", *option]));
         command.arg("-o").arg(format!("User=\"{}\"", self.user));
-        command.arg("-o").arg(format!("Port={}", self.world.ssh().port()));
+        command.arg("-o").arg(format!("Port={}", self.server.port()));
         match &self.proof {
             Proof::Password(password) => command
                 .args(["-o", "PreferredAuthentications=password"])

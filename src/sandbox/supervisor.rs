@@ -175,8 +175,10 @@ impl Supervisor<'_> {
         }
         let run = |source| SandboxError::Run { program: name.text().into(), source };
         let mut child = command.spawn().map_err(run)?;
-        let pid = name.file("pid");
-        std::fs::write(&pid, child.id().to_string()).map_err(SandboxError::file("write", &pid))?;
+        let (new, pid) = (name.file("pid.new"), name.file("pid"));
+        std::fs::write(&new, child.id().to_string())
+            .and_then(|()| std::fs::rename(&new, &pid))
+            .map_err(SandboxError::file("write", &pid))?;
         let ready = match name {
             Name::Agent | Name::Login => answers(&name.file("sock"), &mut child),
             Name::Ssh => listens(&mut child, "").map(|address| self.options.ssh_listen = address),

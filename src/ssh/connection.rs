@@ -23,7 +23,9 @@ use crate::stream::Authenticated;
 const STDERR: u32 = 1;
 const MOST_CHANNELS: usize = 10;
 const MAX_USER_BYTES: usize = 255;
-const ONLY_SFTP: &str = "Only the sftp subsystem is served here: use sftp, or scp without -O.\r\n";
+const ONLY_SFTP: &str = "Only the sftp subsystem is served here: use sftp, or scp without -O.";
+/// Exit status of a request that is not served.
+const FAILED: u32 = 1;
 
 pub struct Connection {
     client: SocketAddr,
@@ -95,20 +97,28 @@ impl Connection {
                 self.channels.insert(channel, Some(Running { session: running, input }));
                 Ok(())
             }
-            Ok(Err(reason)) => refuse(channel, session, &format!("{reason}\r\n")),
+            Ok(Err(reason)) => fail(channel, session, &reason),
             Err(error) => {
                 warn!(%error, "no session can be opened");
-                refuse(channel, session, "Sessions can not be opened now.\r\n")
+                fail(channel, session, "Sessions can not be opened now.")
             }
         }
     }
 }
 
-/// Says no to a request, says why where `ssh` shows it, and closes the channel: stock clients end
-/// at once then.
-fn refuse(channel: ChannelId, session: &mut Session, why: &str) -> Result<(), Error> {
-    session.extended_data(channel, STDERR, why.as_bytes().to_vec())?;
+/// Says no to a request and closes the channel: stock clients end at once then.
+fn refuse(channel: ChannelId, session: &mut Session) -> Result<(), Error> {
     session.channel_failure(channel)?;
+    Ok(session.close(channel)?)
+}
+
+/// Ends what was asked for as if it had said why and failed. OpenSSH's client shows nothing that
+/// comes with a refused request.
+fn fail(channel: ChannelId, session: &mut Session, why: &str) -> Result<(), Error> {
+    session.channel_success(channel)?;
+    session.extended_data(channel, STDERR, format!("{why}\r\n").into_bytes())?;
+    session.exit_status_request(channel, FAILED)?;
+    session.eof(channel)?;
     Ok(session.close(channel)?)
 }
 
@@ -158,7 +168,7 @@ impl Handler for Connection {
     async fn subsystem_request(&mut self, channel: ChannelId, name: &str, session: &mut Session) -> Result<(), Error> {
         match (name, self.channels.get(&channel)) {
             ("sftp", Some(None)) => self.start_sftp(channel, session).await,
-            _ => refuse(channel, session, ONLY_SFTP),
+            _ => refuse(channel, session),
         }
     }
 
@@ -187,11 +197,11 @@ impl Handler for Connection {
     }
 
     async fn shell_request(&mut self, channel: ChannelId, session: &mut Session) -> Result<(), Error> {
-        refuse(channel, session, ONLY_SFTP)
+        fail(channel, session, ONLY_SFTP)
     }
 
     async fn exec_request(&mut self, channel: ChannelId, _command: &[u8], session: &mut Session) -> Result<(), Error> {
-        refuse(channel, session, ONLY_SFTP)
+        fail(channel, session, ONLY_SFTP)
     }
 
     #[allow(clippy::too_many_arguments, reason = "the shape of the trait")]

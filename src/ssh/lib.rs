@@ -47,20 +47,6 @@ pub struct Settings {
     pub unauthenticated_per_source: usize,
 }
 
-impl Settings {
-    /// With the default limits.
-    pub fn new(listen: SocketAddr, login_socket: PathBuf, host_key: PathBuf) -> Self {
-        Self {
-            listen,
-            login_socket,
-            host_key,
-            login_grace: Duration::from_secs(60),
-            unauthenticated: 100,
-            unauthenticated_per_source: 20,
-        }
-    }
-}
-
 /// Serves until SIGTERM or SIGINT; `on_ready` is called once connections are accepted.
 pub async fn run(settings: Settings, on_ready: impl FnOnce(SocketAddr)) -> Result<(), Error> {
     let key = host_key::load_or_make(&settings.host_key)?;

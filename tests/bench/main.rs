@@ -1,0 +1,36 @@
+//! `make bench`: the shipped programs beside what everybody has, in the same run.
+//!
+//! Creating an account beside `useradd`, and SFTP beside OpenSSH's `sshd`. Prints medians and
+//! ratios and judges nothing. `cargo bench -- create` or `-- transfer` runs one of the two.
+#![forbid(unsafe_code)]
+
+mod create;
+#[path = "../openssh.rs"]
+#[allow(dead_code, reason = "shared with the tests, which need more of it")]
+mod openssh;
+#[path = "../rest.rs"]
+#[allow(dead_code, reason = "shared with the tests, which need more of it")]
+mod rest;
+mod sshd;
+mod traced;
+mod transfer;
+#[path = "../world.rs"]
+#[allow(dead_code, reason = "shared with the tests, which need more of it")]
+mod world;
+
+fn main() {
+    let wanted: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    let wants = |part: &str| wanted.is_empty() || wanted.iter().any(|wanted| wanted == part);
+    if wants("create") {
+        create::run();
+    }
+    if wants("transfer") {
+        transfer::run();
+    }
+}
+
+/// The middle one.
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}

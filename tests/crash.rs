@@ -1,0 +1,200 @@
+//! kill -9 of the shipped agent between any two steps of a commit.
+//!
+//! The steps are the system calls that change something. strace(1) is attached to the running
+//! agent and kills it at the n-th call of a kind, for every n that a request gets to.
+
+use std::fs;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use nix::unistd::Pid;
+use serde_json::json;
+
+use crate::freenas::{Nas, new_user};
+use crate::world::wait_for;
+
+const STEPS: [&str; 12] = [
+    "rename",
+    "renameat2",
+    "link",
+    "unlink",
+    "unlinkat",
+    "fsync",
+    "fdatasync",
+    "pwrite64",
+    "write",
+    "mkdirat",
+    "fchown",
+    "fchmod",
+];
+/// More calls of one kind than a request makes.
+const MOST_CALLS: usize = 60;
+const FILES: [&str; 5] = ["/etc/passwd", "/etc/shadow", "/etc/group", "/etc/gshadow", "/etc/samba/smbpasswd"];
+
+/// A sandbox whose agent is killed again and again.
+struct Killed {
+    nas: Nas,
+    team: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Killed,
+    Finished,
+}
+
+impl Killed {
+    fn new() -> Self {
+        let nas = Nas::start();
+        nas.rest.create_user(&new_user("zoe", 2999, "old"));
+        let group = nas.rest.post("/account/groups/", r#"{"bsdgrp_gid": 4200, "bsdgrp_group": "team"}"#).object(201);
+        Self { nas, team: group["id"].to_string() }
+    }
+
+    /// Creates a user, with the agent killed at the `number`-th call of `step`.
+    fn create(&self, name: &str, uid: u32, step: &str, number: usize) -> (End, u16) {
+        let world = &self.nas.world;
+        world.hold("agent");
+        let agent = world.process("agent");
+        let mut strace = attach(agent, step, number);
+        let mut request: serde_json::Value = serde_json::from_str(&new_user(name, uid, "pw")).unwrap();
+        request["bsdusr_to_group"] = json!([self.team.parse::<u32>().unwrap()]);
+        request["bsdusr_sshpubkey"] = json!(crate::freenas::keys::KEY);
+        let status = self.nas.rest.post("/account/users/", &request.to_string()).status;
+        let gone = || !fs::read_to_string(format!("/proc/{agent}/stat")).is_ok_and(|stat| !stat.contains(") Z "));
+        if status == 201 && !gone() {
+            detach(&mut strace);
+            // It may have been killed between the answer and this.
+            if !gone() {
+                fs::remove_file(world.root().join("run/accountd/agent.hold")).unwrap();
+                return (End::Finished, status);
+            }
+        }
+        wait_for("the death of the agent", gone);
+        // It ends with what it traces. Told to end meanwhile, it would wait for ever.
+        strace.wait().unwrap();
+        (End::Killed, status)
+    }
+
+    /// Whether the account is there; half of it is a failure.
+    fn is_whole(&self, name: &str, at: &str) -> bool {
+        let disk = &self.nas.disk;
+        let mut signs: Vec<bool> = FILES.iter().map(|file| disk.line(file, name).is_some()).collect();
+        signs.push(disk.field("/etc/group", "team", 3).split(',').any(|member| member == name));
+        let home = format!("/mnt/tank/home/{name}");
+        signs.push(disk.path(&home).is_dir());
+        signs.push(disk.text(&format!("{home}/.ssh/authorized_keys")).contains(crate::freenas::keys::KEY));
+        let users = self.nas.rest.get("/account/users/?limit=0").object(200);
+        signs.push(users.as_array().unwrap().iter().any(|user| user["bsdusr_username"] == name));
+        let groups = self.nas.rest.get("/account/groups/?limit=0").object(200);
+        signs.push(groups.as_array().unwrap().iter().any(|group| group["bsdgrp_group"] == name));
+        assert!(signs.iter().all(|sign| *sign == signs[0]), "{at}: {signs:?}");
+        signs[0]
+    }
+
+    fn nothing_is_left_over(&self, at: &str) {
+        for directory in ["/etc", "/etc/samba", "/mnt/tank/home"] {
+            for entry in fs::read_dir(self.nas.disk.path(directory)).unwrap() {
+                let name = entry.unwrap().file_name().into_string().unwrap();
+                let strange = name.contains("accountd") || (name.starts_with('.') && !matches!(&*name, ".pwd.lock"));
+                assert!(
+                    !strange && !name.ends_with("passwd.lock") && !name.ends_with("shadow.lock"),
+                    "{at}: {directory}/{name}"
+                );
+            }
+        }
+    }
+}
+
+fn attach(agent: Pid, step: &str, number: usize) -> Child {
+    let strace = Command::new("strace")
+        .args(["-f", "-q", "-o", "/dev/null", "-e", &format!("trace={step}")])
+        .args(["-e", &format!("inject={step}:signal=KILL:when={number}"), "-p", &agent.to_string()])
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let traced = |task: &fs::DirEntry| {
+        let status = fs::read_to_string(task.path().join("status")).unwrap_or_default();
+        status.contains(&format!("TracerPid:\t{}\n", strace.id()))
+    };
+    wait_for("strace to be attached to every thread", || {
+        fs::read_dir(format!("/proc/{agent}/task")).unwrap().all(|task| traced(&task.unwrap()))
+    });
+    strace
+}
+
+/// The kernel lets go of what a dead tracer has traced (ptrace(2)).
+fn detach(strace: &mut Child) {
+    strace.kill().unwrap();
+    strace.wait().unwrap();
+}
+
+/// Kills the agent at every call of every step, each kind in a sandbox of its own; `check` gets
+/// the sandbox with a dead agent and has to start it again.
+fn at_every_step(check: impl Fn(&Killed, &str, u16, &str) + Sync) {
+    let kills = AtomicUsize::new(0);
+    let next = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                while let Some(step) = STEPS.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let killed = Killed::new();
+                    let mut ended = false;
+                    for number in 1..MOST_CALLS {
+                        let name = format!("u{number}");
+                        let uid = 3000 + u32::try_from(number).unwrap();
+                        let (end, status) = killed.create(&name, uid, step, number);
+                        if end == End::Finished {
+                            assert!(killed.is_whole(&name, step));
+                            ended = true;
+                            break;
+                        }
+                        kills.fetch_add(1, Ordering::Relaxed);
+                        check(&killed, &name, status, &format!("killed at {step} {number}"));
+                    }
+                    assert!(ended, "{step} never ends");
+                }
+            });
+        }
+    });
+    assert!(kills.into_inner() > 40, "the agent was hardly ever killed");
+}
+
+#[test]
+fn killed_anywhere_the_account_is_there_whole_or_not_at_all() {
+    let (whole, nothing) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    at_every_step(|killed, name, status, at| {
+        killed.nas.world.release("agent");
+        let is_whole = killed.is_whole(name, at);
+        assert!(is_whole || status != 201, "{at}: it was acknowledged");
+        if is_whole { &whole } else { &nothing }.fetch_add(1, Ordering::Relaxed);
+        killed.nothing_is_left_over(at);
+    });
+    assert!(whole.into_inner() > 5 && nothing.into_inner() > 5, "both must happen");
+}
+
+#[test]
+fn what_useradd_and_passwd_did_before_the_next_start_is_there_too() {
+    at_every_step(|killed, name, status, at| {
+        let nas = &killed.nas;
+        let tool = format!("t{name}");
+        nas.world.run(&["useradd", "-M", &tool]);
+        let before = nas.disk.field("/etc/shadow", "zoe", 1);
+        let passwd = crate::openssh::run(nas.world.inside(&["passwd", "zoe"]), b"pw-of-zoe\npw-of-zoe\n");
+        assert!(passwd.status.success(), "{at}: {}", String::from_utf8_lossy(&passwd.stderr));
+        let hash = nas.disk.field("/etc/shadow", "zoe", 1);
+        assert_ne!(hash, before);
+        nas.world.release("agent");
+        let is_whole = killed.is_whole(name, at);
+        assert!(is_whole || status != 201, "{at}: it was acknowledged");
+        assert_eq!(nas.disk.field("/etc/shadow", "zoe", 1), hash, "{at}");
+        for file in &FILES[..4] {
+            assert!(nas.disk.line(file, &tool).is_some(), "{at}: {tool} in {file}");
+        }
+        let uids: Vec<String> =
+            nas.disk.text("/etc/passwd").lines().map(|line| line.split(':').nth(2).unwrap().to_owned()).collect();
+        let different: std::collections::HashSet<&String> = uids.iter().collect();
+        assert_eq!(uids.len(), different.len(), "{at}: a uid twice");
+    });
+}

@@ -1,0 +1,99 @@
+//! What is not served is refused at once, so that no client waits.
+
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use super::Files;
+use crate::openssh::run;
+
+/// Far above what a refusal takes, far below what a client waits by itself.
+const AT_ONCE: Duration = Duration::from_secs(10);
+
+#[test]
+fn shells_commands_and_other_subsystems_are_refused_at_once() {
+    let files = Files::new();
+    let rows: [&[&str]; 6] =
+        [&[], &["id"], &["-t", "-t"], &["-s", "no-such-subsystem"], &["-X", "id"], &["-T", "exec", "sh"]];
+    for arguments in rows {
+        let begun = Instant::now();
+        let output = files.anna().ssh(arguments);
+        assert!(!output.status.success(), "{arguments:?}");
+        assert!(output.stdout.is_empty(), "{arguments:?} {}", String::from_utf8_lossy(&output.stdout));
+        assert!(begun.elapsed() < AT_ONCE, "{arguments:?} took {:?}", begun.elapsed());
+    }
+    let said = files.anna().ssh(&["id"]);
+    assert!(String::from_utf8_lossy(&said.stderr).contains("sftp"), "{}", String::from_utf8_lossy(&said.stderr));
+}
+
+#[test]
+fn forwarding_of_ports_and_agents_is_refused() {
+    let files = Files::new();
+    for option in ["-R 127.0.0.1:0:127.0.0.1:9", "-R /tmp/accountd-socket:127.0.0.1:9"] {
+        let mut command = files.anna().prepare("ssh");
+        command.args(["-o", "ExitOnForwardFailure=yes", "-N"]).args(option.split(' ')).arg("127.0.0.1");
+        let begun = Instant::now();
+        let output = run(command, b"");
+        assert!(!output.status.success(), "{option}");
+        assert!(begun.elapsed() < AT_ONCE, "{option} took {:?}", begun.elapsed());
+    }
+    // direct-tcpip: the client ends as soon as the channel is refused.
+    let mut command = files.anna().prepare("ssh");
+    command.args(["-W", "127.0.0.1:9", "127.0.0.1"]);
+    let begun = Instant::now();
+    assert!(!run(command, b"").status.success());
+    assert!(begun.elapsed() < AT_ONCE);
+}
+
+#[test]
+fn old_scp_and_rsync_hear_a_no() {
+    let files = Files::new();
+    std::fs::write(files.local("x"), "x").unwrap();
+    let mut scp = files.anna().prepare("scp");
+    scp.args(["-O", "x", "127.0.0.1:x"]).current_dir(files.local(""));
+    let begun = Instant::now();
+    assert!(!run(scp, b"").status.success());
+    let ssh = files.anna().prepare("ssh");
+    let shell: Vec<String> = std::iter::once(ssh.get_program())
+        .chain(ssh.get_args())
+        .map(|word| format!("'{}'", word.to_string_lossy()))
+        .collect();
+    let mut rsync = Command::new("rsync");
+    rsync.args(["-e", &shell.join(" "), "x", "127.0.0.1:x"]).current_dir(files.local(""));
+    for (name, value) in ssh.get_envs() {
+        rsync.env(name, value.unwrap_or_default());
+    }
+    assert!(!run(rsync, b"").status.success());
+    assert!(begun.elapsed() < AT_ONCE);
+    assert!(!files.remote("x").exists());
+}
+
+#[test]
+fn many_sessions_on_one_connection_work_and_too_many_are_refused() {
+    let files = Files::new();
+    let socket = files.local("control");
+    let control = format!("ControlPath={}", socket.display());
+    let mut master = files.anna().prepare("ssh");
+    master.args(["-o", &control, "-M", "-N", "127.0.0.1"]);
+    let mut master = master.stdin(Stdio::null()).spawn().unwrap();
+    crate::world::wait_for("the master connection", || socket.exists());
+    let mut held = Vec::new();
+    for _ in 0..10 {
+        let mut one = files.anna().prepare("ssh");
+        one.args(["-o", &control, "-s", "127.0.0.1", "sftp"]);
+        held.push(one.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
+    }
+    std::thread::sleep(Duration::from_millis(500));
+    assert!(held.iter_mut().all(|client| client.try_wait().unwrap().is_none()));
+    let mut eleventh = files.anna().prepare("ssh");
+    eleventh.args(["-o", &control, "-o", "ControlMaster=no", "-s", "127.0.0.1", "sftp"]);
+    eleventh.args(["-o", "BatchMode=yes"]);
+    let output = run(eleventh, b"");
+    assert!(!output.status.success());
+    for mut client in held {
+        drop(client.stdin.take());
+        client.wait().unwrap();
+    }
+    files.anna().sftp("pwd\n");
+    master.kill().unwrap();
+    master.wait().unwrap();
+}

@@ -1,0 +1,419 @@
+//! Every request of draft-ietf-secsh-filexfer-02, byte by byte, through OpenSSH's `ssh -s`; and
+//! what is no request at all.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::process::{Child, ChildStdin, ChildStdout, Stdio};
+use std::time::Duration;
+
+use super::{Files, HOME};
+
+const INIT: u8 = 1;
+const OPEN: u8 = 3;
+const CLOSE: u8 = 4;
+const READ: u8 = 5;
+const WRITE: u8 = 6;
+const LSTAT: u8 = 7;
+const FSTAT: u8 = 8;
+const SETSTAT: u8 = 9;
+const FSETSTAT: u8 = 10;
+const OPENDIR: u8 = 11;
+const READDIR: u8 = 12;
+const REMOVE: u8 = 13;
+const MKDIR: u8 = 14;
+const RMDIR: u8 = 15;
+const REALPATH: u8 = 16;
+const STAT: u8 = 17;
+const RENAME: u8 = 18;
+const READLINK: u8 = 19;
+const SYMLINK: u8 = 20;
+const STATUS: u8 = 101;
+const HANDLE: u8 = 102;
+const DATA: u8 = 103;
+const NAME: u8 = 104;
+const ATTRS: u8 = 105;
+const EXTENDED: u8 = 200;
+const EXTENDED_REPLY: u8 = 201;
+
+const OK: u32 = 0;
+const EOF: u32 = 1;
+const NO_SUCH_FILE: u32 = 2;
+const PERMISSION_DENIED: u32 = 3;
+const FAILURE: u32 = 4;
+const UNSUPPORTED: u32 = 8;
+
+const READ_WRITE_CREATE: u32 = 1 | 2 | 8;
+const APPEND: u32 = 4;
+const TRUNCATE: u32 = 16;
+const EXCLUSIVE: u32 = 32;
+const SIZE: u32 = 1;
+const OWNER: u32 = 2;
+const PERMISSIONS: u32 = 4;
+const TIMES: u32 = 8;
+const NO_ATTRIBUTES: u32 = 0;
+
+/// The bytes of a packet, put together field by field.
+#[derive(Default)]
+struct Body(Vec<u8>);
+
+impl Body {
+    fn new() -> Self {
+        Self::default()
+    }
+
+    fn number(mut self, number: u32) -> Self {
+        self.0.extend(number.to_be_bytes());
+        self
+    }
+
+    fn long(mut self, number: u64) -> Self {
+        self.0.extend(number.to_be_bytes());
+        self
+    }
+
+    fn text(mut self, text: impl AsRef<[u8]>) -> Self {
+        self = self.number(text.as_ref().len() as u32);
+        self.0.extend(text.as_ref());
+        self
+    }
+}
+
+/// A session, and the greeting that it began with.
+struct Raw {
+    ssh: Child,
+    input: Option<ChildStdin>,
+    output: ChildStdout,
+    next: u32,
+}
+
+impl Raw {
+    fn connect(files: &Files) -> Self {
+        let mut command = files.anna().prepare("ssh");
+        command.args(["-s", "127.0.0.1", "sftp"]);
+        let mut ssh = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let (input, output) = (ssh.stdin.take(), ssh.stdout.take().unwrap());
+        Self { ssh, input, output, next: 0 }
+    }
+
+    fn open(files: &Files) -> Self {
+        let mut raw = Self::connect(files);
+        raw.send(INIT, &Body::new().number(3));
+        let (kind, body) = raw.receive().unwrap();
+        assert_eq!((kind, &body[..4]), (2, &[0, 0, 0, 3][..]));
+        raw
+    }
+
+    fn send(&mut self, kind: u8, body: &Body) {
+        let mut packet = Body::new().number(body.0.len() as u32 + 1).0;
+        packet.push(kind);
+        packet.extend(&body.0);
+        self.send_bytes(&packet);
+    }
+
+    fn send_bytes(&mut self, bytes: &[u8]) {
+        self.input.as_mut().unwrap().write_all(bytes).unwrap();
+    }
+
+    /// `None` when the session has ended.
+    fn receive(&mut self) -> Option<(u8, Vec<u8>)> {
+        let mut length = [0; 4];
+        self.output.read_exact(&mut length).ok()?;
+        let mut packet = vec![0; u32::from_be_bytes(length) as usize];
+        self.output.read_exact(&mut packet).ok()?;
+        Some((packet[0], packet[1..].to_vec()))
+    }
+
+    /// Sends a request and gives what answers it, without its id.
+    fn ask(&mut self, kind: u8, body: Body) -> (u8, Vec<u8>) {
+        self.next += 1;
+        let id = self.next;
+        self.send(kind, &Body(Body::new().number(id).0.into_iter().chain(body.0).collect()));
+        let (kind, body) = self.receive().expect("an answer");
+        assert_eq!(body[..4], id.to_be_bytes());
+        (kind, body[4..].to_vec())
+    }
+
+    #[track_caller]
+    fn status(&mut self, kind: u8, body: Body) -> u32 {
+        let (kind, body) = self.ask(kind, body);
+        assert_eq!(kind, STATUS, "{body:?}");
+        number(&body)
+    }
+
+    #[track_caller]
+    fn handle(&mut self, kind: u8, body: Body) -> Vec<u8> {
+        let (kind, body) = self.ask(kind, body);
+        assert_eq!(kind, HANDLE, "status {}", number(&body));
+        body[4..].to_vec()
+    }
+
+    #[track_caller]
+    fn open_file(&mut self, name: &str, flags: u32) -> Vec<u8> {
+        self.handle(OPEN, Body::new().text(name).number(flags).number(NO_ATTRIBUTES))
+    }
+
+    #[track_caller]
+    fn read(&mut self, handle: &[u8], offset: u64, length: u32) -> Result<Vec<u8>, u32> {
+        let (kind, body) = self.ask(READ, Body::new().text(handle).long(offset).number(length));
+        if kind == DATA { Ok(body[4..].to_vec()) } else { Err(number(&body)) }
+    }
+
+    fn write(&mut self, handle: &[u8], offset: u64, data: &[u8]) -> u32 {
+        self.status(WRITE, Body::new().text(handle).long(offset).text(data))
+    }
+
+    #[track_caller]
+    fn attributes(&mut self, kind: u8, of: impl AsRef<[u8]>) -> Attributes {
+        let (kind, body) = self.ask(kind, Body::new().text(of));
+        assert_eq!(kind, ATTRS, "status {}", number(&body));
+        Attributes::of(&body)
+    }
+
+    /// The first name of the answer.
+    #[track_caller]
+    fn name(&mut self, kind: u8, of: &str) -> String {
+        let (kind, body) = self.ask(kind, Body::new().text(of));
+        assert_eq!((kind, number(&body)), (NAME, 1));
+        String::from_utf8(body[8..8 + number(&body[4..]) as usize].to_vec()).unwrap()
+    }
+
+    fn ends(mut self) {
+        drop(self.input.take());
+        let mut rest = Vec::new();
+        self.output.read_to_end(&mut rest).unwrap();
+        self.ssh.wait().unwrap();
+    }
+}
+
+impl Drop for Raw {
+    fn drop(&mut self) {
+        let _ = self.ssh.kill();
+        let _ = self.ssh.wait();
+    }
+}
+
+fn number(bytes: &[u8]) -> u32 {
+    u32::from_be_bytes(bytes[..4].try_into().unwrap())
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Attributes {
+    size: u64,
+    uid: u32,
+    gid: u32,
+    mode: u32,
+    modified: u32,
+}
+
+impl Attributes {
+    fn of(body: &[u8]) -> Self {
+        assert_eq!(number(body), SIZE | OWNER | PERMISSIONS | TIMES);
+        let size = u64::from_be_bytes(body[4..12].try_into().unwrap());
+        let rest: Vec<u32> = body[12..].chunks(4).map(number).collect();
+        Self { size, uid: rest[0], gid: rest[1], mode: rest[2], modified: rest[4] }
+    }
+}
+
+#[test]
+fn files_are_opened_read_written_and_measured() {
+    let files = Files::new();
+    let mut raw = Raw::open(&files);
+    let handle = raw.open_file("f", READ_WRITE_CREATE | EXCLUSIVE);
+    assert_eq!(raw.status(OPEN, Body::new().text("f").number(2 | 8 | EXCLUSIVE).number(0)), FAILURE);
+    assert_eq!(raw.write(&handle, 0, b"hello world"), OK);
+    assert_eq!(raw.write(&handle, 6, b"there"), OK);
+    assert_eq!(raw.read(&handle, 0, 100).unwrap(), b"hello there");
+    assert_eq!(raw.read(&handle, 6, 2).unwrap(), b"th");
+    assert_eq!(raw.read(&handle, 11, 1), Err(EOF));
+    assert_eq!(raw.read(&handle, u64::MAX, 1), Err(FAILURE));
+    // A hole of a gigabyte costs nothing.
+    assert_eq!(raw.write(&handle, 1 << 30, b"end"), OK);
+    let sparse = fs::metadata(files.remote("f")).unwrap();
+    assert!(sparse.len() == (1 << 30) + 3 && sparse.blocks() < 100);
+    assert_eq!(raw.attributes(FSTAT, &handle).size, (1 << 30) + 3);
+    assert_eq!(raw.status(FSETSTAT, Body::new().text(&handle).number(SIZE).long(5)), OK);
+    assert_eq!(raw.status(FSETSTAT, Body::new().text(&handle).number(TIMES).number(7).number(8)), OK);
+    assert_eq!(raw.status(FSETSTAT, Body::new().text(&handle).number(PERMISSIONS).number(0o600)), OK);
+    assert_eq!(raw.status(EXTENDED, Body::new().text("fsync@openssh.com").text(&handle)), OK);
+    let status = fs::metadata(files.remote("f")).unwrap();
+    assert_eq!((status.len(), status.mtime(), status.mode() & 0o7777), (5, 8, 0o600));
+    assert_eq!(raw.status(CLOSE, Body::new().text(&handle)), OK);
+    assert_eq!(raw.status(CLOSE, Body::new().text(&handle)), FAILURE);
+    assert_eq!(raw.read(&handle, 0, 1), Err(FAILURE));
+
+    let handle = raw.open_file("f", 2 | APPEND);
+    assert_eq!(raw.write(&handle, 0, b"!"), OK);
+    assert_eq!(fs::read(files.remote("f")).unwrap(), b"hello!");
+    let handle = raw.open_file("f", 2 | 8 | TRUNCATE);
+    assert_eq!(raw.read(&handle, 0, 1), Err(FAILURE), "it is open for writing only");
+    assert_eq!(fs::read(files.remote("f")).unwrap(), b"");
+    let mode = Body::new().text("private").number(2 | 8).number(PERMISSIONS).number(0o640);
+    raw.handle(OPEN, mode);
+    assert_eq!(fs::metadata(files.remote("private")).unwrap().mode() & 0o7777, 0o640);
+}
+
+#[test]
+fn attributes_of_paths_and_links() {
+    let files = Files::new();
+    let mut raw = Raw::open(&files);
+    fs::write(files.remote("f"), "12345").unwrap();
+    std::os::unix::fs::chown(files.remote("f"), Some(3001), Some(3001)).unwrap();
+    fs::set_permissions(files.remote("f"), fs::Permissions::from_mode(0o644)).unwrap();
+    assert_eq!(raw.status(SYMLINK, Body::new().text("f").text("l")), OK, "target first, as OpenSSH has it");
+    assert_eq!(fs::read_link(files.remote("l")).unwrap().to_str(), Some("f"));
+    assert_eq!(raw.status(SETSTAT, Body::new().text("l").number(TIMES).number(1).number(2)), OK);
+    let expected = Attributes { size: 5, uid: 3001, gid: 3001, mode: 0o100_644, modified: 2 };
+    assert_eq!(raw.attributes(STAT, "l"), expected);
+    assert_eq!(raw.attributes(LSTAT, "f"), expected);
+    assert_eq!(raw.attributes(LSTAT, "l").mode, 0o120_777);
+    let link_times = Body::new().text("lsetstat@openssh.com").text("l").number(TIMES).number(3).number(4);
+    assert_eq!(raw.status(EXTENDED, link_times), OK);
+    assert_eq!(raw.attributes(LSTAT, "l").modified, 4);
+    assert_eq!(raw.attributes(LSTAT, "f").modified, 2);
+    assert_eq!(raw.status(SETSTAT, Body::new().text("f").number(OWNER).number(0).number(0)), PERMISSION_DENIED);
+    assert_eq!(raw.status(SETSTAT, Body::new().text("f").number(SIZE).long(2)), OK);
+    assert_eq!(fs::read(files.remote("f")).unwrap(), b"12");
+    assert_eq!(raw.status(STAT, Body::new().text("none")), NO_SUCH_FILE);
+    assert_eq!(raw.status(STAT, Body::new().text("f/below")), NO_SUCH_FILE);
+    assert_eq!(raw.status(STAT, Body::new().text("a\0b")), FAILURE);
+    assert_eq!(raw.name(READLINK, "l"), "f");
+    assert_eq!(raw.status(READLINK, Body::new().text("f")), FAILURE);
+    for (path, real) in [(".", HOME), ("", HOME), ("x/../f", &format!("{HOME}/f")), ("/", "/"), ("../..", "/mnt/tank")]
+    {
+        assert_eq!(raw.name(REALPATH, path), real, "{path}");
+    }
+}
+
+#[test]
+fn directories_are_made_read_and_removed_and_renames_replace_nothing() {
+    let files = Files::new();
+    let mut raw = Raw::open(&files);
+    assert_eq!(raw.status(MKDIR, Body::new().text("d").number(PERMISSIONS).number(0o750)), OK);
+    assert_eq!(files.nas.disk.owner_and_mode(&format!("{HOME}/d")), (3001, 3001, 0o750));
+    assert_eq!(raw.status(MKDIR, Body::new().text("d").number(0)), FAILURE);
+    fs::write(files.remote("d/one"), "1").unwrap();
+    fs::write(files.remote("two"), "2").unwrap();
+    std::os::unix::fs::chown(files.remote("two"), Some(3001), Some(3001)).unwrap();
+    let handle = raw.handle(OPENDIR, Body::new().text("d"));
+    let (kind, body) = raw.ask(READDIR, Body::new().text(&handle));
+    assert_eq!((kind, number(&body)), (NAME, 3));
+    assert!(body.windows(3).any(|part| part == b"one"));
+    assert_eq!(raw.status(READDIR, Body::new().text(&handle)), EOF);
+    assert_eq!(raw.status(READDIR, Body::new().text(b"nothing!")), FAILURE);
+    assert_eq!(raw.read(&handle, 0, 1), Err(FAILURE), "a directory is no file");
+    assert_eq!(raw.status(OPENDIR, Body::new().text("two")), NO_SUCH_FILE);
+    assert_eq!(raw.status(RENAME, Body::new().text("two").text("d/one")), FAILURE, "it is there already");
+    assert_eq!(fs::read(files.remote("d/one")).unwrap(), b"1");
+    assert_eq!(raw.status(EXTENDED, Body::new().text("posix-rename@openssh.com").text("two").text("d/one")), OK);
+    assert_eq!(fs::read(files.remote("d/one")).unwrap(), b"2");
+    assert_eq!(raw.status(EXTENDED, Body::new().text("hardlink@openssh.com").text("d/one").text("hard")), OK);
+    assert_eq!(fs::metadata(files.remote("hard")).unwrap().nlink(), 2);
+    assert_eq!(raw.status(RMDIR, Body::new().text("d")), FAILURE);
+    assert_eq!(raw.status(REMOVE, Body::new().text("d")), FAILURE);
+    assert_eq!(raw.status(RMDIR, Body::new().text("hard")), NO_SUCH_FILE);
+    assert_eq!(raw.status(REMOVE, Body::new().text("d/one")), OK);
+    assert_eq!(raw.status(RMDIR, Body::new().text("d")), OK);
+    assert_eq!(raw.status(RMDIR, Body::new().text("d")), NO_SUCH_FILE);
+    let (kind, body) = raw.ask(EXTENDED, Body::new().text("statvfs@openssh.com").text("."));
+    assert_eq!((kind, body.len()), (EXTENDED_REPLY, 11 * 8));
+    let (kind, body) = raw.ask(EXTENDED, Body::new().text("limits@openssh.com"));
+    assert_eq!((kind, body.len()), (EXTENDED_REPLY, 4 * 8));
+}
+
+#[test]
+fn what_is_unknown_is_unsupported_and_the_session_goes_on() {
+    let files = Files::new();
+    let mut raw = Raw::open(&files);
+    for kind in [0, 2, 21, 99, 101, 199, 255] {
+        assert_eq!(raw.status(kind, Body::new().text("x")), UNSUPPORTED, "{kind}");
+    }
+    assert_eq!(raw.status(EXTENDED, Body::new().text("no-such@example.org").text("x")), UNSUPPORTED);
+    for handle in [&b""[..], b"x", b"\0\0\0\0\0\0\0\x07", &[0xff; 8], &[0; 300]] {
+        assert_eq!(raw.read(handle, 0, 1), Err(FAILURE), "{handle:?}");
+    }
+    assert_eq!(raw.status(OPEN, Body::new().text("x".repeat(300)).number(1).number(0)), FAILURE);
+    assert_eq!(raw.status(OPEN, Body::new().text("/".repeat(5000)).number(1).number(0)), FAILURE);
+    assert_eq!(raw.name(REALPATH, "."), HOME);
+}
+
+#[test]
+fn handles_run_out_without_harm_and_come_back() {
+    let files = Files::new();
+    fs::write(files.remote("f"), "x").unwrap();
+    let mut raw = Raw::open(&files);
+    let mut handles = Vec::new();
+    let refused = loop {
+        let (kind, body) = raw.ask(OPEN, Body::new().text("f").number(1).number(0));
+        if kind != HANDLE {
+            break number(&body);
+        }
+        handles.push(body[4..].to_vec());
+        assert!(handles.len() <= 100_000);
+    };
+    assert_eq!((refused, handles.len()), (FAILURE, 1000));
+    assert_eq!(raw.status(OPENDIR, Body::new().text(".")), FAILURE);
+    for handle in &handles {
+        assert_eq!(raw.read(handle, 0, 1).unwrap(), b"x");
+        assert_eq!(raw.status(CLOSE, Body::new().text(handle)), OK);
+    }
+    let again = raw.open_file("f", 1);
+    assert!(!handles.contains(&again), "a closed handle means nothing again");
+}
+
+#[test]
+fn broken_packets_end_that_session_and_no_other() {
+    let files = Files::new();
+    let mut beside = Raw::open(&files);
+    let broken: [&[u8]; 6] = [
+        &[0, 0, 0, 0],
+        &[0xff; 16],
+        &[0, 4, 0, 1, OPEN, 0, 0, 0, 1],
+        &[0, 0, 0, 5, OPEN, 0, 0, 0, 1],
+        &[0, 0, 0, 9, OPEN, 0, 0, 0, 1, 0xff, 0xff, 0xff, 0xff],
+        &[0, 0, 0, 2, READ, 0],
+    ];
+    for bytes in broken {
+        let mut raw = Raw::open(&files);
+        raw.send_bytes(bytes);
+        assert!(raw.receive().is_none(), "{bytes:?}");
+        raw.ends();
+    }
+    let mut unversioned = Raw::connect(&files);
+    unversioned.send(OPEN, &Body::new().number(1).text("f").number(1).number(0));
+    assert!(unversioned.receive().is_none());
+    assert_eq!(beside.name(REALPATH, "."), HOME);
+}
+
+/// A client that asks and asks and never reads must not take memory, nor anybody else's time.
+#[test]
+fn a_client_that_does_not_read_waits_alone() {
+    let files = Files::new();
+    fs::write(files.remote("f"), vec![7; 1 << 20]).unwrap();
+    let mut raw = Raw::open(&files);
+    let handle = raw.open_file("f", 1);
+    let mut input = raw.input.take().unwrap();
+    let writer = std::thread::spawn(move || {
+        for id in 0..4000 {
+            let body = Body::new().number(id).text(&handle).long(0).number(200_000);
+            let mut packet = Body::new().number(body.0.len() as u32 + 1).0;
+            packet.push(READ);
+            packet.extend(body.0);
+            input.write_all(&packet).unwrap();
+        }
+        input
+    });
+    std::thread::sleep(Duration::from_secs(1));
+    files.anna().sftp("pwd\n");
+    let front = files.nas.world.process("ssh");
+    let status = fs::read_to_string(format!("/proc/{front}/status")).unwrap();
+    let resident: u64 =
+        status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.parse().ok()).unwrap();
+    assert!(resident < 200 * 1024, "{resident} KiB");
+    // It may still change its mind: 4000 answers come, in order.
+    for id in 0..4000_u32 {
+        let (kind, body) = raw.receive().unwrap();
+        assert_eq!((kind, number(&body)), (DATA, id));
+    }
+    drop(writer.join().unwrap());
+}
