@@ -174,27 +174,53 @@ fn killed_anywhere_the_account_is_there_whole_or_not_at_all() {
     assert!(whole.into_inner() > 5 && nothing.into_inner() > 5, "both must happen");
 }
 
+/// What other tools do while the agent is dead: a new user, and a password by its own user.
+fn use_tools(nas: &Nas, useradd: &[&str], at: &str) -> String {
+    nas.world.run(&[&["useradd", "-M"], useradd].concat());
+    let before = nas.disk.field("/etc/shadow", "zoe", 1);
+    let passwd = crate::openssh::run(nas.world.inside(&["passwd", "zoe"]), b"pw-of-zoe\npw-of-zoe\n");
+    assert!(passwd.status.success(), "{at}: {}", String::from_utf8_lossy(&passwd.stderr));
+    let hash = nas.disk.field("/etc/shadow", "zoe", 1);
+    assert_ne!(hash, before);
+    hash
+}
+
 #[test]
 fn what_useradd_and_passwd_did_before_the_next_start_is_there_too() {
     at_every_step(|killed, name, status, at| {
         let nas = &killed.nas;
-        let tool = format!("t{name}");
-        nas.world.run(&["useradd", "-M", &tool]);
-        let before = nas.disk.field("/etc/shadow", "zoe", 1);
-        let passwd = crate::openssh::run(nas.world.inside(&["passwd", "zoe"]), b"pw-of-zoe\npw-of-zoe\n");
-        assert!(passwd.status.success(), "{at}: {}", String::from_utf8_lossy(&passwd.stderr));
-        let hash = nas.disk.field("/etc/shadow", "zoe", 1);
-        assert_ne!(hash, before);
+        let (tool, uid) = (format!("t{name}"), nas.disk.text("/etc/passwd").lines().count() + 5000);
+        let hash = use_tools(nas, &["-u", &uid.to_string(), &tool], at);
         nas.world.release("agent");
         let is_whole = killed.is_whole(name, at);
         assert!(is_whole || status != 201, "{at}: it was acknowledged");
+        // The files are renamed behind the commit point only.
+        assert!(is_whole || !at.contains(" rename "), "{at}: it was decided");
         assert_eq!(nas.disk.field("/etc/shadow", "zoe", 1), hash, "{at}");
         for file in &FILES[..4] {
             assert!(nas.disk.line(file, &tool).is_some(), "{at}: {tool} in {file}");
         }
-        let uids: Vec<String> =
-            nas.disk.text("/etc/passwd").lines().map(|line| line.split(':').nth(2).unwrap().to_owned()).collect();
-        let different: std::collections::HashSet<&String> = uids.iter().collect();
-        assert_eq!(uids.len(), different.len(), "{at}: a uid twice");
     });
+}
+
+#[test]
+fn an_account_whose_number_was_taken_before_the_next_start_gives_way_whole() {
+    let killed = Killed::new();
+    let nas = &killed.nas;
+    for number in 1..=5 {
+        let (name, tool, uid) = (format!("u{number}"), format!("t{number}"), 4000 + number);
+        let (end, status) = killed.create(&name, uid, "rename", usize::try_from(number).unwrap());
+        assert_eq!((end, status), (End::Killed, 503));
+        let hash = use_tools(nas, &["-u", &uid.to_string(), &tool], &name);
+        nas.world.release("agent");
+        assert!(!killed.is_whole(&name, &name), "two accounts have one uid");
+        killed.nothing_is_left_over(&name);
+        assert_eq!(nas.disk.field("/etc/passwd", &tool, 2), uid.to_string());
+        assert_eq!(nas.disk.field("/etc/shadow", "zoe", 1), hash);
+        let users = nas.rest.get("/account/users/?limit=0").object(200);
+        let seen: Vec<_> = users.as_array().unwrap().iter().filter(|user| user["bsdusr_uid"] == uid).collect();
+        assert_eq!(seen.len(), 1);
+        assert_eq!((&seen[0]["bsdusr_username"], &seen[0]["bsdusr_email"]), (&json!(tool), &json!("")));
+        nas.rest.create_user(&new_user(&name, uid + 100, "pw"));
+    }
 }

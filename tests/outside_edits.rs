@@ -113,15 +113,12 @@ fn what_an_editor_leaves_in_the_files_is_kept_byte_for_byte() {
     let expected = String::from_utf8_lossy(&bytes).replace("anna:x:3001:3001:Some One:", "anna:x:3001:3001:Anna X:");
     let after = fs::read(&path).unwrap();
     assert_eq!(String::from_utf8_lossy(&after), expected, "only the one line is another");
-    // A new line goes below a last line that has no end.
+    // A new line goes before the first NIS line; the last one has no end and gets none.
     nas.rest.create_user(&new_user("carl", 3003, "pw"));
+    let carl = "carl:x:3003:3003:Some One:/mnt/tank/home/carl:/bin/csh\n";
+    let expected = expected.replacen("+::::::", &format!("{carl}+::::::"), 1);
     let after = fs::read(&path).unwrap();
-    assert!(after.starts_with(&fs::read(&path).unwrap()[..bytes.len() - 20]));
-    assert!(
-        String::from_utf8_lossy(&after).contains("caf\u{fffd}:/nonexistent:/bin/sh\ncarl:x:3003:"),
-        "{}",
-        String::from_utf8_lossy(&after)
-    );
+    assert_eq!(String::from_utf8_lossy(&after), expected);
     assert_eq!(nas.rest.delete(&format!("/account/users/{id}/")).status, 204);
     let left = fs::read(&path).unwrap();
     assert_eq!(after.len() - left.len(), "anna:x:3001:3001:Anna X:/mnt/tank/home/anna:/bin/csh\n".len());

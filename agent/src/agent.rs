@@ -1,8 +1,7 @@
 //! The agent: its parts, and the way from a request to its answer.
 
-use std::collections::HashSet;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use accountd_protocol::agent::{AgentRequest, Answer, Generation, Handle, Operation, Reply};
@@ -16,9 +15,11 @@ use crate::database::entry::passwd;
 use crate::database::{Database, FileKind, View};
 use crate::error::Error;
 use crate::homes::{Homes, Worker};
+use crate::identity::decide::{PasswordAccount, password_account};
 use crate::identity::handles::{Caller, Handles};
 use crate::identity::hash::{HashPool, Verdict};
 use crate::identity::permission::{CallerRole, Permission};
+use crate::reserved::Reserved;
 use crate::revocations::{Revocations, Settled};
 
 /// How long an answer waits for sessions to have ended.
@@ -31,8 +32,7 @@ pub struct Agent {
     pub(crate) homes: Homes,
     pub(crate) worker: Worker,
     pub(crate) hashes: HashPool,
-    /// uids and gids of accounts that are being made.
-    pub(crate) reserved: Mutex<HashSet<u32>>,
+    pub(crate) reserved: Reserved,
     handles: Arc<Handles>,
     revocations: Arc<Revocations>,
     root: PathBuf,
@@ -57,7 +57,7 @@ impl Agent {
             homes,
             worker: Worker::new(&root),
             hashes: HashPool::new(std::thread::available_parallelism().map_or(1, usize::from)),
-            reserved: Mutex::default(),
+            reserved: Reserved::default(),
             handles,
             revocations,
             root,
@@ -132,24 +132,35 @@ impl Agent {
 
     /// Only the superuser has anything to ask for; everybody else is refused like a stranger.
     fn open_handle(&self, user: &str, password: &Secret) -> Result<Handle, Refusal> {
-        let known = {
-            let view = self.database.view();
-            crate::identity::decide::password_account(&view, user, now())
-                .filter(|account| CallerRole::of(account.uid) != CallerRole::None)
-        };
+        let known = self.administrator(user)?;
         let hash = known.as_ref().map(|account| account.hash.as_str()).unwrap_or_default();
         match (self.hashes.verify(password, hash), known) {
-            (Verdict::Right, Some(account)) => {
-                let caller = Caller { account: account.id, uid: account.uid };
-                self.handles.open(caller, Instant::now()).map_err(|_| Error::Handle.into_refusal())
-            }
+            (Verdict::Right, Some(account)) => self.open_handle_of(user, account),
             (Verdict::Right | Verdict::Wrong, _) => Err(Refusal::BadCredentials),
         }
     }
 
+    fn administrator(&self, user: &str) -> Result<Option<PasswordAccount>, Refusal> {
+        let view = self.database.certain_view()?;
+        let account = password_account(&view, user, now());
+        Ok(account.filter(|account| CallerRole::of(account.uid) != CallerRole::None))
+    }
+
+    /// A change of the account while its password was being verified found no handle to make
+    /// void: so it is looked at once more when there is one.
+    fn open_handle_of(&self, user: &str, account: PasswordAccount) -> Result<Handle, Refusal> {
+        let caller = Caller { account: account.id, uid: account.uid };
+        let handle = self.handles.open(caller, Instant::now()).map_err(|_| Error::Handle.into_refusal())?;
+        if self.administrator(user)? == Some(account) {
+            return Ok(handle);
+        }
+        self.handles.forget(caller.account);
+        Err(Refusal::BadCredentials)
+    }
+
     fn operate(&self, handle: &Handle, operation: Operation) -> Reply {
         // Outside changes void handles too; looking at the accounts notices them.
-        drop(self.database.view());
+        drop(self.database.certain_view()?);
         let caller = self.handles.caller(handle, Instant::now()).ok_or(Refusal::StaleHandle)?;
         let Permission::Granted = CallerRole::of(caller.uid).may(&operation) else {
             return Err(Refusal::NotPermitted);
@@ -184,27 +195,6 @@ impl Agent {
             Settled::Yes => {}
             Settled::No => info!("a change is made; ending the sessions takes longer than expected"),
         }
-    }
-
-    /// Keeps a number from being given to two accounts that are made at the same time.
-    pub(crate) fn reserve(&self, choose: impl FnOnce(&HashSet<u32>) -> Option<u32>) -> Option<Reservation<'_>> {
-        let mut reserved = self.reserved.lock().unwrap_or_else(PoisonError::into_inner);
-        let number = choose(&reserved)?;
-        reserved.insert(number);
-        Some(Reservation { agent: self, number })
-    }
-}
-
-/// A reserved number; free again when dropped.
-#[derive(Debug)]
-pub(crate) struct Reservation<'a> {
-    agent: &'a Agent,
-    pub number: u32,
-}
-
-impl Drop for Reservation<'_> {
-    fn drop(&mut self) {
-        self.agent.reserved.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.number);
     }
 }
 

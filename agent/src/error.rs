@@ -19,10 +19,8 @@ pub enum Error {
     Handle,
     #[error("cannot make the home {home}: {source}")]
     Home { home: String, source: crate::homes::BuildError },
-    #[error("cannot write the keys of {user}: {source}")]
-    Keys { user: String, source: crate::homes::WorkError },
-    #[error("cannot set the mode of the home of {user}: {source}")]
-    HomeMode { user: String, source: crate::homes::WorkError },
+    #[error("cannot put the keys in {home} in place: {source}")]
+    Keys { home: String, source: crate::homes::WorkError },
 }
 
 impl Error {
@@ -31,8 +29,7 @@ impl Error {
         tracing::error!(error = %self, "a request failed");
         match self {
             Error::Home { home, .. } => Refusal::Internal(format!("the home {home} can not be made")),
-            Error::Keys { user, .. } => Refusal::Internal(format!("the keys of {user} can not be written")),
-            Error::HomeMode { user, .. } => Refusal::Internal(format!("the mode of the home of {user} can not be set")),
+            Error::Keys { home, .. } => Refusal::Internal(format!("the keys in {home} can not be put in place")),
             Error::Listen { .. } | Error::Root { .. } | Error::Database(_) | Error::Hash(_) | Error::Handle => {
                 Refusal::Internal("internal error".into())
             }

@@ -7,6 +7,7 @@ pub mod database;
 mod error;
 mod homes;
 mod identity;
+mod reserved;
 mod revocations;
 mod samba;
 mod server;
@@ -23,15 +24,22 @@ use tracing::info;
 use crate::agent::Agent;
 use crate::arguments::Arguments;
 use crate::error::Error;
-use crate::homes::{WORKER_ARGUMENT, run_worker};
+use crate::homes::{NO_HOME, WORKER_ARGUMENT, WorkError, run_worker};
 
 /// The whole program: the agent, or one of its own children at work in a home.
 pub fn run() -> ExitCode {
     if std::env::args_os().nth(1).is_some_and(|argument| argument == WORKER_ARGUMENT) {
-        return report(run_worker(std::io::stdin().lock()));
+        return work();
     }
     tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).with_target(false).init();
     report(serve(&Arguments::parse()))
+}
+
+fn work() -> ExitCode {
+    match run_worker(std::io::stdin().lock()) {
+        Err(WorkError::NoHome) => ExitCode::from(NO_HOME),
+        result => report(result),
+    }
 }
 
 fn serve(arguments: &Arguments) -> Result<(), Error> {

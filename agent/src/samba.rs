@@ -27,19 +27,33 @@ impl Flags {
             Flags::Disabled => "[DU         ]",
         }
     }
+
+    /// A flags field of another account kind (`W`, `X`, …) with the letter D put in or taken out.
+    fn in_field(self, field: &str) -> String {
+        let others = field.chars().filter(|letter| letter.is_ascii_uppercase() && *letter != 'D');
+        let disabled = match self {
+            Flags::Enabled => "",
+            Flags::Disabled => "D",
+        };
+        let letters: String = disabled.chars().chain(others).collect();
+        format!("[{letters:<11}]")
+    }
 }
 
-/// The line with another name, uid and flags; hash and time stay. `None` if it is not a line of
-/// seven fields.
-pub fn rewritten(line: &str, name: &str, uid: Uid, flags: Flags) -> Option<String> {
+/// The line with another name and uid; hash and time stay, and so do the flags but for the one
+/// that disables, where `flags` says something of it. `None` if it is not a line of seven fields.
+pub fn rewritten(line: &str, name: &str, uid: Uid, flags: Option<Flags>) -> Option<String> {
     let mut fields: Vec<&str> = line.split(':').collect();
     if fields.len() < 7 {
         return None;
     }
     let uid = uid.to_string();
+    let field = flags.map(|flags| flags.in_field(fields.get(4).copied().unwrap_or_default()));
     *fields.first_mut()? = name;
     *fields.get_mut(1)? = &uid;
-    *fields.get_mut(4)? = flags.field();
+    if let Some(field) = &field {
+        *fields.get_mut(4)? = field;
+    }
     Some(fields.join(":"))
 }
 
@@ -77,9 +91,20 @@ mod tests {
     fn a_rename_keeps_hash_and_time() {
         let old = line("anna", Uid(1111), &Secret::new("test".into()), Flags::Enabled, 0x6543_21AB);
         assert_eq!(
-            rewritten(&old, "berta", Uid(1112), Flags::Disabled).unwrap(),
+            rewritten(&old, "berta", Uid(1112), Some(Flags::Disabled)).unwrap(),
             "berta:1112:XXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXX:0CB6948805F797BF2A82807973B89537:[DU         ]:LCT-654321AB:"
         );
-        assert_eq!(rewritten("garbage", "x", Uid(1), Flags::Enabled), None);
+        assert_eq!(rewritten("garbage", "x", Uid(1), None), None);
+    }
+
+    #[test]
+    fn only_the_flag_that_disables_is_touched_and_only_when_it_is_asked_for() {
+        let machine = format!("pc$:1:{0}:{0}:[WX         ]:LCT-1:", "X".repeat(32));
+        let flags = |flags| rewritten(&machine, "pc$", Uid(1), flags).unwrap().split(':').nth(4).unwrap().to_owned();
+        assert_eq!(flags(None), "[WX         ]");
+        assert_eq!(flags(Some(Flags::Disabled)), "[DWX        ]");
+        let disabled = machine.replace("[WX         ]", "[DU         ]");
+        assert!(rewritten(&disabled, "pc$", Uid(1), None).unwrap().contains(":[DU         ]:"));
+        assert!(rewritten(&disabled, "pc$", Uid(1), Some(Flags::Enabled)).unwrap().contains(":[U          ]:"));
     }
 }

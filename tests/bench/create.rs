@@ -82,15 +82,23 @@ impl Bench {
         };
         let uid = |number: usize| FIRST + number;
         let hash = "$6$saltsaltsaltsalt$hOxG3zXfAZ4hN1lTyJ8nmgFlAUOZ6yhhQ.1jBqd3r1C8mYQ1r7lcp1sDzWDLyJ6W0cN2YkSjv9S6UBUvKxPzX0";
-        append(&world, "samba/smbpasswd", &line(&|number| {
-            format!("n{number}:{}:{}:{:032X}:[U          ]:LCT-65000000:", uid(number), "X".repeat(32), number)
-        }));
+        append(
+            &world,
+            "samba/smbpasswd",
+            &line(&|number| {
+                format!("n{number}:{}:{}:{:032X}:[U          ]:LCT-65000000:", uid(number), "X".repeat(32), number)
+            }),
+        );
         append(&world, "gshadow", &line(&|number| format!("n{number}:!::")));
         append(&world, "group", &line(&|number| format!("n{number}:x:{}:", uid(number))));
         append(&world, "shadow", &line(&|number| format!("n{number}:{hash}:19000:0:99999:7:::")));
-        append(&world, "passwd", &line(&|number| {
-            format!("n{number}:x:{0}:{0}:Number {number}:/mnt/tank/home/n{number}:/bin/sh", uid(number))
-        }));
+        append(
+            &world,
+            "passwd",
+            &line(&|number| {
+                format!("n{number}:x:{0}:{0}:Number {number}:/mnt/tank/home/n{number}:/bin/sh", uid(number))
+            }),
+        );
         Self { world }
     }
 

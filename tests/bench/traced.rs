@@ -18,7 +18,15 @@ pub struct Written {
 /// strace with its log in `log`; what it runs or watches is still to be said.
 pub fn strace(log: &Path) -> Command {
     let mut command = Command::new("strace");
-    command.args(["-f", "-q", "-y", "-e", "trace=write,pwrite64,writev,fsync,fdatasync,copy_file_range", "-e", "signal=none"]);
+    command.args([
+        "-f",
+        "-q",
+        "-y",
+        "-e",
+        "trace=write,pwrite64,writev,fsync,fdatasync,copy_file_range",
+        "-e",
+        "signal=none",
+    ]);
     command.args(["-s", "0", "-o"]).arg(log);
     command
 }

@@ -86,7 +86,8 @@ impl Bench {
             "bsdusr_password_disabled": true, "bsdusr_home": "/mnt/tank", "bsdusr_sshpubkey": public,
         });
         Rest::new(&world.api(), "root", &world.admin_password()).create_user(&request.to_string());
-        let content: Vec<u8> = (0..1u32 << 18).flat_map(|number| number.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
+        let content: Vec<u8> =
+            (0..1u32 << 18).flat_map(|number| number.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
         let mut file = fs::File::create(world.client_file("local")).unwrap();
         (0..BYTES / content.len()).for_each(|_| file.write_all(&content).unwrap());
         let remote = world.root().join("mnt/tank/anna/remote");
@@ -98,7 +99,8 @@ impl Bench {
 
     /// The two in turn, the first one changing.
     fn compare(&self, transfer: Transfer, cipher: &str) -> (Cost, Cost) {
-        let ours = || self.cost(self.world.ssh(), &[self.world.process("ssh"), self.world.process("login")], transfer, cipher);
+        let ours =
+            || self.cost(self.world.ssh(), &[self.world.process("ssh"), self.world.process("login")], transfer, cipher);
         let theirs = || self.cost(self.sshd.address, &[self.sshd.process()], transfer, cipher);
         (ours(), theirs());
         let (mut all_ours, mut all_theirs) = (Vec::new(), Vec::new());

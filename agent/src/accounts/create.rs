@@ -2,18 +2,22 @@
 
 use accountd_protocol::agent::{NewPassword, NewUser, PrimaryGroup, User};
 use accountd_protocol::id::{AccountId, Gid, Uid};
+use accountd_protocol::identity::Identity;
 use accountd_protocol::name::NewGroupName;
 use accountd_protocol::refusal::{Field, Problem, Refusal};
 use accountd_protocol::secret::Secret;
 
 use super::check::{Faults, free_group_name, free_user_name, usable_keys, usable_mode, usable_password};
+use super::in_home::{InHome, Wanted};
 use super::memberships;
+use super::new_home::NewHome;
 use super::show::NO_HASH;
-use crate::agent::{Agent, Reservation, now};
+use crate::agent::{Agent, now};
 use crate::arguments::SharedUid;
 use crate::database::{Action, Draft, FileKind, Line, View};
 use crate::error::Error;
-use crate::homes::{BuildError, HomeKind, Owner, Prepared};
+use crate::homes::{HomeKind, Owner};
+use crate::reserved::Number;
 use crate::samba::{self, Flags};
 
 /// Automatically chosen uids and gids.
@@ -58,29 +62,39 @@ impl Agent {
     pub(crate) fn create_user(&self, request: NewUser) -> Result<User, Refusal> {
         let (plan, numbers) = self.plan(request)?;
         let hashes = self.hashes_of(&plan.request.password)?;
-        let prepared = self.prepare_home(&plan)?;
-        let action = prepared.as_ref().and_then(|prepared| publish_action(&plan, prepared));
-        let existed = prepared.as_ref().is_some_and(Prepared::existed);
-        let (keys, home) = (plan.keys.clone(), plan.request.home.clone());
+        let home = self.prepare_home(&plan)?;
+        let keys = self.keys_in_existing_home(&plan, home.as_ref())?;
+        let action = home.as_ref().and_then(|home| home.action(plan.request.name.as_str()));
         let (id, _) = self.database.change(move |draft| enter(draft, &plan, &hashes, action))?;
-        if let Some(prepared) = prepared {
-            prepared.keep();
+        if let Some(home) = home {
+            home.keep();
         }
         drop(numbers);
-        if existed && !keys.is_empty() {
-            self.write_keys(id, home.as_str(), &keys)?;
-        }
+        keys.map_or(Ok(()), InHome::finish)?;
         self.get_user(id)
     }
 
-    fn plan(&self, request: NewUser) -> Result<(Plan, Vec<Reservation<'_>>), Refusal> {
+    /// A home that was the user's before gets its keys by itself.
+    fn keys_in_existing_home(&self, plan: &Plan, home: Option<&NewHome>) -> Result<Option<InHome<'_>>, Refusal> {
+        if plan.keys.is_empty() || !home.is_some_and(NewHome::existed) {
+            return Ok(None);
+        }
+        let identity = Identity { uid: plan.uid, gid: plan.group.gid(), groups: Vec::new() };
+        let wanted = Wanted { keys: Some(plan.keys.clone()), mode: None };
+        self.begin_in_home(&plan.request.home, identity, wanted).map(Some)
+    }
+
+    fn plan(&self, request: NewUser) -> Result<(Plan, Vec<Number>), Refusal> {
         let view = self.database.view();
         let (mut faults, mut numbers) = (Faults::default(), Vec::new());
         faults.take(Field::UserName, free_user_name(&view, request.name.as_str()));
         let uid = match request.uid {
-            Some(uid) => faults.take(Field::Uid, self.usable_uid(&view, uid).map(|()| uid)),
+            Some(uid) => {
+                numbers.push(self.reserved.hold(uid));
+                faults.take(Field::Uid, self.usable_uid(&view, uid).map(|()| uid))
+            }
             None => {
-                let chosen = self.reserve(|reserved| view.free_uid(ID_RANGE, reserved));
+                let chosen = self.reserved.choose(|held| view.free_uid(ID_RANGE, held));
                 let chosen = faults.take(Field::Uid, chosen.ok_or(Problem::NoneFree));
                 let uid = chosen.as_ref().map(|reservation| reservation.number);
                 numbers.extend(chosen);
@@ -110,12 +124,12 @@ impl Agent {
 
     /// The group of a request: an existing one, or one of the user's own. An existing group with
     /// the user's name is taken unless it gives rights.
-    fn primary_group<'a>(
-        &'a self,
+    fn primary_group(
+        &self,
         view: &View,
         request: &NewUser,
         uid: Option<u32>,
-        numbers: &mut Vec<Reservation<'a>>,
+        numbers: &mut Vec<Number>,
     ) -> Result<PlannedGroup, Problem> {
         match &request.primary_group {
             PrimaryGroup::Existing(id) => {
@@ -138,10 +152,10 @@ impl Agent {
     }
 
     /// The uid where it is free as a gid, else the first free one, which is then held.
-    fn private_gid<'a>(&'a self, view: &View, uid: Option<u32>, numbers: &mut Vec<Reservation<'a>>) -> Option<u32> {
+    fn private_gid(&self, view: &View, uid: Option<u32>, numbers: &mut Vec<Number>) -> Option<u32> {
         let same = uid.filter(|uid| view.names_of_gid(*uid).is_empty() && self.usable_gid(view, *uid).is_ok());
         same.or_else(|| {
-            let chosen = self.reserve(|reserved| view.free_gid(ID_RANGE, reserved))?;
+            let chosen = self.reserved.choose(|held| view.free_gid(ID_RANGE, held))?;
             let gid = chosen.number;
             numbers.push(chosen);
             Some(gid)
@@ -158,38 +172,15 @@ impl Agent {
         }
     }
 
-    fn prepare_home(&self, plan: &Plan) -> Result<Option<Prepared>, Refusal> {
+    fn prepare_home(&self, plan: &Plan) -> Result<Option<NewHome>, Refusal> {
         match plan.home {
             HomeKind::None | HomeKind::RootsOwn => Ok(None),
             HomeKind::Made => {
                 let owner = Owner { uid: plan.uid, gid: plan.group.gid() };
-                self.make_home(plan.request.home.as_str(), owner, plan.mode, &plan.keys).map(Some)
+                self.make_home(&plan.request.home, owner, plan.mode, &plan.keys).map(Some)
             }
         }
     }
-
-    /// Makes a home ready; faults are worded for the home field.
-    pub(super) fn make_home(&self, home: &str, owner: Owner, mode: u32, keys: &str) -> Result<Prepared, Refusal> {
-        let path = accountd_protocol::text::FieldPath::new(home)
-            .map_err(|error| Refusal::invalid(Field::Home, error.into()))?;
-        self.database.remember_home_parent(parent_of(home))?;
-        self.homes.prepare(&path, owner, mode, keys).map_err(|error| match error {
-            BuildError::NotADirectory => Refusal::invalid(Field::Home, Problem::NotADirectory),
-            BuildError::NotOwned => Refusal::invalid(Field::Home, Problem::NotOwned),
-            BuildError::NoSpace => Refusal::NoSpace,
-            BuildError::Io(_) => Error::Home { home: home.to_owned(), source: error }.into_refusal(),
-        })
-    }
-}
-
-pub fn parent_of(home: &str) -> &str {
-    home.rsplit_once('/').map_or("/", |(parent, _)| parent)
-}
-
-fn publish_action(plan: &Plan, prepared: &Prepared) -> Option<Action> {
-    let (hidden, name) = prepared.hidden()?;
-    let parent = parent_of(plan.request.home.as_str()).to_owned();
-    Some(Action::PublishHome { parent, hidden: hidden.to_owned(), name: name.to_owned() })
 }
 
 /// Under the lock: what was free has to be free still; then the lines.
@@ -201,6 +192,7 @@ fn enter(draft: &mut Draft<'_>, plan: &Plan, hashes: &Hashes, action: Option<Act
     let shell = request.shell.as_str();
     let passwd =
         format!("{name}:x:{}:{}:{}:{}:{shell}", plan.uid, plan.group.gid(), request.full_name, request.home.as_str());
+    memberships::forget_namesake(draft, name);
     draft.set_line(FileKind::Passwd, name, Some(line(&passwd)));
     let mark = if request.locked { "!" } else { "" };
     let today = now() / SECONDS_A_DAY;
@@ -243,6 +235,7 @@ fn enter_group(draft: &mut Draft<'_>, plan: &Plan) -> Result<(), Refusal> {
 
 /// The lines and the row of a new group.
 pub fn write_group(draft: &mut Draft<'_>, name: &str, gid: Gid) -> AccountId {
+    draft.set_line(FileKind::Gshadow, name, None);
     draft.set_line(FileKind::Group, name, Some(line(&format!("{name}:x:{gid}:"))));
     if draft.file(FileKind::Gshadow).lines().next().is_some() {
         draft.set_line(FileKind::Gshadow, name, Some(line(&format!("{name}:!::"))));

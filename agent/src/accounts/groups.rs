@@ -19,20 +19,24 @@ impl Agent {
         let view = self.database.view();
         let mut faults = Faults::default();
         faults.take(Field::GroupName, free_group_name(&view, request.name.as_str()));
-        if let Some(gid) = request.gid {
-            faults
-                .take(Field::Gid, self.usable_gid(&view, gid).and_then(|()| unshared(&view, gid, request.shared_gid)));
-        }
+        let held = match request.gid {
+            Some(gid) => {
+                let usable = self.usable_gid(&view, gid).and_then(|()| unshared(&view, gid, request.shared_gid));
+                faults.take(Field::Gid, usable.map(|()| self.reserved.hold(gid)))
+            }
+            None => {
+                let chosen = self.reserved.choose(|held| view.free_gid(ID_RANGE, held));
+                faults.take(Field::Gid, chosen.ok_or(Problem::NoneFree))
+            }
+        };
         drop(view);
         faults.none()?;
+        let gid = held.as_ref().map_or(u32::MAX, |held| held.number);
         let (id, _) = self.database.change(move |draft| {
             let taken = |problem| Refusal::invalid(Field::GroupName, problem);
             free_group_name(draft, request.name.as_str()).map_err(taken)?;
-            let gid = match request.gid {
-                Some(gid) => unshared(draft, gid, request.shared_gid).map(|()| gid),
-                None => draft.first_free_gid(ID_RANGE).ok_or(Problem::NoneFree),
-            };
-            let gid = gid.map_err(|problem| Refusal::invalid(Field::Gid, problem))?;
+            let taken = |problem| Refusal::invalid(Field::Gid, problem);
+            unshared(draft, gid, request.shared_gid).map_err(taken)?;
             Ok(write_group(draft, request.name.as_str(), Gid(gid)))
         })?;
         self.get_group(id)
@@ -47,7 +51,11 @@ impl Agent {
         }
         let shares = view.names_of_gid(row.gid.0).len() > 1;
         if let Some(gid) = change.gid.filter(|gid| *gid != row.gid.0 || shares) {
-            let usable = if row.is_builtin() { Err(Problem::Builtin) } else { self.usable_gid(&view, gid) };
+            let usable = match (gid == row.gid.0, row.is_builtin()) {
+                (true, _) => Ok(()),
+                (false, true) => Err(Problem::Builtin),
+                (false, false) => self.usable_gid(&view, gid),
+            };
             faults.take(Field::Gid, usable.and_then(|()| unshared(&view, gid, change.shared_gid)));
         }
         drop(view);
@@ -103,6 +111,10 @@ fn enter(draft: &mut Draft<'_>, id: AccountId, change: &GroupChange) -> Result<(
         unshared(draft, gid.0, change.shared_gid).map_err(|problem| Refusal::invalid(Field::Gid, problem))?;
     }
     let mut entry = draft.entry(FileKind::Group, &row.name).ok_or(Refusal::NotFound)?;
+    if name != row.name {
+        // What a killed groupdel has left of another group of this name.
+        draft.set_line(FileKind::Gshadow, &name, None);
+    }
     entry.set(group::NAME, &name);
     entry.set(group::GID, &gid.to_string());
     draft.set_line(FileKind::Group, &row.name, Some(entry.line()));
@@ -130,6 +142,9 @@ fn move_primary_users(draft: &mut Draft<'_>, gid: Gid) -> Result<(), Refusal> {
 }
 
 fn repoint(draft: &mut Draft<'_>, from: Gid, to: Gid) {
+    if draft.users_with_primary_gid(from.0) == 0 {
+        return;
+    }
     let entries = draft.file(FileKind::Passwd).entries(FileKind::Passwd);
     let users: Vec<String> = entries
         .filter(|(_, line)| crate::database::entry::ids(line).is_some_and(|(_, gid)| gid == from.0))

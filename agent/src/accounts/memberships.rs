@@ -5,7 +5,7 @@ use accountd_protocol::id::AccountId;
 use accountd_protocol::refusal::Refusal;
 
 use crate::agent::Agent;
-use crate::database::entry::{Entry, group, gshadow};
+use crate::database::entry::{group, gshadow, passwd};
 use crate::database::{Draft, FileKind};
 
 impl Agent {
@@ -14,8 +14,12 @@ impl Agent {
     pub(crate) fn set_memberships(&self, id: AccountId, names: &[String]) -> Result<Vec<Membership>, Refusal> {
         let wanted = {
             let view = self.database.view();
-            let known =
-                |name: &&String| view.group_named(name).is_some_and(|group| !self.is_service_gid(&view, group.gid.0));
+            view.user(id).ok_or(Refusal::NotFound)?;
+            let primary = view.user(id).and_then(|row| view.entry(FileKind::Passwd, &row.name)?.number(passwd::GID));
+            let known = |name: &&String| {
+                let group = view.group_named(name);
+                group.is_some_and(|group| !self.is_service_gid(&view, group.gid.0) && Some(group.gid.0) != primary)
+            };
             let ids = names.iter().filter(known).filter_map(|name| Some(view.group_named(name)?.id));
             let ids: Vec<AccountId> = ids.collect();
             self.known_groups(&view, &ids)
@@ -28,6 +32,14 @@ impl Agent {
         })?;
         self.settle(generation);
         self.memberships(id)
+    }
+}
+
+/// Takes away what others have left of an account of this name: it must not become the new one's.
+pub fn forget_namesake(draft: &mut Draft<'_>, name: &str) {
+    rename(draft, name, None);
+    for kind in [FileKind::Shadow, FileKind::Smbpasswd] {
+        draft.set_line(kind, name, None);
     }
 }
 
@@ -47,8 +59,7 @@ pub fn rename(draft: &mut Draft<'_>, user: &str, new: Option<&str>) {
     for name in draft.groups_of_member(user).to_vec() {
         edit(draft, &name, |members| substitute(members, user, new));
     }
-    let administered: Vec<String> = administered_groups(draft, user);
-    for name in administered {
+    for name in draft.groups_shadowing(user).to_vec() {
         let Some(mut entry) = draft.entry(FileKind::Gshadow, &name) else { continue };
         for field in [gshadow::ADMINISTRATORS, gshadow::MEMBERS] {
             let mut names = entry.names(field);
@@ -64,20 +75,6 @@ fn substitute(names: &mut Vec<String>, old: &str, new: Option<&str>) {
         Some(new) => names.iter_mut().filter(|name| *name == old).for_each(|name| *name = new.to_owned()),
         None => names.retain(|name| name != old),
     }
-}
-
-/// Groups whose gshadow line still names the user: as administrator, or as a member that
-/// group(5) doesn't know.
-fn administered_groups(draft: &Draft<'_>, user: &str) -> Vec<String> {
-    let named = |line: &[u8]| {
-        let entry = Entry::parse(line);
-        [gshadow::ADMINISTRATORS, gshadow::MEMBERS]
-            .into_iter()
-            .any(|field| entry.names(field).iter().any(|n| n == user))
-    };
-    let mentions = |line: &[u8]| line.windows(user.len()).any(|part| part == user.as_bytes());
-    let entries = draft.file(FileKind::Gshadow).entries(FileKind::Gshadow);
-    entries.filter(|(_, line)| mentions(line) && named(line)).map(|(name, _)| name.to_owned()).collect()
 }
 
 /// Changes the member lists of one group in both files. A field that stays as it is keeps its

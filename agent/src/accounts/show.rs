@@ -51,8 +51,8 @@ impl Agent {
     pub(crate) fn memberships(&self, id: AccountId) -> Result<Vec<Membership>, Refusal> {
         let view = self.database.view();
         let row = view.user(id).ok_or(Refusal::NotFound)?;
-        let mut rows: Vec<&GroupRow> =
-            view.groups_of_member(&row.name).iter().filter_map(|name| view.group_named(name)).collect();
+        let gid = view.entry(FileKind::Passwd, &row.name).and_then(|entry| entry.number(passwd::GID)).map(Gid);
+        let mut rows: Vec<&GroupRow> = supplementary(&view, &row.name, gid).collect();
         rows.sort_by(|left, right| (!left.is_builtin(), &left.name).cmp(&(!right.is_builtin(), &right.name)));
         Ok(rows.into_iter().map(|row| Membership { id: row.id, name: row.name.clone() }).collect())
     }
@@ -64,7 +64,7 @@ pub fn show_user(view: &View, row: &UserRow) -> Option<Shown> {
     let gid = Gid(entry.number(passwd::GID)?);
     let field = view.entry(FileKind::Shadow, &row.name).map(|line| line.text(shadow::PASSWORD)).unwrap_or_default();
     let hash = field.trim_start_matches('!');
-    let groups = view.groups_of_member(&row.name).iter().filter_map(|name| Some(view.group_named(name)?.id));
+    let groups = supplementary(view, &row.name, Some(gid)).map(|group| group.id);
     let user = User {
         id: row.id,
         name: row.name.clone(),
@@ -88,6 +88,12 @@ pub fn show_user(view: &View, row: &UserRow) -> Option<Shown> {
     };
     let identity = identity_of(view, &row.name, row.uid, gid);
     Some(Shown { user, identity, home: entry.bytes(passwd::HOME).to_vec() })
+}
+
+/// The groups whose member list names the user, but for the primary one.
+fn supplementary<'a>(view: &'a View, name: &str, primary: Option<Gid>) -> impl Iterator<Item = &'a GroupRow> {
+    let groups = view.groups_of_member(name).iter().filter_map(|name| view.group_named(name));
+    groups.filter(move |group| Some(group.gid) != primary)
 }
 
 /// What a process of the user runs as.

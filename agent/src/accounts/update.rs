@@ -1,24 +1,29 @@
 //! Changes of a user: checked against the account as it is, then one change of the database.
 
-use accountd_protocol::agent::{User, UserChange};
+use accountd_protocol::agent::{NewPassword, User, UserChange};
 use accountd_protocol::id::{AccountId, Gid, Uid};
+use accountd_protocol::identity::Identity;
 use accountd_protocol::name::NewUserName;
 use accountd_protocol::refusal::{Field, Problem, Refusal};
 use accountd_protocol::secret::Secret;
 use accountd_protocol::text::FieldPath;
 
 use super::check::{Faults, free_user_name, usable_keys, usable_mode, usable_password};
-use super::create::{Hashes, line, parent_of};
+use super::create::{Hashes, line};
+use super::in_home::{InHome, Wanted};
 use super::memberships;
+use super::new_home::NewHome;
 use super::show::{NO_HASH, identity_of};
 use crate::agent::{Agent, now};
 use crate::arguments::SharedUid;
 use crate::database::entry::{Entry, passwd, shadow};
 use crate::database::{Action, Draft, FileKind, UserRow, View};
-use crate::error::Error;
-use crate::homes::{HomeKind, Owner, Prepared};
+use crate::homes::{HomeKind, Owner};
 use crate::identity::hash::is_hash;
 use crate::samba::{self, Flags};
+
+/// The mode of a new home when nothing says another.
+const PRIVATE: u32 = 0o700;
 
 /// An update whose every field has been found good; `None` leaves as it is.
 struct Plan {
@@ -38,39 +43,27 @@ struct Current {
     name: String,
     uid: Uid,
     gid: Gid,
-    home: String,
+    /// `None` for a field that is no path.
+    home: Option<FieldPath>,
+    ssh_keys: String,
     builtin: bool,
 }
 
 impl Agent {
     pub(crate) fn update_user(&self, id: AccountId, change: UserChange) -> Result<User, Refusal> {
         let (current, plan) = self.plan_update(id, change)?;
-        let hashes = plan
-            .change
-            .password
-            .as_ref()
-            .map(|password| self.hashes_of(&accountd_protocol::agent::NewPassword::Clear(password.clone())));
+        let hashes = plan.change.password.clone().map(|password| self.hashes_of(&NewPassword::Clear(password)));
         let hashes = hashes.transpose()?;
-        let prepared = self.new_home(&current, &plan)?;
-        let action = prepared.as_ref().zip(plan.home.as_ref()).and_then(|(prepared, (home, _))| {
-            let (hidden, name) = prepared.hidden()?;
-            let parent = parent_of(home.as_str()).to_owned();
-            Some(Action::PublishHome { parent, hidden: hidden.to_owned(), name: name.to_owned() })
-        });
-        let existed = prepared.as_ref().is_none_or(Prepared::existed);
-        let (keys, mode) = (plan.keys.clone(), plan.change.home_mode);
+        let keys = self.keys_of(&plan)?;
+        let home = self.new_home(&current, &plan, keys.as_deref())?;
+        let in_home = self.in_existing_home(&current, &plan, (home.as_ref(), keys))?;
+        let action = home.as_ref().and_then(|home| home.action(&current.name));
         let ((), generation) = self.database.change(move |draft| enter(draft, &plan, hashes.as_ref(), action))?;
-        if let Some(prepared) = prepared {
-            prepared.keep();
+        if let Some(home) = home {
+            home.keep();
         }
+        in_home.map_or(Ok(()), InHome::finish)?;
         self.settle(generation);
-        let user = self.get_user(id)?;
-        if let Some(keys) = keys.filter(|keys| existed && *keys != user.ssh_keys) {
-            self.write_keys(id, &user.home, &keys)?;
-        }
-        if let Some(mode) = mode.filter(|_| existed && !user.builtin) {
-            self.set_home_mode(id, &user.home, mode)?;
-        }
         self.get_user(id)
     }
 
@@ -79,8 +72,9 @@ impl Agent {
     }
 
     fn plan_update(&self, id: AccountId, change: UserChange) -> Result<(Current, Plan), Refusal> {
+        let ssh_keys = self.get_user(id)?.ssh_keys;
         let view = self.database.view();
-        let current = current(&view, id).ok_or(Refusal::NotFound)?;
+        let current = current(&view, id, ssh_keys).ok_or(Refusal::NotFound)?;
         let mut faults = Faults::default();
         let name = change.name.clone().filter(|name| name.as_str() != current.name);
         if let Some(name) = &name {
@@ -94,7 +88,7 @@ impl Agent {
         let gid = change
             .primary_group
             .and_then(|group| faults.take(Field::PrimaryGroup, self.new_primary(&view, &current, group)).flatten());
-        let home = change.home.clone().filter(|home| home.as_str() != current.home).and_then(|home| {
+        let home = change.home.clone().filter(|home| Some(home) != current.home.as_ref()).and_then(|home| {
             let uid = uid.map_or(current.uid, Uid);
             let judged = not_builtin(&current).and_then(|()| self.homes.judge(&home, uid));
             faults.take(Field::Home, judged).map(|kind| (home, kind))
@@ -117,7 +111,9 @@ impl Agent {
         }
         let groups =
             change.groups.as_ref().and_then(|groups| faults.take(Field::Groups, self.known_groups(&view, groups)));
-        let keys = change.ssh_keys.as_ref().and_then(|keys| faults.take(Field::SshKeys, usable_keys(keys)));
+        let new_keys = change.ssh_keys.as_ref().filter(|keys| **keys != current.ssh_keys);
+        let keys = new_keys.and_then(|keys| faults.take(Field::SshKeys, usable_keys(keys)));
+        let keys = keys.filter(|keys| *keys != current.ssh_keys);
         if keys.as_ref().is_some_and(|keys| !keys.is_empty()) {
             faults.take(Field::SshKeys, self.keys_have_a_place(&current, home.as_ref()));
         }
@@ -143,9 +139,10 @@ impl Agent {
     fn keys_have_a_place(&self, current: &Current, new: Option<&(FieldPath, HomeKind)>) -> Result<(), Problem> {
         let kind = match new {
             Some((_, kind)) => Ok(*kind),
-            None => FieldPath::new(current.home.clone())
-                .map_err(Problem::from)
-                .and_then(|home| self.homes.judge(&home, current.uid)),
+            None => match &current.home {
+                Some(home) => self.homes.judge(home, current.uid),
+                None => Err(Problem::HomeNotWritable),
+            },
         };
         match kind {
             Ok(HomeKind::Made | HomeKind::RootsOwn) => Ok(()),
@@ -153,46 +150,63 @@ impl Agent {
         }
     }
 
+    /// The key file as it is to be: as asked for; with a new home, the present one.
+    fn keys_of(&self, plan: &Plan) -> Result<Option<String>, Refusal> {
+        match (&plan.keys, &plan.home) {
+            (Some(keys), _) => Ok(Some(keys.clone())),
+            (None, Some((_, HomeKind::Made))) => self.get_user(plan.id).map(|user| Some(user.ssh_keys)),
+            (None, Some((_, HomeKind::None | HomeKind::RootsOwn)) | None) => Ok(None),
+        }
+    }
+
     /// The new home is made like a first one and gets the keys; the old one stays as it is.
-    fn new_home(&self, current: &Current, plan: &Plan) -> Result<Option<Prepared>, Refusal> {
+    fn new_home(&self, current: &Current, plan: &Plan, keys: Option<&str>) -> Result<Option<NewHome>, Refusal> {
         let Some((home, HomeKind::Made)) = &plan.home else { return Ok(None) };
-        let owner = Owner { uid: plan.uid.map_or(current.uid, Uid), gid: plan.gid.unwrap_or(current.gid) };
-        let keys = match &plan.keys {
-            Some(keys) => keys.clone(),
-            None => self.get_user(plan.id)?.ssh_keys,
-        };
-        self.make_home(home.as_str(), owner, plan.change.home_mode.unwrap_or(0o755), &keys).map(Some)
+        let owner = plan.owner(current);
+        let old_mode = || self.homes.mode_of(current.home.as_ref()?).ok().flatten();
+        let mode = plan.change.home_mode.or_else(old_mode).unwrap_or(PRIVATE);
+        self.make_home(home, owner, mode, keys.unwrap_or_default()).map(Some)
     }
 
-    /// Replaces the key file in a home that is there, as its user.
-    pub(super) fn write_keys(&self, id: AccountId, home: &str, keys: &str) -> Result<(), Refusal> {
-        let (name, identity) = self.identity(id)?;
-        let written = self.worker.write_keys(&identity, std::path::Path::new(home), keys);
-        written.map_err(|source| Error::Keys { user: name, source }.into_refusal())
-    }
-
-    fn set_home_mode(&self, id: AccountId, home: &str, mode: u32) -> Result<(), Refusal> {
-        let (name, identity) = self.identity(id)?;
-        let set = self.worker.set_mode(&identity, std::path::Path::new(home), mode);
-        set.map_err(|source| Error::HomeMode { user: name, source }.into_refusal())
-    }
-
-    fn identity(&self, id: AccountId) -> Result<(String, accountd_protocol::identity::Identity), Refusal> {
-        let view = self.database.view();
-        let current = current(&view, id).ok_or(Refusal::NotFound)?;
-        let identity = identity_of(&view, &current.name, current.uid, current.gid);
-        Ok((current.name, identity))
+    /// Keys and mode in a home that is there: the present one, or one that the user had before.
+    fn in_existing_home(
+        &self,
+        current: &Current,
+        plan: &Plan,
+        (new, keys): (Option<&NewHome>, Option<String>),
+    ) -> Result<Option<InHome<'_>>, Refusal> {
+        let mode = plan.change.home_mode.filter(|_| !current.builtin);
+        let wanted = Wanted { keys, mode };
+        match (&plan.home, new, &current.home) {
+            (Some((home, _)), Some(new), _) if new.existed() => {
+                let Owner { uid, gid } = plan.owner(current);
+                self.begin_in_home(home, Identity { uid, gid, groups: Vec::new() }, wanted).map(Some)
+            }
+            (Some(_), ..) | (None, _, None) => Ok(None),
+            (None, _, Some(home)) => {
+                let identity = identity_of(&self.database.view(), &current.name, current.uid, current.gid);
+                self.begin_in_home(home, identity, wanted).map(Some)
+            }
+        }
     }
 }
 
-fn current(view: &View, id: AccountId) -> Option<Current> {
+impl Plan {
+    /// Whose the home is when the change is made.
+    fn owner(&self, current: &Current) -> Owner {
+        Owner { uid: self.uid.map_or(current.uid, Uid), gid: self.gid.unwrap_or(current.gid) }
+    }
+}
+
+fn current(view: &View, id: AccountId, ssh_keys: String) -> Option<Current> {
     let row = view.user(id)?;
     let entry = view.entry(FileKind::Passwd, &row.name)?;
     Some(Current {
         name: row.name.clone(),
         uid: row.uid,
         gid: Gid(entry.number(passwd::GID)?),
-        home: entry.text(passwd::HOME),
+        home: FieldPath::new(entry.text(passwd::HOME)).ok(),
+        ssh_keys,
         builtin: row.is_builtin(),
     })
 }
@@ -225,6 +239,9 @@ fn enter(draft: &mut Draft<'_>, plan: &Plan, hashes: Option<&Hashes>, action: Op
         return Err(Refusal::invalid(Field::Uid, Problem::Duplicate(owner.clone())));
     }
     let uid = plan.uid.map_or(row.uid, Uid);
+    if name != old {
+        memberships::forget_namesake(draft, name);
+    }
     edit_passwd(draft, plan, &old, name)?;
     let (kept_hash, flags) = edit_shadow(draft, plan, &row, name, hashes);
     edit_samba(draft, &old, (name, uid), hashes.and_then(|hashes| hashes.clear.as_ref()), flags);
@@ -262,18 +279,22 @@ fn edit_passwd(draft: &mut Draft<'_>, plan: &Plan, old: &str, name: &str) -> Res
         entry.set(passwd::SHELL, shell.as_str());
     }
     draft.set_line(FileKind::Passwd, old, Some(entry.line()));
+    if name != old {
+        // Further lines of the old name would come to life as another account.
+        draft.set_line(FileKind::Passwd, old, None);
+    }
     Ok(())
 }
 
-/// Edits the shadow line and says which hash is kept for later and whether Samba lets the
-/// account in. A password field without a hash is `*`, so that unlocking never leaves an empty one.
+/// Edits the shadow line and says which hash is kept for later and, where something of it has
+/// changed, whether Samba lets the account in. A password field without a hash is `*`, so that unlocking never leaves an empty one.
 fn edit_shadow(
     draft: &mut Draft<'_>,
     plan: &Plan,
     row: &UserRow,
     name: &str,
     hashes: Option<&Hashes>,
-) -> (Option<String>, Flags) {
+) -> (Option<String>, Option<Flags>) {
     let today = (now() / 86_400).to_string();
     let new_line = || Entry::parse(format!("{}:{NO_HASH}:{today}:0:99999:7:::", row.name).as_bytes());
     let mut entry = draft.entry(FileKind::Shadow, &row.name).unwrap_or_else(new_line);
@@ -281,8 +302,10 @@ fn edit_shadow(
     let locked = plan.change.locked.unwrap_or(field.starts_with('!'));
     let present = field.trim_start_matches('!');
     let present = if is_hash(present) { Some(present.to_owned()) } else { None };
-    let (hash, kept) = match (hashes, plan.change.password_disabled) {
-        (Some(new), _) => (Some(new.unix.clone()), None),
+    let (hash, kept) = match (hashes.map(|new| new.unix.clone()), plan.change.password_disabled) {
+        // A new password does not lift that passwords are disabled; it waits for that.
+        (Some(new), None) if present.is_none() && !row.is_builtin() => (None, Some(new)),
+        (Some(new), _) => (Some(new), None),
         (None, Some(true)) => (None, present.or(row.kept_hash.clone())),
         (None, Some(false)) => (present.or(row.kept_hash.clone()), None),
         (None, None) => (present, row.kept_hash.clone()),
@@ -300,13 +323,19 @@ fn edit_shadow(
         draft.set_line(FileKind::Shadow, &row.name, Some(entry.line()));
     }
     let flags = if locked || hash.is_none() { Flags::Disabled } else { Flags::Enabled };
-    (kept, flags)
+    (kept, touched.then_some(flags))
 }
 
 /// A new password makes a new line; otherwise the line follows name, uid and lock.
-fn edit_samba(draft: &mut Draft<'_>, old: &str, (name, uid): (&str, Uid), clear: Option<&Secret>, flags: Flags) {
+fn edit_samba(
+    draft: &mut Draft<'_>,
+    old: &str,
+    (name, uid): (&str, Uid),
+    clear: Option<&Secret>,
+    flags: Option<Flags>,
+) {
     let new = match clear {
-        Some(clear) => Some(samba::line(name, uid, clear, flags, now())),
+        Some(clear) => Some(samba::line(name, uid, clear, flags.unwrap_or(Flags::Enabled), now())),
         None => draft
             .line(FileKind::Smbpasswd, old)
             .and_then(|present| samba::rewritten(&String::from_utf8_lossy(present), name, uid, flags)),

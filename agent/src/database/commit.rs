@@ -1,15 +1,15 @@
-//! One commit: new files beside the old ones, the commit point, the renames, the actions.
-//! And the same from the journal, after a crash.
+//! One commit: new files beside the old ones, the commit point, the renames, the actions. After
+//! a crash `recovery` does the rest.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::time::Duration;
 
-use tracing::{error, info, warn};
+use tracing::error;
 
 use super::disk::{Disk, Fingerprint, Fingerprints};
 use super::error::DatabaseError;
-use super::file::{FileKind, Line, LineFile};
+use super::file::FileKind;
 use super::home;
 use super::journal::{Action, FileDigest, Journal, JournalFile, LineEdit, digest};
 use super::state::State;
@@ -61,7 +61,7 @@ impl Place<'_> {
             Ok((written, journal))
         });
         let (written, journal) = result.inspect_err(|_| kinds.iter().for_each(|kind| self.disk.discard(*kind)))?;
-        self.finish(&journal);
+        self.finish(view, &journal);
         digests.extend(journal.files.into_iter().map(|file| (file.kind, file.after)));
         Ok(self.fingerprints_after(view, &written))
     }
@@ -116,78 +116,36 @@ impl Place<'_> {
     }
 
     /// Everything behind the commit point. Tried until it works.
-    fn finish(&mut self, journal: &Journal) {
-        let kinds: Vec<FileKind> = journal.files.iter().map(|file| file.kind).collect();
-        for kind in &kinds {
-            until_done(|| self.disk.replace(*kind).map_err(|source| DatabaseError::Replace { kind: *kind, source }));
+    fn finish(&mut self, view: &View, journal: &Journal) {
+        for file in &journal.files {
+            until_done(|| self.place(view, file));
         }
+        let kinds: Vec<FileKind> = journal.files.iter().map(|file| file.kind).collect();
         until_done(|| self.disk.sync_directories(&kinds).map_err(DatabaseError::Sync));
-        self.act(journal);
+        self.act(&journal.actions);
     }
 
-    fn act(&mut self, journal: &Journal) {
-        for action in &journal.actions {
+    /// Puts the new file in place. An editor that takes no lock may have written the old one
+    /// since it was last looked at: then its lines are kept, and ours are made in its file.
+    fn place(&self, view: &View, file: &JournalFile) -> Result<(), DatabaseError> {
+        let kind = file.kind;
+        let read = |source| DatabaseError::Read { kind, source };
+        if self.disk.fingerprint(kind).map_err(read)? != view.fingerprints[kind as usize] {
+            return self.recover_file(file);
+        }
+        self.disk.replace(kind).map_err(|source| DatabaseError::Replace { kind, source })
+    }
+
+    /// Does what comes after the files, then forgets the journal.
+    pub(super) fn act(&mut self, actions: &[Action]) {
+        for action in actions {
             match action {
-                Action::PublishHome { parent, hidden, name } => {
+                Action::PublishHome { parent, hidden, name, .. } => {
                     until_done(|| home::publish(self.root, parent, hidden, name));
                 }
             }
         }
         until_done(|| Ok(self.state.clear_journal()?));
-    }
-
-    /// Completes what a crash has interrupted. The lock is held.
-    pub fn recover(&mut self) -> Result<(), DatabaseError> {
-        let Some(journal) = self.state.journal()? else { return Ok(()) };
-        info!("completing a change that was interrupted");
-        for file in &journal.files {
-            self.recover_file(file)?;
-        }
-        let kinds: Vec<FileKind> = journal.files.iter().map(|file| file.kind).collect();
-        self.disk.sync_directories(&kinds).map_err(DatabaseError::Sync)?;
-        self.act(&journal);
-        Ok(())
-    }
-
-    fn recover_file(&self, record: &JournalFile) -> Result<(), DatabaseError> {
-        let kind = record.kind;
-        let content = self.disk.read(kind)?.unwrap_or_default();
-        if digest(&content) == record.after {
-            return Ok(());
-        }
-        let mut file = LineFile::parse(kind, &content);
-        for edit in &record.edits {
-            reapply(kind, &mut file, edit);
-        }
-        let mended = file.print();
-        if mended != content {
-            let written = self.disk.write_beside(kind, &mended);
-            written.map_err(|source| DatabaseError::Write { kind, source })?;
-            self.disk.replace(kind).map_err(|source| DatabaseError::Replace { kind, source })?;
-        }
-        Ok(())
-    }
-}
-
-/// Makes one edit of the journal unless it is made already. Where somebody else has changed the
-/// very line since, theirs stays.
-fn reapply(kind: FileKind, file: &mut LineFile, edit: &LineEdit) {
-    let stands = |name: Option<&str>| name.and_then(|name| file.find(name)).map(|line| line.to_vec());
-    let (old, new) = (stands(edit.old_name(kind)), stands(edit.new_name(kind)));
-    let done = match &edit.new {
-        Some(line) => new.as_ref() == Some(line),
-        None => old.is_none(),
-    };
-    if done {
-        return;
-    }
-    if old != edit.old || (edit.old_name(kind) != edit.new_name(kind) && new.is_some()) {
-        let name = edit.new_name(kind).or(edit.old_name(kind)).unwrap_or_default();
-        return warn!(?kind, name, "a line was changed by another program since; it stays as it is");
-    }
-    let name = edit.old_name(kind).or(edit.new_name(kind)).unwrap_or_default().to_owned();
-    if let Some(slot) = file.edit(&name, edit.new.as_deref().map(Line::from)) {
-        file.apply(kind, &slot);
     }
 }
 
@@ -212,54 +170,21 @@ fn changed_kinds(edits: &[Edit]) -> Vec<FileKind> {
 /// The edits of one file as they are in sum: a slot that was changed several times counts once.
 fn line_edits(kind: FileKind, edits: &[Edit]) -> Vec<LineEdit> {
     let mut sum: Vec<LineEdit> = Vec::new();
+    let mut by_slot: HashMap<usize, usize> = HashMap::new();
     for edit in edits {
         let slot = match edit {
             Edit::Line { kind: of, slot } if *of == kind => slot,
             Edit::Line { .. } | Edit::User { .. } | Edit::Group { .. } => continue,
         };
         let (old, new) = (slot.before().map(|line| line.to_vec()), slot.after().map(|line| line.to_vec()));
-        match sum.iter_mut().rev().find(|earlier| old.is_some() && earlier.new == old) {
+        match by_slot.get(&slot.number()).and_then(|place| sum.get_mut(*place)) {
             Some(earlier) => earlier.new = new,
-            None => sum.push(LineEdit { old, new }),
+            None => {
+                by_slot.insert(slot.number(), sum.len());
+                sum.push(LineEdit { old, new });
+            }
         }
     }
     sum.retain(|edit| edit.old != edit.new);
     sum
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn edit(old: Option<&str>, new: Option<&str>) -> LineEdit {
-        LineEdit { old: old.map(|line| line.as_bytes().to_vec()), new: new.map(|line| line.as_bytes().to_vec()) }
-    }
-
-    fn after(content: &str, edit: &LineEdit) -> String {
-        let mut file = LineFile::parse(FileKind::Group, content.as_bytes());
-        reapply(FileKind::Group, &mut file, edit);
-        String::from_utf8(file.print()).unwrap()
-    }
-
-    #[test]
-    fn an_edit_is_made_once_and_only_once() {
-        let add = edit(None, Some("b:x:2:"));
-        assert_eq!(after("a:x:1:\n", &add), "a:x:1:\nb:x:2:\n");
-        assert_eq!(after("a:x:1:\nb:x:2:\n", &add), "a:x:1:\nb:x:2:\n");
-        let remove = edit(Some("a:x:1:"), None);
-        assert_eq!(after("a:x:1:\nc:x:3:\n", &remove), "c:x:3:\n");
-        assert_eq!(after("c:x:3:\n", &remove), "c:x:3:\n");
-        let rename = edit(Some("a:x:1:"), Some("z:x:1:"));
-        assert_eq!(after("a:x:1:\n", &rename), "z:x:1:\n");
-        assert_eq!(after("z:x:1:\n", &rename), "z:x:1:\n");
-    }
-
-    #[test]
-    fn a_line_that_somebody_else_changed_stays_theirs() {
-        assert_eq!(after("a:x:1:u\n", &edit(Some("a:x:1:"), Some("a:x:1:v"))), "a:x:1:u\n");
-        assert_eq!(after("a:x:1:u\n", &edit(Some("a:x:1:"), None)), "a:x:1:u\n");
-        assert_eq!(after("b:x:9:\n", &edit(None, Some("b:x:2:"))), "b:x:9:\n");
-        assert_eq!(after("a:x:1:\nz:x:7:\n", &edit(Some("a:x:1:"), Some("z:x:1:"))), "a:x:1:\nz:x:7:\n");
-        assert_eq!(after("", &edit(Some("a:x:1:"), Some("z:x:1:"))), "");
-    }
 }

@@ -1,7 +1,6 @@
 //! What a change may do to the accounts while the writer holds the lock.
 
-use std::collections::HashSet;
-use std::ops::{Deref, RangeInclusive};
+use std::ops::Deref;
 
 use accountd_protocol::id::{AccountId, Gid, Uid};
 use accountd_protocol::refusal::Refusal;
@@ -137,14 +136,6 @@ impl<'a> Draft<'a> {
     /// What is done when the files are in place, also after a crash.
     pub fn after_commit(&mut self, action: Action) {
         self.batch.actions.push(action);
-    }
-
-    pub fn first_free_uid(&self, range: RangeInclusive<u32>) -> Option<u32> {
-        self.view.free_uid(range, &HashSet::new())
-    }
-
-    pub fn first_free_gid(&self, range: RangeInclusive<u32>) -> Option<u32> {
-        self.view.free_gid(range, &HashSet::new())
     }
 
     fn edit(&mut self, edit: Edit) {

@@ -14,6 +14,7 @@ pub struct Entry {
 /// Field numbers of passwd(5).
 pub mod passwd {
     pub const NAME: usize = 0;
+    pub const PASSWORD: usize = 1;
     pub const UID: usize = 2;
     pub const GID: usize = 3;
     pub const GECOS: usize = 4;
@@ -66,16 +67,24 @@ impl Entry {
 
     /// A field as a decimal number; `None` when it is empty or anything else.
     pub fn number<T: std::str::FromStr>(&self, field: usize) -> Option<T> {
-        let text = std::str::from_utf8(self.bytes(field)).ok()?;
-        text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
+        decimal(self.bytes(field))
+    }
+
+    /// How many fields there are.
+    pub fn length(&self) -> usize {
+        self.fields.len()
     }
 
     pub fn set(&mut self, field: usize, value: &str) {
+        self.set_bytes(field, value.as_bytes());
+    }
+
+    pub fn set_bytes(&mut self, field: usize, value: &[u8]) {
         if self.fields.len() <= field {
             self.fields.resize(field + 1, Vec::new());
         }
         if let Some(place) = self.fields.get_mut(field) {
-            *place = value.as_bytes().to_vec();
+            *place = value.to_vec();
         }
     }
 
@@ -94,11 +103,17 @@ impl Entry {
 /// uid and gid of a passwd(5) line; `None` when one of them is not a number.
 pub fn ids(line: &[u8]) -> Option<(u32, u32)> {
     let mut fields = line.split(|byte| *byte == b':').skip(2);
-    let mut number = || {
-        let text = std::str::from_utf8(fields.next()?).ok()?;
-        text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
-    };
-    Some((number()?, number()?))
+    Some((decimal(fields.next()?)?, decimal(fields.next()?)?))
+}
+
+/// uid of a passwd(5) line or gid of a group(5) line, without looking at the fields behind it.
+pub fn number_of(line: &[u8]) -> Option<u32> {
+    decimal(line.split(|byte| *byte == b':').nth(2)?)
+}
+
+fn decimal<T: std::str::FromStr>(field: &[u8]) -> Option<T> {
+    let text = std::str::from_utf8(field).ok()?;
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
 }
 
 /// gid and members of a group(5) line; `None` when the gid is not a number.

@@ -44,10 +44,10 @@ impl FileKind {
         }
     }
 
-    /// The fewest colon-separated fields of a line that programs take for an entry.
+    /// The fewest colon-separated fields of a line that glibc and Samba take for an entry.
     fn fields(self) -> usize {
         match self {
-            FileKind::Passwd => 7,
+            FileKind::Passwd => 4,
             FileKind::Shadow => 2,
             FileKind::Group => 3,
             FileKind::Gshadow => 4,
@@ -101,6 +101,13 @@ pub enum SlotEdit {
 }
 
 impl SlotEdit {
+    /// Which slot is changed.
+    pub fn number(&self) -> usize {
+        match self {
+            SlotEdit::Replace { slot, .. } | SlotEdit::Insert { slot, .. } => *slot,
+        }
+    }
+
     pub fn before(&self) -> Option<&Line> {
         match self {
             SlotEdit::Replace { old, .. } => old.as_ref(),

@@ -1,11 +1,12 @@
 //! The last step of a new home: from its hidden name to its own (renameat2(2)).
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, RenameFlags, open, renameat2};
-use nix::sys::stat::Mode;
+use nix::fcntl::{AtFlags, OFlag, RenameFlags, open, renameat, renameat2};
+use nix::sys::stat::{Mode, fstatat};
 use tracing::warn;
 
 use super::error::DatabaseError;
@@ -25,13 +26,31 @@ pub fn publish(root: &Path, parent: &str, hidden: &str, name: &str) -> Result<()
         }
         opened => opened.map_err(failed)?,
     };
-    match renameat2(&parent_directory, hidden, &parent_directory, name, RenameFlags::RENAME_NOREPLACE) {
-        Ok(()) => nix::unistd::fsync(&parent_directory).map_err(failed),
-        Err(Errno::ENOENT) => Ok(()),
+    match rename_to_free(&parent_directory, hidden, name) {
+        Ok(()) | Err(Errno::ENOENT) => {}
         Err(Errno::EEXIST) => {
-            warn!(parent, name, "another directory has taken the place of a new home; it is used as it is");
-            Ok(())
+            warn!(parent, name, "another directory has taken the place of a new home; it is used as it is")
         }
-        Err(error) => Err(failed(error)),
+        // Tried again until it works; nothing else can be wrong with a rename in one directory.
+        Err(error @ (Errno::EIO | Errno::ENOSPC | Errno::EDQUOT | Errno::EINTR | Errno::ENOMEM)) => {
+            return Err(failed(error));
+        }
+        Err(error) => warn!(parent, name, %error, "a new home can not get its name; the account has no home"),
+    }
+    // Also when a try before a crash has renamed it: that may not be on disk yet.
+    nix::unistd::fsync(&parent_directory).map_err(failed)
+}
+
+/// Renames within a directory of root's, never over what is there. Not every file system knows
+/// RENAME_NOREPLACE (ZFS before 2.2, NFS); there the name is looked at first.
+fn rename_to_free(directory: &OwnedFd, from: &str, to: &str) -> nix::Result<()> {
+    match renameat2(directory, from, directory, to, RenameFlags::RENAME_NOREPLACE) {
+        Err(Errno::EINVAL | Errno::ENOSYS) => {}
+        result => return result,
+    }
+    match fstatat(directory, to, AtFlags::AT_SYMLINK_NOFOLLOW) {
+        Ok(_) => Err(Errno::EEXIST),
+        Err(Errno::ENOENT) => renameat(directory, from, directory, to),
+        Err(error) => Err(error),
     }
 }

@@ -53,8 +53,8 @@ impl LineEdit {
 #[serde(rename_all = "snake_case")]
 pub enum Action {
     /// Renames a directory that stands ready under a hidden name beside its place. `parent` is a
-    /// path below the root directory.
-    PublishHome { parent: String, hidden: String, name: String },
+    /// path below the root directory, `account` the user whose home it is.
+    PublishHome { account: String, parent: String, hidden: String, name: String },
 }
 
 /// Lines as text where they are UTF-8, else as numbers: a group of 20,000 members has a long one.

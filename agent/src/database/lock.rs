@@ -9,7 +9,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
@@ -19,6 +19,8 @@ pub const DEADLINE: Duration = Duration::from_secs(15);
 /// How long a `.lock` file of another program is waited for with `.pwd.lock` held.
 const LINK_PATIENCE: Duration = Duration::from_secs(1);
 const POLL: Duration = Duration::from_millis(2);
+/// What times of files, boot and processes may differ by without meaning anything.
+const CLOCK_SLACK: Duration = Duration::from_secs(2);
 const LOCKED: [&str; 4] = ["passwd", "group", "gshadow", "shadow"];
 
 #[derive(Debug, thiserror::Error)]
@@ -119,7 +121,7 @@ fn link_until(own: &Path, lock: &Path, end: Instant) -> Result<Link, LockError> 
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(source) => return Err(LockError::Io { path: lock.to_owned(), source }),
         }
-        if holder_is_gone(lock) {
+        if is_left_over(lock) {
             let _ = fs::remove_file(lock);
         } else if Instant::now() >= end {
             return Err(LockError::Busy);
@@ -129,9 +131,15 @@ fn link_until(own: &Path, lock: &Path, end: Instant) -> Result<Link, LockError> 
     }
 }
 
-/// Whether the process that a `.lock` file names has ended. A file that names none counts as
-/// held: shadow-utils thinks so too.
-fn holder_is_gone(lock: &Path) -> bool {
+/// Whether a `.lock` file was left behind: by a machine that has lost its power since, or by a
+/// process that has ended. With `.pwd.lock` held nobody who takes that is in the way. A file of
+/// this boot that names no process counts as held: shadow-utils thinks so too.
+fn is_left_over(lock: &Path) -> bool {
+    let Ok(made) = fs::symlink_metadata(lock).and_then(|status| status.modified()) else { return false };
+    // Its content may not have reached the disk, and its number means nothing any more.
+    if made + CLOCK_SLACK < boot_time() {
+        return true;
+    }
     let Ok(content) = fs::read(lock) else { return false };
     let digits = content.split(|byte| *byte == 0).next().unwrap_or_default();
     let number = std::str::from_utf8(digits).ok().and_then(|text| text.trim().parse::<i32>().ok());
@@ -139,6 +147,23 @@ fn holder_is_gone(lock: &Path) -> bool {
     let ours = u32::try_from(number).is_ok_and(|number| number == std::process::id());
     // A link of our own number is left over: this process takes the lock in one thread at a time.
     ours || nix::sys::signal::kill(nix::unistd::Pid::from_raw(number), None) == Err(Errno::ESRCH)
+        || start_of(number).is_some_and(|start| made + CLOCK_SLACK < start)
+}
+
+/// When this machine was started (proc_stat(5)); long ago where that can't be read.
+fn boot_time() -> SystemTime {
+    let stat = fs::read_to_string("/proc/stat").unwrap_or_default();
+    let seconds = stat.lines().find_map(|line| line.strip_prefix("btime ")?.trim().parse().ok());
+    UNIX_EPOCH + Duration::from_secs(seconds.unwrap_or_default())
+}
+
+/// When a process was started (proc_pid_stat(5), field 22): a number may have been given out again.
+fn start_of(process: i32) -> Option<SystemTime> {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    // Behind the name, which ends with the last parenthesis, comes the third field.
+    let ticks: u64 = stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()?;
+    let a_second = nix::unistd::sysconf(nix::unistd::SysconfVar::CLK_TCK).ok()??;
+    Some(boot_time() + Duration::from_secs(ticks / u64::try_from(a_second).ok()?.max(1)))
 }
 
 #[cfg(test)]
@@ -178,5 +203,26 @@ mod tests {
             assert_eq!(fs::read_to_string(&lock).unwrap(), content);
             fs::remove_file(&lock).unwrap();
         }
+    }
+
+    #[test]
+    fn what_a_power_cut_or_a_number_given_out_again_has_left_is_taken_over() {
+        let etc = tempfile::tempdir().unwrap();
+        let lock = etc.path().join("shadow.lock");
+        for (content, made) in [("", UNIX_EPOCH), ("1\0", UNIX_EPOCH), ("1\0", boot_time() - Duration::from_secs(60))] {
+            fs::write(&lock, content).unwrap();
+            File::options().write(true).open(&lock).unwrap().set_modified(made).unwrap();
+            drop(PasswordLock::wait(etc.path(), Duration::ZERO).unwrap());
+            assert!(!lock.exists());
+        }
+        // A process that is younger than the lock with its number.
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        fs::write(&lock, format!("{}\0", child.id())).unwrap();
+        assert!(!is_left_over(&lock));
+        let before = start_of(i32::try_from(child.id()).unwrap()).unwrap() - Duration::from_secs(10);
+        File::options().write(true).open(&lock).unwrap().set_modified(before).unwrap();
+        assert!(is_left_over(&lock));
+        child.kill().unwrap();
+        child.wait().unwrap();
     }
 }

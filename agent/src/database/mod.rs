@@ -17,6 +17,7 @@ mod lock;
 mod matching;
 mod names;
 mod reading;
+mod recovery;
 mod revoked;
 mod row;
 mod state;
@@ -30,7 +31,7 @@ mod tests;
 use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -56,6 +57,9 @@ use self::writer::{Change, Job, Writer};
 
 /// A reader does not wait longer than this for the files to be read again.
 const READ_DEADLINE: Duration = Duration::from_secs(3);
+
+/// A decision waits longer: another change may be waiting for the lock before it.
+const CERTAIN_DEADLINE: Duration = Duration::from_secs(20);
 
 /// The open database. Dropping it ends the writer.
 #[derive(Debug)]
@@ -98,23 +102,34 @@ impl Database {
         crate::homes::sweep(root, &home_parents);
         let (jobs, waiting) = channel();
         let named = std::thread::Builder::new().name("writer".into());
-        named.spawn(move || writer.run(&waiting)).map_err(DatabaseError::Watch)?;
+        named.spawn(move || run_or_abort(writer, &waiting)).map_err(DatabaseError::Watch)?;
         let watch = watch::start(&disk, public.clone(), jobs.clone())?;
         Ok(Self { public, jobs, disk, home_parents: Mutex::new(home_parents.into_iter().collect()), _watch: watch })
     }
 
-    /// The accounts as they are now, with what other programs have changed. What was got here
-    /// stays as it is; ask again to see later changes.
+    /// The accounts as they are now, with what other programs have changed. Where that can't be
+    /// read in time, as they were: for showing, not for deciding.
     pub fn view(&self) -> Arc<View> {
-        if self.public.is_stale(&self.disk) {
-            let (answer, answered) = channel();
-            if self.jobs.send(Job::Refresh(answer)).is_ok()
-                && !matches!(answered.recv_timeout(READ_DEADLINE), Ok(Ok(())))
-            {
-                tracing::warn!("the account files have changed and can not be read now");
-            }
+        if self.read_again(READ_DEADLINE).is_err() {
+            tracing::warn!("the account files have changed and can not be read now");
         }
         self.public.get()
+    }
+
+    /// The accounts as they are now, or a refusal: what decides who may do what. What was got
+    /// here stays as it is; ask again to see later changes.
+    pub fn certain_view(&self) -> Result<Arc<View>, Refusal> {
+        self.read_again(CERTAIN_DEADLINE)?;
+        Ok(self.public.get())
+    }
+
+    fn read_again(&self, deadline: Duration) -> Result<(), Refusal> {
+        if !self.public.is_stale(&self.disk) {
+            return Ok(());
+        }
+        let (answer, answered) = channel();
+        self.jobs.send(Job::Refresh(answer)).map_err(|_| DatabaseError::WriterGone.into_refusal())?;
+        answered.recv_timeout(deadline).unwrap_or(Err(Refusal::Busy))
     }
 
     /// Makes one change. What `change` refuses, or what can't be written, changes nothing. On
@@ -144,6 +159,14 @@ impl Database {
         answered.recv().map_err(|_| gone())??;
         self.home_parents.lock().unwrap_or_else(PoisonError::into_inner).insert(parent.to_owned());
         Ok(())
+    }
+}
+
+/// Without its writer the agent would answer with what was true once: rather it is started again.
+fn run_or_abort(writer: Writer, jobs: &Receiver<Job>) {
+    if catch_unwind(AssertUnwindSafe(|| writer.run(jobs))).is_err() {
+        tracing::error!("the writer of the accounts has failed");
+        std::process::abort();
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use accountd_protocol::id::{AccountId, Gid, Uid};
 
 use super::copies::Step;
-use super::disk::Fingerprints;
+use super::disk::{Fingerprint, Fingerprints};
 use super::entry::ids;
 use super::error::DatabaseError;
 use super::file::{FileKind, LineFile};
@@ -29,22 +29,39 @@ impl Writer {
             return Ok(());
         }
         let mut fingerprints: Fingerprints = self.copies.public().fingerprints;
-        let mut steps = Vec::new();
+        let (mut steps, mut result) = (Vec::new(), Ok(()));
         for kind in changed {
-            let (content, fingerprint) = self.disk.read_whole(kind, fingerprints[kind as usize])?;
-            let file = content.as_deref().map(|content| LineFile::parse(kind, content)).unwrap_or_default();
-            let known = self.copies.public();
-            plausible(kind, known.file(kind), &file)?;
-            self.digests.insert(kind, digest(&content.unwrap_or_default()));
-            fingerprints[kind as usize] = fingerprint;
-            let names = known.file(kind).differences(kind, &file);
-            steps.push(Step::File { kind, file, names });
+            match self.read_changed(kind, fingerprints[kind as usize]) {
+                Ok((step, fingerprint)) => {
+                    fingerprints[kind as usize] = fingerprint;
+                    steps.push(step);
+                }
+                // What the others say counts all the same: somebody may have been locked there.
+                Err(error) => result = Err(error),
+            }
+        }
+        if steps.is_empty() {
+            return result;
         }
         let work = self.copies.work();
         steps.iter().cloned().for_each(|step| work.take(step));
         self.rematch(&mut steps)?;
         self.publish(steps, fingerprints);
-        Ok(())
+        result
+    }
+
+    fn read_changed(
+        &mut self,
+        kind: FileKind,
+        before: Option<Fingerprint>,
+    ) -> Result<(Step, Option<Fingerprint>), DatabaseError> {
+        let (content, fingerprint) = self.disk.read_whole(kind, before)?;
+        let file = content.as_deref().map(|content| LineFile::parse(kind, content)).unwrap_or_default();
+        let known = self.copies.public();
+        plausible(kind, known.file(kind), &file)?;
+        self.digests.insert(kind, digest(&content.unwrap_or_default()));
+        let names = known.file(kind).differences(kind, &file);
+        Ok((Step::File { kind, file, names }, fingerprint))
     }
 
     /// Gives the accounts of the files their rows. `steps` are made already, and get these.
@@ -81,7 +98,8 @@ impl Writer {
         let mut edits: Vec<Edit> = matching.gone.iter().map(|id| edit(*id, None)).collect();
         for (id, name, uid) in matching.kept {
             let Some(row) = view.user(id).filter(|row| row.name != name || row.uid.0 != uid) else { continue };
-            edits.push(edit(id, Some(UserRow { name, uid: Uid(uid), ..row.clone() })));
+            // Whoever it is now, an old password does not come back by itself.
+            edits.push(edit(id, Some(UserRow { name, uid: Uid(uid), kept_hash: None, ..row.clone() })));
         }
         let mut next = self.next_user;
         for (name, uid) in matching.new {

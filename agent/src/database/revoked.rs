@@ -6,34 +6,54 @@ use accountd_protocol::agent::Revocation;
 
 use super::copies::Step;
 use super::entry::group_of;
-use super::file::{FileKind, Line};
+use super::file::FileKind;
 use super::view::{Edit, View};
 
-/// The users that some steps are about: named by their lines and rows, or members of a group.
+/// The users that some steps are about: named by their lines and rows, or put into a group or
+/// out of it.
 pub fn touched(steps: &[Step], before: &View, after: &View) -> HashSet<String> {
-    let mut names = HashSet::new();
+    let (mut names, mut groups) = (HashSet::new(), HashSet::new());
     for step in steps {
         match step {
             Step::Edit(Edit::User { old, new, .. }) => {
                 names.extend([old, new].into_iter().flatten().map(|row| row.name.clone()));
             }
             Step::Edit(Edit::Group { .. }) => {}
-            Step::Edit(Edit::Line { kind, slot }) => slot.lines().for_each(|line| named_by(*kind, line, &mut names)),
+            Step::Edit(Edit::Line { kind, slot }) => {
+                let of_lines = slot.lines().filter_map(|line| kind.key(line)).map(str::to_owned);
+                named_by(*kind, of_lines, &mut names, &mut groups);
+            }
             Step::File { kind, names: changed, .. } => {
-                let lines = changed.iter().flat_map(|name| [before.line(*kind, name), after.line(*kind, name)]);
-                lines.flatten().for_each(|line| named_by(*kind, line, &mut names));
+                named_by(*kind, changed.iter().cloned(), &mut names, &mut groups)
             }
         }
     }
+    groups.iter().for_each(|group| names.extend(moved(group, before, after)));
     names
 }
 
-fn named_by(kind: FileKind, line: &Line, names: &mut HashSet<String>) {
+fn named_by(
+    kind: FileKind,
+    keys: impl Iterator<Item = String>,
+    users: &mut HashSet<String>,
+    groups: &mut HashSet<String>,
+) {
     match kind {
-        FileKind::Passwd | FileKind::Shadow => names.extend(kind.key(line).map(str::to_owned)),
-        FileKind::Group => names.extend(group_of(line).into_iter().flat_map(|(_, members)| members)),
+        FileKind::Passwd | FileKind::Shadow => users.extend(keys),
+        FileKind::Group => groups.extend(keys),
         FileKind::Gshadow | FileKind::Smbpasswd => {}
     }
+}
+
+/// Whose membership of a group is not what it was: those that came or went, and everybody where
+/// the group has another gid. A group may have very many members.
+fn moved(group: &str, before: &View, after: &View) -> HashSet<String> {
+    let members = |view: &View| view.line(FileKind::Group, group).and_then(|line| group_of(line));
+    let (old_gid, old): (_, HashSet<String>) =
+        members(before).map_or_else(Default::default, |(gid, members)| (Some(gid), members.into_iter().collect()));
+    let (new_gid, new): (_, HashSet<String>) =
+        members(after).map_or_else(Default::default, |(gid, members)| (Some(gid), members.into_iter().collect()));
+    if old_gid == new_gid { &old ^ &new } else { &old | &new }
 }
 
 /// Those of them that were there before and are not the same since. Nobody has a session of an

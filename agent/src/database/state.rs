@@ -1,6 +1,6 @@
 //! The state store: SQLite, written by the agent alone, every commit on disk when it returns.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -95,7 +95,15 @@ impl State {
         Ok(Stored { users, groups: self.groups()?, quarantine, next_user, next_group, starts, fresh })
     }
 
-    fn users(&self) -> rusqlite::Result<Vec<UserRow>> {
+    pub fn user_names(&self) -> rusqlite::Result<HashSet<String>> {
+        self.connection.prepare("SELECT name FROM users")?.query_map([], |row| row.get(0))?.collect()
+    }
+
+    pub fn group_names(&self) -> rusqlite::Result<HashSet<String>> {
+        self.connection.prepare("SELECT name FROM groups")?.query_map([], |row| row.get(0))?.collect()
+    }
+
+    pub fn users(&self) -> rusqlite::Result<Vec<UserRow>> {
         let mut query =
             self.connection.prepare("SELECT id, name, uid, builtin, email, microsoft_account, kept_hash FROM users")?;
         let rows = query.query_map([], |row| {
@@ -112,7 +120,7 @@ impl State {
         rows.collect()
     }
 
-    fn groups(&self) -> rusqlite::Result<Vec<GroupRow>> {
+    pub fn groups(&self) -> rusqlite::Result<Vec<GroupRow>> {
         let mut query = self.connection.prepare("SELECT id, name, gid, builtin FROM groups")?;
         let rows = query.query_map([], |row| {
             let (id, gid) = (AccountId(row.get(0)?), Gid(row.get(2)?));

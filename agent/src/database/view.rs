@@ -12,7 +12,7 @@ use accountd_protocol::agent::Generation;
 use accountd_protocol::id::{AccountId, Gid, Uid, never_an_id};
 
 use super::disk::Fingerprints;
-use super::entry::{Entry, group_of, ids, shadow};
+use super::entry::{Entry, group_of, gshadow, ids, number_of, shadow};
 use super::file::{FileKind, Line, LineFile, Presence, SlotEdit};
 use super::names::NamesByNumber;
 use super::row::{GroupRow, Origin, UserRow};
@@ -52,6 +52,8 @@ pub struct View {
     groups_like: HashMap<String, Vec<String>>,
     /// Groups by member.
     memberships: HashMap<String, Vec<String>>,
+    /// Groups by who is named in their gshadow(5) line, as an administrator or as a member.
+    shadowed: HashMap<String, Vec<String>>,
     /// How many users have each gid as their primary one.
     primary: HashMap<u32, usize>,
     /// uids and gids of deleted accounts: never chosen automatically.
@@ -180,6 +182,11 @@ impl View {
         self.memberships.get(name).map(Vec::as_slice).unwrap_or_default()
     }
 
+    /// The groups whose gshadow line names this user, as an administrator or as a member.
+    pub fn groups_shadowing(&self, name: &str) -> &[String] {
+        self.shadowed.get(name).map(Vec::as_slice).unwrap_or_default()
+    }
+
     pub fn users_with_primary_gid(&self, gid: u32) -> usize {
         self.primary.get(&gid).copied().unwrap_or_default()
     }
@@ -193,22 +200,26 @@ impl View {
         like(self.file(FileKind::Group), &self.groups_like, name)
     }
 
-    /// The first uid of `range` that nobody has or had, and that no group has as its gid either,
-    /// so that a private group can have the same number.
-    pub fn free_uid(&self, range: RangeInclusive<u32>, taken: &HashSet<u32>) -> Option<u32> {
+    /// The first uid of `range` that nobody has or had, and that no group has or had as its gid
+    /// either, so that a private group can have the same number.
+    pub fn free_uid(&self, range: RangeInclusive<u32>, taken: impl Fn(u32) -> bool) -> Option<u32> {
         let quarantine = &self.quarantine;
         range.into_iter().find(|id| {
             !never_an_id(*id)
                 && !self.by_uid.has(*id)
                 && !self.by_gid.has(*id)
+                && !self.primary.contains_key(id)
                 && !quarantine.uids.contains_key(id)
-                && !taken.contains(id)
+                && !quarantine.gids.contains_key(id)
+                && !taken(*id)
         })
     }
 
-    pub fn free_gid(&self, range: RangeInclusive<u32>, taken: &HashSet<u32>) -> Option<u32> {
-        let free = |id: &u32| !self.by_gid.has(*id) && !self.quarantine.gids.contains_key(id);
-        range.into_iter().find(|id| !never_an_id(*id) && free(id) && !taken.contains(id))
+    pub fn free_gid(&self, range: RangeInclusive<u32>, taken: impl Fn(u32) -> bool) -> Option<u32> {
+        let free = |id: &u32| {
+            !self.by_gid.has(*id) && !self.primary.contains_key(id) && !self.quarantine.gids.contains_key(id)
+        };
+        range.into_iter().find(|id| !never_an_id(*id) && free(id) && !taken(*id))
     }
 
     /// What decides whether sessions and handles of a user stay good: ids, home, password field,
@@ -229,7 +240,7 @@ impl View {
         let mut groups: Vec<&String> = self.groups_of_member(name).iter().collect();
         groups.sort_unstable();
         for group in groups {
-            let gid = self.line(FileKind::Group, group).and_then(|line| group_of(line)).map(|(gid, _)| gid);
+            let gid = self.line(FileKind::Group, group).and_then(|line| number_of(line));
             state.extend_from_slice(format!("{gid:?}").as_bytes());
         }
         Some(state)
@@ -298,7 +309,12 @@ impl View {
                 }
                 add_like(&mut self.groups_like, &name);
             }
-            FileKind::Shadow | FileKind::Gshadow | FileKind::Smbpasswd => {}
+            FileKind::Gshadow => {
+                for named in shadowing(&line) {
+                    self.shadowed.entry(named).or_default().push(name.to_string());
+                }
+            }
+            FileKind::Shadow | FileKind::Smbpasswd => {}
         }
     }
 
@@ -308,9 +324,7 @@ impl View {
             FileKind::Passwd => {
                 if let Some((uid, gid)) = ids(&line) {
                     self.by_uid.remove(uid, name);
-                    if let Some(count) = self.primary.get_mut(&gid) {
-                        *count = count.saturating_sub(1);
-                    }
+                    release(&mut self.primary, gid);
                 }
                 remove(&mut self.users_like, &name.to_lowercase(), name);
             }
@@ -323,7 +337,12 @@ impl View {
                 }
                 remove(&mut self.groups_like, &name.to_lowercase(), name);
             }
-            FileKind::Shadow | FileKind::Gshadow | FileKind::Smbpasswd => {}
+            FileKind::Gshadow => {
+                for named in shadowing(&line) {
+                    remove(&mut self.shadowed, &named, name);
+                }
+            }
+            FileKind::Shadow | FileKind::Smbpasswd => {}
         }
     }
 
@@ -369,13 +388,20 @@ impl GroupRow {
     }
 }
 
+/// Who is named in a gshadow(5) line, each once.
+fn shadowing(line: &[u8]) -> HashSet<String> {
+    let entry = Entry::parse(line);
+    let (administrators, members) = (entry.names(gshadow::ADMINISTRATORS), entry.names(gshadow::MEMBERS));
+    administrators.into_iter().chain(members).collect()
+}
+
 /// A user as the files have it now: name, uid, gid.
 pub(super) fn users_in(view: &LineFile) -> impl Iterator<Item = (&str, Uid)> {
     view.entries(FileKind::Passwd).filter_map(|(name, line)| Some((name, Uid(ids(line)?.0))))
 }
 
 pub(super) fn groups_in(view: &LineFile) -> impl Iterator<Item = (&str, Gid)> {
-    view.entries(FileKind::Group).filter_map(|(name, line)| Some((name, Gid(Entry::parse(line).number(2)?))))
+    view.entries(FileKind::Group).filter_map(|(name, line)| Some((name, Gid(number_of(line)?))))
 }
 
 fn like(file: &LineFile, with_upper_case: &HashMap<String, Vec<String>>, name: &str) -> Option<String> {

@@ -14,4 +14,4 @@ pub use build::{BuildError, Owner, Prepared, sweep};
 pub use directory::open_directory;
 pub use keys::{Strictness, read_authorized_keys};
 pub use place::{HomeKind, Homes};
-pub use worker::{WORKER_ARGUMENT, WorkError, Worker, run_worker};
+pub use worker::{Keys, NO_HOME, WORKER_ARGUMENT, WorkError, Worker, run_worker};

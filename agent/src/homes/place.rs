@@ -76,6 +76,17 @@ impl Homes {
         if parts.len() == pool_depth { Err(Problem::PoolRoot) } else { Ok(HomeKind::Made) }
     }
 
+    /// The permission bits of a home; `None` where there is none. An error where a symbolic link
+    /// leads to it.
+    pub fn mode_of(&self, home: &FieldPath) -> nix::Result<Option<u32>> {
+        let path = home.as_str().trim_start_matches('/');
+        match directory::open_below(&self.root, path, OFlag::O_PATH | OFlag::O_DIRECTORY) {
+            Ok(opened) => Ok(Some(fstat(&opened)?.st_mode & 0o777)),
+            Err(Errno::ENOENT | Errno::ENOTDIR) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     fn outside(&self) -> Problem {
         Problem::OutsideRoots(self.pools.iter().map(|pool| format!("{pool}/POOL")).collect::<Vec<_>>().join(", "))
     }

@@ -3,6 +3,7 @@
 //! The child is this very program, started afresh so that it has one thread, with the order on
 //! its standard input. It becomes the user before it opens anything.
 
+use std::ffi::CStr;
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -21,7 +22,9 @@ use crate::identity::authorized_keys::MAX_BYTES;
 
 /// The argument that makes the agent's program such a child.
 pub const WORKER_ARGUMENT: &str = "work-in-home";
-const TEMPORARY: &std::ffi::CStr = c".authorized_keys.accountd";
+/// Exit status of a child that found no home.
+pub const NO_HOME: u8 = 3;
+const TEMPORARY: &CStr = c".authorized_keys.accountd";
 
 #[derive(Debug, thiserror::Error)]
 pub enum WorkError {
@@ -29,6 +32,8 @@ pub enum WorkError {
     Start(std::io::Error),
     #[error("the helper process failed: {0}")]
     Failed(String),
+    #[error("there is no home")]
+    NoHome,
     #[error("the order is not readable: {0}")]
     Order(#[from] serde_json::Error),
     #[error(transparent)]
@@ -50,10 +55,22 @@ struct Order {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Work {
-    /// The new text of `authorized_keys`; empty removes the file.
-    Keys(String),
+    /// Writes the new text of `authorized_keys` beside it, or sees that it can be removed.
+    PrepareKeys(Keys),
+    /// Puts what was prepared in place.
+    PlaceKeys(Keys),
+    /// Takes away what was prepared.
+    DropKeys,
     /// Permission bits of the home itself.
     Mode(u32),
+}
+
+/// What becomes of a key file.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Keys {
+    Write(String),
+    Remove,
 }
 
 /// Starts such children.
@@ -69,10 +86,23 @@ impl Worker {
         Self { program: PathBuf::from("/proc/self/exe"), root: root.to_owned() }
     }
 
-    /// Replaces the key file in the user's home; an empty text removes it. On success it is on
-    /// disk, 0600 in a 0700 directory.
-    pub fn write_keys(&self, identity: &Identity, home: &Path, keys: &str) -> Result<(), WorkError> {
-        self.order(identity, home, Work::Keys(keys.to_owned()))
+    /// Makes the new key file ready beside the present one, on disk, 0600 in a 0700 directory.
+    pub fn prepare_keys(&self, identity: &Identity, home: &Path, keys: &Keys) -> Result<(), WorkError> {
+        self.order(identity, home, Work::PrepareKeys(keys.clone()))
+    }
+
+    /// Puts in place what was made ready. On success it is on disk.
+    pub fn place_keys(&self, identity: &Identity, home: &Path, keys: &Keys) -> Result<(), WorkError> {
+        // The text is there already.
+        let keys = match keys {
+            Keys::Write(_) => Keys::Write(String::new()),
+            Keys::Remove => Keys::Remove,
+        };
+        self.order(identity, home, Work::PlaceKeys(keys))
+    }
+
+    pub fn drop_keys(&self, identity: &Identity, home: &Path) -> Result<(), WorkError> {
+        self.order(identity, home, Work::DropKeys)
     }
 
     /// Sets the permission bits of the user's home.
@@ -107,8 +137,10 @@ impl Worker {
             let _ = input.write_all(&serde_json::to_vec(order)?);
         }
         let output = child.wait_with_output().map_err(WorkError::Start)?;
-        if output.status.success() {
-            return Ok(());
+        match output.status.code() {
+            Some(0) => return Ok(()),
+            Some(code) if code == i32::from(NO_HOME) => return Err(WorkError::NoHome),
+            Some(_) | None => {}
         }
         Err(WorkError::Failed(String::from_utf8_lossy(&output.stderr).trim().to_owned()))
     }
@@ -122,10 +154,16 @@ pub fn run_worker(input: impl Read) -> Result<(), WorkError> {
     let order: Order = serde_json::from_slice(&text)?;
     Identity { uid: order.uid, gid: order.gid, groups: order.groups.clone() }.assume()?;
     nix::sys::stat::umask(Mode::from_bits_truncate(0o077));
-    let home = open_home(&order).map_err(|error| failed("open the home", error))?;
+    let home = match open_home(&order) {
+        Err(Errno::ENOENT) => return Err(WorkError::NoHome),
+        opened => opened.map_err(|error| failed("open the home", error))?,
+    };
     match &order.work {
-        Work::Keys(keys) if keys.is_empty() => remove_keys(&home),
-        Work::Keys(keys) => replace_keys(&home, &order, keys),
+        Work::PrepareKeys(Keys::Write(text)) => write_keys(&home, &order, text),
+        Work::PrepareKeys(Keys::Remove) => open_ssh(&home).map(|_| ()),
+        Work::PlaceKeys(Keys::Write(_)) => place_keys(&home),
+        Work::PlaceKeys(Keys::Remove) => remove_keys(&home, c"authorized_keys"),
+        Work::DropKeys => remove_keys(&home, TEMPORARY),
         Work::Mode(mode) => set_mode(&home, *mode),
     }
 }
@@ -143,33 +181,43 @@ fn set_mode(home: &OwnedFd, mode: u32) -> Result<(), WorkError> {
     nix::sys::stat::fchmod(&home, mode).map_err(|error| failed("set the mode of the home", error))
 }
 
-fn remove_keys(home: &OwnedFd) -> Result<(), WorkError> {
-    let ssh = match directory::open_directory(home, c".ssh") {
-        Err(Errno::ENOENT) => return Ok(()),
-        opened => opened.map_err(|error| failed("open .ssh", error))?,
-    };
-    match unlinkat(&ssh, c"authorized_keys", UnlinkatFlags::NoRemoveDir) {
-        Ok(()) | Err(Errno::ENOENT) => {}
-        Err(error) => return Err(failed("remove authorized_keys", error)),
+/// `.ssh`, if there is one.
+fn open_ssh(home: &OwnedFd) -> Result<Option<OwnedFd>, WorkError> {
+    match directory::open_directory(home, c".ssh") {
+        Ok(ssh) => Ok(Some(ssh)),
+        Err(Errno::ENOENT) => Ok(None),
+        Err(error) => Err(failed("open .ssh", error)),
     }
+}
+
+fn remove_keys(home: &OwnedFd, name: &CStr) -> Result<(), WorkError> {
+    let Some(ssh) = open_ssh(home)? else { return Ok(()) };
+    remove(&ssh, name)?;
     nix::unistd::fsync(&ssh).map_err(|error| failed("sync .ssh", error))
 }
 
-fn replace_keys(home: &OwnedFd, order: &Order, keys: &str) -> Result<(), WorkError> {
-    let ssh = match directory::open_directory(home, c".ssh") {
-        Err(Errno::ENOENT) => directory::make_directory(home, c".ssh", Mode::S_IRWXU),
-        opened => opened,
+fn remove(ssh: &OwnedFd, name: &CStr) -> Result<(), WorkError> {
+    match unlinkat(ssh, name, UnlinkatFlags::NoRemoveDir) {
+        Ok(()) | Err(Errno::ENOENT) => Ok(()),
+        Err(error) => Err(failed("remove a key file", error)),
     }
-    .map_err(|error| failed("open .ssh", error))?;
-    match unlinkat(&ssh, TEMPORARY, UnlinkatFlags::NoRemoveDir) {
-        Ok(()) | Err(Errno::ENOENT) => {}
-        Err(error) => return Err(failed("remove an old temporary file", error)),
-    }
+}
+
+fn write_keys(home: &OwnedFd, order: &Order, keys: &str) -> Result<(), WorkError> {
+    let ssh = match open_ssh(home)? {
+        Some(ssh) => ssh,
+        None => directory::make_directory(home, c".ssh", Mode::S_IRWXU).map_err(|error| failed("make .ssh", error))?,
+    };
+    remove(&ssh, TEMPORARY)?;
     let owner = Owner { uid: order.uid, gid: order.gid };
     directory::write_file(&ssh, TEMPORARY, keys.as_bytes(), owner, Mode::from_bits_truncate(0o600))
         .map_err(|source| WorkError::File { doing: "write the keys", source })?;
+    nix::sys::stat::fchmod(&ssh, Mode::S_IRWXU).map_err(|error| failed("set the mode of .ssh", error))
+}
+
+fn place_keys(home: &OwnedFd) -> Result<(), WorkError> {
+    let ssh = open_ssh(home)?.ok_or_else(|| failed("open .ssh", Errno::ENOENT))?;
     renameat(&ssh, TEMPORARY, &ssh, c"authorized_keys").map_err(|error| failed("replace authorized_keys", error))?;
-    nix::sys::stat::fchmod(&ssh, Mode::S_IRWXU).map_err(|error| failed("set the mode of .ssh", error))?;
     nix::unistd::fsync(&ssh).map_err(|error| failed("sync .ssh", error))
 }
 

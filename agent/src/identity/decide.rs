@@ -16,7 +16,7 @@ use super::authorized_keys::{self, Use};
 use super::hash::Verdict;
 use crate::agent::Agent;
 use crate::arguments::PermitRoot;
-use crate::database::entry::{Entry, group, passwd, shadow};
+use crate::database::entry::{Entry, number_of, passwd, shadow};
 use crate::database::{FileKind, View};
 use crate::homes::{Strictness, read_authorized_keys};
 
@@ -25,7 +25,7 @@ const UMASK: u32 = 0o022;
 const SECONDS_A_DAY: u64 = 86_400;
 
 /// An account that may log in with the password behind `hash`.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct PasswordAccount {
     pub id: AccountId,
     pub uid: Uid,
@@ -43,7 +43,8 @@ pub fn password_account(view: &View, user: &str, now: u64) -> Option<PasswordAcc
 struct Candidate {
     grant: Grant,
     shadow: Entry,
-    password_expired: bool,
+    /// It is expired, or not kept in shadow(5): keys only.
+    no_password: bool,
 }
 
 impl Candidate {
@@ -55,7 +56,8 @@ impl Candidate {
         let entry = view.entry(FileKind::Passwd, user)?;
         let shadow = view.entry(FileKind::Shadow, user)?;
         let today = now / SECONDS_A_DAY;
-        let locked = shadow.bytes(shadow::PASSWORD).starts_with(b"!");
+        let locked =
+            [shadow.bytes(shadow::PASSWORD), entry.bytes(passwd::PASSWORD)].iter().any(|f| f.starts_with(b"!"));
         let expired = is_past(&shadow, shadow::EXPIRE, today) || inactive(&shadow, today);
         if locked || expired || entry.bytes(passwd::NAME) != user.as_bytes() {
             return None;
@@ -72,13 +74,14 @@ impl Candidate {
             umask: UMASK,
             generation: view.generation(),
         };
-        let password_expired = password_expired(&shadow, today);
-        (grant.uid == row.uid).then_some(Self { grant, shadow, password_expired })
+        // Only `x` says that the password is the one of shadow(5).
+        let no_password = password_expired(&shadow, today) || entry.bytes(passwd::PASSWORD) != b"x";
+        (grant.uid == row.uid).then_some(Self { grant, shadow, no_password })
     }
 
     fn password_hash(&self) -> Option<String> {
         let hash = String::from_utf8(self.shadow.bytes(shadow::PASSWORD).to_vec()).ok()?;
-        (!self.password_expired && super::hash::is_hash(&hash)).then_some(hash)
+        (!self.no_password && super::hash::is_hash(&hash)).then_some(hash)
     }
 
     fn identity(&self) -> Identity {
@@ -106,7 +109,8 @@ impl Agent {
 
     /// An account that may have sessions: not a service's, and uid 0 only where it is permitted.
     fn candidate(&self, user: &str, now: u64) -> Option<Candidate> {
-        let view = self.database.view();
+        // When it can't be told what the accounts are now, nobody gets in.
+        let view = self.database.certain_view().ok()?;
         let candidate = Candidate::find(&view, user, now)?;
         let uid = candidate.grant.uid;
         let refused = self.is_service(&view, uid) || (uid == Uid::ROOT && self.permit_root() == PermitRoot::No);
@@ -137,7 +141,7 @@ fn granted(candidate: Candidate) -> Decision {
 
 /// The gids of the groups whose member list names the user.
 pub fn supplementary_groups(view: &View, user: &str) -> Vec<Gid> {
-    let gid = |name: &String| view.entry(FileKind::Group, name)?.number(group::GID).map(Gid);
+    let gid = |name: &String| number_of(view.line(FileKind::Group, name)?).map(Gid);
     let mut gids: Vec<Gid> = view.groups_of_member(user).iter().filter_map(gid).collect();
     gids.sort_unstable();
     gids.dedup();

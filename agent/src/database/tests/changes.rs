@@ -139,7 +139,7 @@ fn a_deleted_account_takes_its_namesakes_lines_along_and_its_numbers_are_not_cho
     let database = world.open();
     delete(&database, "anna");
     assert!(files_with(&world.root(), "anna").is_empty());
-    let free = |database: &Database| database.change(|draft| Ok(draft.first_free_uid(1000..=2000))).unwrap().0;
+    let free = |database: &Database| database.change(|draft| Ok(draft.free_uid(1000..=2000, |_| false))).unwrap().0;
     assert_eq!(free(&database), Some(1001));
     drop(database);
     assert_eq!(free(&world.open()), Some(1001), "after a restart too");
@@ -152,7 +152,7 @@ fn a_uid_given_up_in_the_same_commit_is_not_chosen_either() {
     let (chosen, _) = database
         .change(|draft| {
             remove(draft, "anna");
-            Ok((draft.first_free_uid(1000..=2000), draft.first_free_gid(1000..=2000)))
+            Ok((draft.free_uid(1000..=2000, |_| false), draft.free_gid(1000..=2000, |_| false)))
         })
         .unwrap();
     assert_eq!(chosen, (Some(1001), Some(1001)));
@@ -197,6 +197,7 @@ fn a_home_gets_its_name_with_the_account() {
         .change(|draft| {
             add(draft, "berta", 1001);
             draft.after_commit(Action::PublishHome {
+                account: "berta".into(),
                 parent: "/mnt/tank".into(),
                 hidden: ".hidden".into(),
                 name: "berta".into(),

@@ -32,7 +32,7 @@ fn change(draft: &mut Draft<'_>) -> Result<(), Refusal> {
     wheel.set(group::MEMBERS, "anna,berta");
     draft.set_line(FileKind::Group, "wheel", Some(wheel.line()));
     let (parent, hidden, name) = ("/mnt/tank".into(), ".hidden".into(), "berta".into());
-    draft.after_commit(Action::PublishHome { parent, hidden, name });
+    draft.after_commit(Action::PublishHome { account: "berta".into(), parent, hidden, name });
     Ok(())
 }
 

@@ -1,0 +1,102 @@
+//! Work in a home that is there already, as its user: the part that can fail is done before the
+//! account changes, and taken back when it does not.
+
+use std::path::{Path, PathBuf};
+
+use accountd_protocol::identity::Identity;
+use accountd_protocol::refusal::{Field, Problem, Refusal};
+use accountd_protocol::text::FieldPath;
+
+use crate::agent::Agent;
+use crate::error::Error;
+use crate::homes::{Keys, WorkError, Worker};
+
+/// What is to be done in a home.
+#[derive(Debug, Default)]
+pub struct Wanted {
+    /// The new text of the key file; empty removes it.
+    pub keys: Option<String>,
+    /// The new permission bits of the home.
+    pub mode: Option<u32>,
+}
+
+/// Work that is done as far as it can be taken back. Dropped without [`InHome::finish`], it is.
+#[derive(Debug)]
+pub struct InHome<'a> {
+    worker: &'a Worker,
+    identity: Identity,
+    home: PathBuf,
+    keys: Option<Keys>,
+    /// The permission bits that the home had.
+    old_mode: Option<u32>,
+}
+
+impl Agent {
+    /// Begins the work in `home`, which belongs to `identity`. A home that is not there is left
+    /// alone.
+    pub(super) fn begin_in_home(
+        &self,
+        home: &FieldPath,
+        identity: Identity,
+        wanted: Wanted,
+    ) -> Result<InHome<'_>, Refusal> {
+        let mut begun = InHome {
+            worker: &self.worker,
+            identity,
+            home: Path::new(home.as_str()).to_owned(),
+            keys: None,
+            old_mode: None,
+        };
+        let old_mode = match self.homes.mode_of(home) {
+            Ok(Some(mode)) => mode,
+            Ok(None) => return Ok(begun),
+            Err(_) if wanted.keys.is_none() => return Ok(begun),
+            Err(_) => return Err(Refusal::invalid(Field::SshKeys, Problem::HomeNotWritable)),
+        };
+        if let Some(text) = wanted.keys {
+            let keys = if text.is_empty() { Keys::Remove } else { Keys::Write(text) };
+            let prepared = begun.worker.prepare_keys(&begun.identity, &begun.home, &keys);
+            begun.accepts(prepared, Field::SshKeys, Problem::HomeNotWritable)?;
+            begun.keys = Some(keys);
+        }
+        if let Some(mode) = wanted.mode.filter(|mode| *mode != old_mode) {
+            let set = begun.worker.set_mode(&begun.identity, &begun.home, mode);
+            begun.accepts(set, Field::HomeMode, Problem::NotOwned)?;
+            begun.old_mode = Some(old_mode);
+        }
+        Ok(begun)
+    }
+}
+
+impl InHome<'_> {
+    /// A home that has gone meanwhile is none; any other fault is that of a field.
+    fn accepts(&self, result: Result<(), WorkError>, field: Field, problem: Problem) -> Result<(), Refusal> {
+        match result {
+            Ok(()) | Err(WorkError::NoHome) => Ok(()),
+            Err(error) => {
+                tracing::warn!(%error, home = %self.home.display(), "a home can not be changed");
+                Err(Refusal::invalid(field, problem))
+            }
+        }
+    }
+
+    /// The account has changed: the keys get their place.
+    pub fn finish(mut self) -> Result<(), Refusal> {
+        self.old_mode = None;
+        let Some(keys) = self.keys.take() else { return Ok(()) };
+        match self.worker.place_keys(&self.identity, &self.home, &keys) {
+            Ok(()) | Err(WorkError::NoHome) => Ok(()),
+            Err(source) => Err(Error::Keys { home: self.home.display().to_string(), source }.into_refusal()),
+        }
+    }
+}
+
+impl Drop for InHome<'_> {
+    fn drop(&mut self) {
+        let dropped = self.keys.take().map_or(Ok(()), |_| self.worker.drop_keys(&self.identity, &self.home));
+        let reset = self.old_mode.take().map_or(Ok(()), |mode| self.worker.set_mode(&self.identity, &self.home, mode));
+        for error in [dropped, reset].into_iter().filter_map(Result::err) {
+            tracing::warn!(%error, home = %self.home.display(), "a home can not be set back");
+        }
+    }
+}
