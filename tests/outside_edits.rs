@@ -128,6 +128,7 @@ fn what_an_editor_leaves_in_the_files_is_kept_byte_for_byte() {
 fn names_and_numbers_that_others_have_taken_are_refused() {
     let nas = Nas::start();
     nas.world.run(&["useradd", "-u", "5001", "-U", "taken"]);
+    assert!(user(&nas, "taken").is_some());
     let before = nas.disk.everything("/etc");
     let same_name = nas.rest.post("/account/users/", &new_user("taken", 5005, "pw"));
     assert_eq!(same_name.status, 409);

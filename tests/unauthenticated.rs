@@ -1,14 +1,13 @@
 //! Connections that have not authenticated: they have their time and their number.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream};
-use std::os::fd::AsRawFd;
+use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
-use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrIn, bind, connect, socket};
 use nix::unistd::Pid;
+use socket2::{Domain, Socket, Type};
 
 use crate::freenas::{Nas, new_user};
 use crate::world::wait_for;
@@ -32,10 +31,9 @@ impl Front {
 
     /// A connection from one of the loopback's addresses.
     fn connect(&self, source: [u8; 4]) -> TcpStream {
-        let SocketAddr::V4(address) = self.address else { panic!("{}", self.address) };
-        let made = socket(AddressFamily::Inet, SockType::Stream, SockFlag::SOCK_CLOEXEC, None).unwrap();
-        bind(made.as_raw_fd(), &SockaddrIn::from(SocketAddrV4::new(Ipv4Addr::from(source), 0))).unwrap();
-        connect(made.as_raw_fd(), &SockaddrIn::from(address)).unwrap();
+        let made = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        made.bind(&SocketAddr::from((source, 0)).into()).unwrap();
+        made.connect(&self.address.into()).unwrap();
         let stream = TcpStream::from(made);
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         stream

@@ -15,6 +15,9 @@ use super::place::{Homes, Parent};
 /// The beginning of every hidden name; what is left over of one is removed at the next start.
 pub const HIDDEN_PREFIX: &str = ".accountd-new-";
 
+/// How often a home is begun whose parent vanishes.
+const TRIES: usize = 5;
+
 /// Whose a new file is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Owner {
@@ -68,6 +71,17 @@ impl Homes {
     /// Makes the home of `owner` ready: the skeleton, then `.ssh/authorized_keys` with `keys`
     /// unless they are empty, then owner and `mode`.
     pub fn prepare(&self, home: &FieldPath, owner: Owner, mode: u32, keys: &str) -> Result<Prepared, BuildError> {
+        for _ in 0..TRIES {
+            match self.try_to_prepare(home, owner, mode, keys) {
+                // A request that failed has taken the directory away that it had made above this one.
+                Err(BuildError::Io(error)) if error.kind() == std::io::ErrorKind::NotFound => {}
+                result => return result,
+            }
+        }
+        Err(Errno::ENOENT.into())
+    }
+
+    fn try_to_prepare(&self, home: &FieldPath, owner: Owner, mode: u32, keys: &str) -> Result<Prepared, BuildError> {
         let parent = self.open_parent(home)?;
         let mut prepared = Prepared { parent, state: State::Existing };
         let name = home.components().last().ok_or(Errno::EINVAL)?;

@@ -117,7 +117,11 @@ impl Homes {
 
 impl Parent {
     fn make(&mut self, name: &CString) -> nix::Result<OwnedFd> {
-        let made = directory::make_directory(&self.directory, name, Mode::from_bits_truncate(0o755))?;
+        let made = match directory::make_directory(&self.directory, name, Mode::from_bits_truncate(0o755)) {
+            // Another request was quicker; it takes away what it made itself.
+            Err(Errno::EEXIST) => return directory::open_directory(&self.directory, name.as_c_str()),
+            made => made?,
+        };
         let above = directory::open_directory(&self.directory, c".")?;
         nix::unistd::fsync(&above)?;
         self.made.push((above, name.clone()));
