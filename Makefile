@@ -1,6 +1,6 @@
 # Everything that is done with this project; each target installs what it needs.
 SHELL := /bin/bash
-PACKAGES := gcc g++ make cmake perl pkg-config libcrypt-dev git curl openssl openssh-client passwd strace sudo tcsh rsync
+PACKAGES := gcc g++ make cmake perl pkg-config libcrypt-dev git curl openssl openssh-client passwd strace sudo tcsh rsync python3 e2fsprogs
 .PHONY: run test bench lint deny tools
 
 run: tools
@@ -11,6 +11,8 @@ test: tools
 	cargo build --locked --workspace
 	cargo test --locked --workspace
 
+# Only its sshd is wanted, as the peer; nothing is started.
+bench: PACKAGES += openssh-server
 bench: tools
 	cargo build --locked --release --workspace
 	cargo bench --locked

@@ -1,7 +1,9 @@
 //! Many at once: clients of the API, and other tools that change the same files.
 
 use std::collections::HashSet;
-use std::process::Stdio;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
 
 use crate::freenas::{Nas, new_user};
 
@@ -73,18 +75,30 @@ fn the_same_name_many_times_at_once_is_made_once() {
     );
 }
 
-#[test]
-fn a_lock_that_another_tool_holds_for_a_while_is_waited_for() {
-    let nas = Nas::start();
-    // lckpwdf(3) holds /etc/.pwd.lock; so does flock's relative fcntl here.
-    let script = "import fcntl,time\nf=open('/etc/.pwd.lock','w')\nfcntl.lockf(f,fcntl.LOCK_EX)\nprint('held',flush=True)\ntime.sleep(4)\n";
-    let mut holder = nas.world.inside(&["python3", "-c", script]).stdout(Stdio::piped()).spawn().unwrap();
+/// Holds a lock of fcntl(2) on a file inside the sandbox for four seconds; returns once it does.
+fn hold(nas: &Nas, path: &str) -> Child {
+    let script = format!(
+        "import fcntl,time\nf=open('{path}','r+')\nfcntl.lockf(f,fcntl.LOCK_EX)\nprint('held',flush=True)\ntime.sleep(4)\n"
+    );
+    let mut holder = nas.world.inside(&["python3", "-c", &script]).stdout(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
-    std::io::BufRead::read_line(&mut std::io::BufReader::new(holder.stdout.take().unwrap()), &mut line).unwrap();
+    BufReader::new(holder.stdout.take().unwrap()).read_line(&mut line).unwrap();
     assert_eq!(line, "held\n");
-    let begun = std::time::Instant::now();
-    let answer = nas.rest.post("/account/users/", &new_user("patient", 3001, "pw"));
-    assert_eq!(answer.status, 201, "{}", answer.body);
-    assert!(begun.elapsed().as_secs() >= 3, "it did not wait for the lock");
-    holder.wait().unwrap();
+    holder
+}
+
+#[test]
+fn locks_that_other_tools_hold_for_a_while_are_waited_for() {
+    let nas = Nas::start();
+    nas.rest.create_user(&new_user("anna", 3001, "pw"));
+    // That of lckpwdf(3), and that of Samba, which writes its file in place.
+    for (path, name, uid) in [("/etc/.pwd.lock", "berta", 3002), ("/etc/samba/smbpasswd", "carla", 3003)] {
+        let mut holder = hold(&nas, path);
+        let begun = Instant::now();
+        let answer = nas.rest.post("/account/users/", &new_user(name, uid, "pw"));
+        assert_eq!(answer.status, 201, "{path}: {}", answer.body);
+        assert!(begun.elapsed() >= Duration::from_secs(3), "it did not wait for {path}");
+        assert!(nas.disk.line("/etc/samba/smbpasswd", name).is_some());
+        holder.wait().unwrap();
+    }
 }

@@ -95,3 +95,14 @@ fn the_host_key_is_private_and_a_readable_one_is_refused() {
     world.kill("ssh");
     crate::world::wait_for("the refusal in the log", || world.log().contains("others may not have access"));
 }
+
+#[test]
+fn there_is_one_agent_and_its_socket_is_for_root_and_the_rest_front() {
+    let nas = Nas::start();
+    assert_eq!(nas.disk.owner_and_mode("/run/accountd/agent.sock"), (0, 990, 0o660));
+    let program = format!("/proc/{}/exe", nas.world.process("agent"));
+    let second = nas.world.exec(&[&program, "--socket", "/run/accountd/second.sock"]);
+    assert!(!second.status.success());
+    let said = String::from_utf8_lossy(&second.stderr).into_owned();
+    assert!(said.contains("another agent keeps these accounts"), "{said}");
+}

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use accountd_protocol::agent::{AgentRequest, Answer, Generation, Handle, Operation, Reply};
-use accountd_protocol::id::Uid;
+use accountd_protocol::id::{Gid, Uid};
 use accountd_protocol::refusal::Refusal;
 use accountd_protocol::secret::Secret;
 use tracing::{info, warn};
@@ -18,6 +18,7 @@ use crate::homes::{Homes, Worker};
 use crate::identity::decide::{PasswordAccount, password_account};
 use crate::identity::handles::{Caller, Handles};
 use crate::identity::hash::{HashPool, Verdict};
+use crate::identity::key_readers::KeyReaders;
 use crate::identity::permission::{CallerRole, Permission};
 use crate::reserved::Reserved;
 use crate::revocations::{Revocations, Settled};
@@ -33,6 +34,7 @@ pub struct Agent {
     pub(crate) worker: Worker,
     pub(crate) hashes: HashPool,
     pub(crate) reserved: Reserved,
+    pub(crate) key_readers: KeyReaders,
     handles: Arc<Handles>,
     revocations: Arc<Revocations>,
     root: PathBuf,
@@ -58,6 +60,7 @@ impl Agent {
             worker: Worker::new(&root),
             hashes: HashPool::new(std::thread::available_parallelism().map_or(1, usize::from)),
             reserved: Reserved::default(),
+            key_readers: KeyReaders::default(),
             handles,
             revocations,
             root,
@@ -71,10 +74,16 @@ impl Agent {
         &self.revocations
     }
 
-    /// The uid of the REST front, as the files have it now.
+    /// The uid of the REST front. Asked for each connection, so nothing is read again for it.
     pub fn api_uid(&self) -> Option<Uid> {
-        let view = self.database.view();
+        let view = self.database.known_view();
         view.entry(FileKind::Passwd, &self.services[0])?.number(passwd::UID).map(Uid)
+    }
+
+    /// The group of the REST front.
+    pub fn api_gid(&self) -> Option<Gid> {
+        let view = self.database.known_view();
+        view.entry(FileKind::Passwd, &self.services[0])?.number(passwd::GID).map(Gid)
     }
 
     /// Whether a uid is that of one of accountd's own services.

@@ -45,7 +45,7 @@ fn work() -> ExitCode {
 fn serve(arguments: &Arguments) -> Result<(), Error> {
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));
     let agent = Arc::new(Agent::open(arguments)?);
-    let listener = server::listen(&arguments.socket)?;
+    let listener = server::listen(&arguments.socket, agent.api_gid())?;
     info!(socket = %arguments.socket.display(), "accounts are kept");
     server::serve(&agent, &listener)
 }

@@ -3,11 +3,18 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::io::{Read, Write};
+use std::os::fd::AsFd;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use accountd_protocol::agent::{Generation, Revocation, Revoked};
 use accountd_protocol::frame::{self, AGENT_ANSWER_CAP, AGENT_REQUEST_CAP, FrameError};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+/// A watcher that is so far behind is cut off; it ends all its sessions then.
+const MOST_QUEUED: usize = 100_000;
+/// How often it is seen whether a watcher is still there.
+const LOOK: Duration = Duration::from_secs(2);
 
 #[derive(Debug, Default)]
 struct Watcher {
@@ -39,9 +46,12 @@ pub struct Revocations {
 impl Revocations {
     /// Queues for every watcher; returns at once.
     pub fn publish(&self, revocations: &[Revocation]) {
-        for watcher in self.lock().by_number.values_mut() {
+        let mut watchers = self.lock();
+        for watcher in watchers.by_number.values_mut() {
             watcher.queue.extend(revocations.iter().cloned());
         }
+        watchers.by_number.retain(|_, watcher| watcher.queue.len() <= MOST_QUEUED);
+        drop(watchers);
         self.changed.notify_all();
     }
 
@@ -60,7 +70,7 @@ impl Revocations {
     }
 
     /// Serves one watcher until its connection ends.
-    pub fn serve(&self, stream: &mut (impl Read + Write)) -> Result<(), FrameError> {
+    pub fn serve(&self, stream: &mut (impl Read + Write + AsFd)) -> Result<(), FrameError> {
         let number = self.subscribe();
         let result = self.serve_numbered(number, stream);
         self.lock().by_number.remove(&number);
@@ -77,27 +87,32 @@ impl Revocations {
         number
     }
 
-    fn serve_numbered(&self, number: u64, stream: &mut (impl Read + Write)) -> Result<(), FrameError> {
+    fn serve_numbered(&self, number: u64, stream: &mut (impl Read + Write + AsFd)) -> Result<(), FrameError> {
         let watching = accountd_protocol::agent::Reply::Ok(accountd_protocol::agent::Answer::Watching);
         frame::write(stream, &watching, AGENT_ANSWER_CAP)?;
-        loop {
-            let revocation = self.next(number);
+        while let Some(revocation) = self.next(number, stream) {
             frame::write(stream, &revocation, AGENT_ANSWER_CAP)?;
             let Some(Revoked { generation }) = frame::read(stream, AGENT_REQUEST_CAP)? else { return Ok(()) };
             self.acknowledge(number, generation);
         }
+        Ok(())
     }
 
-    fn next(&self, number: u64) -> Revocation {
+    /// The next one for a watcher; `None` when it has gone or was cut off.
+    fn next(&self, number: u64, stream: &impl AsFd) -> Option<Revocation> {
         let mut watchers = self.lock();
         loop {
-            if let Some(watcher) = watchers.by_number.get_mut(&number)
-                && let Some(revocation) = watcher.queue.pop_front()
-            {
+            let watcher = watchers.by_number.get_mut(&number)?;
+            if let Some(revocation) = watcher.queue.pop_front() {
                 watcher.pending = Some(revocation.generation);
-                return revocation;
+                return Some(revocation);
             }
-            watchers = self.changed.wait(watchers).unwrap_or_else(PoisonError::into_inner);
+            let (again, waited) = self.changed.wait_timeout(watchers, LOOK).unwrap_or_else(PoisonError::into_inner);
+            watchers = again;
+            // It has nothing to say until it is told something: this is its end.
+            if waited.timed_out() && has_something_to_read(stream) {
+                return None;
+            }
         }
     }
 
@@ -113,6 +128,11 @@ impl Revocations {
     fn lock(&self) -> MutexGuard<'_, Watchers> {
         self.watchers.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn has_something_to_read(stream: &impl AsFd) -> bool {
+    let mut events = [PollFd::new(stream.as_fd(), PollFlags::POLLIN)];
+    poll(&mut events, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
 }
 
 /// Whether all sessions that had to end have ended.

@@ -1,6 +1,6 @@
 //! The agent's socket: who is there, what they may, one answer for each request.
 
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::sync::Arc;
@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use accountd_protocol::agent::{AgentRequest, Reply};
 use accountd_protocol::frame::{self, AGENT_ANSWER_CAP, AGENT_REQUEST_CAP, FrameError};
+use accountd_protocol::id::Gid;
 use accountd_protocol::socket;
 use tracing::{debug, warn};
 
@@ -21,15 +22,21 @@ const MOST_CONNECTIONS: usize = 256;
 /// A peer that has begun a frame has to go on with it.
 const WRITE_DEADLINE: Duration = Duration::from_secs(30);
 
-/// Makes the socket anew; whoever may connect is decided by the peer's uid, not by its mode.
-pub fn listen(path: &Path) -> Result<UnixListener, Error> {
+/// A watcher that does not say for so long that sessions have ended has failed.
+const ACKNOWLEDGE_DEADLINE: Duration = Duration::from_secs(15);
+
+/// Makes the socket anew, for root and the group of the REST front. What a peer may is decided by
+/// its uid; the mode keeps everybody else from taking places.
+pub fn listen(path: &Path, front: Option<Gid>) -> Result<UnixListener, Error> {
     let failed = |source| Error::Listen { path: path.to_owned(), source };
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error)),
         Ok(()) | Err(_) => {}
     }
     let listener = UnixListener::bind(path).map_err(failed)?;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o666)).map_err(failed)?;
+    let mode = if front.is_some() { 0o660 } else { 0o600 };
+    chown(path, None, front.map(|gid| gid.0)).map_err(failed)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).map_err(failed)?;
     Ok(listener)
 }
 
@@ -93,6 +100,7 @@ fn answer_all(agent: &Agent, role: PeerRole, stream: &mut UnixStream) -> Result<
             return Ok(());
         };
         if let AgentRequest::Watch = request {
+            stream.set_read_timeout(Some(ACKNOWLEDGE_DEADLINE))?;
             return agent.revocations().serve(stream);
         }
         let reply: Reply = agent.answer(request);

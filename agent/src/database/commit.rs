@@ -12,6 +12,7 @@ use super::error::DatabaseError;
 use super::file::FileKind;
 use super::home;
 use super::journal::{Action, FileDigest, Journal, JournalFile, LineEdit, digest};
+use super::lock;
 use super::state::State;
 use super::view::{Edit, View};
 
@@ -55,6 +56,11 @@ impl Place<'_> {
             self.state.commit(edits, None)?;
             return Ok(view.fingerprints);
         }
+        // Samba takes no password lock; until the new file is in place it waits for this one.
+        let _samba = match kinds.contains(&FileKind::Smbpasswd) {
+            true => lock::hold_smbpasswd(&self.disk.path(FileKind::Smbpasswd))?,
+            false => None,
+        };
         let result = self.prepare(view, &kinds).and_then(|written| {
             let journal = self.journal(&written, edits, actions, digests)?;
             self.state.commit(edits, Some(&journal))?;

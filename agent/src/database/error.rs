@@ -23,6 +23,8 @@ pub enum DatabaseError {
     Replace { kind: FileKind, source: io::Error },
     #[error("cannot sync the directories of the account files: {0}")]
     Sync(io::Error),
+    #[error("another agent keeps these accounts")]
+    NotAlone,
     #[error("cannot open the state store: {0}")]
     Store(io::Error),
     #[error("state store: {0}")]

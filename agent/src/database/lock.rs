@@ -18,6 +18,8 @@ use nix::fcntl::{FcntlArg, fcntl};
 pub const DEADLINE: Duration = Duration::from_secs(15);
 /// How long a `.lock` file of another program is waited for with `.pwd.lock` held.
 const LINK_PATIENCE: Duration = Duration::from_secs(1);
+/// How long Samba is waited for.
+const SAMBA_PATIENCE: Duration = Duration::from_secs(5);
 const POLL: Duration = Duration::from_millis(2);
 /// What times of files, boot and processes may differ by without meaning anything.
 const CLOCK_SLACK: Duration = Duration::from_secs(2);
@@ -62,6 +64,30 @@ fn lock_descriptor(etc: &Path, end: Instant) -> Result<File, LockError> {
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(false).mode(0o600).custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC);
     let file = options.open(&path).map_err(failed)?;
+    lock_whole(&file, end).map_err(|error| match error {
+        Errno::EAGAIN => LockError::Busy,
+        error => failed(error.into()),
+    })?;
+    Ok(file)
+}
+
+/// Holds the lock of smbpasswd(5) that Samba takes before it writes the file in place.
+pub fn hold_smbpasswd(path: &Path) -> Result<Option<File>, LockError> {
+    let failed = |source| LockError::Io { path: path.to_owned(), source };
+    let file = match File::options().read(true).write(true).open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(failed(source)),
+    };
+    match lock_whole(&file, Instant::now() + SAMBA_PATIENCE) {
+        Ok(()) => Ok(Some(file)),
+        Err(Errno::EAGAIN) => Err(LockError::Busy),
+        Err(error) => Err(failed(error.into())),
+    }
+}
+
+/// A write lock on all of a file; EAGAIN when somebody has kept it until `end`.
+fn lock_whole(file: &File, end: Instant) -> nix::Result<()> {
     let whole = libc::flock {
         l_type: libc::F_WRLCK as libc::c_short,
         l_whence: libc::SEEK_SET as libc::c_short,
@@ -70,11 +96,11 @@ fn lock_descriptor(etc: &Path, end: Instant) -> Result<File, LockError> {
         l_pid: 0,
     };
     loop {
-        match fcntl(&file, FcntlArg::F_OFD_SETLK(&whole)) {
-            Ok(_) => return Ok(file),
+        match fcntl(file, FcntlArg::F_OFD_SETLK(&whole)) {
+            Ok(_) => return Ok(()),
             Err(Errno::EAGAIN | Errno::EACCES | Errno::EINTR) if Instant::now() < end => std::thread::sleep(POLL),
-            Err(Errno::EAGAIN | Errno::EACCES) => return Err(LockError::Busy),
-            Err(error) => return Err(failed(error.into())),
+            Err(Errno::EACCES) => return Err(Errno::EAGAIN),
+            Err(error) => return Err(error),
         }
     }
 }

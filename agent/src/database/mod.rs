@@ -29,6 +29,8 @@ mod writer;
 mod tests;
 
 use std::collections::HashSet;
+use std::fs::File;
+use std::os::unix::fs::OpenOptionsExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -37,6 +39,8 @@ use std::time::Duration;
 
 use accountd_protocol::agent::Generation;
 use accountd_protocol::refusal::Refusal;
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
 
 pub use self::draft::Draft;
 pub use self::error::DatabaseError;
@@ -69,6 +73,7 @@ pub struct Database {
     disk: Disk,
     home_parents: Mutex<HashSet<String>>,
     _watch: Watch,
+    _alone: Flock<File>,
 }
 
 impl Database {
@@ -76,6 +81,7 @@ impl Database {
     /// interrupted, and starts the writer. `on_revoked` must not wait for anything.
     pub fn open(root: &Path, state: &Path, on_revoked: OnRevoked) -> Result<Self, DatabaseError> {
         let disk = Disk::new(root);
+        let alone = alone(state)?;
         let mut state = State::open(state)?;
         let lock = PasswordLock::wait(disk.etc(), lock::DEADLINE)?;
         FileKind::ALL.into_iter().for_each(|kind| disk.discard(kind));
@@ -104,7 +110,14 @@ impl Database {
         let named = std::thread::Builder::new().name("writer".into());
         named.spawn(move || run_or_abort(writer, &waiting)).map_err(DatabaseError::Watch)?;
         let watch = watch::start(&disk, public.clone(), jobs.clone())?;
-        Ok(Self { public, jobs, disk, home_parents: Mutex::new(home_parents.into_iter().collect()), _watch: watch })
+        Ok(Self {
+            public,
+            jobs,
+            disk,
+            home_parents: Mutex::new(home_parents.into_iter().collect()),
+            _watch: watch,
+            _alone: alone,
+        })
     }
 
     /// The accounts as they are now, with what other programs have changed. Where that can't be
@@ -113,6 +126,11 @@ impl Database {
         if self.read_again(READ_DEADLINE).is_err() {
             tracing::warn!("the account files have changed and can not be read now");
         }
+        self.public.get()
+    }
+
+    /// The accounts as they were last read: for what does not change.
+    pub fn known_view(&self) -> Arc<View> {
         self.public.get()
     }
 
@@ -160,6 +178,17 @@ impl Database {
         self.home_parents.lock().unwrap_or_else(PoisonError::into_inner).insert(parent.to_owned());
         Ok(())
     }
+}
+
+/// Nobody else keeps these accounts: two agents would give out the same ids.
+fn alone(state: &Path) -> Result<Flock<File>, DatabaseError> {
+    let path = state.with_extension("lock");
+    let mut options = File::options();
+    let file = options.append(true).create(true).mode(0o600).open(path).map_err(DatabaseError::Store)?;
+    Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, error)| match error {
+        Errno::EWOULDBLOCK => DatabaseError::NotAlone,
+        error => DatabaseError::Store(error.into()),
+    })
 }
 
 /// Without its writer the agent would answer with what was true once: rather it is started again.

@@ -50,9 +50,10 @@ fn read_as_user(root: &OwnedFd, home: &Path, identity: &Identity, strictness: St
     if !usable || !trusted {
         return Err(Errno::EACCES.into());
     }
-    let mut text = String::new();
-    File::from(file).take(MAX_BYTES as u64).read_to_string(&mut text)?;
-    Ok(text)
+    let mut bytes = Vec::new();
+    File::from(file).take(MAX_BYTES as u64).read_to_end(&mut bytes)?;
+    // A comment in another encoding does not keep the keys from counting.
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// The home itself may be reached over symbolic links that the administrator made; they are

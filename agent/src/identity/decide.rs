@@ -128,6 +128,7 @@ impl Agent {
     }
 
     fn key_admits(&self, candidate: &Candidate, blob: &[u8], source: IpAddr, now: u64) -> bool {
+        let Some(_place) = self.key_readers.enter(candidate.grant.uid) else { return false };
         let home = Path::new(OsStr::from_bytes(&candidate.grant.home));
         let text = read_authorized_keys(self.homes.root(), home, &candidate.identity(), Strictness::Login);
         let circumstances = Use { source, now };

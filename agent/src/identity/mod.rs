@@ -5,4 +5,5 @@ pub mod authorized_keys;
 pub mod decide;
 pub mod handles;
 pub mod hash;
+pub mod key_readers;
 pub mod permission;
