@@ -11,7 +11,7 @@ test: tools
 	cargo build --locked --workspace
 	cargo test --locked --workspace
 
-# Only its sshd is wanted, as the peer; nothing is started.
+# OpenSSH's sshd is the peer; it runs inside a sandbox, on a port of its own.
 bench: PACKAGES += openssh-server
 bench: tools
 	cargo build --locked --release --workspace
