@@ -67,10 +67,18 @@ impl Listing {
         }
     }
 
+    /// Each field once, where it comes first: there is no end to how often a client may repeat it.
     fn sort(&self, fields: Fields) -> Result<Vec<SortKey>, Error> {
         let inside = |name: &str| name.strip_prefix("sort(")?.strip_suffix(')').map(str::to_owned);
         let Some(keys) = self.query.iter().find_map(|(name, _)| inside(name)) else { return Ok(Vec::new()) };
-        keys.split(',').map(|key| sort_key(key.trim(), fields)).collect()
+        let mut sort: Vec<SortKey> = Vec::new();
+        for key in keys.split(',') {
+            let key = sort_key(key.trim(), fields)?;
+            if sort.iter().all(|earlier| earlier.by != key.by) {
+                sort.push(key);
+            }
+        }
+        Ok(sort)
     }
 }
 
@@ -184,6 +192,16 @@ mod tests {
         let sort = window(&[("sort(-bsdusr_uid,id)", "")], None).unwrap().sort;
         let expected = [(SortBy::Number, Direction::Descending), (SortBy::Id, Direction::Ascending)];
         assert_eq!(sort, expected.map(|(by, direction)| SortKey { by, direction }));
+    }
+
+    #[test]
+    fn a_key_that_is_repeated_counts_once() {
+        let keys = format!("sort({}-id)", "-bsdusr_uid,id,bsdusr_uid,".repeat(20_000));
+        let sort = window(&[(&keys, "")], None).unwrap().sort;
+        let expected = [(SortBy::Number, Direction::Descending), (SortBy::Id, Direction::Ascending)];
+        assert_eq!(sort, expected.map(|(by, direction)| SortKey { by, direction }));
+        let unknown = format!("sort({}nothing)", "id,".repeat(20_000));
+        assert_eq!(window(&[(&unknown, "")], None), Err("No sorting by the field 'nothing'.".into()));
     }
 
     #[test]
