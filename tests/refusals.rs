@@ -394,3 +394,27 @@ fn everything_that_is_wrong_is_in_one_answer() {
     expected.sort_unstable();
     assert_eq!(named, expected);
 }
+
+/// An account that isn't there is told before anything that is wrong with the request for it.
+#[test]
+fn what_is_not_there_can_not_have_faulty_fields() {
+    let quiet = Quiet::start();
+    let many: Vec<String> = (0..65).map(|number| format!("group{number}")).collect();
+    let missing = "\"Object not found\"";
+    let rows = [
+        ("PUT", "/account/users/999/", json!({"bsdusr_uid": "x"}), missing),
+        ("PATCH", "/account/users/999/", json!({"bsdusr_shell": "/bin/nosuch"}), missing),
+        ("PUT", "/account/groups/999/", json!({"bsdgrp_group": "a b"}), missing),
+        ("PUT", "/account/groups/999/", json!({"bsdgrp_group": "wheel"}), missing),
+        ("POST", "/account/users/999/password/", json!({}), ""),
+        ("POST", "/account/users/999/password/", json!({"bsdusr_password": "a\nb"}), ""),
+        ("POST", "/account/users/999/groups/", json!(many), ""),
+    ];
+    for (method, path, body, said) in rows {
+        quiet.nas.rest.json(method, path, &body.to_string()).is(404, said);
+    }
+    let names = json!(many).to_string();
+    let said = "{\"bsduser_to_group\": [\"A user cannot belong to more than 64";
+    quiet.refused("POST", &format!("{}groups/", quiet.anna), names.as_bytes(), 400, said);
+    quiet.refused("POST", &format!("{}password/", quiet.anna), b"{}", 400, "This field is required.");
+}

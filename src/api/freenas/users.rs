@@ -1,7 +1,9 @@
 //! `account/users/`
 
-use accountd_protocol::agent::SortBy;
+use accountd_core::Caller;
+use accountd_protocol::agent::{SortBy, User};
 use accountd_protocol::id::AccountId;
+use accountd_protocol::refusal::Refusal;
 use rocket::http::{ContentType, Status};
 use rocket::{Data, delete, get, patch, post, put};
 
@@ -82,11 +84,27 @@ pub async fn patch(caller: Signed, id: Id, content_type: Option<&ContentType>, d
 
 async fn apply(caller: Signed, id: Id, content_type: Option<&ContentType>, data: Data<'_>) -> Result<Object, Error> {
     let Basic(caller) = caller?;
-    let (place, id): (Place, AccountId) = (Place::user(Action::Change), id.get()?);
-    let mut form = Form::read(data, content_type).await?;
+    let id = id.get()?;
+    let form = Form::read(data, content_type).await?;
+    match changed(&caller, id, form).await {
+        Ok(user) => Ok(output::user(&user)),
+        Err(error) => Err(missing_first(&caller, id, error).await),
+    }
+}
+
+async fn changed(caller: &Caller, id: AccountId, mut form: Form) -> Result<User, Error> {
+    let place = Place::user(Action::Change);
     let change = user_change(&mut form).map_err(|faults| Error::Fields { place, faults })?;
-    let user = caller.update_user(id, change).await.map_err(|error| Error::at(place, error, &form))?;
-    Ok(output::user(&user))
+    caller.update_user(id, change).await.map_err(|error| Error::at(place, error, &form))
+}
+
+/// That a user isn't there goes before what is wrong with the form for it.
+pub async fn missing_first(caller: &Caller, id: AccountId, error: Error) -> Error {
+    let Error::Fields { place, .. } = &error else { return error };
+    match caller.user(id).await {
+        Err(accountd_core::Error::Refused(Refusal::NotFound)) => Error::NotFound(*place),
+        Ok(_) | Err(_) => error,
+    }
 }
 
 /// A body is ignored, unless it is one that a browser's form could have sent.
