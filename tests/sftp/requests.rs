@@ -286,6 +286,26 @@ fn attributes_of_paths_and_links() {
 }
 
 #[test]
+fn what_can_be_set_is_set_and_the_first_failure_told() {
+    let files = Files::new();
+    let mut raw = Raw::open(&files);
+    std::os::unix::fs::symlink("nowhere", files.remote("link")).unwrap();
+    std::os::unix::fs::lchown(files.remote("link"), Some(3001), Some(3001)).unwrap();
+    let link = Body::new().text("lsetstat@openssh.com").text("link").number(PERMISSIONS | TIMES);
+    // Linux keeps no permissions of a symbolic link.
+    assert_eq!(raw.status(EXTENDED, link.number(0o600).number(3).number(4)), UNSUPPORTED);
+    assert_eq!(raw.attributes(LSTAT, "link").modified, 4);
+
+    fs::write(files.remote("f"), "12345").unwrap();
+    std::os::unix::fs::chown(files.remote("f"), Some(3001), Some(3001)).unwrap();
+    let path = Body::new().text("f").number(SIZE | OWNER | PERMISSIONS | TIMES).long(u64::MAX);
+    let path = path.number(0).number(0).number(0o640).number(5).number(6);
+    assert_eq!(raw.status(SETSTAT, path), FAILURE, "of size and owner, the size comes first");
+    let expected = Attributes { size: 5, uid: 3001, gid: 3001, mode: 0o100_640, modified: 6 };
+    assert_eq!(raw.attributes(STAT, "f"), expected);
+}
+
+#[test]
 fn directories_are_made_read_and_removed_and_renames_replace_nothing() {
     let files = Files::new();
     let mut raw = Raw::open(&files);
