@@ -118,6 +118,8 @@ fn split(path: &[u8]) -> (&[u8], &[u8]) {
     }
 }
 
+/// As OpenSSH's sftp-server has it: realpath(3), but the last component may be missing. Nothing
+/// else may, not even where a `..` follows it.
 fn real_in_whole(path: &[u8]) -> nix::Result<Vec<u8>> {
     let path = if path.is_empty() { b"." } else { path };
     if path.contains(&0) {

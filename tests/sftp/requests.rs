@@ -279,9 +279,30 @@ fn attributes_of_paths_and_links() {
     assert_eq!(raw.status(STAT, Body::new().text("a\0b")), FAILURE);
     assert_eq!(raw.name(READLINK, "l"), "f");
     assert_eq!(raw.status(READLINK, Body::new().text("f")), FAILURE);
-    for (path, real) in [(".", HOME), ("", HOME), ("x/../f", &format!("{HOME}/f")), ("/", "/"), ("../..", "/mnt/tank")]
-    {
+}
+
+/// As sftp-server of OpenSSH does it: realpath(3), but the last component may be missing. A `..`
+/// behind anything that isn't there fails, because nobody knows where that would have led.
+#[test]
+fn a_real_path_has_only_its_last_component_missing() {
+    let files = Files::new();
+    let mut raw = Raw::open(&files);
+    fs::create_dir(files.remote("d")).unwrap();
+    std::os::unix::fs::symlink("/mnt/tank", files.remote("tank")).unwrap();
+    let (below, new) = (format!("{HOME}/f"), format!("{HOME}/d/new"));
+    for (path, real) in [
+        (".", HOME),
+        ("", HOME),
+        ("/", "/"),
+        ("../..", "/mnt/tank"),
+        ("d/../f", &below),
+        ("./d//new", &new),
+        ("tank/../x", "/mnt/x"),
+    ] {
         assert_eq!(raw.name(REALPATH, path), real, "{path}");
+    }
+    for path in ["x/../f", "x/f", "d/x/../../f"] {
+        assert_eq!(raw.status(REALPATH, Body::new().text(path)), NO_SUCH_FILE, "{path}");
     }
 }
 
