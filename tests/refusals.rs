@@ -213,8 +213,14 @@ fn homes_outside_the_pools_are_refused() {
         json!(-1),
         json!("77777"),
         json!("000"),
+        json!([755]),
+        json!([]),
+        json!({"mode": "755"}),
+        json!(true),
+        json!(false),
     ] {
         quiet.field_refused("POST", "/account/users/", &good_user(), "bsdusr_mode", &mode, "bsdusr_home");
+        quiet.field_refused("PUT", &quiet.anna, &json!({}), "bsdusr_mode", &mode, "bsdusr_home");
     }
 }
 

@@ -72,6 +72,8 @@ fn hostile_values_are_refused_by_field_before_the_agent_hears_of_them() {
         ("bsdusr_uid", "-1", r#"{"bsdusr_uid": ["Ensure this value is greater than or equal to 0."]}"#),
         ("bsdusr_mode", r#""4755""#, r#"{"bsdusr_home": ["Please provide a valid value for home_mode attribute"]}"#),
         ("bsdusr_mode", r#""rwx""#, r#"{"bsdusr_home": ["Please provide a valid value for home_mode attribute"]}"#),
+        ("bsdusr_mode", "[755]", r#"{"bsdusr_home": ["Please provide a valid value for home_mode attribute"]}"#),
+        ("bsdusr_mode", "false", r#"{"bsdusr_home": ["Please provide a valid value for home_mode attribute"]}"#),
         ("bsdusr_sudo", "true", r#"{"bsdusr_sudo": ["Sudo access cannot be given by this version."]}"#),
         ("bsdusr_to_group", r#""wheel""#, r#"{"bsdusr_to_group": ["Enter a list of values."]}"#),
         (
