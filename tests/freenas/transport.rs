@@ -53,6 +53,20 @@ fn a_path_without_its_slash_is_elsewhere_and_changes_nothing() {
     assert_eq!(nas.rest.get("/account/nothing/").status, 404);
 }
 
+/// Names of media types have no case (RFC 9110, section 8.3.1).
+#[test]
+fn json_is_known_by_its_type_in_any_case() {
+    let nas = Nas::start();
+    for (number, name) in ["application/json", "Application/JSON", "APPLICATION/json; charset=UTF-8"].iter().enumerate()
+    {
+        let header = format!("Content-Type: {name}");
+        let body = format!(r#"{{"bsdgrp_gid": {}, "bsdgrp_group": "typed{number}"}}"#, 4200 + number);
+        nas.rest.curl("POST", "/account/groups/", &["-H", &header], Some(body.as_bytes())).object(201);
+    }
+    let other = nas.rest.curl("POST", "/account/groups/", &["-H", "Content-Type: application/jsonp"], Some(b"{}"));
+    assert_eq!(other.status, 400, "{}", other.body);
+}
+
 #[test]
 fn a_whole_list_can_not_be_deleted() {
     let nas = Nas::start();

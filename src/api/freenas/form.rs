@@ -123,7 +123,7 @@ const NO_SUCH_CHOICE: &str = "Select a valid choice. That choice is not one of t
 pub async fn read_json(data: Data<'_>, content_type: Option<&ContentType>) -> Result<Value, Error> {
     let format =
         content_type.map_or_else(|| "text/plain".to_owned(), |given| format!("{}/{}", given.top(), given.sub()));
-    if format != "application/json" {
+    if !format.eq_ignore_ascii_case("application/json") {
         return Err(Error::Format(format));
     }
     let read = data.open(MAX_BODY_MEBIBYTES.mebibytes()).into_bytes().await;
