@@ -149,6 +149,23 @@ fn a_new_home_gets_the_keys_and_the_old_one_stays() {
 }
 
 #[test]
+fn a_home_is_made_absolute_and_has_one_spelling() {
+    let nas = Nas::start();
+    let mut form: serde_json::Value = serde_json::from_str(&new_user("speller", 3001, "pw")).unwrap();
+    form["bsdusr_home"] = json!("mnt/tank/./home");
+    let user = nas.rest.post("/account/users/", &form.to_string()).object(201);
+    assert_eq!(user["bsdusr_home"], "/mnt/tank/home/speller");
+    let path = format!("/account/users/{}/", user["id"]);
+    let user = nas.rest.put(&path, r#"{"bsdusr_home": "./mnt//tank/./other/"}"#).object(200);
+    assert_eq!(user["bsdusr_home"], "/mnt/tank/other");
+    assert_eq!(nas.disk.field("/etc/passwd", "speller", 5), "/mnt/tank/other");
+    assert!(nas.disk.path("/mnt/tank/other").is_dir());
+    nas.rest
+        .put(&path, r#"{"bsdusr_home": "/mnt/tank/other/../third"}"#)
+        .is(409, r#"{"bsdusr_home": ["The path must not contain \"..\"."]}"#);
+}
+
+#[test]
 fn the_mode_of_a_home_can_be_changed() {
     let nas = Nas::start();
     let id = nas.rest.create_user(&new_user("modes", 3001, "pw"));

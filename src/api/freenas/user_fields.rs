@@ -81,6 +81,7 @@ impl<'a> UserForm<'a> {
             self.faults.add("bsdusr_home", NOT_NULL);
             return None;
         }
+        let home = self.faults.take("bsdusr_home", absolute(&home))?;
         self.checked(Field::Home, FieldPath::new(home))
     }
 
@@ -139,6 +140,16 @@ impl<'a> UserForm<'a> {
         P: Into<accountd_protocol::refusal::Problem>,
     {
         self.faults.check(self.place, field, self.form, result)
+    }
+}
+
+/// The path from `/`, with one slash between its components and without `.`. A `..` is refused:
+/// what was meant by it depends on symbolic links, and here nothing is looked up.
+fn absolute(path: &str) -> Result<String, String> {
+    let parts: Vec<&str> = path.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
+    match parts.contains(&"..") {
+        true => Err("The path must not contain \"..\".".into()),
+        false => Ok(format!("/{}", parts.join("/"))),
     }
 }
 

@@ -59,11 +59,7 @@ fn hostile_values_are_refused_by_field_before_the_agent_hears_of_them() {
         ("bsdusr_email", r#""nobody""#, r#"{"bsdusr_email": ["Enter a valid email address."]}"#),
         ("bsdusr_home", r#""/mnt/t:x""#, r#"{"bsdusr_home": ["\"Home Directory\" cannot contain colons (:)."]}"#),
         ("bsdusr_home", r#""""#, r#"{"bsdusr_home": ["This field cannot be null."]}"#),
-        (
-            "bsdusr_home",
-            r#""/mnt/tank/../../etc""#,
-            r#"{"bsdusr_home": ["The path must not contain \".\" or \"..\"."]}"#,
-        ),
+        ("bsdusr_home", r#""/mnt/tank/../../etc""#, r#"{"bsdusr_home": ["The path must not contain \"..\"."]}"#),
         (
             "bsdusr_shell",
             r#""sh\n""#,
