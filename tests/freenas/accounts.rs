@@ -86,6 +86,22 @@ fn a_change_touches_what_it_names_and_nothing_else() {
 }
 
 #[test]
+fn a_full_name_has_120_characters_of_any_script() {
+    let nas = Nas::start();
+    let id = nas.rest.create_user(&new_user("writer", 3001, "pw"));
+    let path = format!("/account/users/{id}/");
+    for character in ["字", "𠀀"] {
+        let name = character.repeat(120);
+        let user = nas.rest.put(&path, &json!({"bsdusr_full_name": name}).to_string()).object(200);
+        assert_eq!(user["bsdusr_full_name"], name);
+        assert_eq!(nas.disk.field("/etc/passwd", "writer", 4), name);
+    }
+    nas.rest
+        .put(&path, &json!({"bsdusr_full_name": "字".repeat(121)}).to_string())
+        .is(409, r#"{"bsdusr_full_name": ["Ensure this value has at most 120 characters (it has 121)."]}"#);
+}
+
+#[test]
 fn a_renamed_user_takes_hash_memberships_and_samba_line_along() {
     let nas = Nas::start();
     let id = nas.rest.create_user(&new_user("before", 3001, "password"));

@@ -147,10 +147,10 @@ impl<'a> UserForm<'a> {
 /// what was meant by it depends on symbolic links, and here nothing is looked up.
 fn absolute(path: &str) -> Result<String, String> {
     let parts: Vec<&str> = path.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
-    match parts.contains(&"..") {
-        true => Err("The path must not contain \"..\".".into()),
-        false => Ok(format!("/{}", parts.join("/"))),
+    if parts.contains(&"..") {
+        return Err("The path must not contain \"..\".".into());
     }
+    Ok(format!("/{}", parts.join("/")))
 }
 
 /// One to four octal digits that stand for nothing beyond 777.

@@ -56,6 +56,16 @@ fn hostile_values_are_refused_by_field_before_the_agent_hears_of_them() {
             r#""a\u0000""#,
             r#"{"bsdusr_full_name": ["Your full name contains invalid characters (\\u{0})."]}"#,
         ),
+        (
+            "bsdusr_full_name",
+            &format!("{:?}", "字".repeat(121)),
+            r#"{"bsdusr_full_name": ["Ensure this value has at most 120 characters (it has 121)."]}"#,
+        ),
+        (
+            "bsdusr_home",
+            &format!("{:?}", "/mnt/tank/".to_owned() + &"字".repeat(85)),
+            r#"{"bsdusr_home": ["Ensure this value has at most 255 bytes (it has 265)."]}"#,
+        ),
         ("bsdusr_email", r#""nobody""#, r#"{"bsdusr_email": ["Enter a valid email address."]}"#),
         ("bsdusr_home", r#""/mnt/t:x""#, r#"{"bsdusr_home": ["\"Home Directory\" cannot contain colons (:)."]}"#),
         ("bsdusr_home", r#""""#, r#"{"bsdusr_home": ["This field cannot be null."]}"#),
