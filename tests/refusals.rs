@@ -302,6 +302,9 @@ fn groups_are_guarded_like_users() {
         let good = json!({"bsdgrp_gid": 4300});
         quiet.field_refused("POST", "/account/groups/", &good, "bsdgrp_group", &name, "bsdgrp_group");
     }
+    let dotted = json!({"bsdgrp_gid": 4300, "bsdgrp_group": ".a"}).to_string();
+    let said = r#"{"bsdgrp_group": ["Name must begin with a letter, a digit or an underscore."]}"#;
+    quiet.refused("POST", "/account/groups/", dotted.as_bytes(), 409, said);
     for name in ["x".repeat(33), "字".repeat(33)] {
         let body = json!({"bsdgrp_gid": 4300, "bsdgrp_group": name}).to_string();
         let said = r#"{"bsdgrp_group": ["Ensure this value has at most 32 characters (it has 33)."]}"#;

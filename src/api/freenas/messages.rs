@@ -39,7 +39,7 @@ pub fn text(place: Place, field: Field, problem: &Problem, form: &Form) -> Strin
     match problem {
         Problem::Required => required(place, field),
         Problem::MustBeAbsent => "Leave this field blank.".into(),
-        Problem::Name(error) => name(error),
+        Problem::Name(error) => name(field, error),
         Problem::Text(error) => field_text(field, error, &form.given(key(place, field))),
         Problem::Duplicate(existing) => duplicate(field, existing, &form.given(key(place, field))),
         Problem::CaseDuplicate(existing) => format!("The name \"{existing}\" already exists; it differs only in case."),
@@ -84,10 +84,13 @@ fn required(place: Place, field: Field) -> String {
     }
 }
 
-fn name(error: &NameError) -> String {
+fn name(field: Field, error: &NameError) -> String {
     match error {
         NameError::Empty => REQUIRED.into(),
         NameError::TooLong { max, actual } => too_long(*max, *actual),
+        NameError::BadStart if field == Field::GroupName => {
+            "Name must begin with a letter, a digit or an underscore.".into()
+        }
         NameError::BadStart => "Name must begin with a letter or an underscore and not a \"-\".".into(),
         NameError::BadCharacters(characters) => format!("name contains invalid characters: {characters}"),
         NameError::DollarInside => "The character $ is only allowed as the final character.".into(),

@@ -37,6 +37,12 @@ fn hostile_values_are_refused_by_field_before_the_agent_hears_of_them() {
         ),
         (
             "bsdusr_username",
+            r#""0day""#,
+            r#"{"bsdusr_username": ["Name must begin with a letter or an underscore and not a \"-\"."]}"#,
+        ),
+        ("bsdusr_username", r#""123""#, r#"{"bsdusr_username": ["Name must not be a number."]}"#),
+        (
+            "bsdusr_username",
             r#""a$b""#,
             r#"{"bsdusr_username": ["The character $ is only allowed as the final character."]}"#,
         ),
