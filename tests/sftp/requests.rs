@@ -2,7 +2,7 @@
 //! what is no request at all.
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{BufRead, Read, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 use std::time::Duration;
@@ -324,6 +324,72 @@ fn what_can_be_set_is_set_and_the_first_failure_told() {
     assert_eq!(raw.status(SETSTAT, path), FAILURE, "of size and owner, the size comes first");
     let expected = Attributes { size: 5, uid: 3001, gid: 3001, mode: 0o100_640, modified: 6 };
     assert_eq!(raw.attributes(STAT, "f"), expected);
+}
+
+/// Takes a lease of a file (F_SETLEASE, fcntl(2)) and gives it back when the kernel wants it.
+const LEASE_HOLDER: &str = "
+import fcntl, signal, sys
+file = open(sys.argv[1], 'r+' if sys.argv[2] == 'write' else 'r')
+def give_back(*_):
+    fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+    print('given back', flush=True)
+signal.signal(signal.SIGIO, give_back)
+fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_WRLCK if sys.argv[2] == 'write' else fcntl.F_RDLCK)
+print('held', flush=True)
+sys.stdin.read()
+";
+
+struct Lease {
+    holder: Child,
+    said: std::io::BufReader<ChildStdout>,
+}
+
+impl Lease {
+    fn take(file: &std::path::Path, kind: &str) -> Self {
+        let mut command = std::process::Command::new("python3");
+        command.args(["-c", LEASE_HOLDER]).arg(file).arg(kind);
+        let mut holder = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let said = std::io::BufReader::new(holder.stdout.take().unwrap());
+        let mut lease = Self { holder, said };
+        assert_eq!(lease.line(), "held\n");
+        lease
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.said.read_line(&mut line).unwrap();
+        line
+    }
+
+    #[track_caller]
+    fn was_given_back(mut self) {
+        assert_eq!(self.line(), "given back\n");
+        drop(self.holder.stdin.take());
+        self.holder.wait().unwrap();
+    }
+}
+
+#[test]
+fn a_file_that_another_program_has_a_lease_of_is_waited_for() {
+    let files = Files::new();
+    let mut raw = Raw::open(&files);
+    fs::write(files.remote("f"), "12345").unwrap();
+    std::os::unix::fs::chown(files.remote("f"), Some(3001), Some(3001)).unwrap();
+
+    let lease = Lease::take(&files.remote("f"), "read");
+    let handle = raw.open_file("f", READ_WRITE_CREATE);
+    lease.was_given_back();
+    assert_eq!(raw.write(&handle, 0, b"6"), OK);
+    assert_eq!(raw.status(CLOSE, Body::new().text(&handle)), OK);
+
+    let lease = Lease::take(&files.remote("f"), "read");
+    assert_eq!(raw.status(SETSTAT, Body::new().text("f").number(SIZE).long(2)), OK);
+    lease.was_given_back();
+
+    let lease = Lease::take(&files.remote("f"), "write");
+    let handle = raw.open_file("f", 1);
+    lease.was_given_back();
+    assert_eq!(raw.read(&handle, 0, 9).unwrap(), b"62");
 }
 
 #[test]

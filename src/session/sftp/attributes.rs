@@ -166,8 +166,7 @@ impl Follow {
 }
 
 fn truncate_path(tree: &Tree, path: &[u8], size: u64) -> nix::Result<()> {
-    let file = tree.open_file(path, OFlag::O_WRONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY, Mode::empty())?;
-    truncate(&file, size)
+    truncate(&tree.open_data(path, OFlag::O_WRONLY, Mode::empty())?, size)
 }
 
 fn truncate(file: &impl AsFd, size: u64) -> nix::Result<()> {
