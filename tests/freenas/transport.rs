@@ -1,5 +1,7 @@
 //! What clients of this API rely on before they look at an account.
 
+use serde_json::json;
+
 use super::{Nas, new_user};
 
 #[test]
@@ -41,6 +43,54 @@ fn lists_are_bare_arrays_in_parts() {
     assert_eq!(past.header("content-range"), Some(format!("items 0--1/{total}").as_str()));
     let ranged = nas.rest.curl("GET", "/account/users/", &["-H", "Range: items=0-2"], None);
     assert_eq!(ranged.object(200).as_array().unwrap().len(), 3);
+}
+
+#[test]
+fn what_there_is_can_be_looked_up() {
+    let nas = Nas::start();
+    let index = nas.rest.get("/").object(200);
+    for resource in ["users", "groups"] {
+        let endpoints = &index[&format!("account/{resource}")];
+        let base = format!("/api/v1.0/account/{resource}/");
+        assert_eq!(*endpoints, json!({"list_endpoint": base, "schema": format!("{base}schema/")}));
+        let listed = nas.rest.get(&format!("/account/{resource}/?limit=1")).object(200);
+        let shown: Vec<&String> = listed[0].as_object().unwrap().keys().collect();
+        let schema = nas.rest.get(&format!("/account/{resource}/schema/")).object(200);
+        assert_eq!(schema["fields"].as_object().unwrap().keys().collect::<Vec<_>>(), shown);
+    }
+    let username = &nas.rest.get("/account/users/schema/").object(200)["fields"]["bsdusr_username"];
+    assert_eq!(
+        (&username["type"], &username["unique"], &username["readonly"]),
+        (&json!("string"), &json!(true), &json!(false))
+    );
+    let moved = nas.rest.curl("GET", "", &[], None);
+    assert_eq!((moved.status, moved.header("location")), (301, Some("/api/v1.0/")));
+    for path in ["/", "/account/users/schema/", "/account/users/set/1/", "/account/all_users/"] {
+        nas.rest.as_user("root", "wrong").get(path).is(401, "");
+        let refused = nas.rest.post(path, "{}");
+        assert_eq!((refused.status, refused.header("allow")), (405, Some("GET")), "{path}");
+    }
+}
+
+#[test]
+fn several_are_got_by_their_ids_and_all_at_once() {
+    let nas = Nas::start();
+    for number in 0..25 {
+        nas.rest.post(
+            "/account/groups/",
+            &json!({"bsdgrp_gid": 4200 + number, "bsdgrp_group": format!("g{number}")}).to_string(),
+        );
+    }
+    for resource in ["users", "groups"] {
+        let listed = nas.rest.get(&format!("/account/{resource}/?limit=0"));
+        nas.rest.get(&format!("/account/all_{resource}/")).is(200, &listed.body);
+        let one = |id: u64| nas.rest.get(&format!("/account/{resource}/{id}/")).object(200);
+        let set = |ids: &str| nas.rest.get(&format!("/account/{resource}/set/{ids}/")).object(200);
+        assert_eq!(set("2;1"), json!({"objects": [one(2), one(1)]}));
+        assert_eq!(set("1;999999;x;"), json!({"objects": [one(1)], "not_found": ["999999", "x"]}));
+        let many = nas.rest.get(&format!("/account/{resource}/set/{}/", "1;".repeat(1001)));
+        many.is(400, r#"{"error": "A set has at most 1000 ids."}"#);
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! `account/groups/`
 
 use accountd_core::Caller;
-use accountd_protocol::agent::{Group, SortBy};
+use accountd_protocol::agent::{Group, SortBy, Window};
 use accountd_protocol::id::AccountId;
 use accountd_protocol::refusal::Refusal;
 use rocket::http::{ContentType, Status};
@@ -38,6 +38,16 @@ pub async fn list(caller: Signed, listing: Listing) -> Result<Reply, Error> {
     let objects: Vec<Object> = page.items.iter().map(output::group).collect();
     let range = paging::content_range(offset, objects.len(), page.total);
     Ok(Reply::json(Status::Ok, &objects).with("Content-Range", range))
+}
+
+/// The same objects as in [`list`], all of them.
+#[get("/account/all_groups")]
+pub async fn list_all(caller: Signed) -> Result<Reply, Error> {
+    let Basic(caller) = caller?;
+    let place = Place::group(Action::List);
+    let page = caller.groups(Window::all()).await.map_err(|error| Error::at(place, error, &Form::default()))?;
+    let objects: Vec<Object> = page.items.iter().map(output::group).collect();
+    Ok(Reply::json(Status::Ok, &objects))
 }
 
 #[get("/account/groups/<id>")]

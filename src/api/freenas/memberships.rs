@@ -15,7 +15,8 @@ use crate::caller::Basic;
 
 const PLACE: Place = Place::user(Action::Memberships);
 
-#[get("/account/users/<id>/groups")]
+/// Ranked behind `set/<ids>`, which has the same shape.
+#[get("/account/users/<id>/groups", rank = 1)]
 pub async fn list(caller: Signed, id: Id) -> Result<Reply, Error> {
     let Basic(caller) = caller?;
     let memberships = caller.memberships(id.get()?).await.map_err(|error| Error::at(PLACE, error, &Form::default()))?;

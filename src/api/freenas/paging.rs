@@ -9,9 +9,9 @@ use rocket::request::{FromRequest, Outcome, Request};
 
 use super::error::Error;
 
-const DEFAULT_LIMIT: usize = 20;
+pub const DEFAULT_LIMIT: usize = 20;
 /// The most in one answer; also what `limit=0` means.
-const MAX_LIMIT: usize = 1000;
+pub const MAX_LIMIT: usize = 1000;
 
 /// What a request says about the part of a list it wants, not yet read.
 #[derive(Clone, Debug, Default)]
