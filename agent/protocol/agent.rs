@@ -120,6 +120,10 @@ pub enum SortBy {
     Locked,
     PrimaryGroup,
     Email,
+    PasswordDisabled,
+    MicrosoftAccount,
+    UnixHash,
+    SmbHash,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

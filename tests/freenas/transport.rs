@@ -46,6 +46,32 @@ fn lists_are_bare_arrays_in_parts() {
 }
 
 #[test]
+fn lists_are_sorted_by_any_field_that_is_shown() {
+    let nas = Nas::start();
+    nas.rest.create_user(&new_user("zoe", 3002, "pw"));
+    let id = nas.rest.create_user(&new_user("adam", 3003, "other"));
+    let change = r#"{"bsdusr_locked": true, "bsdusr_microsoft_account": true, "bsdusr_email": "a@example.org"}"#;
+    nas.rest.put(&format!("/account/users/{id}/"), change).object(200);
+    for resource in ["users", "groups"] {
+        let first = nas.rest.get(&format!("/account/{resource}/?limit=1")).object(200);
+        let fields = first[0].as_object().unwrap().keys().filter(|field| *field != "bsdusr_sshpubkey");
+        for field in fields {
+            let list = nas.rest.get(&format!("/account/{resource}/?limit=0&sort({field})")).object(200);
+            let values: Vec<_> = list.as_array().unwrap().iter().map(|object| comparable(&object[field])).collect();
+            assert!(values.is_sorted() && values.len() > 2, "{field}: {values:?}");
+        }
+    }
+    let unknown = nas.rest.get("/account/users/?sort(bsdusr_password)");
+    unknown.is(400, r#"{"error": "No sorting by the field 'bsdusr_password'."}"#);
+}
+
+/// Numbers and truth values by size, texts by their bytes.
+fn comparable(value: &serde_json::Value) -> (u64, String) {
+    let number = value.as_u64().or(value.as_bool().map(u64::from));
+    (number.unwrap_or_default(), value.as_str().unwrap_or_default().to_owned())
+}
+
+#[test]
 fn what_there_is_can_be_looked_up() {
     let nas = Nas::start();
     let index = nas.rest.get("/").object(200);

@@ -114,6 +114,7 @@ impl Order {
 }
 
 fn user_key(view: &View, row: &UserRow, by: SortBy) -> Key {
+    let shown = || show_user(view, row).map(|shown| shown.user);
     let entry = || view.entry(FileKind::Passwd, &row.name).unwrap_or(Entry::parse(b""));
     match by {
         SortBy::Id => Key::Number(row.id.0),
@@ -129,6 +130,10 @@ fn user_key(view: &View, row: &UserRow, by: SortBy) -> Key {
         }
         SortBy::PrimaryGroup => Key::Number(entry().number(passwd::GID).unwrap_or_default()),
         SortBy::Email => Key::Text(row.email.clone()),
+        SortBy::MicrosoftAccount => Key::Number(row.microsoft_account.into()),
+        SortBy::PasswordDisabled => Key::Number(shown().is_some_and(|user| user.password_disabled).into()),
+        SortBy::UnixHash => Key::Text(shown().map(|user| user.unix_hash).unwrap_or_default()),
+        SortBy::SmbHash => Key::Text(shown().map(|user| user.smb_hash).unwrap_or_default()),
     }
 }
 
@@ -137,9 +142,16 @@ fn group_key(row: &GroupRow, by: SortBy) -> Key {
         SortBy::Id => Key::Number(row.id.0),
         SortBy::Number | SortBy::PrimaryGroup => Key::Number(row.gid.0.into()),
         SortBy::Builtin => Key::Number(row.is_builtin().into()),
-        SortBy::Name | SortBy::FullName | SortBy::Home | SortBy::Shell | SortBy::Locked | SortBy::Email => {
-            Key::Text(row.name.clone())
-        }
+        SortBy::Name
+        | SortBy::FullName
+        | SortBy::Home
+        | SortBy::Shell
+        | SortBy::Locked
+        | SortBy::Email
+        | SortBy::PasswordDisabled
+        | SortBy::MicrosoftAccount
+        | SortBy::UnixHash
+        | SortBy::SmbHash => Key::Text(row.name.clone()),
     }
 }
 

@@ -11,7 +11,7 @@ use super::error::Error;
 use super::form::Form;
 use super::group_input::{group_change, new_group};
 use super::output::{self, Object};
-use super::paging::{self, Fields, Listing};
+use super::paging::{self, Fields, Listing, Sorting};
 use super::place::{Action, Place};
 use super::reply::Reply;
 use super::users::Signed;
@@ -21,10 +21,11 @@ use crate::caller::Basic;
 const FIELDS: Fields = Fields {
     all: &output::GROUP_FIELDS,
     sortable: &[
-        ("id", SortBy::Id),
-        ("bsdgrp_gid", SortBy::Number),
-        ("bsdgrp_group", SortBy::Name),
-        ("bsdgrp_builtin", SortBy::Builtin),
+        ("id", Sorting::By(SortBy::Id)),
+        ("bsdgrp_gid", Sorting::By(SortBy::Number)),
+        ("bsdgrp_group", Sorting::By(SortBy::Name)),
+        ("bsdgrp_builtin", Sorting::By(SortBy::Builtin)),
+        ("bsdgrp_sudo", Sorting::Same),
     ],
 };
 

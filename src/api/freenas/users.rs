@@ -11,7 +11,7 @@ use super::error::Error;
 use super::form::Form;
 use super::new_user::new_user;
 use super::output::{self, Object};
-use super::paging::{self, Fields, Listing};
+use super::paging::{self, Fields, Listing, Sorting};
 use super::place::{Action, Place};
 use super::reply::Reply;
 use super::user_change::user_change;
@@ -20,19 +20,26 @@ use crate::caller::{Basic, NoCaller};
 
 pub type Signed = Result<Basic, NoCaller>;
 
+/// Sortable by all but `bsdusr_sshpubkey`: for that, a file of every home would have to be read.
 const FIELDS: Fields = Fields {
     all: &output::USER_FIELDS,
     sortable: &[
-        ("id", SortBy::Id),
-        ("bsdusr_uid", SortBy::Number),
-        ("bsdusr_username", SortBy::Name),
-        ("bsdusr_full_name", SortBy::FullName),
-        ("bsdusr_home", SortBy::Home),
-        ("bsdusr_shell", SortBy::Shell),
-        ("bsdusr_builtin", SortBy::Builtin),
-        ("bsdusr_locked", SortBy::Locked),
-        ("bsdusr_group", SortBy::PrimaryGroup),
-        ("bsdusr_email", SortBy::Email),
+        ("id", Sorting::By(SortBy::Id)),
+        ("bsdusr_uid", Sorting::By(SortBy::Number)),
+        ("bsdusr_username", Sorting::By(SortBy::Name)),
+        ("bsdusr_full_name", Sorting::By(SortBy::FullName)),
+        ("bsdusr_home", Sorting::By(SortBy::Home)),
+        ("bsdusr_shell", Sorting::By(SortBy::Shell)),
+        ("bsdusr_builtin", Sorting::By(SortBy::Builtin)),
+        ("bsdusr_locked", Sorting::By(SortBy::Locked)),
+        ("bsdusr_group", Sorting::By(SortBy::PrimaryGroup)),
+        ("bsdusr_email", Sorting::By(SortBy::Email)),
+        ("bsdusr_password_disabled", Sorting::By(SortBy::PasswordDisabled)),
+        ("bsdusr_microsoft_account", Sorting::By(SortBy::MicrosoftAccount)),
+        ("bsdusr_unixhash", Sorting::By(SortBy::UnixHash)),
+        ("bsdusr_smbhash", Sorting::By(SortBy::SmbHash)),
+        ("bsdusr_attributes", Sorting::Same),
+        ("bsdusr_sudo", Sorting::Same),
     ],
 };
 
