@@ -182,9 +182,12 @@ fn homes_outside_the_pools_are_refused() {
         "/mnt",
         "/mnt/nopool/x",
         "/home/x",
-        "mnt/tank/x",
+        ".",
+        "..",
+        "tank/x",
+        "../mnt/tank/x",
         "/mnt/tank/../../etc",
-        "/mnt/tank/./x",
+        "/mnt/tank/x/../y",
         "/mnt/tankx/y",
         "/nonexistent/x",
     ] {
@@ -213,8 +216,14 @@ fn homes_outside_the_pools_are_refused() {
         json!(-1),
         json!("77777"),
         json!("000"),
+        json!([755]),
+        json!([]),
+        json!({"mode": "755"}),
+        json!(true),
+        json!(false),
     ] {
         quiet.field_refused("POST", "/account/users/", &good_user(), "bsdusr_mode", &mode, "bsdusr_home");
+        quiet.field_refused("PUT", &quiet.anna, &json!({}), "bsdusr_mode", &mode, "bsdusr_home");
     }
 }
 
@@ -292,6 +301,14 @@ fn groups_are_guarded_like_users() {
     for name in values {
         let good = json!({"bsdgrp_gid": 4300});
         quiet.field_refused("POST", "/account/groups/", &good, "bsdgrp_group", &name, "bsdgrp_group");
+    }
+    let dotted = json!({"bsdgrp_gid": 4300, "bsdgrp_group": ".a"}).to_string();
+    let said = r#"{"bsdgrp_group": ["Name must begin with a letter, a digit or an underscore."]}"#;
+    quiet.refused("POST", "/account/groups/", dotted.as_bytes(), 409, said);
+    for name in ["x".repeat(33), "字".repeat(33)] {
+        let body = json!({"bsdgrp_gid": 4300, "bsdgrp_group": name}).to_string();
+        let said = r#"{"bsdgrp_group": ["Ensure this value has at most 32 characters (it has 33)."]}"#;
+        quiet.refused("POST", "/account/groups/", body.as_bytes(), 409, said);
     }
     quiet.refused(
         "POST",
@@ -393,4 +410,28 @@ fn everything_that_is_wrong_is_in_one_answer() {
     ];
     expected.sort_unstable();
     assert_eq!(named, expected);
+}
+
+/// An account that isn't there is told before anything that is wrong with the request for it.
+#[test]
+fn what_is_not_there_can_not_have_faulty_fields() {
+    let quiet = Quiet::start();
+    let many: Vec<String> = (0..65).map(|number| format!("group{number}")).collect();
+    let missing = "\"Object not found\"";
+    let rows = [
+        ("PUT", "/account/users/999/", json!({"bsdusr_uid": "x"}), missing),
+        ("PATCH", "/account/users/999/", json!({"bsdusr_shell": "/bin/nosuch"}), missing),
+        ("PUT", "/account/groups/999/", json!({"bsdgrp_group": "a b"}), missing),
+        ("PUT", "/account/groups/999/", json!({"bsdgrp_group": "wheel"}), missing),
+        ("POST", "/account/users/999/password/", json!({}), ""),
+        ("POST", "/account/users/999/password/", json!({"bsdusr_password": "a\nb"}), ""),
+        ("POST", "/account/users/999/groups/", json!(many), ""),
+    ];
+    for (method, path, body, said) in rows {
+        quiet.nas.rest.json(method, path, &body.to_string()).is(404, said);
+    }
+    let names = json!(many).to_string();
+    let said = "{\"bsduser_to_group\": [\"A user cannot belong to more than 64";
+    quiet.refused("POST", &format!("{}groups/", quiet.anna), names.as_bytes(), 400, said);
+    quiet.refused("POST", &format!("{}password/", quiet.anna), b"{}", 400, "This field is required.");
 }

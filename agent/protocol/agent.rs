@@ -93,6 +93,13 @@ pub struct Window {
     pub sort: Vec<SortKey>,
 }
 
+impl Window {
+    /// Everything, in the order that accounts are kept in.
+    pub fn all() -> Self {
+        Self { offset: 0, limit: usize::MAX, sort: Vec::new() }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SortKey {
     pub by: SortBy,
@@ -113,6 +120,10 @@ pub enum SortBy {
     Locked,
     PrimaryGroup,
     Email,
+    PasswordDisabled,
+    MicrosoftAccount,
+    UnixHash,
+    SmbHash,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

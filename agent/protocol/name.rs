@@ -22,7 +22,8 @@ const RESERVED_PREFIX: &str = "accountd";
 pub enum NameError {
     #[error("must not be empty")]
     Empty,
-    #[error("is longer than {max} bytes (it has {actual})")]
+    /// In characters for a new name, in bytes for one that is looked for.
+    #[error("is longer than {max} (it has {actual})")]
     TooLong { max: usize, actual: usize },
     #[error("must begin with a letter or an underscore")]
     BadStart,
@@ -125,8 +126,9 @@ fn check_new_group(text: &str) -> Result<(), NameError> {
 
 fn check_new(text: &str, may_begin: fn(char) -> bool) -> Result<(), NameError> {
     let first = text.chars().next().ok_or(NameError::Empty)?;
-    if text.len() > MAX_NEW_NAME {
-        return Err(NameError::TooLong { max: MAX_NEW_NAME, actual: text.len() });
+    let length = text.chars().count();
+    if length > MAX_NEW_NAME {
+        return Err(NameError::TooLong { max: MAX_NEW_NAME, actual: length });
     }
     let body = text.strip_suffix('$').unwrap_or(text);
     if body.contains('$') {
@@ -237,6 +239,14 @@ mod tests {
         for name in ["", "..", "123", "a/b", "a,b", "-a"] {
             assert!(NewGroupName::new(name).is_err(), "{name:?}");
         }
+    }
+
+    #[test]
+    fn the_length_of_a_name_is_counted_in_characters() {
+        let too_long = NameError::TooLong { max: 32, actual: 33 };
+        assert_eq!(NewGroupName::new("字".repeat(33)), Err(too_long.clone()));
+        assert_eq!(NewUserName::new("x".repeat(33)), Err(too_long));
+        assert!(matches!(NewGroupName::new("字".repeat(32)), Err(NameError::BadCharacters(_))));
     }
 
     #[test]

@@ -4,7 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-const MAX_FULL_NAME: usize = 255;
+/// Bytes: 120 characters of any script.
+const MAX_FULL_NAME: usize = 480;
 const MAX_PATH: usize = 255;
 
 /// Why a text may not become a field.
@@ -153,7 +154,8 @@ mod tests {
             assert!(FieldPath::new(format!("/{text}")).is_err(), "{text:?}");
         }
         assert!(FullName::new("Jörg Müller, Room 3").is_ok());
-        assert!(FullName::new("x".repeat(256)).is_err());
+        assert!(FullName::new("x".repeat(481)).is_err());
+        assert!(FullName::new("\u{20000}".repeat(120)).is_ok(), "a character of four bytes");
     }
 
     #[test]

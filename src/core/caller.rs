@@ -13,6 +13,7 @@ use accountd_protocol::secret::Secret;
 use crate::credential::Credential;
 use crate::error::Error;
 use crate::handles::Slot;
+use crate::parts::Parts;
 use crate::{Core, pool::Answered};
 
 /// Somebody whose credential the agent has accepted. What they may is decided by the agent again
@@ -40,8 +41,14 @@ impl Caller {
         Self { core, credential, slot, handle }
     }
 
+    /// Got in parts, whatever the window's size.
     pub async fn users(&self, window: Window) -> Result<Page<User>, Error> {
-        expect!(self.operate(Operation::ListUsers(window)).await?, Users)
+        let mut parts = Parts::of(window);
+        while let Some(part) = parts.missing() {
+            let page = expect!(self.operate(Operation::ListUsers(part.clone())).await?, Users)?;
+            parts.add(&part, page);
+        }
+        Ok(parts.into_page())
     }
 
     pub async fn user(&self, id: AccountId) -> Result<User, Error> {
@@ -74,8 +81,14 @@ impl Caller {
         expect!(self.operate(Operation::SetMemberships { id, groups }).await?, Memberships)
     }
 
+    /// Got in parts, whatever the window's size.
     pub async fn groups(&self, window: Window) -> Result<Page<Group>, Error> {
-        expect!(self.operate(Operation::ListGroups(window)).await?, Groups)
+        let mut parts = Parts::of(window);
+        while let Some(part) = parts.missing() {
+            let page = expect!(self.operate(Operation::ListGroups(part.clone())).await?, Groups)?;
+            parts.add(&part, page);
+        }
+        Ok(parts.into_page())
     }
 
     pub async fn group(&self, id: AccountId) -> Result<Group, Error> {
@@ -126,6 +139,7 @@ mod tests {
     use accountd_protocol::agent::AgentRequest;
 
     use super::*;
+    use crate::parts::PART;
     use crate::scripted_agent::ScriptedAgent;
 
     const HERE: std::net::IpAddr = std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
@@ -198,6 +212,46 @@ mod tests {
         agent.set_state(7);
         assert_eq!(caller.shells().await.unwrap(), ["/bin/sh"]);
         assert_eq!(agent.state(), 8);
+    }
+
+    /// Lists 250 groups and leaves out one; remembers the largest part that it was asked for.
+    fn listing(largest: &mut usize, request: &AgentRequest) -> Result<Answer, Refusal> {
+        let AgentRequest::Operate { operation, .. } = request else {
+            return Ok(Answer::Handle(Secret::new("handle".into())));
+        };
+        let Operation::ListGroups(window) = &**operation else { return Err(Refusal::NotPermitted) };
+        *largest = window.limit.max(*largest);
+        let group = |id| Group {
+            id: AccountId(id),
+            name: format!("g{id}"),
+            gid: accountd_protocol::id::Gid(4000),
+            builtin: false,
+            members: vec![],
+        };
+        let items = (0..250).skip(window.offset).take(window.limit).filter(|id| *id != 42).map(group).collect();
+        Ok(Answer::Groups(Page { items, total: 250 }))
+    }
+
+    #[tokio::test]
+    async fn a_long_list_is_got_in_parts_and_is_whole() {
+        let agent = ScriptedAgent::start(0, listing);
+        let core = Core::new(agent.socket()).unwrap();
+        let caller = core.caller("root", secret("pw"), HERE).await.unwrap();
+        let rows = [
+            (Window::all(), 0..250),
+            (Window { offset: 0, limit: 1000, sort: vec![] }, 0..250),
+            (Window { offset: 30, limit: 150, sort: vec![] }, 30..180),
+            (Window { offset: 240, limit: 20, sort: vec![] }, 240..250),
+            (Window { offset: 250, limit: 20, sort: vec![] }, 0..0),
+            (Window { offset: usize::MAX, limit: 20, sort: vec![] }, 0..0),
+        ];
+        for (window, expected) in rows {
+            let page = caller.groups(window.clone()).await.unwrap();
+            let ids: Vec<u64> = page.items.iter().map(|group| group.id.0).collect();
+            assert_eq!(ids, expected.filter(|id| *id != 42).collect::<Vec<_>>(), "{window:?}");
+            assert_eq!(page.total, 250);
+        }
+        assert!(agent.state() <= PART, "{}", agent.state());
     }
 
     #[tokio::test]

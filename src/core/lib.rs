@@ -8,6 +8,7 @@ mod caller;
 mod credential;
 mod error;
 mod handles;
+mod parts;
 mod pool;
 #[cfg(test)]
 mod scripted_agent;

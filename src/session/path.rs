@@ -6,13 +6,16 @@
 //! is named relative to a descriptor of its directory.
 
 use std::ffi::{CStr, CString, OsString};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, OFlag, OpenHow, ResolveFlag, open, openat, openat2};
-use nix::sys::stat::Mode;
+use nix::sys::stat::{Mode, SFlag, fstat};
+
+/// How often a path is resolved anew when names change meanwhile.
+const RESOLVE_TRIES: usize = 128;
 
 /// What the session's paths are resolved in.
 #[derive(Debug)]
@@ -66,6 +69,35 @@ impl Tree {
         }
     }
 
+    /// Opens a file to read or write it, without waiting for the other end of a pipe.
+    ///
+    /// Somebody may hold a lease on the file (Samba's oplocks, NFS delegations), which the kernel
+    /// calls back when it is opened. Whoever won't wait gets EAGAIN; so a file, and nothing but a
+    /// file, is then opened again by waiting, as long as fs.lease-break-time allows.
+    pub fn open_data(&self, path: &[u8], flags: OFlag, mode: Mode) -> nix::Result<OwnedFd> {
+        let flags = flags | OFlag::O_NOCTTY;
+        match self.open_file(path, flags | OFlag::O_NONBLOCK, mode) {
+            Err(Errno::EAGAIN) => self.open_leased(path, flags),
+            result => result,
+        }
+    }
+
+    /// Through an O_PATH descriptor, so that what is opened is what was found to be a file.
+    fn open_leased(&self, path: &[u8], flags: OFlag) -> nix::Result<OwnedFd> {
+        let found = self.open_file(path, OFlag::O_PATH, Mode::empty())?;
+        if fstat(&found)?.st_mode & SFlag::S_IFMT.bits() != SFlag::S_IFREG.bits() {
+            return Err(Errno::EAGAIN);
+        }
+        let path = format!("/proc/self/fd/{}", found.as_raw_fd());
+        let flags = flags.difference(OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW) | OFlag::O_CLOEXEC;
+        loop {
+            match openat(AT_FDCWD, path.as_str(), flags, Mode::empty()) {
+                Err(Errno::EINTR) => {}
+                result => return result,
+            }
+        }
+    }
+
     /// The directory of the last component and its name, which is not followed.
     pub fn place(&self, path: &[u8]) -> nix::Result<Place<'static>> {
         match self {
@@ -89,15 +121,17 @@ impl Tree {
     }
 }
 
+/// EAGAIN has two meanings: something was renamed meanwhile, and the kernel can't tell whether it
+/// led outside; or somebody holds a lease on the file. Only the first one goes away by itself.
 fn resolve(root: &OwnedFd, path: &CStr, how: OpenHow) -> nix::Result<OwnedFd> {
     let how = how.resolve(ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS);
-    loop {
+    for _ in 0..RESOLVE_TRIES {
         match openat2(root, path, how) {
-            // Something was renamed meanwhile, and the kernel can't tell whether it led outside.
             Err(Errno::EAGAIN | Errno::EINTR) => {}
             result => return result,
         }
     }
+    Err(Errno::EAGAIN)
 }
 
 /// An empty path is the current directory, as in every implementation of the protocol.
@@ -118,6 +152,8 @@ fn split(path: &[u8]) -> (&[u8], &[u8]) {
     }
 }
 
+/// As OpenSSH's sftp-server has it: realpath(3), but the last component may be missing. Nothing
+/// else may, not even where a `..` follows it.
 fn real_in_whole(path: &[u8]) -> nix::Result<Vec<u8>> {
     let path = if path.is_empty() { b"." } else { path };
     if path.contains(&0) {

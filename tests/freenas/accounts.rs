@@ -86,6 +86,22 @@ fn a_change_touches_what_it_names_and_nothing_else() {
 }
 
 #[test]
+fn a_full_name_has_120_characters_of_any_script() {
+    let nas = Nas::start();
+    let id = nas.rest.create_user(&new_user("writer", 3001, "pw"));
+    let path = format!("/account/users/{id}/");
+    for character in ["字", "𠀀"] {
+        let name = character.repeat(120);
+        let user = nas.rest.put(&path, &json!({"bsdusr_full_name": name}).to_string()).object(200);
+        assert_eq!(user["bsdusr_full_name"], name);
+        assert_eq!(nas.disk.field("/etc/passwd", "writer", 4), name);
+    }
+    nas.rest
+        .put(&path, &json!({"bsdusr_full_name": "字".repeat(121)}).to_string())
+        .is(409, r#"{"bsdusr_full_name": ["Ensure this value has at most 120 characters (it has 121)."]}"#);
+}
+
+#[test]
 fn a_renamed_user_takes_hash_memberships_and_samba_line_along() {
     let nas = Nas::start();
     let id = nas.rest.create_user(&new_user("before", 3001, "password"));
@@ -146,6 +162,23 @@ fn a_new_home_gets_the_keys_and_the_old_one_stays() {
     assert_eq!(nas.disk.owner_and_mode("/mnt/tank/elsewhere"), (3001, 3001, 0o755));
     assert_eq!(nas.disk.owner_and_mode("/mnt/tank/elsewhere/.ssh/authorized_keys"), (3001, 3001, 0o600));
     assert!(nas.disk.path("/mnt/tank/home/mover").is_dir());
+}
+
+#[test]
+fn a_home_is_made_absolute_and_has_one_spelling() {
+    let nas = Nas::start();
+    let mut form: serde_json::Value = serde_json::from_str(&new_user("speller", 3001, "pw")).unwrap();
+    form["bsdusr_home"] = json!("mnt/tank/./home");
+    let user = nas.rest.post("/account/users/", &form.to_string()).object(201);
+    assert_eq!(user["bsdusr_home"], "/mnt/tank/home/speller");
+    let path = format!("/account/users/{}/", user["id"]);
+    let user = nas.rest.put(&path, r#"{"bsdusr_home": "./mnt//tank/./other/"}"#).object(200);
+    assert_eq!(user["bsdusr_home"], "/mnt/tank/other");
+    assert_eq!(nas.disk.field("/etc/passwd", "speller", 5), "/mnt/tank/other");
+    assert!(nas.disk.path("/mnt/tank/other").is_dir());
+    nas.rest
+        .put(&path, r#"{"bsdusr_home": "/mnt/tank/other/../third"}"#)
+        .is(409, r#"{"bsdusr_home": ["The path must not contain \"..\"."]}"#);
 }
 
 #[test]

@@ -78,3 +78,19 @@ fn users_of_a_deleted_primary_group_are_left_in_a_group_that_is_there() {
     let name = groups.lines().find(|line| line.split(':').nth(2) == Some(&gid)).and_then(|line| line.split(':').next());
     assert!(matches!(name, Some("nobody" | "nogroup")), "{gid} is {name:?}");
 }
+
+#[test]
+fn groups_that_are_left_blank_are_not_given() {
+    let nas = Nas::start();
+    let mut form: serde_json::Value = serde_json::from_str(&new_user("blank", 3001, "pw")).unwrap();
+    (form["bsdusr_group"], form["bsdusr_to_group"]) = (json!(""), json!(""));
+    let id = nas.rest.create_user(&form.to_string());
+    assert_eq!(nas.disk.line("/etc/group", "blank").as_deref(), Some("blank:x:3001:"));
+    nas.rest.post(&format!("/account/users/{id}/groups/"), r#"["ftp"]"#).is(202, r#"["ftp"]"#);
+    let path = format!("/account/users/{id}/");
+    let user = nas.rest.put(&path, r#"{"bsdusr_group": " ", "bsdusr_to_group": ""}"#).object(200);
+    assert_eq!(user["bsdusr_group"], 3001);
+    nas.rest.get(&format!("{path}groups/")).is(200, r#"["ftp"]"#);
+    nas.rest.put(&path, r#"{"bsdusr_to_group": []}"#).object(200);
+    nas.rest.get(&format!("{path}groups/")).is(200, "[]");
+}

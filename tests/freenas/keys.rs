@@ -48,6 +48,26 @@ fn root_is_user_1_and_can_be_given_a_key() {
     assert_eq!(nas.disk.owner_and_mode("/root/.ssh/authorized_keys"), (0, 0, 0o600));
 }
 
+/// In one answer of the agent, these would be more than the 64 MiB that it may have.
+#[test]
+fn many_users_with_long_key_files_are_listed_all_the_same() {
+    let nas = Nas::start();
+    let home = nas.disk.path("/mnt/tank/home/crowd");
+    std::fs::create_dir_all(home.join(".ssh")).unwrap();
+    let keys = format!("#{}\n", "\u{1}".repeat(64 * 1024 - 2));
+    std::fs::write(home.join(".ssh/authorized_keys"), &keys).unwrap();
+    let mut passwd = nas.disk.text("/etc/passwd");
+    for number in 0..200 {
+        passwd.push_str(&format!("crowd{number}:x:{}:100:Crowd:/mnt/tank/home/crowd:/bin/sh\n", 5000 + number));
+    }
+    std::fs::write(nas.disk.path("/etc/passwd"), passwd).unwrap();
+    let answer = nas.rest.get("/account/users/?limit=0");
+    assert!(answer.body.len() > 64 << 20, "{} bytes", answer.body.len());
+    let users = answer.object(200);
+    let with_keys = users.as_array().unwrap().iter().filter(|user| user["bsdusr_sshpubkey"] == keys.as_str()).count();
+    assert_eq!(with_keys, 200);
+}
+
 #[test]
 fn a_user_without_a_home_has_no_place_for_keys() {
     let nas = Nas::start();

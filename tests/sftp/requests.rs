@@ -2,7 +2,7 @@
 //! what is no request at all.
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{BufRead, Read, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 use std::time::Duration;
@@ -279,10 +279,117 @@ fn attributes_of_paths_and_links() {
     assert_eq!(raw.status(STAT, Body::new().text("a\0b")), FAILURE);
     assert_eq!(raw.name(READLINK, "l"), "f");
     assert_eq!(raw.status(READLINK, Body::new().text("f")), FAILURE);
-    for (path, real) in [(".", HOME), ("", HOME), ("x/../f", &format!("{HOME}/f")), ("/", "/"), ("../..", "/mnt/tank")]
-    {
+}
+
+/// As sftp-server of OpenSSH does it: realpath(3), but the last component may be missing. A `..`
+/// behind anything that isn't there fails, because nobody knows where that would have led.
+#[test]
+fn a_real_path_has_only_its_last_component_missing() {
+    let files = Files::new();
+    let mut raw = Raw::open(&files);
+    fs::create_dir(files.remote("d")).unwrap();
+    std::os::unix::fs::symlink("/mnt/tank", files.remote("tank")).unwrap();
+    let (below, new) = (format!("{HOME}/f"), format!("{HOME}/d/new"));
+    for (path, real) in [
+        (".", HOME),
+        ("", HOME),
+        ("/", "/"),
+        ("../..", "/mnt/tank"),
+        ("d/../f", &below),
+        ("./d//new", &new),
+        ("tank/../x", "/mnt/x"),
+    ] {
         assert_eq!(raw.name(REALPATH, path), real, "{path}");
     }
+    for path in ["x/../f", "x/f", "d/x/../../f"] {
+        assert_eq!(raw.status(REALPATH, Body::new().text(path)), NO_SUCH_FILE, "{path}");
+    }
+}
+
+#[test]
+fn what_can_be_set_is_set_and_the_first_failure_told() {
+    let files = Files::new();
+    let mut raw = Raw::open(&files);
+    std::os::unix::fs::symlink("nowhere", files.remote("link")).unwrap();
+    std::os::unix::fs::lchown(files.remote("link"), Some(3001), Some(3001)).unwrap();
+    let link = Body::new().text("lsetstat@openssh.com").text("link").number(PERMISSIONS | TIMES);
+    // Linux keeps no permissions of a symbolic link.
+    assert_eq!(raw.status(EXTENDED, link.number(0o600).number(3).number(4)), UNSUPPORTED);
+    assert_eq!(raw.attributes(LSTAT, "link").modified, 4);
+
+    fs::write(files.remote("f"), "12345").unwrap();
+    std::os::unix::fs::chown(files.remote("f"), Some(3001), Some(3001)).unwrap();
+    let path = Body::new().text("f").number(SIZE | OWNER | PERMISSIONS | TIMES).long(u64::MAX);
+    let path = path.number(0).number(0).number(0o640).number(5).number(6);
+    assert_eq!(raw.status(SETSTAT, path), FAILURE, "of size and owner, the size comes first");
+    let expected = Attributes { size: 5, uid: 3001, gid: 3001, mode: 0o100_640, modified: 6 };
+    assert_eq!(raw.attributes(STAT, "f"), expected);
+}
+
+/// Takes a lease of a file (F_SETLEASE, fcntl(2)) and gives it back when the kernel wants it.
+const LEASE_HOLDER: &str = "
+import fcntl, signal, sys
+file = open(sys.argv[1], 'r+' if sys.argv[2] == 'write' else 'r')
+def give_back(*_):
+    fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+    print('given back', flush=True)
+signal.signal(signal.SIGIO, give_back)
+fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_WRLCK if sys.argv[2] == 'write' else fcntl.F_RDLCK)
+print('held', flush=True)
+sys.stdin.read()
+";
+
+struct Lease {
+    holder: Child,
+    said: std::io::BufReader<ChildStdout>,
+}
+
+impl Lease {
+    fn take(file: &std::path::Path, kind: &str) -> Self {
+        let mut command = std::process::Command::new("python3");
+        command.args(["-c", LEASE_HOLDER]).arg(file).arg(kind);
+        let mut holder = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let said = std::io::BufReader::new(holder.stdout.take().unwrap());
+        let mut lease = Self { holder, said };
+        assert_eq!(lease.line(), "held\n");
+        lease
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.said.read_line(&mut line).unwrap();
+        line
+    }
+
+    #[track_caller]
+    fn was_given_back(mut self) {
+        assert_eq!(self.line(), "given back\n");
+        drop(self.holder.stdin.take());
+        self.holder.wait().unwrap();
+    }
+}
+
+#[test]
+fn a_file_that_another_program_has_a_lease_of_is_waited_for() {
+    let files = Files::new();
+    let mut raw = Raw::open(&files);
+    fs::write(files.remote("f"), "12345").unwrap();
+    std::os::unix::fs::chown(files.remote("f"), Some(3001), Some(3001)).unwrap();
+
+    let lease = Lease::take(&files.remote("f"), "read");
+    let handle = raw.open_file("f", READ_WRITE_CREATE);
+    lease.was_given_back();
+    assert_eq!(raw.write(&handle, 0, b"6"), OK);
+    assert_eq!(raw.status(CLOSE, Body::new().text(&handle)), OK);
+
+    let lease = Lease::take(&files.remote("f"), "read");
+    assert_eq!(raw.status(SETSTAT, Body::new().text("f").number(SIZE).long(2)), OK);
+    lease.was_given_back();
+
+    let lease = Lease::take(&files.remote("f"), "write");
+    let handle = raw.open_file("f", 1);
+    lease.was_given_back();
+    assert_eq!(raw.read(&handle, 0, 9).unwrap(), b"62");
 }
 
 #[test]

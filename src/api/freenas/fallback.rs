@@ -16,6 +16,11 @@ use super::reply::Reply;
 pub struct Id(Option<AccountId>);
 
 impl Id {
+    pub fn of(text: &str) -> Self {
+        let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        Id(digits.then(|| AccountId(text.parse().unwrap_or(u64::MAX))))
+    }
+
     pub fn get(self) -> Result<AccountId, Error> {
         self.0.ok_or(Error::NotAnId)
     }
@@ -25,8 +30,7 @@ impl<'a> FromParam<'a> for Id {
     type Error = std::convert::Infallible;
 
     fn from_param(text: &'a str) -> Result<Self, Self::Error> {
-        let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        Ok(Id(digits.then(|| AccountId(text.parse().unwrap_or(u64::MAX)))))
+        Ok(Id::of(text))
     }
 }
 
@@ -37,6 +41,8 @@ enum Endpoint {
     Detail,
     Memberships,
     Password,
+    /// What can only be looked at: the index, a schema, a set, a list of all.
+    View,
 }
 
 impl Endpoint {
@@ -44,7 +50,10 @@ impl Endpoint {
         let path = path.strip_prefix(super::BASE)?;
         let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
         match parts.as_slice() {
+            [] | ["account", "all_users" | "all_groups"] => Some(Endpoint::View),
             ["account", "users" | "groups"] => Some(Endpoint::List),
+            ["account", "users" | "groups", "schema"] => Some(Endpoint::View),
+            ["account", "users" | "groups", "set", _] => Some(Endpoint::View),
             ["account", "users" | "groups", _] => Some(Endpoint::Detail),
             ["account", "users", _, "groups"] => Some(Endpoint::Memberships),
             ["account", "users", _, "password"] => Some(Endpoint::Password),
@@ -59,6 +68,7 @@ impl Endpoint {
             Endpoint::Detail => "GET,PUT,DELETE,PATCH",
             Endpoint::Memberships => "POST,GET",
             Endpoint::Password => "POST",
+            Endpoint::View => "GET",
         }
     }
 
@@ -69,7 +79,7 @@ impl Endpoint {
             (Endpoint::List | Endpoint::Detail, Method::Options) => {
                 Reply::text(Status::Ok, OPTIONS).with("Allow", OPTIONS)
             }
-            (Endpoint::Memberships | Endpoint::Password, Method::Options) => {
+            (Endpoint::Memberships | Endpoint::Password | Endpoint::View, Method::Options) => {
                 Reply::text(Status::Ok, allowed).with("Allow", allowed)
             }
             (Endpoint::Detail, Method::Post) => Reply::empty(Status::NotImplemented),
@@ -160,7 +170,10 @@ mod tests {
         assert_eq!(Endpoint::of("/api/v1.0/account/users/"), Some(Endpoint::List));
         assert_eq!(Endpoint::of("/api/v1.0/account/groups/7"), Some(Endpoint::Detail));
         assert_eq!(Endpoint::of("/api/v1.0/account/users/7/password/"), Some(Endpoint::Password));
-        for path in ["/", "/api/v1.0/", "/api/v1.0/account/", "/api/v1.0/account/users/7/x/", "/account/users/"] {
+        for path in ["/api/v1.0/", "/api/v1.0/account/all_users/", "/api/v1.0/account/groups/set/1;2/"] {
+            assert_eq!(Endpoint::of(path), Some(Endpoint::View), "{path}");
+        }
+        for path in ["/", "/api/v1.0/account/", "/api/v1.0/account/users/7/x/", "/account/users/"] {
             assert_eq!(Endpoint::of(path), None, "{path}");
         }
     }

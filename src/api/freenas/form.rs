@@ -85,18 +85,17 @@ impl Form {
         })
     }
 
-    /// The id of an object. Missing or null: `None`.
+    /// The id of an object. Missing, null or blank: `None`.
     pub fn id(&self, key: &str) -> Option<Result<u64, String>> {
-        let value = self.values.get(key).filter(|value| !matches!(value, Value::Null))?;
+        let value = self.values.get(key).filter(|value| !is_blank(value))?;
         Some(id_of(value).map_err(|_| NO_SUCH_CHOICE.to_owned()))
     }
 
-    /// A list of ids of objects. Missing or null: `None`.
+    /// A list of ids of objects. Missing, null or blank: `None`; an empty list is one.
     pub fn ids(&self, key: &str) -> Option<Result<Vec<u64>, String>> {
-        match self.values.get(key)? {
-            Value::Null => None,
+        match self.values.get(key).filter(|value| !is_blank(value))? {
             Value::Array(items) => Some(items.iter().map(id_of).collect()),
-            Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => {
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => {
                 Some(Err("Enter a list of values.".into()))
             }
         }
@@ -124,7 +123,7 @@ const NO_SUCH_CHOICE: &str = "Select a valid choice. That choice is not one of t
 pub async fn read_json(data: Data<'_>, content_type: Option<&ContentType>) -> Result<Value, Error> {
     let format =
         content_type.map_or_else(|| "text/plain".to_owned(), |given| format!("{}/{}", given.top(), given.sub()));
-    if format != "application/json" {
+    if !format.eq_ignore_ascii_case("application/json") {
         return Err(Error::Format(format));
     }
     let read = data.open(MAX_BODY_MEBIBYTES.mebibytes()).into_bytes().await;
@@ -134,6 +133,15 @@ pub async fn read_json(data: Data<'_>, content_type: Option<&ContentType>) -> Re
     }
     let body = Zeroizing::new(body.into_inner());
     serde_json::from_slice(&body).map_err(|_| Error::Json("Request is not valid JSON."))
+}
+
+/// What a form sends for a field that nothing was chosen in.
+fn is_blank(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.trim().is_empty(),
+        Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => false,
+    }
 }
 
 /// A value as a form field shows it; numbers are texts too.
@@ -278,13 +286,14 @@ mod tests {
 
     #[test]
     fn ids_may_be_texts_and_come_as_a_list() {
-        let form = form(json!({"a": [1, "2"], "b": "1", "c": ["x"], "d": -1, "e": null}));
+        let form = form(json!({"a": [1, "2"], "b": "1", "c": ["x"], "d": -1, "e": null, "f": "", "g": " "}));
         assert_eq!(form.ids("a"), Some(Ok(vec![1, 2])));
         assert_eq!(form.ids("b"), Some(Err("Enter a list of values.".into())));
         assert!(form.ids("c").unwrap().is_err());
-        assert_eq!(form.ids("e"), None);
         assert_eq!(form.id("b"), Some(Ok(1)));
         assert_eq!(form.id("d"), Some(Err(NO_SUCH_CHOICE.into())));
-        assert_eq!(form.id("e"), None);
+        for nothing in ["e", "f", "g", "none"] {
+            assert_eq!((form.id(nothing), form.ids(nothing)), (None, None), "{nothing}");
+        }
     }
 }

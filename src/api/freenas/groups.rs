@@ -1,7 +1,9 @@
 //! `account/groups/`
 
-use accountd_protocol::agent::SortBy;
+use accountd_core::Caller;
+use accountd_protocol::agent::{Group, SortBy, Window};
 use accountd_protocol::id::AccountId;
+use accountd_protocol::refusal::Refusal;
 use rocket::http::{ContentType, Status};
 use rocket::{Data, delete, get, patch, post, put};
 
@@ -9,7 +11,7 @@ use super::error::Error;
 use super::form::Form;
 use super::group_input::{group_change, new_group};
 use super::output::{self, Object};
-use super::paging::{self, Fields, Listing};
+use super::paging::{self, Fields, Listing, Sorting};
 use super::place::{Action, Place};
 use super::reply::Reply;
 use super::users::Signed;
@@ -19,10 +21,11 @@ use crate::caller::Basic;
 const FIELDS: Fields = Fields {
     all: &output::GROUP_FIELDS,
     sortable: &[
-        ("id", SortBy::Id),
-        ("bsdgrp_gid", SortBy::Number),
-        ("bsdgrp_group", SortBy::Name),
-        ("bsdgrp_builtin", SortBy::Builtin),
+        ("id", Sorting::By(SortBy::Id)),
+        ("bsdgrp_gid", Sorting::By(SortBy::Number)),
+        ("bsdgrp_group", Sorting::By(SortBy::Name)),
+        ("bsdgrp_builtin", Sorting::By(SortBy::Builtin)),
+        ("bsdgrp_sudo", Sorting::Same),
     ],
 };
 
@@ -36,6 +39,16 @@ pub async fn list(caller: Signed, listing: Listing) -> Result<Reply, Error> {
     let objects: Vec<Object> = page.items.iter().map(output::group).collect();
     let range = paging::content_range(offset, objects.len(), page.total);
     Ok(Reply::json(Status::Ok, &objects).with("Content-Range", range))
+}
+
+/// The same objects as in [`list`], all of them.
+#[get("/account/all_groups")]
+pub async fn list_all(caller: Signed) -> Result<Reply, Error> {
+    let Basic(caller) = caller?;
+    let place = Place::group(Action::List);
+    let page = caller.groups(Window::all()).await.map_err(|error| Error::at(place, error, &Form::default()))?;
+    let objects: Vec<Object> = page.items.iter().map(output::group).collect();
+    Ok(Reply::json(Status::Ok, &objects))
 }
 
 #[get("/account/groups/<id>")]
@@ -74,11 +87,27 @@ pub async fn patch(caller: Signed, id: Id, content_type: Option<&ContentType>, d
 
 async fn apply(caller: Signed, id: Id, content_type: Option<&ContentType>, data: Data<'_>) -> Result<Object, Error> {
     let Basic(caller) = caller?;
-    let (place, id): (Place, AccountId) = (Place::group(Action::Change), id.get()?);
+    let id = id.get()?;
     let form = Form::read(data, content_type).await?;
-    let change = group_change(&form).map_err(|faults| Error::Fields { place, faults })?;
-    let group = caller.update_group(id, change).await.map_err(|error| Error::at(place, error, &form))?;
-    Ok(output::group(&group))
+    match changed(&caller, id, &form).await {
+        Ok(group) => Ok(output::group(&group)),
+        Err(error) => Err(missing_first(&caller, id, error).await),
+    }
+}
+
+async fn changed(caller: &Caller, id: AccountId, form: &Form) -> Result<Group, Error> {
+    let place = Place::group(Action::Change);
+    let change = group_change(form).map_err(|faults| Error::Fields { place, faults })?;
+    caller.update_group(id, change).await.map_err(|error| Error::at(place, error, form))
+}
+
+/// That a group isn't there goes before what is wrong with the form for it.
+async fn missing_first(caller: &Caller, id: AccountId, error: Error) -> Error {
+    let Error::Fields { place, .. } = &error else { return error };
+    match caller.group(id).await {
+        Err(accountd_core::Error::Refused(Refusal::NotFound)) => Error::NotFound(*place),
+        Ok(_) | Err(_) => error,
+    }
 }
 
 /// A body is ignored, unless it is one that a browser's form could have sent.

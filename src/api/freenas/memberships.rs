@@ -10,12 +10,13 @@ use super::fallback::Id;
 use super::form::{self, Form};
 use super::place::{Action, Place};
 use super::reply::Reply;
-use super::users::Signed;
+use super::users::{Signed, missing_first};
 use crate::caller::Basic;
 
 const PLACE: Place = Place::user(Action::Memberships);
 
-#[get("/account/users/<id>/groups")]
+/// Ranked behind `set/<ids>`, which has the same shape.
+#[get("/account/users/<id>/groups", rank = 1)]
 pub async fn list(caller: Signed, id: Id) -> Result<Reply, Error> {
     let Basic(caller) = caller?;
     let memberships = caller.memberships(id.get()?).await.map_err(|error| Error::at(PLACE, error, &Form::default()))?;
@@ -33,9 +34,10 @@ pub async fn replace(
     let Basic(caller) = caller?;
     let id = id.get()?;
     let wanted = wanted(form::read_json(data, content_type).await?);
-    let memberships =
-        caller.set_memberships(id, wanted).await.map_err(|error| Error::at(PLACE, error, &Form::default()))?;
-    Ok(Reply::json(Status::Accepted, &names(&memberships)))
+    match caller.set_memberships(id, wanted).await {
+        Ok(memberships) => Ok(Reply::json(Status::Accepted, &names(&memberships))),
+        Err(error) => Err(missing_first(&caller, id, Error::at(PLACE, error, &Form::default())).await),
+    }
 }
 
 fn wanted(body: Value) -> Vec<String> {

@@ -39,8 +39,8 @@ pub fn text(place: Place, field: Field, problem: &Problem, form: &Form) -> Strin
     match problem {
         Problem::Required => required(place, field),
         Problem::MustBeAbsent => "Leave this field blank.".into(),
-        Problem::Name(error) => name(error),
-        Problem::Text(error) => field_text(field, error),
+        Problem::Name(error) => name(field, error),
+        Problem::Text(error) => field_text(field, error, &form.given(key(place, field))),
         Problem::Duplicate(existing) => duplicate(field, existing, &form.given(key(place, field))),
         Problem::CaseDuplicate(existing) => format!("The name \"{existing}\" already exists; it differs only in case."),
         Problem::Reserved => "This value is reserved and cannot be used.".into(),
@@ -55,7 +55,7 @@ pub fn text(place: Place, field: Field, problem: &Problem, form: &Form) -> Strin
         Problem::InUse(by) => format!("This is in use by {by}."),
         Problem::BadMode => "Please provide a valid value for home_mode attribute".into(),
         Problem::TooMany { max, actual } => too_many(field, *max, *actual),
-        Problem::TooLong { max, actual } => too_long(*max, *actual),
+        Problem::TooLong { max, actual } => too_many_bytes(*max, *actual),
         Problem::ControlCharacters => "This field cannot contain line breaks, NUL or other control characters.".into(),
         Problem::BadKey { line, reason } => format!("Line {line} is not a public key: {reason}."),
         Problem::HomeNotWritable => "The home directory is not writable. Leave this field blank.".into(),
@@ -66,6 +66,10 @@ pub fn text(place: Place, field: Field, problem: &Problem, form: &Form) -> Strin
 
 pub fn too_long(max: usize, actual: usize) -> String {
     format!("Ensure this value has at most {max} characters (it has {actual}).")
+}
+
+fn too_many_bytes(max: usize, actual: usize) -> String {
+    format!("Ensure this value has at most {max} bytes (it has {actual}).")
 }
 
 pub fn no_choice(given: &str) -> String {
@@ -80,10 +84,13 @@ fn required(place: Place, field: Field) -> String {
     }
 }
 
-fn name(error: &NameError) -> String {
+fn name(field: Field, error: &NameError) -> String {
     match error {
         NameError::Empty => REQUIRED.into(),
         NameError::TooLong { max, actual } => too_long(*max, *actual),
+        NameError::BadStart if field == Field::GroupName => {
+            "Name must begin with a letter, a digit or an underscore.".into()
+        }
         NameError::BadStart => "Name must begin with a letter or an underscore and not a \"-\".".into(),
         NameError::BadCharacters(characters) => format!("name contains invalid characters: {characters}"),
         NameError::DollarInside => "The character $ is only allowed as the final character.".into(),
@@ -93,11 +100,13 @@ fn name(error: &NameError) -> String {
     }
 }
 
-fn field_text(field: Field, error: &TextError) -> String {
+/// A text's length is in bytes, which are characters only where all of them are ASCII.
+fn field_text(field: Field, error: &TextError, given: &str) -> String {
     match error {
         TextError::Empty if field == Field::Home => NOT_NULL.into(),
         TextError::Empty => REQUIRED.into(),
-        TextError::TooLong { max, actual } => too_long(*max, *actual),
+        TextError::TooLong { max, actual } if given.is_ascii() => too_long(*max, *actual),
+        TextError::TooLong { max, actual } => too_many_bytes(*max, *actual),
         TextError::BadCharacters(characters) => bad_characters(field, characters),
         TextError::NotAbsolute => "The path must be absolute.".into(),
         TextError::DotComponent => "The path must not contain \".\" or \"..\".".into(),

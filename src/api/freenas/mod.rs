@@ -10,6 +10,7 @@ mod faults;
 mod form;
 mod group_input;
 mod groups;
+mod index;
 mod json;
 mod memberships;
 mod messages;
@@ -19,6 +20,8 @@ mod paging;
 mod password;
 mod place;
 mod reply;
+mod schema;
+mod set;
 #[cfg(test)]
 mod tests;
 mod user_change;
@@ -38,10 +41,13 @@ pub fn attach(rocket: Rocket<Build>) -> Rocket<Build> {
     let users = routes![users::list, users::show, users::create, users::change, users::patch, users::delete];
     let of_a_user = routes![memberships::list, memberships::replace, password::set];
     let groups = routes![groups::list, groups::show, groups::create, groups::change, groups::patch, groups::delete];
+    let views =
+        routes![index::show, schema::users, schema::groups, set::users, set::groups, users::list_all, groups::list_all];
     rocket
         .mount(BASE, users)
         .mount(BASE, of_a_user)
         .mount(BASE, groups)
+        .mount(BASE, views)
         .mount(BASE, fallback::routes())
         .register(BASE, catchers![caught])
 }

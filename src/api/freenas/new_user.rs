@@ -11,8 +11,8 @@ use super::messages::REQUIRED;
 use super::place::{Action, Place};
 use super::user_fields::UserForm;
 
-const DEFAULT_HOME: &str = "/nonexistent";
-const DEFAULT_SHELL: &str = "/bin/csh";
+pub const DEFAULT_HOME: &str = "/nonexistent";
+pub const DEFAULT_SHELL: &str = "/bin/csh";
 const DEFAULT_MODE: u32 = 0o755;
 
 /// The new user, or everything that is wrong with the form.

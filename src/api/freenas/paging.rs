@@ -9,9 +9,9 @@ use rocket::request::{FromRequest, Outcome, Request};
 
 use super::error::Error;
 
-const DEFAULT_LIMIT: usize = 20;
+pub const DEFAULT_LIMIT: usize = 20;
 /// The most in one answer; also what `limit=0` means.
-const MAX_LIMIT: usize = 1000;
+pub const MAX_LIMIT: usize = 1000;
 
 /// What a request says about the part of a list it wants, not yet read.
 #[derive(Clone, Debug, Default)]
@@ -36,7 +36,15 @@ impl<'r> FromRequest<'r> for Listing {
 #[derive(Clone, Copy, Debug)]
 pub struct Fields {
     pub all: &'static [&'static str],
-    pub sortable: &'static [(&'static str, SortBy)],
+    pub sortable: &'static [(&'static str, Sorting)],
+}
+
+/// What sorting by a field means.
+#[derive(Clone, Copy, Debug)]
+pub enum Sorting {
+    By(SortBy),
+    /// Its value is the same everywhere, so that it decides nothing.
+    Same,
 }
 
 impl Listing {
@@ -67,20 +75,30 @@ impl Listing {
         }
     }
 
+    /// Each field once, where it comes first: there is no end to how often a client may repeat it.
     fn sort(&self, fields: Fields) -> Result<Vec<SortKey>, Error> {
         let inside = |name: &str| name.strip_prefix("sort(")?.strip_suffix(')').map(str::to_owned);
         let Some(keys) = self.query.iter().find_map(|(name, _)| inside(name)) else { return Ok(Vec::new()) };
-        keys.split(',').map(|key| sort_key(key.trim(), fields)).collect()
+        let mut sort: Vec<SortKey> = Vec::new();
+        for key in keys.split(',') {
+            let Some(key) = sort_key(key.trim(), fields)? else { continue };
+            if sort.iter().all(|earlier| earlier.by != key.by) {
+                sort.push(key);
+            }
+        }
+        Ok(sort)
     }
 }
 
-fn sort_key(key: &str, fields: Fields) -> Result<SortKey, Error> {
+/// `None` for a field that decides nothing.
+fn sort_key(key: &str, fields: Fields) -> Result<Option<SortKey>, Error> {
     let (name, direction) = match key.strip_prefix('-') {
         Some(name) => (name, Direction::Descending),
         None => (key.strip_prefix('+').unwrap_or(key), Direction::Ascending),
     };
     match fields.sortable.iter().find(|(field, _)| *field == name) {
-        Some((_, by)) => Ok(SortKey { by: *by, direction }),
+        Some((_, Sorting::By(by))) => Ok(Some(SortKey { by: *by, direction })),
+        Some((_, Sorting::Same)) => Ok(None),
         None => Err(Error::Query(format!("No sorting by the field '{}'.", escaped(name)))),
     }
 }
@@ -130,8 +148,14 @@ pub fn content_range(offset: usize, count: usize, total: usize) -> String {
 mod tests {
     use super::*;
 
-    const FIELDS: Fields =
-        Fields { all: &["id", "bsdusr_uid"], sortable: &[("id", SortBy::Id), ("bsdusr_uid", SortBy::Number)] };
+    const FIELDS: Fields = Fields {
+        all: &["id", "bsdusr_uid", "bsdusr_sudo"],
+        sortable: &[
+            ("id", Sorting::By(SortBy::Id)),
+            ("bsdusr_uid", Sorting::By(SortBy::Number)),
+            ("bsdusr_sudo", Sorting::Same),
+        ],
+    };
 
     fn window(query: &[(&str, &str)], range: Option<&str>) -> Result<Window, String> {
         let query = query.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
@@ -181,9 +205,19 @@ mod tests {
 
     #[test]
     fn keys_are_sorted_by_in_their_order() {
-        let sort = window(&[("sort(-bsdusr_uid,id)", "")], None).unwrap().sort;
+        let sort = window(&[("sort(-bsdusr_uid,bsdusr_sudo,id)", "")], None).unwrap().sort;
         let expected = [(SortBy::Number, Direction::Descending), (SortBy::Id, Direction::Ascending)];
         assert_eq!(sort, expected.map(|(by, direction)| SortKey { by, direction }));
+    }
+
+    #[test]
+    fn a_key_that_is_repeated_counts_once() {
+        let keys = format!("sort({}-id)", "-bsdusr_uid,id,bsdusr_uid,".repeat(20_000));
+        let sort = window(&[(&keys, "")], None).unwrap().sort;
+        let expected = [(SortBy::Number, Direction::Descending), (SortBy::Id, Direction::Ascending)];
+        assert_eq!(sort, expected.map(|(by, direction)| SortKey { by, direction }));
+        let unknown = format!("sort({}nothing)", "id,".repeat(20_000));
+        assert_eq!(window(&[(&unknown, "")], None), Err("No sorting by the field 'nothing'.".into()));
     }
 
     #[test]

@@ -1,5 +1,8 @@
 //! `account/users/ID/password/`: sets a password, of any account.
 
+use accountd_core::Caller;
+use accountd_protocol::agent::User;
+use accountd_protocol::id::AccountId;
 use rocket::http::{ContentType, Status};
 use rocket::{Data, post};
 use serde_json::Value;
@@ -12,7 +15,7 @@ use super::messages::REQUIRED;
 use super::output;
 use super::place::{Action, Place};
 use super::reply::Reply;
-use super::users::Signed;
+use super::users::{Signed, missing_first};
 use crate::caller::Basic;
 
 const PLACE: Place = Place::user(Action::Password);
@@ -22,13 +25,19 @@ const KEY: &str = "bsdusr_password";
 pub async fn set(caller: Signed, id: Id, content_type: Option<&ContentType>, data: Data<'_>) -> Result<Reply, Error> {
     let Basic(caller) = caller?;
     let id = id.get()?;
-    let mut form = match form::read_json(data, content_type).await? {
+    let form = match form::read_json(data, content_type).await? {
         Value::Object(values) => Form::new(values),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => Form::default(),
     };
+    match changed(&caller, id, form).await {
+        Ok(user) => Ok(Reply::json(Status::Ok, &output::user(&user))),
+        Err(error) => Err(missing_first(&caller, id, error).await),
+    }
+}
+
+async fn changed(caller: &Caller, id: AccountId, mut form: Form) -> Result<User, Error> {
     let password = form.secret(KEY).unwrap_or_else(|| Err(REQUIRED.into())).map_err(fault)?;
-    let user = caller.set_password(id, password).await.map_err(|error| Error::at(PLACE, error, &form))?;
-    Ok(Reply::json(Status::Ok, &output::user(&user)))
+    caller.set_password(id, password).await.map_err(|error| Error::at(PLACE, error, &form))
 }
 
 fn fault(message: String) -> Error {

@@ -81,6 +81,7 @@ impl<'a> UserForm<'a> {
             self.faults.add("bsdusr_home", NOT_NULL);
             return None;
         }
+        let home = self.faults.take("bsdusr_home", absolute(&home))?;
         self.checked(Field::Home, FieldPath::new(home))
     }
 
@@ -97,14 +98,13 @@ impl<'a> UserForm<'a> {
 
     /// Permission bits, in octal whether sent as a text or as a number.
     pub fn home_mode(&mut self) -> Option<u32> {
-        let text = self.form.text("bsdusr_mode")?.unwrap_or_default();
-        if text.is_empty() {
-            return None;
-        }
-        let digits = text.len() <= 4 && text.bytes().all(|byte| (b'0'..=b'7').contains(&byte));
-        let mode = u32::from_str_radix(&text, 8).ok().filter(|mode| digits && mode & !0o777 == 0);
-        self.faults
-            .take("bsdusr_home", mode.ok_or_else(|| "Please provide a valid value for home_mode attribute".into()))
+        let mode = match self.form.text("bsdusr_mode")? {
+            Ok(text) if text.is_empty() => return None,
+            Ok(text) => permission_bits(&text),
+            Err(_) => None,
+        };
+        let bad = || "Please provide a valid value for home_mode attribute".into();
+        self.faults.take("bsdusr_home", mode.ok_or_else(bad))
     }
 
     pub fn primary_group(&mut self) -> Option<AccountId> {
@@ -141,4 +141,21 @@ impl<'a> UserForm<'a> {
     {
         self.faults.check(self.place, field, self.form, result)
     }
+}
+
+/// The path from `/`, with one slash between its components and without `.`. A `..` is refused:
+/// what was meant by it depends on symbolic links, and here nothing is looked up.
+fn absolute(path: &str) -> Result<String, String> {
+    let parts: Vec<&str> = path.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
+    if parts.contains(&"..") {
+        return Err("The path must not contain \"..\".".into());
+    }
+    Ok(format!("/{}", parts.join("/")))
+}
+
+/// One to four octal digits that stand for nothing beyond 777.
+fn permission_bits(text: &str) -> Option<u32> {
+    let octal = text.len() <= 4 && text.bytes().all(|byte| (b'0'..=b'7').contains(&byte));
+    let mode = octal.then(|| u32::from_str_radix(text, 8).ok())??;
+    (mode & !0o777 == 0).then_some(mode)
 }

@@ -1,7 +1,9 @@
 //! `account/users/`
 
-use accountd_protocol::agent::SortBy;
+use accountd_core::Caller;
+use accountd_protocol::agent::{SortBy, User, Window};
 use accountd_protocol::id::AccountId;
+use accountd_protocol::refusal::Refusal;
 use rocket::http::{ContentType, Status};
 use rocket::{Data, delete, get, patch, post, put};
 
@@ -9,7 +11,7 @@ use super::error::Error;
 use super::form::Form;
 use super::new_user::new_user;
 use super::output::{self, Object};
-use super::paging::{self, Fields, Listing};
+use super::paging::{self, Fields, Listing, Sorting};
 use super::place::{Action, Place};
 use super::reply::Reply;
 use super::user_change::user_change;
@@ -18,19 +20,26 @@ use crate::caller::{Basic, NoCaller};
 
 pub type Signed = Result<Basic, NoCaller>;
 
+/// Sortable by all but `bsdusr_sshpubkey`: for that, a file of every home would have to be read.
 const FIELDS: Fields = Fields {
     all: &output::USER_FIELDS,
     sortable: &[
-        ("id", SortBy::Id),
-        ("bsdusr_uid", SortBy::Number),
-        ("bsdusr_username", SortBy::Name),
-        ("bsdusr_full_name", SortBy::FullName),
-        ("bsdusr_home", SortBy::Home),
-        ("bsdusr_shell", SortBy::Shell),
-        ("bsdusr_builtin", SortBy::Builtin),
-        ("bsdusr_locked", SortBy::Locked),
-        ("bsdusr_group", SortBy::PrimaryGroup),
-        ("bsdusr_email", SortBy::Email),
+        ("id", Sorting::By(SortBy::Id)),
+        ("bsdusr_uid", Sorting::By(SortBy::Number)),
+        ("bsdusr_username", Sorting::By(SortBy::Name)),
+        ("bsdusr_full_name", Sorting::By(SortBy::FullName)),
+        ("bsdusr_home", Sorting::By(SortBy::Home)),
+        ("bsdusr_shell", Sorting::By(SortBy::Shell)),
+        ("bsdusr_builtin", Sorting::By(SortBy::Builtin)),
+        ("bsdusr_locked", Sorting::By(SortBy::Locked)),
+        ("bsdusr_group", Sorting::By(SortBy::PrimaryGroup)),
+        ("bsdusr_email", Sorting::By(SortBy::Email)),
+        ("bsdusr_password_disabled", Sorting::By(SortBy::PasswordDisabled)),
+        ("bsdusr_microsoft_account", Sorting::By(SortBy::MicrosoftAccount)),
+        ("bsdusr_unixhash", Sorting::By(SortBy::UnixHash)),
+        ("bsdusr_smbhash", Sorting::By(SortBy::SmbHash)),
+        ("bsdusr_attributes", Sorting::Same),
+        ("bsdusr_sudo", Sorting::Same),
     ],
 };
 
@@ -44,6 +53,16 @@ pub async fn list(caller: Signed, listing: Listing) -> Result<Reply, Error> {
     let objects: Vec<Object> = page.items.iter().map(output::user).collect();
     let range = paging::content_range(offset, objects.len(), page.total);
     Ok(Reply::json(Status::Ok, &objects).with("Content-Range", range))
+}
+
+/// The same objects as in [`list`], all of them.
+#[get("/account/all_users")]
+pub async fn list_all(caller: Signed) -> Result<Reply, Error> {
+    let Basic(caller) = caller?;
+    let place = Place::user(Action::List);
+    let page = caller.users(Window::all()).await.map_err(|error| Error::at(place, error, &Form::default()))?;
+    let objects: Vec<Object> = page.items.iter().map(output::user).collect();
+    Ok(Reply::json(Status::Ok, &objects))
 }
 
 #[get("/account/users/<id>")]
@@ -82,11 +101,27 @@ pub async fn patch(caller: Signed, id: Id, content_type: Option<&ContentType>, d
 
 async fn apply(caller: Signed, id: Id, content_type: Option<&ContentType>, data: Data<'_>) -> Result<Object, Error> {
     let Basic(caller) = caller?;
-    let (place, id): (Place, AccountId) = (Place::user(Action::Change), id.get()?);
-    let mut form = Form::read(data, content_type).await?;
+    let id = id.get()?;
+    let form = Form::read(data, content_type).await?;
+    match changed(&caller, id, form).await {
+        Ok(user) => Ok(output::user(&user)),
+        Err(error) => Err(missing_first(&caller, id, error).await),
+    }
+}
+
+async fn changed(caller: &Caller, id: AccountId, mut form: Form) -> Result<User, Error> {
+    let place = Place::user(Action::Change);
     let change = user_change(&mut form).map_err(|faults| Error::Fields { place, faults })?;
-    let user = caller.update_user(id, change).await.map_err(|error| Error::at(place, error, &form))?;
-    Ok(output::user(&user))
+    caller.update_user(id, change).await.map_err(|error| Error::at(place, error, &form))
+}
+
+/// That a user isn't there goes before what is wrong with the form for it.
+pub async fn missing_first(caller: &Caller, id: AccountId, error: Error) -> Error {
+    let Error::Fields { place, .. } = &error else { return error };
+    match caller.user(id).await {
+        Err(accountd_core::Error::Refused(Refusal::NotFound)) => Error::NotFound(*place),
+        Ok(_) | Err(_) => error,
+    }
 }
 
 /// A body is ignored, unless it is one that a browser's form could have sent.

@@ -70,7 +70,8 @@ impl Attributes {
     }
 
     /// Sets all of it on an open file. Size first and owner last: a change of owner may take the
-    /// right to do the rest. The kernel decides on each.
+    /// right to do the rest. The kernel decides on each; what can be set is set, and the first
+    /// failure is told. So it is with paths and links.
     pub fn set_on_file(&self, file: &impl AsFd) -> Result<(), Failure> {
         let size = self.size.map(|size| truncate(file, size)).transpose();
         let mode = self.mode().map(|mode| fchmod(file, mode)).transpose();
@@ -85,17 +86,19 @@ impl Attributes {
 
     /// Sets all of it on what `path` leads to.
     pub fn set_on_path(&self, tree: &Tree, path: &[u8]) -> Result<(), Failure> {
-        if let Some(size) = self.size {
-            let file = tree.open_file(path, OFlag::O_WRONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY, Mode::empty())?;
-            truncate(&file, size)?;
-        }
-        let rest = Attributes { size: None, ..*self };
-        if rest == Attributes::default() {
+        let size = self.size.map(|size| truncate_path(tree, path, size)).transpose();
+        let rest = Attributes { size: None, ..*self }.set_rest_on_path(tree, path);
+        size?;
+        rest
+    }
+
+    fn set_rest_on_path(&self, tree: &Tree, path: &[u8]) -> Result<(), Failure> {
+        if *self == Attributes::default() {
             return Ok(());
         }
         match tree {
-            Tree::Whole => rest.set_on_place(&tree.place(path)?, Follow::Yes),
-            Tree::Confined(_) => rest.set_on_reference(&tree.open_file(path, OFlag::O_PATH, Mode::empty())?),
+            Tree::Whole => self.set_on_place(&tree.place(path)?, Follow::Yes),
+            Tree::Confined(_) => self.set_on_reference(&tree.open_file(path, OFlag::O_PATH, Mode::empty())?),
         }
     }
 
@@ -109,31 +112,26 @@ impl Attributes {
 
     fn set_on_place(&self, place: &Place<'_>, follow: Follow) -> Result<(), Failure> {
         let name = place.name.as_c_str();
-        if let Some(mode) = self.mode() {
-            fchmodat(place, name, mode, follow.chmod())?;
-        }
-        if let Some((access, change)) = self.time_specs() {
-            utimensat(place, name, &access, &change, follow.times())?;
-        }
-        if let Some((uid, gid)) = self.ids() {
-            fchownat(place, name, uid, gid, follow.chown())?;
-        }
+        let mode = self.mode().map(|mode| fchmodat(place, name, mode, follow.chmod())).transpose();
+        let times = self.time_specs().map(|(access, change)| utimensat(place, name, &access, &change, follow.times()));
+        let owner = self.ids().map(|(uid, gid)| fchownat(place, name, uid, gid, follow.chown())).transpose();
+        mode?;
+        times.transpose()?;
+        owner?;
         Ok(())
     }
 
     /// Through an O_PATH descriptor; proc(5) makes a path of it that leads nowhere else.
     fn set_on_reference(&self, file: &(impl AsFd + std::os::fd::AsRawFd)) -> Result<(), Failure> {
-        let name = format!("/proc/self/fd/{}", file.as_raw_fd());
-        if let Some(mode) = self.mode() {
-            fchmodat(nix::fcntl::AT_FDCWD, name.as_str(), mode, FchmodatFlags::FollowSymlink)?;
-        }
-        if let Some((access, change)) = self.time_specs() {
-            let follow = UtimensatFlags::FollowSymlink;
-            utimensat(nix::fcntl::AT_FDCWD, name.as_str(), &access, &change, follow)?;
-        }
-        if let Some((uid, gid)) = self.ids() {
-            fchownat(file, c"", uid, gid, AtFlags::AT_EMPTY_PATH)?;
-        }
+        let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+        let (here, path) = (nix::fcntl::AT_FDCWD, path.as_str());
+        let follow = Follow::Yes;
+        let mode = self.mode().map(|mode| fchmodat(here, path, mode, follow.chmod())).transpose();
+        let times = self.time_specs().map(|(access, change)| utimensat(here, path, &access, &change, follow.times()));
+        let owner = self.ids().map(|(uid, gid)| fchownat(file, c"", uid, gid, AtFlags::AT_EMPTY_PATH)).transpose();
+        mode?;
+        times.transpose()?;
+        owner?;
         Ok(())
     }
 }
@@ -165,6 +163,10 @@ impl Follow {
             Follow::No => AtFlags::AT_SYMLINK_NOFOLLOW,
         }
     }
+}
+
+fn truncate_path(tree: &Tree, path: &[u8], size: u64) -> nix::Result<()> {
+    truncate(&tree.open_data(path, OFlag::O_WRONLY, Mode::empty())?, size)
 }
 
 fn truncate(file: &impl AsFd, size: u64) -> nix::Result<()> {

@@ -24,9 +24,7 @@ impl Server {
         let (path, flags) = (packet.string()?, packet.uint32()?);
         let attributes = Attributes::read(&mut packet)?;
         self.handles.room()?;
-        // Without O_NONBLOCK a pipe would hold the session until somebody opens its other end.
-        let flags = open_flags(flags) | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
-        let file = self.tree.open_file(path, flags, attributes.creation_mode(0o666))?;
+        let file = self.tree.open_data(path, open_flags(flags), attributes.creation_mode(0o666))?;
         match kind(&fstat(&file)?) {
             SFlag::S_IFREG => {}
             SFlag::S_IFDIR => return Err(Failure::IsADirectory),

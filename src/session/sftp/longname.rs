@@ -1,4 +1,9 @@
 //! The line that `ls -l` would show (section 7, SSH_FXP_NAME): what `sftp` prints for `ls -l`.
+//!
+//! Its time is in UTC, where sftp-server of OpenSSH shows the server's local time. That would take
+//! localtime(3), which is unsafe beside threads, or a reader of time zones in the process of every
+//! session, for a text that is there to be looked at: programs have the times of the attributes,
+//! which have no zone.
 
 use nix::sys::stat::FileStat;
 use uzers::{Groups, Users, UsersCache};

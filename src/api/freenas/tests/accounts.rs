@@ -32,6 +32,10 @@ fn the_name_is_appended_to_a_home_that_does_not_end_in_it() {
         ("/mnt/tank/myuser", "/mnt/tank/myuser"),
         ("/mnt/tank/notmyuser", "/mnt/tank/notmyuser/myuser"),
         ("/mnt//tank/", "/mnt/tank/myuser"),
+        ("mnt/tank/x", "/mnt/tank/x/myuser"),
+        ("/mnt/tank/./home", "/mnt/tank/home/myuser"),
+        ("./mnt/./tank/myuser/.", "/mnt/tank/myuser"),
+        ("nonexistent", "/nonexistent"),
         ("/nonexistent", "/nonexistent"),
     ];
     for (home, expected) in rows {

@@ -37,6 +37,12 @@ fn hostile_values_are_refused_by_field_before_the_agent_hears_of_them() {
         ),
         (
             "bsdusr_username",
+            r#""0day""#,
+            r#"{"bsdusr_username": ["Name must begin with a letter or an underscore and not a \"-\"."]}"#,
+        ),
+        ("bsdusr_username", r#""123""#, r#"{"bsdusr_username": ["Name must not be a number."]}"#),
+        (
+            "bsdusr_username",
             r#""a$b""#,
             r#"{"bsdusr_username": ["The character $ is only allowed as the final character."]}"#,
         ),
@@ -56,14 +62,20 @@ fn hostile_values_are_refused_by_field_before_the_agent_hears_of_them() {
             r#""a\u0000""#,
             r#"{"bsdusr_full_name": ["Your full name contains invalid characters (\\u{0})."]}"#,
         ),
+        (
+            "bsdusr_full_name",
+            &format!("{:?}", "字".repeat(121)),
+            r#"{"bsdusr_full_name": ["Ensure this value has at most 120 characters (it has 121)."]}"#,
+        ),
+        (
+            "bsdusr_home",
+            &format!("{:?}", "/mnt/tank/".to_owned() + &"字".repeat(85)),
+            r#"{"bsdusr_home": ["Ensure this value has at most 255 bytes (it has 265)."]}"#,
+        ),
         ("bsdusr_email", r#""nobody""#, r#"{"bsdusr_email": ["Enter a valid email address."]}"#),
         ("bsdusr_home", r#""/mnt/t:x""#, r#"{"bsdusr_home": ["\"Home Directory\" cannot contain colons (:)."]}"#),
         ("bsdusr_home", r#""""#, r#"{"bsdusr_home": ["This field cannot be null."]}"#),
-        (
-            "bsdusr_home",
-            r#""/mnt/tank/../../etc""#,
-            r#"{"bsdusr_home": ["The path must not contain \".\" or \"..\"."]}"#,
-        ),
+        ("bsdusr_home", r#""/mnt/tank/../../etc""#, r#"{"bsdusr_home": ["The path must not contain \"..\"."]}"#),
         (
             "bsdusr_shell",
             r#""sh\n""#,
@@ -72,6 +84,8 @@ fn hostile_values_are_refused_by_field_before_the_agent_hears_of_them() {
         ("bsdusr_uid", "-1", r#"{"bsdusr_uid": ["Ensure this value is greater than or equal to 0."]}"#),
         ("bsdusr_mode", r#""4755""#, r#"{"bsdusr_home": ["Please provide a valid value for home_mode attribute"]}"#),
         ("bsdusr_mode", r#""rwx""#, r#"{"bsdusr_home": ["Please provide a valid value for home_mode attribute"]}"#),
+        ("bsdusr_mode", "[755]", r#"{"bsdusr_home": ["Please provide a valid value for home_mode attribute"]}"#),
+        ("bsdusr_mode", "false", r#"{"bsdusr_home": ["Please provide a valid value for home_mode attribute"]}"#),
         ("bsdusr_sudo", "true", r#"{"bsdusr_sudo": ["Sudo access cannot be given by this version."]}"#),
         ("bsdusr_to_group", r#""wheel""#, r#"{"bsdusr_to_group": ["Enter a list of values."]}"#),
         (
