@@ -15,7 +15,7 @@ test: tools
 bench: PACKAGES += openssh-server
 bench: tools
 	cargo build --locked --release --workspace
-	cargo bench --locked
+	cargo bench --locked --workspace --bench accountd
 
 lint:
 	cargo fmt --check

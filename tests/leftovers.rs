@@ -241,3 +241,23 @@ fn while_the_files_can_not_be_believed_nobody_gets_in() {
     nas.world.run(&["usermod", "-U", "anna"]);
     assert!(nas.world.with_password("anna", "pw").logs_in());
 }
+
+#[test]
+fn what_is_shown_can_be_sent_back_whoever_made_it() {
+    let nas = Nas::start();
+    nas.world.run(&["useradd", "-m", "-d", "/mnt/tank/odd", "-s", "/bin/dash", "a-name-of-21-letters.x"]);
+    let keys = "from=10.0.0.1 not a key\n# \u{fc}\n";
+    nas.world.run(&["install", "-d", "-m", "700", "-o", "a-name-of-21-letters.x", "/mnt/tank/odd/.ssh"]);
+    fs::write(nas.disk.path("/mnt/tank/odd/.ssh/authorized_keys"), keys).unwrap();
+    let before = nas.disk.everything("/etc");
+    for kind in ["users", "groups"] {
+        for shown in nas.rest.get(&format!("/account/{kind}/?limit=0")).object(200).as_array().unwrap() {
+            let path = format!("/account/{kind}/{}/", shown["id"]);
+            let answer = nas.rest.put(&path, &shown.to_string());
+            assert_eq!(answer.status, 200, "{shown}: {}", answer.body);
+            assert_eq!(answer.value(), *shown);
+        }
+    }
+    assert!(nas.disk.everything("/etc") == before);
+    assert_eq!(nas.disk.text("/mnt/tank/odd/.ssh/authorized_keys"), keys);
+}

@@ -1,5 +1,6 @@
 //! accountd through its real programs and real clients, each test in a sandbox of its own.
 #![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that can not go on has failed")]
 
 mod authentication;
 mod concurrency;

@@ -9,8 +9,11 @@ use std::process::Command;
 use crate::freenas::{Nas, new_user};
 use crate::world::{World, accountd};
 
+/// Content, time of the last change and inode.
+type Look = Option<(Vec<u8>, i64, u64)>;
+
 /// What nobody may have changed on the machine itself.
-fn machine() -> BTreeMap<&'static str, Option<(Vec<u8>, i64, u64)>> {
+fn machine() -> BTreeMap<&'static str, Look> {
     let files = ["/etc/passwd", "/etc/shadow", "/etc/group", "/etc/gshadow", "/etc/subuid", "/etc/samba/smbpasswd"];
     let look = |path: &'static str| {
         let status = fs::metadata(path).ok()?;

@@ -51,8 +51,8 @@ impl Row {
         bench.create("warm-up", &bench.plain("warmup"));
         let plain = bench.rounds("plain", OWN_ROUNDS, |name| bench.plain(name));
         let full = bench.rounds("full", OWN_ROUNDS, |name| bench.full(name));
-        let plain_written = bench.written(|| drop(bench.create("traced", &bench.plain("traced"))));
-        let full_written = bench.written(|| drop(bench.create("traced-full", &bench.full("tracedfull"))));
+        let plain_written = bench.written("traced", &bench.plain("traced"));
+        let full_written = bench.written("traced-full", &bench.full("tracedfull"));
         let rounds = if size < 100_000 { 7 } else { 3 };
         let peer = median((0..rounds).map(|round| bench.useradd(&format!("peer{round}"))).collect());
         let peer_written = bench.useradd_traced("peertraced");
@@ -157,9 +157,12 @@ impl Bench {
         traced::count(&fs::read_to_string(log).unwrap())
     }
 
-    /// What the agent writes while `work` runs.
-    fn written(&self, work: impl FnOnce()) -> Written {
-        traced::attached(self.world.process("agent"), &self.world.client_file("strace"), work)
+    /// What the agent writes for one request.
+    fn written(&self, what: &str, body: &str) -> Written {
+        let create = || {
+            self.create(what, body);
+        };
+        traced::attached(self.world.process("agent"), &self.world.client_file("strace"), create)
     }
 }
 

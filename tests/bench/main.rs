@@ -3,6 +3,7 @@
 //! Creating an account beside `useradd`, and SFTP beside OpenSSH's `sshd`. Prints medians and
 //! ratios and judges nothing. `cargo bench -- create` or `-- transfer` runs one of the two.
 #![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that can not go on has failed")]
 
 mod create;
 #[path = "../openssh.rs"]

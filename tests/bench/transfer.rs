@@ -102,7 +102,8 @@ impl Bench {
         let ours =
             || self.cost(self.world.ssh(), &[self.world.process("ssh"), self.world.process("login")], transfer, cipher);
         let theirs = || self.cost(self.sshd.address, &[self.sshd.process()], transfer, cipher);
-        (ours(), theirs());
+        ours();
+        theirs();
         let (mut all_ours, mut all_theirs) = (Vec::new(), Vec::new());
         for round in 0..ROUNDS {
             if round % 2 == 0 {

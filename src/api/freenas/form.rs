@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use zeroize::{Zeroize, Zeroizing};
 
 use super::error::Error;
+use super::output::Object;
 
 /// The largest body: the longest list of keys that an account may have, many times over.
 const MAX_BODY_MEBIBYTES: u64 = 1;
@@ -39,6 +40,16 @@ impl Form {
 
     pub fn has(&self, key: &str) -> bool {
         self.values.contains_key(key)
+    }
+
+    /// Takes out what is as it is shown: sent back unchanged, it stays, whoever made it so.
+    pub fn drop_unchanged(&mut self, shown: &Object, keys: &[&str]) {
+        for key in keys {
+            let same = |value: &Value| shown.get(key).is_some_and(|shown| text_of(shown) == text_of(value));
+            if self.values.get(*key).is_some_and(same) {
+                self.values.remove(*key);
+            }
+        }
     }
 
     /// Puts a text where the form has nothing.
@@ -282,6 +293,14 @@ mod tests {
         assert_eq!(form.secret("y").unwrap().unwrap().reveal(), "12");
         assert!(form.secret("z").is_none() && form.secret("e").is_none() && form.secret("none").is_none());
         assert!(form.secret("l").unwrap().is_err());
+    }
+
+    #[test]
+    fn what_is_sent_back_as_it_is_shown_is_taken_out() {
+        let mut form = form(json!({"a": "", "b": "7", "c": "new", "d": [""]}));
+        let shown = Object::from([("a", json!("")), ("b", json!(7)), ("c", json!("old")), ("d", json!(""))]);
+        form.drop_unchanged(&shown, &["a", "b", "c", "d", "e"]);
+        assert!(!form.has("a") && !form.has("b") && form.has("c") && form.has("d"));
     }
 
     #[test]

@@ -1,9 +1,6 @@
 //! `account/groups/`
 
-use accountd_core::Caller;
-use accountd_protocol::agent::{Group, SortBy, Window};
-use accountd_protocol::id::AccountId;
-use accountd_protocol::refusal::Refusal;
+use accountd_protocol::agent::{SortBy, Window};
 use rocket::http::{ContentType, Status};
 use rocket::{Data, delete, get, patch, post, put};
 
@@ -88,26 +85,14 @@ pub async fn patch(caller: Signed, id: Id, content_type: Option<&ContentType>, d
 async fn apply(caller: Signed, id: Id, content_type: Option<&ContentType>, data: Data<'_>) -> Result<Object, Error> {
     let Basic(caller) = caller?;
     let id = id.get()?;
-    let form = Form::read(data, content_type).await?;
-    match changed(&caller, id, &form).await {
-        Ok(group) => Ok(output::group(&group)),
-        Err(error) => Err(missing_first(&caller, id, error).await),
-    }
-}
-
-async fn changed(caller: &Caller, id: AccountId, form: &Form) -> Result<Group, Error> {
+    let mut form = Form::read(data, content_type).await?;
     let place = Place::group(Action::Change);
-    let change = group_change(form).map_err(|faults| Error::Fields { place, faults })?;
-    caller.update_group(id, change).await.map_err(|error| Error::at(place, error, form))
-}
-
-/// That a group isn't there goes before what is wrong with the form for it.
-async fn missing_first(caller: &Caller, id: AccountId, error: Error) -> Error {
-    let Error::Fields { place, .. } = &error else { return error };
-    match caller.group(id).await {
-        Err(accountd_core::Error::Refused(Refusal::NotFound)) => Error::NotFound(*place),
-        Ok(_) | Err(_) => error,
-    }
+    let shown = caller.group(id).await.map_err(|error| Error::at(place, error, &form))?;
+    // Sent back as it is shown, a name stays, though it could not be chosen.
+    form.drop_unchanged(&output::group(&shown), &["bsdgrp_group"]);
+    let change = group_change(&form).map_err(|faults| Error::Fields { place, faults })?;
+    let group = caller.update_group(id, change).await.map_err(|error| Error::at(place, error, &form))?;
+    Ok(output::group(&group))
 }
 
 /// A body is ignored, unless it is one that a browser's form could have sent.

@@ -102,17 +102,34 @@ pub async fn patch(caller: Signed, id: Id, content_type: Option<&ContentType>, d
 async fn apply(caller: Signed, id: Id, content_type: Option<&ContentType>, data: Data<'_>) -> Result<Object, Error> {
     let Basic(caller) = caller?;
     let id = id.get()?;
-    let form = Form::read(data, content_type).await?;
-    match changed(&caller, id, form).await {
-        Ok(user) => Ok(output::user(&user)),
-        Err(error) => Err(missing_first(&caller, id, error).await),
-    }
+    let mut form = Form::read(data, content_type).await?;
+    let place = Place::user(Action::Change);
+    let shown = caller.user(id).await.map_err(|error| Error::at(place, error, &form))?;
+    form.drop_unchanged(&output::user(&shown), &SENT_BACK);
+    drop_shown_group(&caller, &shown, &mut form).await;
+    let change = user_change(&mut form).map_err(|faults| Error::Fields { place, faults })?;
+    let user = caller.update_user(id, change).await.map_err(|error| Error::at(place, error, &form))?;
+    Ok(output::user(&user))
 }
 
-async fn changed(caller: &Caller, id: AccountId, mut form: Form) -> Result<User, Error> {
-    let place = Place::user(Action::Change);
-    let change = user_change(&mut form).map_err(|faults| Error::Fields { place, faults })?;
-    caller.update_user(id, change).await.map_err(|error| Error::at(place, error, &form))
+/// Texts and numbers that a client may send back as it got them, though they may not be chosen.
+const SENT_BACK: [&str; 7] = [
+    "bsdusr_username",
+    "bsdusr_uid",
+    "bsdusr_full_name",
+    "bsdusr_email",
+    "bsdusr_home",
+    "bsdusr_shell",
+    "bsdusr_sshpubkey",
+];
+
+/// `bsdusr_group` is shown as a gid and taken as an id. The gid that was shown is no other group's
+/// id: then it means the present one.
+async fn drop_shown_group(caller: &Caller, shown: &User, form: &mut Form) {
+    let number = u64::from(shown.gid.0);
+    if form.id("bsdusr_group") == Some(Ok(number)) && caller.group(AccountId(number)).await.is_err() {
+        form.drop_unchanged(&output::user(shown), &["bsdusr_group"]);
+    }
 }
 
 /// That a user isn't there goes before what is wrong with the form for it.
