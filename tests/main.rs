@@ -5,6 +5,7 @@ mod authentication;
 mod concurrency;
 mod crash;
 mod freenas;
+mod login;
 mod openssh;
 mod outside_edits;
 mod privileges;

@@ -16,7 +16,7 @@ use tracing::{info, warn};
 
 use crate::agent::Agent;
 use crate::error::Error;
-use crate::order::{MAX_ORDER, Order, Report};
+use crate::order::{Farewell, MAX_ORDER, Order, Report};
 use crate::registry::{Period, Place, Registration, Registry, tell_to_end};
 use crate::spawner::Spawner;
 
@@ -90,7 +90,7 @@ pub fn serve(stream: UnixStream, shared: Shared) {
             break;
         }
     }
-    connection.sessions.values().for_each(|control| tell_to_end(control));
+    connection.sessions.values().for_each(|control| tell_to_end(control, Farewell::Closed));
 }
 
 impl Connection {
@@ -107,7 +107,7 @@ impl Connection {
             LoginRequest::Open { service } => self.open(service),
             LoginRequest::Close { session } => {
                 if let Some(control) = self.sessions.get(&session) {
-                    tell_to_end(control);
+                    tell_to_end(control, Farewell::Closed);
                 }
                 self.events.send(&LoginEvent::Closed, None)
             }

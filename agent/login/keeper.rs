@@ -20,7 +20,7 @@ use nix::sys::stat::Mode;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, pipe2};
 
-use crate::order::{MAX_ORDER, Order, Report};
+use crate::order::{Farewell, MAX_ORDER, Order, Report};
 use crate::session::become_session;
 use crate::sys;
 
@@ -101,13 +101,16 @@ fn child_signals() -> nix::Result<SignalFd> {
 /// Until the session's program ends, or somebody on the control socket wants it to: a byte, or
 /// the end of whoever is there.
 fn watch(child: Pid, control: &UnixStream, signals: &SignalFd) -> Ending {
-    let mut told = false;
+    let mut told = None;
     loop {
         if let Some(ending) = reap(child) {
-            return if told { Ending::Revoked } else { ending };
+            return match told {
+                Some(Farewell::Revoked) => Ending::Revoked,
+                Some(Farewell::Closed) | None => ending,
+            };
         }
         let mut events = vec![PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
-        if !told {
+        if told.is_none() {
             events.push(PollFd::new(control.as_fd(), PollFlags::POLLIN));
         }
         // A signal that came before the poll is in the descriptor.
@@ -115,9 +118,18 @@ fn watch(child: Pid, control: &UnixStream, signals: &SignalFd) -> Ending {
         let ordered = events.get(1).and_then(PollFd::any).unwrap_or(false);
         while let Ok(Some(_)) = signals.read_signal() {}
         if ordered {
-            told = true;
+            told = Some(farewell(control));
             end_session(child);
         }
+    }
+}
+
+/// What has come on a control socket that is readable or closed.
+fn farewell(mut control: &UnixStream) -> Farewell {
+    let mut byte = [0];
+    match control.read(&mut byte) {
+        Ok(1..) => Farewell::of(byte.first().copied()),
+        Ok(0) | Err(_) => Farewell::of(None),
     }
 }
 

@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 use accountd_protocol::agent::{Generation, Grant};
 use accountd_protocol::id::AccountId;
 
+use crate::order::Farewell;
+
 /// Counts the times that the subscription to revocations was lost. A decision is good only in
 /// the period in which it was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,15 +135,15 @@ impl Inner {
         for entry in self.sessions.values_mut().filter(|entry| which(entry)) {
             entry.unwanted = true;
             if let Some(control) = &entry.control {
-                tell_to_end(control);
+                tell_to_end(control, Farewell::Revoked);
             }
         }
     }
 }
 
-/// Any byte will do. A keeper that doesn't read has ended already.
-pub fn tell_to_end(control: &UnixStream) {
-    let _ = (&mut &*control).write_all(b"e");
+/// Tells a keeper to end its session. One that doesn't read has ended already.
+pub fn tell_to_end(mut control: &UnixStream, why: Farewell) {
+    let _ = control.write_all(&[why.byte()]);
 }
 
 impl Place {
@@ -150,7 +152,7 @@ impl Place {
         let mut inner = self.registry.lock();
         if let Some(entry) = inner.sessions.get_mut(&self.number) {
             if entry.unwanted {
-                tell_to_end(&control);
+                tell_to_end(&control, Farewell::Revoked);
             }
             entry.control = Some(control);
         }
@@ -224,6 +226,7 @@ mod tests {
         place.set_control(Arc::new(ours));
         let mut byte = [0];
         theirs.read_exact(&mut byte).unwrap();
+        assert_eq!(Farewell::of(Some(byte[0])), Farewell::Revoked);
         drop(place);
         registry.revoke(AccountId(1), Generation(7), Duration::from_secs(60));
     }
