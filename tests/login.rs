@@ -1,5 +1,7 @@
 //! Sessions and connections: how they are counted, and how they end.
 
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +10,8 @@ use russh::keys::PublicKeyOrCertificate;
 use russh::{Channel, ChannelMsg};
 
 use crate::freenas::{Nas, new_user};
+use crate::openssh::run;
+use crate::world::wait_for;
 
 /// Longer than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -86,4 +90,55 @@ fn closing_one_channel_leaves_the_others_of_its_connection() {
         drop(sftp(&connection).await);
         assert!(!connection.is_closed());
     });
+}
+
+/// OpenSSH's client as a master whose connection others share.
+struct Master {
+    ssh: Child,
+    path: PathBuf,
+}
+
+impl Master {
+    fn start(nas: &Nas) -> Self {
+        let path = nas.world.client_file("master");
+        let mut command = nas.world.with_password("anna", "pw").prepare("ssh");
+        command.args(["-M", "-N", "-S"]).arg(&path).arg("127.0.0.1");
+        let ssh = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        wait_for("the master", || path.exists());
+        Self { ssh, path }
+    }
+
+    /// A run of `sftp` or `ssh` over its connection; there is no other way to the server.
+    fn run(&self, program: &str, arguments: &[&str]) -> Output {
+        let mut command = Command::new(program);
+        let control = format!("ControlPath={}", self.path.display());
+        command.args(["-F", "/dev/null", "-o", &control, "-o", "ProxyCommand=false"]).args(arguments);
+        run(command, b"pwd\n")
+    }
+}
+
+impl Drop for Master {
+    fn drop(&mut self) {
+        let _ = self.ssh.kill();
+        let _ = self.ssh.wait();
+    }
+}
+
+#[test]
+fn one_connection_serves_any_number_of_sessions_one_after_the_other() {
+    let nas = nas_with_anna();
+    let master = Master::start(&nas);
+    for number in 0..15 {
+        let output = master.run("sftp", &["-b", "-", "127.0.0.1"]);
+        assert!(output.status.success(), "session {number}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    for number in 0..15 {
+        let output = master.run("ssh", &["127.0.0.1", "true"]);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(1) && said.contains("Only the sftp"), "command {number}: {said}");
+        let refused = master.run("ssh", &["-s", "127.0.0.1", "no-such-subsystem"]);
+        let said = String::from_utf8_lossy(&refused.stderr);
+        assert!(!said.contains("open failed"), "subsystem {number}: {said}");
+    }
+    assert!(master.run("sftp", &["-b", "-", "127.0.0.1"]).status.success());
 }

@@ -6,7 +6,7 @@
 
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use accountd_protocol::login::Ending;
@@ -39,6 +39,8 @@ pub struct Input {
     /// Bytes in the queue, the piece that is being written included.
     waiting: Arc<AtomicUsize>,
     less: Arc<Notify>,
+    /// Set once the session has ended, before the channel is closed.
+    over: Arc<AtomicBool>,
 }
 
 #[derive(Debug)]
@@ -79,6 +81,11 @@ impl Input {
         }
     }
 
+    /// Whether the session has ended; its channel is closed or is about to be.
+    pub fn is_over(&self) -> bool {
+        self.over.load(Ordering::Acquire)
+    }
+
     /// The client sends no more.
     pub fn end(&self) {
         let _ = self.queue.send(Queued::End);
@@ -92,18 +99,20 @@ pub fn join(channel: ChannelId, opened: Opened, handle: Handle) -> Input {
     let (waiting, less) = (Arc::new(AtomicUsize::new(0)), Arc::new(Notify::new()));
     tokio::spawn(drain(stream.clone(), queued, waiting.clone(), less.clone()));
     let ended = opened.ended;
-    let reader = stream.clone();
+    let over = Arc::new(AtomicBool::new(false));
+    let (reader, is_over) = (stream.clone(), over.clone());
     tokio::spawn(async move {
         // An error means that the client has gone, and nobody is left to be told.
         let _ = forward(channel, &reader, &handle).await;
         let how = timeout(END_LIMIT, ended).await;
         let how = how.ok().and_then(Result::ok).unwrap_or(Ending::Killed(9));
         debug!(?how, "a session has ended");
+        is_over.store(true, Ordering::Release);
         if finish(channel, &handle, how).await.is_err() {
             debug!("the client had gone already");
         }
     });
-    Input { stream, queue, waiting, less }
+    Input { stream, queue, waiting, less, over }
 }
 
 /// Writes what had to wait.

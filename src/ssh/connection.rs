@@ -35,6 +35,7 @@ pub struct Connection {
     /// Held until the client has authenticated.
     pass: Option<Pass>,
     authenticated: Authenticated,
+    /// Those that neither side has closed.
     channels: HashMap<ChannelId, Option<Running>>,
 }
 
@@ -84,6 +85,13 @@ impl Connection {
         Auth::reject()
     }
 
+    /// How many channels are open. One whose session has ended has been closed from this side;
+    /// russh doesn't say when the client has answered that.
+    fn open_channels(&mut self) -> usize {
+        self.channels.retain(|_, running| !running.as_ref().is_some_and(|running| running.input.is_over()));
+        self.channels.len()
+    }
+
     async fn start_sftp(&mut self, channel: ChannelId, session: &mut Session) -> Result<(), Error> {
         let opened = match self.login().await {
             Ok(login) => login.open(Service::Sftp).await,
@@ -97,29 +105,31 @@ impl Connection {
                 self.channels.insert(channel, Some(Running { session: running, input }));
                 Ok(())
             }
-            Ok(Err(reason)) => fail(channel, session, &reason),
+            Ok(Err(reason)) => self.fail(channel, session, &reason),
             Err(error) => {
                 warn!(%error, "no session can be opened");
-                fail(channel, session, "Sessions can not be opened now.")
+                self.fail(channel, session, "Sessions can not be opened now.")
             }
         }
     }
-}
 
-/// Says no to a request and closes the channel: stock clients end at once then.
-fn refuse(channel: ChannelId, session: &mut Session) -> Result<(), Error> {
-    session.channel_failure(channel)?;
-    Ok(session.close(channel)?)
-}
+    /// Says no to a request and closes the channel: stock clients end at once then.
+    fn refuse(&mut self, channel: ChannelId, session: &mut Session) -> Result<(), Error> {
+        self.channels.remove(&channel);
+        session.channel_failure(channel)?;
+        Ok(session.close(channel)?)
+    }
 
-/// Ends what was asked for as if it had said why and failed. OpenSSH's client shows nothing that
-/// comes with a refused request.
-fn fail(channel: ChannelId, session: &mut Session, why: &str) -> Result<(), Error> {
-    session.channel_success(channel)?;
-    session.extended_data(channel, STDERR, format!("{why}\r\n").into_bytes())?;
-    session.exit_status_request(channel, FAILED)?;
-    session.eof(channel)?;
-    Ok(session.close(channel)?)
+    /// Ends what was asked for as if it had said why and failed. OpenSSH's client shows nothing
+    /// that comes with a refused request.
+    fn fail(&mut self, channel: ChannelId, session: &mut Session, why: &str) -> Result<(), Error> {
+        self.channels.remove(&channel);
+        session.channel_success(channel)?;
+        session.extended_data(channel, STDERR, format!("{why}\r\n").into_bytes())?;
+        session.exit_status_request(channel, FAILED)?;
+        session.eof(channel)?;
+        Ok(session.close(channel)?)
+    }
 }
 
 impl Handler for Connection {
@@ -156,7 +166,7 @@ impl Handler for Connection {
         reply: ChannelOpenHandle,
         _session: &mut Session,
     ) -> Result<(), Error> {
-        if self.channels.len() >= MOST_CHANNELS {
+        if self.open_channels() >= MOST_CHANNELS {
             reply.reject(ChannelOpenFailure::ResourceShortage).await;
             return Ok(());
         }
@@ -168,7 +178,7 @@ impl Handler for Connection {
     async fn subsystem_request(&mut self, channel: ChannelId, name: &str, session: &mut Session) -> Result<(), Error> {
         match (name, self.channels.get(&channel)) {
             ("sftp", Some(None)) => self.start_sftp(channel, session).await,
-            _ => refuse(channel, session),
+            _ => self.refuse(channel, session),
         }
     }
 
@@ -197,11 +207,11 @@ impl Handler for Connection {
     }
 
     async fn shell_request(&mut self, channel: ChannelId, session: &mut Session) -> Result<(), Error> {
-        fail(channel, session, ONLY_SFTP)
+        self.fail(channel, session, ONLY_SFTP)
     }
 
     async fn exec_request(&mut self, channel: ChannelId, _command: &[u8], session: &mut Session) -> Result<(), Error> {
-        fail(channel, session, ONLY_SFTP)
+        self.fail(channel, session, ONLY_SFTP)
     }
 
     #[allow(clippy::too_many_arguments, reason = "the shape of the trait")]
