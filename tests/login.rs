@@ -1,5 +1,7 @@
 //! Sessions and connections: how they are counted, and how they end.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
@@ -141,4 +143,36 @@ fn one_connection_serves_any_number_of_sessions_one_after_the_other() {
         assert!(!said.contains("open failed"), "subsystem {number}: {said}");
     }
     assert!(master.run("sftp", &["-b", "-", "127.0.0.1"]).status.success());
+}
+
+/// The client, with an askpass that says each of `passwords` once, in their order.
+fn with_passwords(nas: &Nas, passwords: &[&str]) -> Command {
+    let (script, left) = (nas.world.client_file("askpass-list"), nas.world.client_file("passwords"));
+    fs::write(&left, passwords.iter().map(|password| format!("{password}\n")).collect::<String>()).unwrap();
+    let text = format!("#!/bin/sh\nhead -n 1 {0}\nsed -i 1d {0}\n", left.display());
+    fs::write(&script, text).unwrap();
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    let plain = nas.world.with_password("anna", "").prepare("sftp");
+    let mut command = Command::new(plain.get_program());
+    // The first value of an option counts.
+    command.args(["-o", &format!("NumberOfPasswordPrompts={}", passwords.len())]).args(plain.get_args());
+    command.args(["-b", "-", "127.0.0.1"]);
+    command.env("SSH_ASKPASS", script).env("SSH_ASKPASS_REQUIRE", "force");
+    command
+}
+
+#[test]
+fn after_a_wrong_password_the_right_one_still_lets_in() {
+    let nas = nas_with_anna();
+    let output = run(with_passwords(&nas, &["wrong", "also wrong", "pw"]), b"pwd\n");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn a_connection_has_so_many_attempts_and_no_more() {
+    let nas = nas_with_anna();
+    let output = run(with_passwords(&nas, &["1", "2", "3", "4", "5", "6", "7", "pw"]), b"pwd\n");
+    assert_eq!(output.status.code(), Some(255));
+    let left = fs::read_to_string(nas.world.client_file("passwords")).unwrap();
+    assert!(left.ends_with("7\npw\n"), "asked too often, left are {left:?}");
 }

@@ -13,6 +13,7 @@ use russh::server::{Auth, ChannelOpenHandle, Handler, Msg, PublicKeyOffer, Sessi
 use russh::{Channel, ChannelId, ChannelOpenFailure, Pty};
 use tracing::{debug, warn};
 
+use crate::algorithms;
 use crate::channel::{self, Input};
 use crate::error::Error;
 use crate::gate::Pass;
@@ -62,7 +63,7 @@ impl Connection {
     /// Asks; when there is nobody to ask, the answer is no, and the next attempt asks anew.
     async fn prove(&mut self, user: &str, proof: Proof) -> Auth {
         if user.len() > MAX_USER_BYTES {
-            return Auth::reject();
+            return refused();
         }
         let result = match self.login().await {
             Ok(login) => login.authenticate(user, proof).await,
@@ -74,7 +75,7 @@ impl Connection {
                 self.pass = None;
                 Auth::Accept
             }
-            Ok(false) => Auth::reject(),
+            Ok(false) => refused(),
             Err(error) => self.unreachable(&error),
         }
     }
@@ -82,7 +83,7 @@ impl Connection {
     fn unreachable(&mut self, error: &Error) -> Auth {
         warn!(%error, "logins can not be decided; refused");
         self.login = None;
-        Auth::reject()
+        refused()
     }
 
     /// How many channels are open. One whose session has ended has been closed from this side;
@@ -132,6 +133,12 @@ impl Connection {
     }
 }
 
+/// The next attempt may be of any method again; [`Auth::reject`] would take back the one that
+/// has failed. How many there may be is the transport's to count.
+fn refused() -> Auth {
+    Auth::Reject { proceed_with_methods: Some(algorithms::methods()), partial_success: false }
+}
+
 impl Handler for Connection {
     type Error = Error;
 
@@ -140,9 +147,9 @@ impl Handler for Connection {
     }
 
     async fn auth_publickey_offered(&mut self, user: &str, offer: PublicKeyOffer<'_>) -> Result<Auth, Error> {
-        let Ok(blob) = offer.public_key.to_bytes() else { return Ok(Auth::reject()) };
+        let Ok(blob) = offer.public_key.to_bytes() else { return Ok(refused()) };
         if user.len() > MAX_USER_BYTES {
-            return Ok(Auth::reject());
+            return Ok(refused());
         }
         let acceptable = match self.login().await {
             Ok(login) => login.key_acceptable(user, blob).await,
@@ -150,13 +157,13 @@ impl Handler for Connection {
         };
         match acceptable {
             Ok(true) => Ok(Auth::Accept),
-            Ok(false) => Ok(Auth::reject()),
+            Ok(false) => Ok(refused()),
             Err(error) => Ok(self.unreachable(&error)),
         }
     }
 
     async fn auth_publickey(&mut self, user: &str, key: VerifiedPublicKey<'_>) -> Result<Auth, Error> {
-        let Ok(blob) = key.public_key.to_bytes() else { return Ok(Auth::reject()) };
+        let Ok(blob) = key.public_key.to_bytes() else { return Ok(refused()) };
         Ok(self.prove(user, Proof::PublicKey(blob)).await)
     }
 
