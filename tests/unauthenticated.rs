@@ -1,14 +1,13 @@
 //! Connections that have not authenticated: they have their time and their number.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream};
-use std::os::fd::AsRawFd;
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
-use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrIn, bind, connect, socket};
 use nix::unistd::Pid;
+use tokio::net::TcpSocket;
 
 use crate::freenas::{Nas, new_user};
 use crate::world::wait_for;
@@ -32,11 +31,14 @@ impl Front {
 
     /// A connection from one of the loopback's addresses.
     fn connect(&self, source: [u8; 4]) -> TcpStream {
-        let SocketAddr::V4(address) = self.address else { panic!("{}", self.address) };
-        let made = socket(AddressFamily::Inet, SockType::Stream, SockFlag::SOCK_CLOEXEC, None).unwrap();
-        bind(made.as_raw_fd(), &SockaddrIn::from(SocketAddrV4::new(Ipv4Addr::from(source), 0))).unwrap();
-        connect(made.as_raw_fd(), &SockaddrIn::from(address)).unwrap();
-        let stream = TcpStream::from(made);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let made = runtime.block_on(async {
+            let socket = TcpSocket::new_v4().unwrap();
+            socket.bind(SocketAddr::from((Ipv4Addr::from(source), 0))).unwrap();
+            socket.connect(self.address).await.unwrap()
+        });
+        let stream = made.into_std().unwrap();
+        stream.set_nonblocking(false).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         stream
     }
