@@ -12,6 +12,7 @@ mod privileges;
 mod refusals;
 mod rest;
 mod sandbox;
+mod sandbox_root;
 mod sftp;
 mod unauthenticated;
 mod world;
