@@ -1,18 +1,22 @@
 //! Sessions and connections: how they are counted, and how they end.
 
 use std::fs;
+use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use russh::client::{self, AuthResult, Handle};
 use russh::keys::PublicKeyOrCertificate;
 use russh::{Channel, ChannelMsg};
 
 use crate::freenas::{Nas, new_user};
 use crate::openssh::run;
+use crate::unauthenticated::Front;
 use crate::world::wait_for;
 
 /// Longer than anything here takes.
@@ -175,4 +179,48 @@ fn a_connection_has_so_many_attempts_and_no_more() {
     assert_eq!(output.status.code(), Some(255));
     let left = fs::read_to_string(nas.world.client_file("passwords")).unwrap();
     assert!(left.ends_with("7\npw\n"), "asked too often, left are {left:?}");
+}
+
+/// A second accountd-login of a sandbox, whose log nobody takes.
+struct Unheard(Child);
+
+impl Unheard {
+    const SOCKET: &str = "/run/accountd/unheard.sock";
+
+    fn start(nas: &Nas) -> Self {
+        let login = nas.world.process("login");
+        let line = fs::read_to_string(format!("/proc/{login}/cmdline")).unwrap();
+        let program = format!("/proc/{login}/exe");
+        let arguments = line.trim_end_matches('\0').split('\0').skip(1);
+        let command: Vec<&str> = [&program, "--socket", Self::SOCKET].into_iter().chain(arguments).collect();
+        let mut child = nas.world.inside(&command).stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(child.stderr.take());
+        wait_for("a second accountd-login", || nas.disk.path(Self::SOCKET).exists());
+        Self(child)
+    }
+}
+
+impl Drop for Unheard {
+    fn drop(&mut self) {
+        let _ = kill(Pid::from_raw(self.0.id().try_into().unwrap()), Signal::SIGTERM);
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn sessions_end_with_the_agent_when_nobody_takes_the_log() {
+    let nas = nas_with_anna();
+    let mut unheard = Unheard::start(&nas);
+    let front = Front::start(&nas, &["--login-socket", Unheard::SOCKET]);
+    let mut command = nas.world.with_password("anna", "pw").at(front.address).prepare("ssh");
+    command.args(["-s", "127.0.0.1", "sftp"]);
+    let mut ssh = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    ssh.stdin.as_mut().unwrap().write_all(&INIT).unwrap();
+    ssh.stdout.as_mut().unwrap().read_exact(&mut [0; 5]).unwrap();
+    nas.world.kill("agent");
+    wait_for("the end of the session", || ssh.try_wait().unwrap().is_some());
+    wait_for("logins again", || {
+        nas.world.with_password("anna", "pw").at(front.address).try_sftp("pwd\n").status.success()
+    });
+    assert_eq!(unheard.0.try_wait().unwrap(), None, "it has ended");
 }
