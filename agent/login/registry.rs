@@ -19,6 +19,8 @@ pub struct Period(u64);
 #[derive(Debug)]
 struct Entry {
     account: AccountId,
+    /// That of the decision which let it start.
+    generation: Generation,
     /// Where its keeper listens, as soon as it has one.
     control: Option<Arc<UnixStream>>,
     /// Told to end before it had a keeper.
@@ -76,17 +78,20 @@ impl Registry {
         }
         inner.next += 1;
         let number = inner.next;
-        inner.sessions.insert(number, Entry { account: grant.account, control: None, unwanted: false });
+        let entry = Entry { account: grant.account, generation: grant.generation, control: None, unwanted: false };
+        inner.sessions.insert(number, entry);
         Registration::Registered(Place { registry: self.clone(), number })
     }
 
-    /// Ends every session of an account and remembers that older decisions are void. Returns
-    /// when they are gone, or after `limit`.
+    /// Ends every session of an account that a decision before `generation` has let start, and
+    /// remembers that such decisions are void. Returns when they are gone, or after `limit`.
     pub fn revoke(&self, account: AccountId, generation: Generation, limit: Duration) {
+        let older = move |entry: &Entry| entry.account == account && entry.generation < generation;
         let mut inner = self.lock();
-        inner.revoked.insert(account, generation);
-        inner.end(|entry| entry.account == account);
-        drop(self.wait(inner, limit, |inner| inner.sessions.values().any(|entry| entry.account == account)));
+        let since = inner.revoked.entry(account).or_insert(generation);
+        *since = generation.max(*since);
+        inner.end(older);
+        drop(self.wait(inner, limit, |inner| inner.sessions.values().any(older)));
     }
 
     /// Revocations are heard from here on.
@@ -210,6 +215,25 @@ mod tests {
         assert!(matches!(registry.register(&grant(1, 5), period), Registration::Void));
         assert!(matches!(registry.register(&grant(1, 6), period), Registration::Registered(_)));
         assert!(matches!(registry.register(&grant(2, 5), period), Registration::Registered(_)));
+    }
+
+    #[test]
+    fn a_revocation_leaves_sessions_that_are_newer() {
+        use std::io::Read;
+        let registry = Arc::new(Registry::default());
+        registry.begin_period();
+        let period = registry.period(Duration::ZERO).unwrap();
+        let Registration::Registered(place) = registry.register(&grant(1, 6), period) else { panic!("not registered") };
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        place.set_control(Arc::new(ours));
+        // It would wait for a session that is older.
+        registry.revoke(AccountId(1), Generation(6), Duration::from_secs(60));
+        theirs.set_nonblocking(true).unwrap();
+        assert_eq!(theirs.read(&mut [0]).unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
+        registry.revoke(AccountId(1), Generation(7), Duration::ZERO);
+        assert_eq!(theirs.read(&mut [0]).unwrap(), 1);
+        registry.revoke(AccountId(1), Generation(5), Duration::ZERO);
+        assert!(matches!(registry.register(&grant(1, 6), period), Registration::Void), "7 still counts");
     }
 
     #[test]
