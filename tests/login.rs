@@ -224,3 +224,42 @@ fn sessions_end_with_the_agent_when_nobody_takes_the_log() {
     });
     assert_eq!(unheard.0.try_wait().unwrap(), None, "it has ended");
 }
+
+#[test]
+fn an_account_has_so_many_connections_and_so_many_sessions() {
+    let nas = nas_with_anna();
+    block_on(async {
+        let mut connections = Vec::new();
+        for _ in 0..32 {
+            connections.push(log_in(&nas).await);
+        }
+        let refused = connect(&nas).await.authenticate_password("anna", "pw").await.unwrap();
+        assert!(matches!(refused, AuthResult::Failure { .. }), "a thirty-third connection");
+        let mut channels = Vec::new();
+        for number in 0..64 {
+            channels.push(sftp(&connections[number % 8]).await);
+        }
+        let said = refusal(&connections[9]).await;
+        assert!(said.contains("too many sessions of this account"), "{said}");
+        connections.truncate(16);
+        wait_for_login(&nas).await;
+    });
+}
+
+/// What a channel says on which no session can be opened.
+async fn refusal(connection: &Handle<Trusting>) -> String {
+    let mut channel = connection.channel_open_session().await.unwrap();
+    channel.request_subsystem(true, "sftp").await.unwrap();
+    let mut said = String::new();
+    while let Some(message) = channel.wait().await {
+        if let ChannelMsg::ExtendedData { data, .. } = message {
+            said.push_str(&String::from_utf8_lossy(&data));
+        }
+    }
+    said
+}
+
+/// The server hears of ends a little later than the client.
+async fn wait_for_login(nas: &Nas) {
+    while !matches!(connect(nas).await.authenticate_password("anna", "pw").await.unwrap(), AuthResult::Success) {}
+}

@@ -17,7 +17,7 @@ use tracing::{info, warn};
 use crate::agent::Agent;
 use crate::error::Error;
 use crate::order::{Farewell, MAX_ORDER, Order, Report};
-use crate::registry::{Period, Place, Registration, Registry, tell_to_end};
+use crate::registry::{Period, Place, Registration, Registry, Seat, tell_to_end};
 use crate::spawner::Spawner;
 
 /// The most sessions of one connection at a time.
@@ -42,7 +42,7 @@ pub struct Shared {
 enum State {
     New,
     Greeted { source: IpAddr },
-    Authenticated { source: IpAddr, grant: Box<Grant>, asked: Period },
+    Authenticated { source: IpAddr, grant: Box<Grant>, asked: Period, _seat: Seat },
 }
 
 struct Connection {
@@ -141,11 +141,17 @@ impl Connection {
             None => Decision::Refused,
         };
         let granted = match (decision, period) {
-            (Decision::Granted(grant), Some(asked)) => {
-                info!(user = shown, uid = grant.uid.0, %source, method, "logged in");
-                self.state = State::Authenticated { source, grant, asked };
-                true
-            }
+            (Decision::Granted(grant), Some(asked)) => match self.shared.registry.seat(grant.account) {
+                Some(seat) => {
+                    info!(user = shown, uid = grant.uid.0, %source, method, "logged in");
+                    self.state = State::Authenticated { source, grant, asked, _seat: seat };
+                    true
+                }
+                None => {
+                    warn!(user = shown, %source, "login refused: the account has too many connections");
+                    false
+                }
+            },
             (Decision::Granted(_) | Decision::Refused, _) => {
                 info!(user = shown, %source, method, "login refused");
                 false
@@ -160,8 +166,10 @@ impl Connection {
         if self.sessions.len() >= MOST_SESSIONS {
             return self.not_opened("too many sessions on this connection");
         }
-        let Registration::Registered(place) = self.shared.registry.register(grant, *asked) else {
-            return self.not_opened("the account has changed: log in again");
+        let place = match self.shared.registry.register(grant, *asked) {
+            Registration::Registered(place) => place,
+            Registration::Void => return self.not_opened("the account has changed: log in again"),
+            Registration::Full => return self.not_opened("too many sessions of this account"),
         };
         match start(&self.shared.spawner, &Order::new(grant, service), &place) {
             Ok((stream, control)) => {

@@ -21,6 +21,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Parser;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use crate::arguments::Arguments;
 use crate::error::Error;
@@ -39,10 +40,18 @@ fn main() -> ExitCode {
     }
 }
 
+/// As many descriptors as may be (getrlimit(2)): each session costs two here. What the spawner
+/// starts has limits of its own.
+fn raise_open_files() -> Result<(), Error> {
+    let (_, most) = getrlimit(Resource::RLIMIT_NOFILE).map_err(Error::kernel("read the limit of open files"))?;
+    setrlimit(Resource::RLIMIT_NOFILE, most, most).map_err(Error::kernel("raise the limit of open files"))
+}
+
 fn run(arguments: &Arguments) -> Result<(), Error> {
     nix::sys::prctl::set_dumpable(false).map_err(Error::kernel("become undumpable"))?;
     // The spawner is a copy of this process with its one thread; nothing may start one before.
     let spawner = spawner::start(arguments)?;
+    raise_open_files()?;
     let stop = server::stop_signals()?;
     let registry = Arc::new(registry::Registry::default());
     let agent = Arc::new(agent::Agent::new(arguments.agent_socket.clone()));

@@ -11,6 +11,11 @@ use accountd_protocol::id::AccountId;
 
 use crate::order::Farewell;
 
+/// The most sessions of one account at a time, on all of its connections.
+pub const MOST_SESSIONS: usize = 64;
+/// The most connections on which one account is logged in at a time.
+pub const MOST_CONNECTIONS: usize = 32;
+
 /// Counts the times that the subscription to revocations was lost. A decision is good only in
 /// the period in which it was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +36,8 @@ struct Entry {
 struct Inner {
     sessions: HashMap<u64, Entry>,
     next: u64,
+    /// Connections on which an account is logged in; none is not kept.
+    connections: HashMap<AccountId, usize>,
     revoked: HashMap<AccountId, Generation>,
     /// `None` while revocations can't be heard.
     period: Option<u64>,
@@ -51,6 +58,13 @@ pub struct Place {
     number: u64,
 }
 
+/// A login's place among those of its account; given back when dropped.
+#[derive(Debug)]
+pub struct Seat {
+    registry: Arc<Registry>,
+    account: AccountId,
+}
+
 /// Has to be opened: a session starts only from `Registered`.
 #[must_use]
 #[derive(Debug)]
@@ -58,6 +72,8 @@ pub enum Registration {
     Registered(Place),
     /// The account has changed since the decision, or nobody can tell whether it has.
     Void,
+    /// The account has [`MOST_SESSIONS`] already.
+    Full,
 }
 
 impl Registry {
@@ -76,11 +92,25 @@ impl Registry {
         if revoked || inner.period != Some(asked.0) {
             return Registration::Void;
         }
+        if inner.sessions.values().filter(|entry| entry.account == grant.account).count() >= MOST_SESSIONS {
+            return Registration::Full;
+        }
         inner.next += 1;
         let number = inner.next;
         let entry = Entry { account: grant.account, generation: grant.generation, control: None, unwanted: false };
         inner.sessions.insert(number, entry);
         Registration::Registered(Place { registry: self.clone(), number })
+    }
+
+    /// Counts a login; `None` when the account has [`MOST_CONNECTIONS`] already.
+    pub fn seat(self: &Arc<Self>, account: AccountId) -> Option<Seat> {
+        let mut inner = self.lock();
+        let count = inner.connections.entry(account).or_default();
+        if *count >= MOST_CONNECTIONS {
+            return None;
+        }
+        *count += 1;
+        Some(Seat { registry: self.clone(), account })
     }
 
     /// Ends every session of an account that a decision before `generation` has let start, and
@@ -164,6 +194,16 @@ impl Place {
     }
 }
 
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut inner = self.registry.lock();
+        match inner.connections.get_mut(&self.account) {
+            Some(count) if *count > 1 => *count -= 1,
+            Some(_) | None => drop(inner.connections.remove(&self.account)),
+        }
+    }
+}
+
 impl Drop for Place {
     fn drop(&mut self) {
         self.registry.lock().sessions.remove(&self.number);
@@ -215,6 +255,25 @@ mod tests {
         assert!(matches!(registry.register(&grant(1, 5), period), Registration::Void));
         assert!(matches!(registry.register(&grant(1, 6), period), Registration::Registered(_)));
         assert!(matches!(registry.register(&grant(2, 5), period), Registration::Registered(_)));
+    }
+
+    #[test]
+    fn an_account_has_so_many_sessions_and_so_many_logins() {
+        let registry = Arc::new(Registry::default());
+        registry.begin_period();
+        let period = registry.period(Duration::ZERO).unwrap();
+        let mut places: Vec<_> = (0..MOST_SESSIONS).map(|_| registry.register(&grant(1, 5), period)).collect();
+        assert!(places.iter().all(|place| matches!(place, Registration::Registered(_))));
+        assert!(matches!(registry.register(&grant(1, 5), period), Registration::Full));
+        assert!(matches!(registry.register(&grant(2, 5), period), Registration::Registered(_)));
+        places.pop();
+        assert!(matches!(registry.register(&grant(1, 5), period), Registration::Registered(_)));
+        let mut seats: Vec<_> = (0..MOST_CONNECTIONS).map(|_| registry.seat(AccountId(1)).unwrap()).collect();
+        assert!(registry.seat(AccountId(1)).is_none() && registry.seat(AccountId(2)).is_some());
+        seats.pop();
+        drop(registry.seat(AccountId(1)).unwrap());
+        drop(seats);
+        assert!(registry.lock().connections.is_empty());
     }
 
     #[test]

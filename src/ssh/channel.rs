@@ -24,6 +24,8 @@ use crate::login::Opened;
 
 /// How much of one channel may wait; then the whole connection does.
 const QUEUE_BYTES: usize = 8 * 1024 * 1024;
+/// How much of all channels of a connection together may wait.
+const CONNECTION_BYTES: usize = 32 * 1024 * 1024;
 /// How long the whole connection may wait for one session.
 const STALL_LIMIT: Duration = Duration::from_secs(300);
 /// One read from the session.
@@ -36,11 +38,58 @@ const END_LIMIT: Duration = Duration::from_secs(10);
 pub struct Input {
     stream: Arc<UnixStream>,
     queue: mpsc::UnboundedSender<Queued>,
-    /// Bytes in the queue, the piece that is being written included.
-    waiting: Arc<AtomicUsize>,
-    less: Arc<Notify>,
+    waiting: Waiting,
     /// Set once the session has ended, before the channel is closed.
     over: Arc<AtomicBool>,
+}
+
+/// Bytes in the queue, the piece that is being written included.
+#[derive(Clone, Debug)]
+struct Waiting {
+    channel: Arc<Count>,
+    connection: Arc<Count>,
+}
+
+impl Waiting {
+    fn add(&self, bytes: usize) {
+        self.channel.bytes.fetch_add(bytes, Ordering::AcqRel);
+        self.connection.bytes.fetch_add(bytes, Ordering::AcqRel);
+    }
+
+    fn take(&self, bytes: usize) {
+        for count in [&self.channel, &self.connection] {
+            count.bytes.fetch_sub(bytes, Ordering::AcqRel);
+            count.less.notify_waiters();
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.channel.bytes.load(Ordering::Acquire) == 0
+    }
+
+    async fn room(&self) {
+        self.channel.at_most(QUEUE_BYTES).await;
+        self.connection.at_most(CONNECTION_BYTES).await;
+    }
+}
+
+/// How many bytes wait somewhere.
+#[derive(Debug, Default)]
+pub struct Count {
+    bytes: AtomicUsize,
+    less: Notify,
+}
+
+impl Count {
+    async fn at_most(&self, limit: usize) {
+        loop {
+            let changed = self.less.notified();
+            if self.bytes.load(Ordering::Acquire) <= limit {
+                return;
+            }
+            changed.await;
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -52,7 +101,7 @@ enum Queued {
 impl Input {
     /// Passes data on. An error means that the session is not reading any more.
     pub async fn write(&self, mut data: &[u8]) -> Result<(), Error> {
-        if self.waiting.load(Ordering::Acquire) == 0 {
+        if self.waiting.is_empty() {
             while !data.is_empty() {
                 match self.stream.try_write(data) {
                     Ok(count) => data = data.get(count..).unwrap_or_default(),
@@ -65,20 +114,10 @@ impl Input {
         if data.is_empty() {
             return Ok(());
         }
-        self.waiting.fetch_add(data.len(), Ordering::AcqRel);
+        self.waiting.add(data.len());
         // Without a reader the session has ended.
         let _ = self.queue.send(Queued::Data(Bytes::copy_from_slice(data)));
-        timeout(STALL_LIMIT, self.room()).await.map_err(|_| Error::Stalled)
-    }
-
-    async fn room(&self) {
-        loop {
-            let changed = self.less.notified();
-            if self.waiting.load(Ordering::Acquire) <= QUEUE_BYTES {
-                return;
-            }
-            changed.await;
-        }
+        timeout(STALL_LIMIT, self.waiting.room()).await.map_err(|_| Error::Stalled)
     }
 
     /// Whether the session has ended; its channel is closed or is about to be.
@@ -93,11 +132,12 @@ impl Input {
 }
 
 /// Joins a channel and a session; both directions go on by themselves until the session ends.
-pub fn join(channel: ChannelId, opened: Opened, handle: Handle) -> Input {
+/// `connection` counts what waits in all channels of the connection.
+pub fn join(channel: ChannelId, opened: Opened, handle: Handle, connection: Arc<Count>) -> Input {
     let stream = Arc::new(opened.stream);
     let (queue, queued) = mpsc::unbounded_channel();
-    let (waiting, less) = (Arc::new(AtomicUsize::new(0)), Arc::new(Notify::new()));
-    tokio::spawn(drain(stream.clone(), queued, waiting.clone(), less.clone()));
+    let waiting = Waiting { channel: Arc::default(), connection };
+    tokio::spawn(drain(stream.clone(), queued, waiting.clone()));
     let ended = opened.ended;
     let over = Arc::new(AtomicBool::new(false));
     let (reader, is_over) = (stream.clone(), over.clone());
@@ -112,23 +152,17 @@ pub fn join(channel: ChannelId, opened: Opened, handle: Handle) -> Input {
             debug!("the client had gone already");
         }
     });
-    Input { stream, queue, waiting, less, over }
+    Input { stream, queue, waiting, over }
 }
 
 /// Writes what had to wait.
-async fn drain(
-    stream: Arc<UnixStream>,
-    mut queued: mpsc::UnboundedReceiver<Queued>,
-    waiting: Arc<AtomicUsize>,
-    less: Arc<Notify>,
-) {
+async fn drain(stream: Arc<UnixStream>, mut queued: mpsc::UnboundedReceiver<Queued>, waiting: Waiting) {
     let mut broken = false;
     while let Some(item) = queued.recv().await {
         match item {
             Queued::Data(data) => {
                 broken = broken || write_all(&stream, &data).await.is_err();
-                waiting.fetch_sub(data.len(), Ordering::AcqRel);
-                less.notify_waiters();
+                waiting.take(data.len());
             }
             Queued::End => {
                 // Closed already is as good.

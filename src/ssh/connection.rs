@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use accountd_protocol::login::{Proof, Service, SessionId};
 use accountd_protocol::secret::Secret;
@@ -14,7 +15,7 @@ use russh::{Channel, ChannelId, ChannelOpenFailure, Pty};
 use tracing::{debug, warn};
 
 use crate::algorithms;
-use crate::channel::{self, Input};
+use crate::channel::{self, Count, Input};
 use crate::error::Error;
 use crate::gate::Pass;
 use crate::login::Login;
@@ -38,6 +39,8 @@ pub struct Connection {
     authenticated: Authenticated,
     /// Those that neither side has closed.
     channels: HashMap<ChannelId, Option<Running>>,
+    /// What waits in all of them.
+    waiting: Arc<Count>,
 }
 
 /// A channel with a session.
@@ -49,7 +52,8 @@ struct Running {
 impl Connection {
     pub fn new(client: SocketAddr, login_socket: PathBuf, pass: Pass, authenticated: Authenticated) -> Self {
         let (login, pass) = (None, Some(pass));
-        Self { client, login_socket, login, pass, authenticated, channels: HashMap::new() }
+        let (channels, waiting) = (HashMap::new(), Arc::default());
+        Self { client, login_socket, login, pass, authenticated, channels, waiting }
     }
 
     async fn login(&mut self) -> Result<&mut Login, Error> {
@@ -102,7 +106,7 @@ impl Connection {
             Ok(Ok(opened)) => {
                 session.channel_success(channel)?;
                 let running = opened.id;
-                let input = channel::join(channel, opened, session.handle());
+                let input = channel::join(channel, opened, session.handle(), self.waiting.clone());
                 self.channels.insert(channel, Some(Running { session: running, input }));
                 Ok(())
             }
