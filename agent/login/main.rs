@@ -5,6 +5,7 @@
 mod agent;
 mod arguments;
 mod connection;
+mod control;
 mod error;
 mod keeper;
 mod order;

@@ -1,14 +1,13 @@
 //! All sessions, and what is known of revocations.
 
 use std::collections::HashMap;
-use std::io::Write;
-use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use accountd_protocol::agent::{Generation, Grant};
 use accountd_protocol::id::AccountId;
 
+use crate::control::Control;
 use crate::order::Farewell;
 
 /// The most sessions of one account at a time, on all of its connections.
@@ -27,7 +26,7 @@ struct Entry {
     /// That of the decision which let it start.
     generation: Generation,
     /// Where its keeper listens, as soon as it has one.
-    control: Option<Arc<UnixStream>>,
+    control: Option<Arc<Control>>,
     /// Told to end before it had a keeper.
     unwanted: bool,
 }
@@ -170,24 +169,19 @@ impl Inner {
         for entry in self.sessions.values_mut().filter(|entry| which(entry)) {
             entry.unwanted = true;
             if let Some(control) = &entry.control {
-                tell_to_end(control, Farewell::Revoked);
+                control.tell(Farewell::Revoked);
             }
         }
     }
 }
 
-/// Tells a keeper to end its session. One that doesn't read has ended already.
-pub fn tell_to_end(mut control: &UnixStream, why: Farewell) {
-    let _ = control.write_all(&[why.byte()]);
-}
-
 impl Place {
     /// The session has a keeper; if it was revoked meanwhile, that is told at once.
-    pub fn set_control(&self, control: Arc<UnixStream>) {
+    pub fn set_control(&self, control: Arc<Control>) {
         let mut inner = self.registry.lock();
         if let Some(entry) = inner.sessions.get_mut(&self.number) {
             if entry.unwanted {
-                tell_to_end(&control, Farewell::Revoked);
+                control.tell(Farewell::Revoked);
             }
             entry.control = Some(control);
         }
@@ -213,6 +207,8 @@ impl Drop for Place {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::net::UnixStream;
+
     use accountd_protocol::id::{Gid, Uid};
     use accountd_protocol::name::UserName;
 
@@ -284,7 +280,7 @@ mod tests {
         let period = registry.period(Duration::ZERO).unwrap();
         let Registration::Registered(place) = registry.register(&grant(1, 6), period) else { panic!("not registered") };
         let (ours, mut theirs) = UnixStream::pair().unwrap();
-        place.set_control(Arc::new(ours));
+        place.set_control(Arc::new(Control::new(ours)));
         // It would wait for a session that is older.
         registry.revoke(AccountId(1), Generation(6), Duration::from_secs(60));
         theirs.set_nonblocking(true).unwrap();
@@ -306,7 +302,7 @@ mod tests {
         };
         registry.revoke(AccountId(1), Generation(6), Duration::ZERO);
         let (ours, mut theirs) = UnixStream::pair().unwrap();
-        place.set_control(Arc::new(ours));
+        place.set_control(Arc::new(Control::new(ours)));
         let mut byte = [0];
         theirs.read_exact(&mut byte).unwrap();
         assert_eq!(Farewell::of(Some(byte[0])), Farewell::Revoked);
