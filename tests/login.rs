@@ -263,3 +263,19 @@ async fn refusal(connection: &Handle<Trusting>) -> String {
 async fn wait_for_login(nas: &Nas) {
     while !matches!(connect(nas).await.authenticate_password("anna", "pw").await.unwrap(), AuthResult::Success) {}
 }
+
+#[test]
+fn another_spawner_comes_when_one_has_ended() {
+    let nas = nas_with_anna();
+    let login = nas.world.process("login");
+    let children = fs::read_to_string(format!("/proc/{login}/task/{login}/children")).unwrap();
+    block_on(async {
+        let connection = log_in(&nas).await;
+        // Its keeper is a copy of the spawner.
+        let mut session = sftp(&connection).await;
+        kill(Pid::from_raw(children.trim().parse().unwrap()), Signal::SIGKILL).unwrap();
+        while session.wait().await.is_some() {}
+    });
+    nas.world.wait_for_another("login", login);
+    wait_for("logins again", || nas.world.with_password("anna", "pw").try_sftp("pwd\n").status.success());
+}

@@ -44,13 +44,17 @@ pub fn listen(path: &Path) -> Result<UnixListener, Error> {
     Ok(listener)
 }
 
-/// Serves until a stop signal; then ends all sessions.
+/// Serves until a stop signal, or until the spawner has ended: a new one takes a new process.
+/// Then ends all sessions.
 pub fn serve(listener: &UnixListener, stop: &SignalFd, shared: Shared, front: &str) -> Result<(), Error> {
     let open = Arc::new(AtomicUsize::new(0));
     info!("sessions are opened");
     loop {
-        let mut ready =
-            [PollFd::new(stop.as_fd(), PollFlags::POLLIN), PollFd::new(listener.as_fd(), PollFlags::POLLIN)];
+        let mut ready = [
+            PollFd::new(stop.as_fd(), PollFlags::POLLIN),
+            PollFd::new(shared.spawner.as_fd(), PollFlags::empty()),
+            PollFd::new(listener.as_fd(), PollFlags::POLLIN),
+        ];
         match poll(&mut ready, PollTimeout::NONE) {
             Ok(_) => {}
             Err(Errno::EINTR) => continue,
@@ -59,6 +63,10 @@ pub fn serve(listener: &UnixListener, stop: &SignalFd, shared: Shared, front: &s
         if ready[0].any() == Some(true) {
             shared.registry.end_period(END_LIMIT);
             return Ok(());
+        }
+        if ready[1].any() == Some(true) {
+            shared.registry.end_period(END_LIMIT);
+            return Err(Error::SpawnerEnded);
         }
         match listener.accept() {
             Ok((stream, _)) => admit(stream, &open, &shared, front),
