@@ -21,7 +21,7 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, pipe2};
 
 use crate::order::{Farewell, MAX_ORDER, Order, Report};
-use crate::session::become_session;
+use crate::session::{Descriptors, become_session};
 use crate::sys;
 
 /// After SIGHUP and SIGTERM, how long until SIGKILL.
@@ -67,9 +67,11 @@ fn start(order: &Order, stream: &OwnedFd, program: &OwnedFd) -> Result<(Pid, Sig
     let log = open("/dev/null", OFlag::O_WRONLY | OFlag::O_CLOEXEC, Mode::empty()).map_err(fail("open the log"))?;
     // Closes without a word when the program is executed.
     let (failed, say_failed) = pipe2(OFlag::O_CLOEXEC).map_err(fail("make a pipe"))?;
+    let keeper = Pid::this();
     match sys::fork_single_threaded().map_err(fail("fork"))? {
         ForkResult::Child => {
-            let reason = match become_session(order, stream, &log, program) {
+            let open = Descriptors { stream, log: &log, program };
+            let reason = match become_session(order, open, keeper) {
                 Ok(never) => match never {},
                 Err(reason) => reason,
             };

@@ -15,7 +15,7 @@ use nix::sys::socket::{Shutdown, shutdown};
 use russh::server::Handle;
 use russh::{ChannelId, Disconnect, Sig};
 use tokio::net::UnixStream;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::timeout;
 use tracing::debug;
 
@@ -32,6 +32,8 @@ const STALL_LIMIT: Duration = Duration::from_secs(300);
 const READ_BYTES: usize = 64 * 1024;
 /// How long after its last byte a session may take to end.
 const END_LIMIT: Duration = Duration::from_secs(10);
+/// Of a session whose end nobody has heard of.
+const LOST: Ending = Ending::Killed(9);
 
 /// The way in.
 #[derive(Debug)]
@@ -142,10 +144,7 @@ pub fn join(channel: ChannelId, opened: Opened, handle: Handle, connection: Arc<
     let over = Arc::new(AtomicBool::new(false));
     let (reader, is_over) = (stream.clone(), over.clone());
     tokio::spawn(async move {
-        // An error means that the client has gone, and nobody is left to be told.
-        let _ = forward(channel, &reader, &handle).await;
-        let how = timeout(END_LIMIT, ended).await;
-        let how = how.ok().and_then(Result::ok).unwrap_or(Ending::Killed(9));
+        let how = until_end(channel, &reader, &handle, ended).await;
         debug!(?how, "a session has ended");
         is_over.store(true, Ordering::Release);
         if finish(channel, &handle, how).await.is_err() {
@@ -184,6 +183,31 @@ async fn write_all(stream: &UnixStream, mut data: &[u8]) -> std::io::Result<()> 
         }
     }
     Ok(())
+}
+
+/// Forwards what the session says, and says how it has ended. Of one that has ended first the
+/// rest is still in the socket: it is forwarded, but no end is waited for that may never come.
+/// Whoever is revoked gets nothing more.
+async fn until_end(
+    channel: ChannelId,
+    stream: &UnixStream,
+    handle: &Handle,
+    mut ended: oneshot::Receiver<Ending>,
+) -> Ending {
+    let forwarding = forward(channel, stream, handle);
+    tokio::pin!(forwarding);
+    let how = tokio::select! {
+        how = &mut ended => how.ok(),
+        // An error means that the client has gone, and nobody is left to be told.
+        _ = &mut forwarding => return timeout(END_LIMIT, ended).await.ok().and_then(Result::ok).unwrap_or(LOST),
+    };
+    let how = how.unwrap_or(LOST);
+    if how != Ending::Revoked {
+        // After what is in it, the socket says that there is no more (shutdown(2)).
+        let _ = shutdown(stream.as_raw_fd(), Shutdown::Read);
+        let _ = forwarding.await;
+    }
+    how
 }
 
 /// Sends what the session says until it says no more. [`Handle::data`] waits while the client
