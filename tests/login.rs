@@ -279,3 +279,47 @@ fn another_spawner_comes_when_one_has_ended() {
     nas.world.wait_for_another("login", login);
     wait_for("logins again", || nas.world.with_password("anna", "pw").try_sftp("pwd\n").status.success());
 }
+
+#[test]
+fn a_client_that_takes_nothing_is_gone_too_when_its_account_is_locked() {
+    let nas = nas_with_anna();
+    let (file, line) = ("/mnt/tank/home/anna/large", b"/mnt/tank/home/anna/large");
+    fs::File::create(nas.disk.path(file)).unwrap().set_len(64 << 20).unwrap();
+    fs::set_permissions(nas.disk.path(file), fs::Permissions::from_mode(0o644)).unwrap();
+    let mut command = nas.world.with_password("anna", "pw").prepare("ssh");
+    command.args(["-s", "127.0.0.1", "sftp"]);
+    let mut ssh = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let (mut input, mut output) = (ssh.stdin.take().unwrap(), ssh.stdout.take().unwrap());
+    // SSH_FXP_OPEN for reading, without attributes; the first handle is taken as it comes.
+    let open = [&[3, 0, 0, 0, 1, 0, 0, 0, line.len() as u8][..], line, &[0, 0, 0, 1, 0, 0, 0, 0]].concat();
+    input.write_all(&INIT).unwrap();
+    packet(&mut output);
+    input.write_all(&framed(&open)).unwrap();
+    let handle = packet(&mut output)[5..].to_vec();
+    for number in 0..128u64 {
+        // SSH_FXP_READ of 128 KiB each: far more than the client's window and buffers.
+        let offset = (number << 17).to_be_bytes();
+        let read = [&[5, 0, 0, 1, number as u8][..], &handle, &offset, &(1u32 << 17).to_be_bytes()].concat();
+        input.write_all(&framed(&read)).unwrap();
+    }
+    let connections = || Command::new("ss").args(["-Htn", "state", "established"]).output().unwrap().stdout;
+    std::thread::sleep(Duration::from_secs(1));
+    nas.world.run(&["usermod", "-L", "anna"]);
+    let server = format!("{} ", nas.world.ssh());
+    wait_for("the end of the connection", || !String::from_utf8_lossy(&connections()).contains(&server));
+    let _ = ssh.kill();
+    ssh.wait().unwrap();
+}
+
+fn framed(packet: &[u8]) -> Vec<u8> {
+    [&u32::try_from(packet.len()).unwrap().to_be_bytes()[..], packet].concat()
+}
+
+/// One packet of SFTP, without its length.
+fn packet(from: &mut impl Read) -> Vec<u8> {
+    let mut length = [0; 4];
+    from.read_exact(&mut length).unwrap();
+    let mut body = vec![0; u32::from_be_bytes(length) as usize];
+    from.read_exact(&mut body).unwrap();
+    body
+}

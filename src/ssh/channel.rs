@@ -21,6 +21,7 @@ use tracing::debug;
 
 use crate::error::Error;
 use crate::login::Opened;
+use crate::stream::Line;
 
 /// How much of one channel may wait; then the whole connection does.
 const QUEUE_BYTES: usize = 8 * 1024 * 1024;
@@ -133,12 +134,19 @@ impl Input {
     }
 }
 
+/// What the channels of one connection share.
+#[derive(Clone, Debug)]
+pub struct Shared {
+    /// What waits in all of them.
+    pub waiting: Arc<Count>,
+    pub line: Line,
+}
+
 /// Joins a channel and a session; both directions go on by themselves until the session ends.
-/// `connection` counts what waits in all channels of the connection.
-pub fn join(channel: ChannelId, opened: Opened, handle: Handle, connection: Arc<Count>) -> Input {
+pub fn join(channel: ChannelId, opened: Opened, handle: Handle, shared: Shared) -> Input {
     let stream = Arc::new(opened.stream);
     let (queue, queued) = mpsc::unbounded_channel();
-    let waiting = Waiting { channel: Arc::default(), connection };
+    let waiting = Waiting { channel: Arc::default(), connection: shared.waiting };
     tokio::spawn(drain(stream.clone(), queued, waiting.clone()));
     let ended = opened.ended;
     let over = Arc::new(AtomicBool::new(false));
@@ -147,6 +155,10 @@ pub fn join(channel: ChannelId, opened: Opened, handle: Handle, connection: Arc<
         let how = until_end(channel, &reader, &handle, ended).await;
         debug!(?how, "a session has ended");
         is_over.store(true, Ordering::Release);
+        if how == Ending::Revoked {
+            // A client that takes nothing more would not take the goodbye either.
+            shared.line.cut();
+        }
         if finish(channel, &handle, how).await.is_err() {
             debug!("the client had gone already");
         }

@@ -15,11 +15,11 @@ use russh::{Channel, ChannelId, ChannelOpenFailure, Pty};
 use tracing::{debug, warn};
 
 use crate::algorithms;
-use crate::channel::{self, Count, Input};
+use crate::channel::{self, Input, Shared};
 use crate::error::Error;
 use crate::gate::Pass;
 use crate::login::Login;
-use crate::stream::Authenticated;
+use crate::stream::Line;
 
 /// SSH_EXTENDED_DATA_STDERR (RFC 4254 §5.2).
 const STDERR: u32 = 1;
@@ -36,11 +36,9 @@ pub struct Connection {
     login: Option<Login>,
     /// Held until the client has authenticated.
     pass: Option<Pass>,
-    authenticated: Authenticated,
     /// Those that neither side has closed.
     channels: HashMap<ChannelId, Option<Running>>,
-    /// What waits in all of them.
-    waiting: Arc<Count>,
+    shared: Shared,
 }
 
 /// A channel with a session.
@@ -50,10 +48,10 @@ struct Running {
 }
 
 impl Connection {
-    pub fn new(client: SocketAddr, login_socket: PathBuf, pass: Pass, authenticated: Authenticated) -> Self {
+    pub fn new(client: SocketAddr, login_socket: PathBuf, pass: Pass, line: Line) -> Self {
         let (login, pass) = (None, Some(pass));
-        let (channels, waiting) = (HashMap::new(), Arc::default());
-        Self { client, login_socket, login, pass, authenticated, channels, waiting }
+        let shared = Shared { waiting: Arc::default(), line };
+        Self { client, login_socket, login, pass, channels: HashMap::new(), shared }
     }
 
     async fn login(&mut self) -> Result<&mut Login, Error> {
@@ -75,7 +73,7 @@ impl Connection {
         };
         match result {
             Ok(true) => {
-                self.authenticated.set();
+                self.shared.line.set_authenticated();
                 self.pass = None;
                 Auth::Accept
             }
@@ -106,7 +104,7 @@ impl Connection {
             Ok(Ok(opened)) => {
                 session.channel_success(channel)?;
                 let running = opened.id;
-                let input = channel::join(channel, opened, session.handle(), self.waiting.clone());
+                let input = channel::join(channel, opened, session.handle(), self.shared.clone());
                 self.channels.insert(channel, Some(Running { session: running, input }));
                 Ok(())
             }
