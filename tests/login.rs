@@ -323,3 +323,17 @@ fn packet(from: &mut impl Read) -> Vec<u8> {
     from.read_exact(&mut body).unwrap();
     body
 }
+
+#[test]
+fn only_root_and_the_front_reach_the_socket() {
+    let nas = nas_with_anna();
+    let socket = "/run/accountd/login.sock";
+    // 991 is accountd-ssh in every sandbox.
+    assert_eq!(nas.disk.owner_and_mode(socket), (0, 991, 0o660));
+    let connects = |user: &str| {
+        let script = format!("import socket\nsocket.socket(socket.AF_UNIX).connect('{socket}')\n");
+        let drop_to = ["setpriv", "--reuid", user, "--regid", user, "--clear-groups", "python3", "-c", &script];
+        nas.world.exec(&drop_to).status.success()
+    };
+    assert!(connects("accountd-ssh") && !connects("anna") && !connects("accountd-api"));
+}

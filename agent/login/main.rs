@@ -57,11 +57,7 @@ fn run(arguments: &Arguments) -> Result<(), Error> {
     let registry = Arc::new(registry::Registry::default());
     let agent = Arc::new(agent::Agent::new(arguments.agent_socket.clone()));
     revocations::follow(arguments.agent_socket.clone(), registry.clone())?;
-    let listener = server::listen(&arguments.socket)?;
-    server::serve(
-        &listener,
-        &stop,
-        connection::Shared { agent, registry, spawner: Arc::new(spawner) },
-        &arguments.front_user,
-    )
+    let front = server::Front::new(&arguments.front_user);
+    let listener = server::listen(&arguments.socket, &front)?;
+    server::serve(&listener, &stop, connection::Shared { agent, registry, spawner: Arc::new(spawner) }, &front)
 }
