@@ -23,12 +23,13 @@ use crate::error::Error;
 use crate::login::Opened;
 use crate::stream::Line;
 
-/// How much of one channel may wait; then the whole connection does.
-const QUEUE_BYTES: usize = 8 * 1024 * 1024;
+/// How much of one channel may wait; then the whole connection does. A client may have asked for
+/// much that it doesn't read before it has written this much and more.
+const QUEUE_BYTES: usize = 24 * 1024 * 1024;
 /// How much of all channels of a connection together may wait.
 const CONNECTION_BYTES: usize = 32 * 1024 * 1024;
-/// How long the whole connection may wait for one session.
-const STALL_LIMIT: Duration = Duration::from_secs(300);
+/// How long the whole connection may wait for a session that takes nothing at all.
+const STALL_LIMIT: Duration = Duration::from_secs(30);
 /// One read from the session.
 const READ_BYTES: usize = 64 * 1024;
 /// How long after its last byte a session may take to end.
