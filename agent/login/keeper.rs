@@ -20,8 +20,8 @@ use nix::sys::stat::Mode;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, pipe2};
 
-use crate::order::{MAX_ORDER, Order, Report};
-use crate::session::become_session;
+use crate::order::{Farewell, MAX_ORDER, Order, Report};
+use crate::session::{Descriptors, become_session};
 use crate::sys;
 
 /// After SIGHUP and SIGTERM, how long until SIGKILL.
@@ -30,7 +30,7 @@ const GRACE: Duration = Duration::from_millis(300);
 /// The keeper's whole life; returns its exit status.
 pub fn keep(order: &Order, stream: OwnedFd, control: OwnedFd, program: &OwnedFd) -> i32 {
     let control = UnixStream::from(control);
-    match start(order, &stream, program) {
+    match start(order, &stream, &control, program) {
         Ok((child, signals)) => {
             drop(stream);
             report(&control, &Report::Started);
@@ -59,7 +59,7 @@ fn report(control: &UnixStream, report: &Report) {
     let _ = frame::write(&mut &*control, report, MAX_ORDER);
 }
 
-fn start(order: &Order, stream: &OwnedFd, program: &OwnedFd) -> Result<(Pid, SignalFd), String> {
+fn start(order: &Order, stream: &OwnedFd, control: &UnixStream, program: &OwnedFd) -> Result<(Pid, SignalFd), String> {
     let fail = |doing: &'static str| move |error: Errno| format!("cannot {doing}: {error}");
     prctl::set_name(c"login-keeper").map_err(fail("name the keeper"))?;
     prctl::set_child_subreaper(true).map_err(fail("become a subreaper"))?;
@@ -67,9 +67,11 @@ fn start(order: &Order, stream: &OwnedFd, program: &OwnedFd) -> Result<(Pid, Sig
     let log = open("/dev/null", OFlag::O_WRONLY | OFlag::O_CLOEXEC, Mode::empty()).map_err(fail("open the log"))?;
     // Closes without a word when the program is executed.
     let (failed, say_failed) = pipe2(OFlag::O_CLOEXEC).map_err(fail("make a pipe"))?;
+    let keeper = Pid::this();
     match sys::fork_single_threaded().map_err(fail("fork"))? {
         ForkResult::Child => {
-            let reason = match become_session(order, stream, &log, program) {
+            let open = Descriptors { stream, log: &log, program };
+            let reason = match become_session(order, open, keeper) {
                 Ok(never) => match never {},
                 Err(reason) => reason,
             };
@@ -78,11 +80,24 @@ fn start(order: &Order, stream: &OwnedFd, program: &OwnedFd) -> Result<(Pid, Sig
         }
         ForkResult::Parent { child } => {
             drop(say_failed);
-            let mut reason = String::new();
-            let _ = std::fs::File::from(failed).read_to_string(&mut reason);
-            if reason.is_empty() { Ok((child, signals)) } else { Err(reason) }
+            wait_for_start(child, failed, control).map(|()| (child, signals))
         }
     }
+}
+
+/// Until the child has executed its program, has said why it can't, or is wanted no more: it may
+/// hang in a home that doesn't answer.
+fn wait_for_start(child: Pid, failed: OwnedFd, control: &UnixStream) -> Result<(), String> {
+    let mut events = [PollFd::new(failed.as_fd(), PollFlags::POLLIN), PollFd::new(control.as_fd(), PollFlags::POLLIN)];
+    while let Ok(0) | Err(Errno::EINTR) = poll(&mut events, PollTimeout::NONE) {}
+    if events[1].any() == Some(true) {
+        let _ = kill(child, Signal::SIGKILL);
+        return Err("it was told to end before it had begun".to_owned());
+    }
+    let mut reason = String::new();
+    // What can't be read is not said; the end of the child is heard of in any case.
+    let _ = std::fs::File::from(failed).read_to_string(&mut reason);
+    if reason.is_empty() { Ok(()) } else { Err(reason) }
 }
 
 fn child_signals() -> nix::Result<SignalFd> {
@@ -101,13 +116,16 @@ fn child_signals() -> nix::Result<SignalFd> {
 /// Until the session's program ends, or somebody on the control socket wants it to: a byte, or
 /// the end of whoever is there.
 fn watch(child: Pid, control: &UnixStream, signals: &SignalFd) -> Ending {
-    let mut told = false;
+    let mut told = None;
     loop {
         if let Some(ending) = reap(child) {
-            return if told { Ending::Revoked } else { ending };
+            return match told {
+                Some(Farewell::Revoked) => Ending::Revoked,
+                Some(Farewell::Closed) | None => ending,
+            };
         }
         let mut events = vec![PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
-        if !told {
+        if told.is_none() {
             events.push(PollFd::new(control.as_fd(), PollFlags::POLLIN));
         }
         // A signal that came before the poll is in the descriptor.
@@ -115,9 +133,18 @@ fn watch(child: Pid, control: &UnixStream, signals: &SignalFd) -> Ending {
         let ordered = events.get(1).and_then(PollFd::any).unwrap_or(false);
         while let Ok(Some(_)) = signals.read_signal() {}
         if ordered {
-            told = true;
+            told = Some(farewell(control));
             end_session(child);
         }
+    }
+}
+
+/// What has come on a control socket that is readable or closed.
+fn farewell(mut control: &UnixStream) -> Farewell {
+    let mut byte = [0];
+    match control.read(&mut byte) {
+        Ok(1..) => Farewell::of(byte.first().copied()),
+        Ok(0) | Err(_) => Farewell::of(None),
     }
 }
 
@@ -191,4 +218,34 @@ fn children_by_status(own: u32) -> Vec<Pid> {
     let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
     pids.filter(|pid| parent(*pid) == Some(own)).map(Pid::from_raw).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn a_child_that_hangs_before_its_program_is_ended_when_it_is_wanted_no_more() {
+        let mut child = Command::new("sleep").arg("600").spawn().unwrap();
+        let pid = Pid::from_raw(child.id().try_into().unwrap());
+        let (failed, _say_failed) = pipe2(OFlag::O_CLOEXEC).unwrap();
+        let (control, server) = UnixStream::pair().unwrap();
+        drop(server);
+        wait_for_start(pid, failed, &control).unwrap_err();
+        assert!(!child.wait().unwrap().success());
+    }
+
+    #[test]
+    fn a_program_has_started_when_nothing_is_said_and_has_not_when_something_is() {
+        let (control, _server) = UnixStream::pair().unwrap();
+        let (failed, say_failed) = pipe2(OFlag::O_CLOEXEC).unwrap();
+        drop(say_failed);
+        assert_eq!(wait_for_start(Pid::this(), failed, &control), Ok(()));
+        let (failed, say_failed) = pipe2(OFlag::O_CLOEXEC).unwrap();
+        nix::unistd::write(&say_failed, b"no home").unwrap();
+        drop(say_failed);
+        assert_eq!(wait_for_start(Pid::this(), failed, &control), Err("no home".to_owned()));
+    }
 }

@@ -5,6 +5,7 @@
 mod agent;
 mod arguments;
 mod connection;
+mod control;
 mod error;
 mod keeper;
 mod order;
@@ -21,13 +22,16 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Parser;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use crate::arguments::Arguments;
 use crate::error::Error;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).with_target(false).init();
+    // A log that nobody takes any more must not end a thread.
+    let log = tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).with_target(false);
+    log.log_internal_errors(false).init();
     match run(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -37,19 +41,23 @@ fn main() -> ExitCode {
     }
 }
 
+/// As many descriptors as may be (getrlimit(2)): each session costs two here. What the spawner
+/// starts has limits of its own.
+fn raise_open_files() -> Result<(), Error> {
+    let (_, most) = getrlimit(Resource::RLIMIT_NOFILE).map_err(Error::kernel("read the limit of open files"))?;
+    setrlimit(Resource::RLIMIT_NOFILE, most, most).map_err(Error::kernel("raise the limit of open files"))
+}
+
 fn run(arguments: &Arguments) -> Result<(), Error> {
     nix::sys::prctl::set_dumpable(false).map_err(Error::kernel("become undumpable"))?;
     // The spawner is a copy of this process with its one thread; nothing may start one before.
     let spawner = spawner::start(arguments)?;
+    raise_open_files()?;
     let stop = server::stop_signals()?;
     let registry = Arc::new(registry::Registry::default());
     let agent = Arc::new(agent::Agent::new(arguments.agent_socket.clone()));
     revocations::follow(arguments.agent_socket.clone(), registry.clone())?;
-    let listener = server::listen(&arguments.socket)?;
-    server::serve(
-        &listener,
-        &stop,
-        connection::Shared { agent, registry, spawner: Arc::new(spawner) },
-        &arguments.front_user,
-    )
+    let front = server::Front::new(&arguments.front_user);
+    let listener = server::listen(&arguments.socket, &front)?;
+    server::serve(&listener, &stop, connection::Shared { agent, registry, spawner: Arc::new(spawner) }, &front)
 }

@@ -37,6 +37,35 @@ pub enum Report {
     Ended(Ending),
 }
 
+/// Why a session has to end: one byte on its keeper's control socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Farewell {
+    /// Whoever opened it wants it no more, or has gone.
+    Closed,
+    /// The account was disabled, changed or deleted.
+    Revoked,
+}
+
+impl Farewell {
+    const REVOKED: u8 = b'r';
+    const CLOSED: u8 = b'c';
+
+    pub fn byte(self) -> u8 {
+        match self {
+            Farewell::Closed => Self::CLOSED,
+            Farewell::Revoked => Self::REVOKED,
+        }
+    }
+
+    /// What a received byte means; `None`: the other end is closed.
+    pub fn of(byte: Option<u8>) -> Self {
+        match byte {
+            Some(Self::REVOKED) => Farewell::Revoked,
+            Some(_) | None => Farewell::Closed,
+        }
+    }
+}
+
 const PATH: &str = "/usr/local/bin:/usr/bin:/bin:/usr/local/games:/usr/games";
 const ROOTS_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 

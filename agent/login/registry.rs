@@ -1,13 +1,19 @@
 //! All sessions, and what is known of revocations.
 
 use std::collections::HashMap;
-use std::io::Write;
-use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use accountd_protocol::agent::{Generation, Grant};
 use accountd_protocol::id::AccountId;
+
+use crate::control::Control;
+use crate::order::Farewell;
+
+/// The most sessions of one account at a time, on all of its connections.
+pub const MOST_SESSIONS: usize = 64;
+/// The most connections on which one account is logged in at a time.
+pub const MOST_CONNECTIONS: usize = 32;
 
 /// Counts the times that the subscription to revocations was lost. A decision is good only in
 /// the period in which it was asked for.
@@ -17,8 +23,10 @@ pub struct Period(u64);
 #[derive(Debug)]
 struct Entry {
     account: AccountId,
+    /// That of the decision which let it start.
+    generation: Generation,
     /// Where its keeper listens, as soon as it has one.
-    control: Option<Arc<UnixStream>>,
+    control: Option<Arc<Control>>,
     /// Told to end before it had a keeper.
     unwanted: bool,
 }
@@ -27,6 +35,8 @@ struct Entry {
 struct Inner {
     sessions: HashMap<u64, Entry>,
     next: u64,
+    /// Connections on which an account is logged in; none is not kept.
+    connections: HashMap<AccountId, usize>,
     revoked: HashMap<AccountId, Generation>,
     /// `None` while revocations can't be heard.
     period: Option<u64>,
@@ -47,6 +57,13 @@ pub struct Place {
     number: u64,
 }
 
+/// A login's place among those of its account; given back when dropped.
+#[derive(Debug)]
+pub struct Seat {
+    registry: Arc<Registry>,
+    account: AccountId,
+}
+
 /// Has to be opened: a session starts only from `Registered`.
 #[must_use]
 #[derive(Debug)]
@@ -54,6 +71,8 @@ pub enum Registration {
     Registered(Place),
     /// The account has changed since the decision, or nobody can tell whether it has.
     Void,
+    /// The account has [`MOST_SESSIONS`] already.
+    Full,
 }
 
 impl Registry {
@@ -72,19 +91,36 @@ impl Registry {
         if revoked || inner.period != Some(asked.0) {
             return Registration::Void;
         }
+        if inner.sessions.values().filter(|entry| entry.account == grant.account).count() >= MOST_SESSIONS {
+            return Registration::Full;
+        }
         inner.next += 1;
         let number = inner.next;
-        inner.sessions.insert(number, Entry { account: grant.account, control: None, unwanted: false });
+        let entry = Entry { account: grant.account, generation: grant.generation, control: None, unwanted: false };
+        inner.sessions.insert(number, entry);
         Registration::Registered(Place { registry: self.clone(), number })
     }
 
-    /// Ends every session of an account and remembers that older decisions are void. Returns
-    /// when they are gone, or after `limit`.
-    pub fn revoke(&self, account: AccountId, generation: Generation, limit: Duration) {
+    /// Counts a login; `None` when the account has [`MOST_CONNECTIONS`] already.
+    pub fn seat(self: &Arc<Self>, account: AccountId) -> Option<Seat> {
         let mut inner = self.lock();
-        inner.revoked.insert(account, generation);
-        inner.end(|entry| entry.account == account);
-        drop(self.wait(inner, limit, |inner| inner.sessions.values().any(|entry| entry.account == account)));
+        let count = inner.connections.entry(account).or_default();
+        if *count >= MOST_CONNECTIONS {
+            return None;
+        }
+        *count += 1;
+        Some(Seat { registry: self.clone(), account })
+    }
+
+    /// Ends every session of an account that a decision before `generation` has let start, and
+    /// remembers that such decisions are void. Returns when they are gone, or after `limit`.
+    pub fn revoke(&self, account: AccountId, generation: Generation, limit: Duration) {
+        let older = move |entry: &Entry| entry.account == account && entry.generation < generation;
+        let mut inner = self.lock();
+        let since = inner.revoked.entry(account).or_insert(generation);
+        *since = generation.max(*since);
+        inner.end(older);
+        drop(self.wait(inner, limit, |inner| inner.sessions.values().any(older)));
     }
 
     /// Revocations are heard from here on.
@@ -133,26 +169,31 @@ impl Inner {
         for entry in self.sessions.values_mut().filter(|entry| which(entry)) {
             entry.unwanted = true;
             if let Some(control) = &entry.control {
-                tell_to_end(control);
+                control.tell(Farewell::Revoked);
             }
         }
     }
 }
 
-/// Any byte will do. A keeper that doesn't read has ended already.
-pub fn tell_to_end(control: &UnixStream) {
-    let _ = (&mut &*control).write_all(b"e");
-}
-
 impl Place {
     /// The session has a keeper; if it was revoked meanwhile, that is told at once.
-    pub fn set_control(&self, control: Arc<UnixStream>) {
+    pub fn set_control(&self, control: Arc<Control>) {
         let mut inner = self.registry.lock();
         if let Some(entry) = inner.sessions.get_mut(&self.number) {
             if entry.unwanted {
-                tell_to_end(&control);
+                control.tell(Farewell::Revoked);
             }
             entry.control = Some(control);
+        }
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut inner = self.registry.lock();
+        match inner.connections.get_mut(&self.account) {
+            Some(count) if *count > 1 => *count -= 1,
+            Some(_) | None => drop(inner.connections.remove(&self.account)),
         }
     }
 }
@@ -166,6 +207,8 @@ impl Drop for Place {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::net::UnixStream;
+
     use accountd_protocol::id::{Gid, Uid};
     use accountd_protocol::name::UserName;
 
@@ -211,6 +254,44 @@ mod tests {
     }
 
     #[test]
+    fn an_account_has_so_many_sessions_and_so_many_logins() {
+        let registry = Arc::new(Registry::default());
+        registry.begin_period();
+        let period = registry.period(Duration::ZERO).unwrap();
+        let mut places: Vec<_> = (0..MOST_SESSIONS).map(|_| registry.register(&grant(1, 5), period)).collect();
+        assert!(places.iter().all(|place| matches!(place, Registration::Registered(_))));
+        assert!(matches!(registry.register(&grant(1, 5), period), Registration::Full));
+        assert!(matches!(registry.register(&grant(2, 5), period), Registration::Registered(_)));
+        places.pop();
+        assert!(matches!(registry.register(&grant(1, 5), period), Registration::Registered(_)));
+        let mut seats: Vec<_> = (0..MOST_CONNECTIONS).map(|_| registry.seat(AccountId(1)).unwrap()).collect();
+        assert!(registry.seat(AccountId(1)).is_none() && registry.seat(AccountId(2)).is_some());
+        seats.pop();
+        drop(registry.seat(AccountId(1)).unwrap());
+        drop(seats);
+        assert!(registry.lock().connections.is_empty());
+    }
+
+    #[test]
+    fn a_revocation_leaves_sessions_that_are_newer() {
+        use std::io::Read;
+        let registry = Arc::new(Registry::default());
+        registry.begin_period();
+        let period = registry.period(Duration::ZERO).unwrap();
+        let Registration::Registered(place) = registry.register(&grant(1, 6), period) else { panic!("not registered") };
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        place.set_control(Arc::new(Control::new(ours)));
+        // It would wait for a session that is older.
+        registry.revoke(AccountId(1), Generation(6), Duration::from_secs(60));
+        theirs.set_nonblocking(true).unwrap();
+        assert_eq!(theirs.read(&mut [0]).unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
+        registry.revoke(AccountId(1), Generation(7), Duration::ZERO);
+        assert_eq!(theirs.read(&mut [0]).unwrap(), 1);
+        registry.revoke(AccountId(1), Generation(5), Duration::ZERO);
+        assert!(matches!(registry.register(&grant(1, 6), period), Registration::Void), "7 still counts");
+    }
+
+    #[test]
     fn a_revocation_reaches_a_session_that_has_no_keeper_yet() {
         use std::io::Read;
         let registry = Arc::new(Registry::default());
@@ -221,9 +302,10 @@ mod tests {
         };
         registry.revoke(AccountId(1), Generation(6), Duration::ZERO);
         let (ours, mut theirs) = UnixStream::pair().unwrap();
-        place.set_control(Arc::new(ours));
+        place.set_control(Arc::new(Control::new(ours)));
         let mut byte = [0];
         theirs.read_exact(&mut byte).unwrap();
+        assert_eq!(Farewell::of(Some(byte[0])), Farewell::Revoked);
         drop(place);
         registry.revoke(AccountId(1), Generation(7), Duration::from_secs(60));
     }

@@ -19,17 +19,30 @@ const RETRY: Duration = Duration::from_millis(50);
 pub fn follow(socket: PathBuf, registry: Arc<Registry>) -> Result<(), Error> {
     let named = std::thread::Builder::new().name("revocations".into());
     let thread = named.spawn(move || {
+        let _guard = AbortOnPanic;
         loop {
             if let Err(error) = watch(&socket, &registry) {
-                if registry.period(Duration::ZERO).is_some() {
-                    warn!(%error, "revocations can not be heard; all sessions are ended and none starts");
-                }
+                let heard = registry.period(Duration::ZERO).is_some();
                 registry.end_period(END_LIMIT);
+                if heard {
+                    warn!(%error, "revocations could not be heard; all sessions have been ended and none starts");
+                }
             }
             std::thread::sleep(RETRY);
         }
     });
     thread.map(|_| ()).map_err(Error::Thread)
+}
+
+/// Without its thread, sessions would go on whatever became of their accounts: better no process.
+struct AbortOnPanic;
+
+impl Drop for AbortOnPanic {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            std::process::abort();
+        }
+    }
 }
 
 fn watch(socket: &Path, registry: &Registry) -> Result<(), ClientError> {

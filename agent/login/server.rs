@@ -1,11 +1,11 @@
 //! The socket: the front's connections, each in a thread of its own.
 
 use std::os::fd::AsFd;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use accountd_protocol::id::Uid;
@@ -32,25 +32,63 @@ pub fn stop_signals() -> Result<SignalFd, Error> {
     SignalFd::with_flags(&signals, SfdFlags::SFD_CLOEXEC).map_err(Error::kernel("wait for signals"))
 }
 
-/// Makes the socket anew; whoever may connect is decided by the peer's uid, not by its mode.
-pub fn listen(path: &Path) -> Result<UnixListener, Error> {
+/// The SSH front's user, looked up until there is one: it may be made after the start.
+#[derive(Debug)]
+pub struct Front {
+    name: String,
+    found: OnceLock<User>,
+}
+
+impl Front {
+    pub fn new(name: &str) -> Self {
+        Self { name: name.to_owned(), found: OnceLock::new() }
+    }
+
+    fn user(&self) -> Option<&User> {
+        match self.found.get() {
+            Some(user) => Some(user),
+            None => User::from_name(&self.name).ok().flatten().map(|user| self.found.get_or_init(|| user)),
+        }
+    }
+
+    /// Root may connect too.
+    fn may_connect(&self, stream: &UnixStream) -> bool {
+        let Ok(peer) = socket::peer(stream) else { return false };
+        peer.uid == Uid::ROOT || self.user().is_some_and(|user| user.uid.as_raw() == peer.uid.0)
+    }
+}
+
+/// Makes the socket anew, for root and the front's group. Who may connect is decided by the
+/// peer's uid; the mode keeps everybody else from trying, as soon as there is such a group.
+pub fn listen(path: &Path, front: &Front) -> Result<UnixListener, Error> {
     let failed = |source| Error::Listen { path: path.to_owned(), source };
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error)),
         Ok(()) | Err(_) => {}
     }
     let listener = UnixListener::bind(path).map_err(failed)?;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o666)).map_err(failed)?;
+    let mode = match front.user() {
+        Some(user) => {
+            chown(path, Some(0), Some(user.gid.as_raw())).map_err(failed)?;
+            0o660
+        }
+        None => 0o666,
+    };
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).map_err(failed)?;
     Ok(listener)
 }
 
-/// Serves until a stop signal; then ends all sessions.
-pub fn serve(listener: &UnixListener, stop: &SignalFd, shared: Shared, front: &str) -> Result<(), Error> {
+/// Serves until a stop signal, or until the spawner has ended: a new one takes a new process.
+/// Then ends all sessions.
+pub fn serve(listener: &UnixListener, stop: &SignalFd, shared: Shared, front: &Front) -> Result<(), Error> {
     let open = Arc::new(AtomicUsize::new(0));
     info!("sessions are opened");
     loop {
-        let mut ready =
-            [PollFd::new(stop.as_fd(), PollFlags::POLLIN), PollFd::new(listener.as_fd(), PollFlags::POLLIN)];
+        let mut ready = [
+            PollFd::new(stop.as_fd(), PollFlags::POLLIN),
+            PollFd::new(shared.spawner.as_fd(), PollFlags::empty()),
+            PollFd::new(listener.as_fd(), PollFlags::POLLIN),
+        ];
         match poll(&mut ready, PollTimeout::NONE) {
             Ok(_) => {}
             Err(Errno::EINTR) => continue,
@@ -59,6 +97,10 @@ pub fn serve(listener: &UnixListener, stop: &SignalFd, shared: Shared, front: &s
         if ready[0].any() == Some(true) {
             shared.registry.end_period(END_LIMIT);
             return Ok(());
+        }
+        if ready[1].any() == Some(true) {
+            shared.registry.end_period(END_LIMIT);
+            return Err(Error::SpawnerEnded);
         }
         match listener.accept() {
             Ok((stream, _)) => admit(stream, &open, &shared, front),
@@ -70,8 +112,8 @@ pub fn serve(listener: &UnixListener, stop: &SignalFd, shared: Shared, front: &s
     }
 }
 
-fn admit(stream: UnixStream, open: &Arc<AtomicUsize>, shared: &Shared, front: &str) {
-    if !is_front(&stream, front) {
+fn admit(stream: UnixStream, open: &Arc<AtomicUsize>, shared: &Shared, front: &Front) {
+    if !front.may_connect(&stream) {
         return warn!("a process that is not the SSH front was turned away");
     }
     let place = Place(open.clone());
@@ -96,11 +138,4 @@ impl Drop for Place {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
-}
-
-/// The front's user, or root. Looked up each time: the account may have been made after the start.
-fn is_front(stream: &UnixStream, front: &str) -> bool {
-    let Ok(peer) = socket::peer(stream) else { return false };
-    let user = User::from_name(front).ok().flatten();
-    peer.uid == Uid::ROOT || user.is_some_and(|user| user.uid.as_raw() == peer.uid.0)
 }

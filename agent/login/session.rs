@@ -11,9 +11,9 @@ use std::os::fd::{AsFd, OwnedFd};
 use accountd_protocol::id::Uid;
 use nix::sys::prctl;
 use nix::sys::resource::{Resource, setrlimit};
-use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
+use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
 use nix::sys::stat::{Mode, umask};
-use nix::unistd::{chdir, setsid};
+use nix::unistd::{Pid, chdir, getppid, setsid};
 
 use crate::order::Order;
 use crate::sys;
@@ -22,8 +22,18 @@ const NAME: &str = "accountd-session";
 /// Open files of a session: two for each of the handles that SFTP allows, and some.
 const OPEN_FILES: u64 = 4096;
 
-/// Becomes the session's program, or says why not.
-pub fn become_session(order: &Order, stream: &OwnedFd, log: &OwnedFd, program: &OwnedFd) -> Result<Infallible, String> {
+/// What a session is made of, all of it open.
+#[derive(Clone, Copy, Debug)]
+pub struct Descriptors<'a> {
+    /// Its standard input and output.
+    pub stream: &'a OwnedFd,
+    /// Its standard error.
+    pub log: &'a OwnedFd,
+    pub program: &'a OwnedFd,
+}
+
+/// Becomes the session's program, or says why not. `keeper` is the process that has forked.
+pub fn become_session(order: &Order, open: Descriptors<'_>, keeper: Pid) -> Result<Infallible, String> {
     setsid().map_err(at("leave the session of root"))?;
     sys::reset_signals();
     sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None).map_err(at("unblock signals"))?;
@@ -35,6 +45,7 @@ pub fn become_session(order: &Order, stream: &OwnedFd, log: &OwnedFd, program: &
         sys::clear_ambient_set().map_err(at("clear the ambient set"))?;
     }
     order.identity().assume().map_err(at("become the user"))?;
+    end_with(keeper)?;
     // As the user: a home that the user can't enter is none.
     if chdir(order.home().as_os_str()).is_err() {
         chdir("/").map_err(at("change to the root directory"))?;
@@ -42,11 +53,18 @@ pub fn become_session(order: &Order, stream: &OwnedFd, log: &OwnedFd, program: &
     prctl::set_no_new_privs().map_err(at("forbid new privileges"))?;
     prctl::set_dumpable(false).map_err(at("become undumpable"))?;
     let (arguments, environment) = texts(order)?;
-    for (descriptor, number) in [(stream, 0), (stream, 1), (log, 2)] {
+    for (descriptor, number) in [(open.stream, 0), (open.stream, 1), (open.log, 2)] {
         sys::duplicate_to(descriptor.as_fd(), number).map_err(at("set up the stream"))?;
     }
     sys::close_on_exec_from(3).map_err(at("close what is open"))?;
-    sys::execute(program, &arguments, &environment).map_err(at("execute the session program"))
+    sys::execute(open.program, &arguments, &environment).map_err(at("execute the session program"))
+}
+
+/// Has the kernel end the session with its keeper. Only a process that has its identity can ask
+/// for that, because a change of identity takes it back (prctl(2)); executing a program doesn't.
+fn end_with(keeper: Pid) -> Result<(), String> {
+    prctl::set_pdeathsig(Signal::SIGKILL).map_err(at("end with the keeper"))?;
+    if getppid() == keeper { Ok(()) } else { Err("the keeper has ended".to_owned()) }
 }
 
 fn texts(order: &Order) -> Result<(Vec<CString>, Vec<CString>), String> {

@@ -4,16 +4,18 @@
 //! with its threads sends it orders over a packet socket.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
 
 use accountd_protocol::socket;
 use nix::fcntl::{OFlag, open};
 use nix::sys::prctl;
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
-use nix::sys::socket::{AddressFamily, ControlMessage, MsgFlags, SockFlag, SockType, UnixAddr, sendmsg, socketpair};
+use nix::sys::socket::{
+    AddressFamily, ControlMessage, MsgFlags, SockFlag, SockType, UnixAddr, sendmsg, setsockopt, socketpair, sockopt,
+};
 use nix::sys::stat::Mode;
+use nix::sys::time::{TimeVal, TimeValLike};
 use nix::unistd::ForkResult;
 
 use crate::arguments::Arguments;
@@ -22,11 +24,21 @@ use crate::keeper;
 use crate::order::{MAX_ORDER, Order};
 use crate::sys;
 
+/// Seconds that an order may wait for a spawner which takes none.
+const ORDER_DEADLINE: i64 = 5;
+
 /// The server's end.
 #[derive(Debug)]
 pub struct Spawner {
-    /// One order at a time: a packet and its two descriptors.
-    socket: Mutex<OwnedFd>,
+    /// An order is one packet with its two descriptors, so threads need no lock. It hangs up when
+    /// the spawner has ended: nobody else has its other end open.
+    socket: OwnedFd,
+}
+
+impl AsFd for Spawner {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
 }
 
 /// Forks the spawner. To be called before any thread is started.
@@ -37,11 +49,13 @@ pub fn start(arguments: &Arguments) -> Result<Spawner, Error> {
     match sys::fork_single_threaded().map_err(Error::kernel("fork the spawner"))? {
         ForkResult::Parent { .. } => {
             drop(theirs);
-            Ok(Spawner { socket: Mutex::new(ours) })
+            setsockopt(&ours, sockopt::SendTimeout, &TimeVal::seconds(ORDER_DEADLINE))
+                .map_err(Error::kernel("limit how long the spawner is waited for"))?;
+            Ok(Spawner { socket: ours })
         }
         ForkResult::Child => {
             drop(ours);
-            let code = match spawn_for_ever(&theirs, &program) {
+            let code = match spawn_for_ever(theirs, &program) {
                 Ok(()) => 0,
                 Err(error) => {
                     eprintln!("accountd-login: spawner: {error}");
@@ -64,17 +78,16 @@ impl Spawner {
     pub fn spawn(&self, order: &Order, stream: &OwnedFd, control: &OwnedFd) -> Result<(), Error> {
         let text = serde_json::to_vec(order).map_err(|error| Error::Spawner(error.into()))?;
         let descriptors = [stream.as_raw_fd(), control.as_raw_fd()];
-        let socket = self.socket.lock().unwrap_or_else(PoisonError::into_inner);
         let rights = [ControlMessage::ScmRights(&descriptors)];
         let parts = [io::IoSlice::new(&text)];
-        sendmsg::<UnixAddr>(socket.as_raw_fd(), &parts, &rights, MsgFlags::MSG_NOSIGNAL, None)
+        sendmsg::<UnixAddr>(self.socket.as_raw_fd(), &parts, &rights, MsgFlags::MSG_NOSIGNAL, None)
             .map(|_| ())
             .map_err(|error| Error::Spawner(error.into()))
     }
 }
 
 /// Ends when the server does: its end of the socket closes.
-fn spawn_for_ever(orders: &OwnedFd, program: &OwnedFd) -> Result<(), Error> {
+fn spawn_for_ever(orders: OwnedFd, program: &OwnedFd) -> Result<(), Error> {
     prctl::set_name(c"login-spawner").map_err(Error::kernel("name the spawner"))?;
     prctl::set_dumpable(false).map_err(Error::kernel("become undumpable"))?;
     // Keepers that have ended are nobody's business here: the kernel reaps them.
@@ -94,7 +107,11 @@ fn spawn_for_ever(orders: &OwnedFd, program: &OwnedFd) -> Result<(), Error> {
         };
         match sys::fork_single_threaded() {
             Ok(ForkResult::Parent { .. }) => {}
-            Ok(ForkResult::Child) => sys::end_child(keeper::keep(&order, stream, control, program)),
+            Ok(ForkResult::Child) => {
+                // With it open here, nobody could tell that the spawner has ended.
+                drop(orders);
+                sys::end_child(keeper::keep(&order, stream, control, program))
+            }
             Err(error) => keeper::refuse(&control, &format!("no process for it: {error}")),
         }
     }

@@ -9,6 +9,8 @@ use nix::errno::Errno;
 pub enum SandboxError {
     #[error("the sandbox needs root: it makes users and becomes them")]
     NotRoot,
+    #[error("{path} can not be the root of a sandbox: {why}")]
+    Unsuitable { path: PathBuf, why: &'static str },
     #[error("a sandbox is running on {0} already")]
     Running(PathBuf),
     #[error("no sandbox is running on {0}")]

@@ -1,54 +1,46 @@
 //! One sandbox on one directory: a locked file with the process id of whoever runs it.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::fs::File;
 use std::io::{Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 
 use super::error::SandboxError;
-
-const NAME: &str = ".accountd-sandbox";
+use super::root::ScratchRoot;
 
 /// Held as long as the sandbox runs.
 #[derive(Debug)]
 pub struct SandboxLock {
-    root: PathBuf,
+    root: ScratchRoot,
     _file: Flock<File>,
 }
 
 impl SandboxLock {
     /// Makes the directory, root's alone, and takes it.
     pub fn take(root: &Path) -> Result<Self, SandboxError> {
-        let mut builder = DirBuilder::new();
-        builder.recursive(true).mode(0o700).create(root).map_err(SandboxError::file("make", root))?;
-        let root = fs::canonicalize(root).map_err(SandboxError::file("find", root))?;
-        fs::set_permissions(&root, Permissions::from_mode(0o700)).map_err(SandboxError::file("protect", &root))?;
-        let path = root.join(NAME);
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false).mode(0o600);
-        let file = options.open(&path).map_err(SandboxError::file("open", &path))?;
+        let root = ScratchRoot::make(root)?;
+        let file = root.open_or_make_mark().map_err(SandboxError::file("mark", root.path()))?;
         let mut file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
             Ok(file) => file,
-            Err((_, Errno::EWOULDBLOCK)) => return Err(SandboxError::Running(root)),
+            Err((_, Errno::EWOULDBLOCK)) => return Err(SandboxError::Running(root.path().to_owned())),
             Err((_, error)) => return Err(SandboxError::kernel("lock the sandbox")(error)),
         };
-        file.set_len(0).map_err(SandboxError::file("write", &path))?;
-        write!(file, "{}", std::process::id()).map_err(SandboxError::file("write", &path))?;
+        file.set_len(0).map_err(SandboxError::file("mark", root.path()))?;
+        write!(file, "{}", std::process::id()).map_err(SandboxError::file("mark", root.path()))?;
         Ok(Self { root, _file: file })
     }
 
     pub fn root(&self) -> &Path {
-        &self.root
+        self.root.path()
     }
 }
 
 /// The process that runs the sandbox on `root`.
 pub fn holder(root: &Path) -> Result<u32, SandboxError> {
     let not_running = || SandboxError::NotRunning(root.to_owned());
-    let mut file = File::open(root.join(NAME)).map_err(|_| not_running())?;
+    let mut file = ScratchRoot::find(root)?.read_mark().map_err(|_| not_running())?;
     let mut text = String::new();
     file.read_to_string(&mut text).map_err(|_| not_running())?;
     match Flock::lock(file, FlockArg::LockSharedNonblock) {

@@ -11,6 +11,7 @@ mod lock;
 mod namespace;
 mod password;
 mod programs;
+mod root;
 mod seed;
 mod supervisor;
 
@@ -26,7 +27,8 @@ use self::error::SandboxError;
 
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// Scratch root; made on first use, kept afterwards
+    /// Scratch root, made on first use, kept afterwards: a directory that does not exist yet, an
+    /// empty one of root's, or the root of another run
     #[arg(long, value_name = "DIR")]
     root: PathBuf,
     /// Address of REST; port 0 picks a free one

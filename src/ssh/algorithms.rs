@@ -42,13 +42,15 @@ const KEYS: &[Algorithm] = &[
     Algorithm::Rsa { hash: Some(HashAlg::Sha256) },
 ];
 
+/// How a client may authenticate.
+pub fn methods() -> MethodSet {
+    MethodSet::from(&[MethodKind::PublicKey, MethodKind::Password][..])
+}
+
 pub fn config(key: PrivateKey) -> Config {
-    let mut methods = MethodSet::empty();
-    methods.push(MethodKind::PublicKey);
-    methods.push(MethodKind::Password);
     Config {
         server_id: SshId::Standard(Cow::Borrowed("SSH-2.0-accountd")),
-        methods,
+        methods: methods(),
         auth_rejection_time: REFUSAL_TIME,
         // The client's first question, which methods there are, tells nothing.
         auth_rejection_time_initial: Some(Duration::ZERO),

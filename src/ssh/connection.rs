@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use accountd_protocol::login::{Proof, Service, SessionId};
 use accountd_protocol::secret::Secret;
@@ -13,11 +14,12 @@ use russh::server::{Auth, ChannelOpenHandle, Handler, Msg, PublicKeyOffer, Sessi
 use russh::{Channel, ChannelId, ChannelOpenFailure, Pty};
 use tracing::{debug, warn};
 
-use crate::channel::{self, Input};
+use crate::algorithms;
+use crate::channel::{self, Input, Shared};
 use crate::error::Error;
 use crate::gate::Pass;
 use crate::login::Login;
-use crate::stream::Authenticated;
+use crate::stream::Line;
 
 /// SSH_EXTENDED_DATA_STDERR (RFC 4254 §5.2).
 const STDERR: u32 = 1;
@@ -34,8 +36,9 @@ pub struct Connection {
     login: Option<Login>,
     /// Held until the client has authenticated.
     pass: Option<Pass>,
-    authenticated: Authenticated,
+    /// Those that neither side has closed.
     channels: HashMap<ChannelId, Option<Running>>,
+    shared: Shared,
 }
 
 /// A channel with a session.
@@ -45,9 +48,10 @@ struct Running {
 }
 
 impl Connection {
-    pub fn new(client: SocketAddr, login_socket: PathBuf, pass: Pass, authenticated: Authenticated) -> Self {
+    pub fn new(client: SocketAddr, login_socket: PathBuf, pass: Pass, line: Line) -> Self {
         let (login, pass) = (None, Some(pass));
-        Self { client, login_socket, login, pass, authenticated, channels: HashMap::new() }
+        let shared = Shared { waiting: Arc::default(), line };
+        Self { client, login_socket, login, pass, channels: HashMap::new(), shared }
     }
 
     async fn login(&mut self) -> Result<&mut Login, Error> {
@@ -61,7 +65,7 @@ impl Connection {
     /// Asks; when there is nobody to ask, the answer is no, and the next attempt asks anew.
     async fn prove(&mut self, user: &str, proof: Proof) -> Auth {
         if user.len() > MAX_USER_BYTES {
-            return Auth::reject();
+            return refused();
         }
         let result = match self.login().await {
             Ok(login) => login.authenticate(user, proof).await,
@@ -69,11 +73,11 @@ impl Connection {
         };
         match result {
             Ok(true) => {
-                self.authenticated.set();
+                self.shared.line.set_authenticated();
                 self.pass = None;
                 Auth::Accept
             }
-            Ok(false) => Auth::reject(),
+            Ok(false) => refused(),
             Err(error) => self.unreachable(&error),
         }
     }
@@ -81,7 +85,14 @@ impl Connection {
     fn unreachable(&mut self, error: &Error) -> Auth {
         warn!(%error, "logins can not be decided; refused");
         self.login = None;
-        Auth::reject()
+        refused()
+    }
+
+    /// How many channels are open. One whose session has ended has been closed from this side;
+    /// russh doesn't say when the client has answered that.
+    fn open_channels(&mut self) -> usize {
+        self.channels.retain(|_, running| !running.as_ref().is_some_and(|running| running.input.is_over()));
+        self.channels.len()
     }
 
     async fn start_sftp(&mut self, channel: ChannelId, session: &mut Session) -> Result<(), Error> {
@@ -93,33 +104,41 @@ impl Connection {
             Ok(Ok(opened)) => {
                 session.channel_success(channel)?;
                 let running = opened.id;
-                let input = channel::join(channel, opened, session.handle());
+                let input = channel::join(channel, opened, session.handle(), self.shared.clone());
                 self.channels.insert(channel, Some(Running { session: running, input }));
                 Ok(())
             }
-            Ok(Err(reason)) => fail(channel, session, &reason),
+            Ok(Err(reason)) => self.fail(channel, session, &reason),
             Err(error) => {
                 warn!(%error, "no session can be opened");
-                fail(channel, session, "Sessions can not be opened now.")
+                self.fail(channel, session, "Sessions can not be opened now.")
             }
         }
     }
+
+    /// Says no to a request and closes the channel: stock clients end at once then.
+    fn refuse(&mut self, channel: ChannelId, session: &mut Session) -> Result<(), Error> {
+        self.channels.remove(&channel);
+        session.channel_failure(channel)?;
+        Ok(session.close(channel)?)
+    }
+
+    /// Ends what was asked for as if it had said why and failed. OpenSSH's client shows nothing
+    /// that comes with a refused request.
+    fn fail(&mut self, channel: ChannelId, session: &mut Session, why: &str) -> Result<(), Error> {
+        self.channels.remove(&channel);
+        session.channel_success(channel)?;
+        session.extended_data(channel, STDERR, format!("{why}\r\n").into_bytes())?;
+        session.exit_status_request(channel, FAILED)?;
+        session.eof(channel)?;
+        Ok(session.close(channel)?)
+    }
 }
 
-/// Says no to a request and closes the channel: stock clients end at once then.
-fn refuse(channel: ChannelId, session: &mut Session) -> Result<(), Error> {
-    session.channel_failure(channel)?;
-    Ok(session.close(channel)?)
-}
-
-/// Ends what was asked for as if it had said why and failed. OpenSSH's client shows nothing that
-/// comes with a refused request.
-fn fail(channel: ChannelId, session: &mut Session, why: &str) -> Result<(), Error> {
-    session.channel_success(channel)?;
-    session.extended_data(channel, STDERR, format!("{why}\r\n").into_bytes())?;
-    session.exit_status_request(channel, FAILED)?;
-    session.eof(channel)?;
-    Ok(session.close(channel)?)
+/// The next attempt may be of any method again; [`Auth::reject`] would take back the one that
+/// has failed. How many there may be is the transport's to count.
+fn refused() -> Auth {
+    Auth::Reject { proceed_with_methods: Some(algorithms::methods()), partial_success: false }
 }
 
 impl Handler for Connection {
@@ -130,9 +149,9 @@ impl Handler for Connection {
     }
 
     async fn auth_publickey_offered(&mut self, user: &str, offer: PublicKeyOffer<'_>) -> Result<Auth, Error> {
-        let Ok(blob) = offer.public_key.to_bytes() else { return Ok(Auth::reject()) };
+        let Ok(blob) = offer.public_key.to_bytes() else { return Ok(refused()) };
         if user.len() > MAX_USER_BYTES {
-            return Ok(Auth::reject());
+            return Ok(refused());
         }
         let acceptable = match self.login().await {
             Ok(login) => login.key_acceptable(user, blob).await,
@@ -140,13 +159,13 @@ impl Handler for Connection {
         };
         match acceptable {
             Ok(true) => Ok(Auth::Accept),
-            Ok(false) => Ok(Auth::reject()),
+            Ok(false) => Ok(refused()),
             Err(error) => Ok(self.unreachable(&error)),
         }
     }
 
     async fn auth_publickey(&mut self, user: &str, key: VerifiedPublicKey<'_>) -> Result<Auth, Error> {
-        let Ok(blob) = key.public_key.to_bytes() else { return Ok(Auth::reject()) };
+        let Ok(blob) = key.public_key.to_bytes() else { return Ok(refused()) };
         Ok(self.prove(user, Proof::PublicKey(blob)).await)
     }
 
@@ -156,7 +175,7 @@ impl Handler for Connection {
         reply: ChannelOpenHandle,
         _session: &mut Session,
     ) -> Result<(), Error> {
-        if self.channels.len() >= MOST_CHANNELS {
+        if self.open_channels() >= MOST_CHANNELS {
             reply.reject(ChannelOpenFailure::ResourceShortage).await;
             return Ok(());
         }
@@ -168,7 +187,7 @@ impl Handler for Connection {
     async fn subsystem_request(&mut self, channel: ChannelId, name: &str, session: &mut Session) -> Result<(), Error> {
         match (name, self.channels.get(&channel)) {
             ("sftp", Some(None)) => self.start_sftp(channel, session).await,
-            _ => refuse(channel, session),
+            _ => self.refuse(channel, session),
         }
     }
 
@@ -197,11 +216,11 @@ impl Handler for Connection {
     }
 
     async fn shell_request(&mut self, channel: ChannelId, session: &mut Session) -> Result<(), Error> {
-        fail(channel, session, ONLY_SFTP)
+        self.fail(channel, session, ONLY_SFTP)
     }
 
     async fn exec_request(&mut self, channel: ChannelId, _command: &[u8], session: &mut Session) -> Result<(), Error> {
-        fail(channel, session, ONLY_SFTP)
+        self.fail(channel, session, ONLY_SFTP)
     }
 
     #[allow(clippy::too_many_arguments, reason = "the shape of the trait")]

@@ -28,7 +28,7 @@ pub use crate::error::Error;
 
 use crate::connection::Connection;
 use crate::gate::{Gate, Pass};
-use crate::stream::Stream;
+use crate::stream::{Limits, Stream};
 
 /// How long the clients are given to hear that the server ends.
 const FAREWELL: Duration = Duration::from_millis(500);
@@ -100,8 +100,8 @@ async fn serve(
     if let Err(error) = tcp.set_nodelay(true) {
         return debug!(%error, "a client has gone");
     }
-    let (stream, authenticated) = Stream::new(tcp, settings.login_grace);
-    let connection = Connection::new(address, settings.login_socket.clone(), pass, authenticated);
+    let (stream, line) = Stream::new(tcp, Limits::with_grace(settings.login_grace));
+    let connection = Connection::new(address, settings.login_socket.clone(), pass, line);
     let session = match russh::server::run_stream(config, stream, connection).await {
         Ok(session) => session,
         Err(error) => return debug!(%error, source = %address, "no SSH connection"),

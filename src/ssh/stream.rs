@@ -1,4 +1,6 @@
-//! The TCP stream of a client, with a deadline until it has authenticated.
+//! The TCP stream of a client, and how long it may keep the server waiting: until it has
+//! authenticated, while it takes nothing, and once it has been told goodbye. russh alone would
+//! wait for ever.
 //!
 //! Reads are buffered: russh reads a packet's length and its body one by one. Until a client has
 //! authenticated, each read re-arms TCP_QUICKACK (tcp(7)), without which OpenSSH's client waits
@@ -14,59 +16,123 @@ use std::time::Duration;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::sync::Notify;
 use tokio::time::{Sleep, sleep};
 
 const BUFFER: usize = 64 * 1024;
 
-/// Set once the client has authenticated: the deadline is off.
-#[derive(Clone, Debug)]
-pub struct Authenticated(Arc<AtomicBool>);
+/// How long a client may keep the server waiting.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Until it has authenticated.
+    pub grace: Duration,
+    /// While it takes nothing of what is sent.
+    pub stall: Duration,
+    /// Until it has closed its side, once the server has closed its own.
+    pub farewell: Duration,
+    /// Until it has taken the message that says why it is cut off.
+    pub cut: Duration,
+}
 
-impl Authenticated {
-    pub fn set(&self) {
-        self.0.store(true, Ordering::Release);
-    }
-
-    fn get(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+impl Limits {
+    pub fn with_grace(grace: Duration) -> Self {
+        let (stall, farewell, cut) = (Duration::from_secs(300), Duration::from_secs(10), Duration::from_secs(3));
+        Self { grace, stall, farewell, cut }
     }
 }
 
-#[derive(Debug)]
+/// What the rest of a connection tells its stream.
+#[derive(Clone, Debug, Default)]
+pub struct Line(Arc<Told>);
+
+#[derive(Debug, Default)]
+struct Told {
+    authenticated: AtomicBool,
+    cut: Notify,
+}
+
+impl Line {
+    /// The client has authenticated: its time to do so is over.
+    pub fn set_authenticated(&self) {
+        self.0.authenticated.store(true, Ordering::Release);
+    }
+
+    /// The client is to be gone in a moment, whether it listens or not.
+    pub fn cut(&self) {
+        self.0.cut.notify_one();
+    }
+}
+
 pub struct Stream {
     tcp: TcpStream,
+    limits: Limits,
+    line: Line,
     deadline: Option<Pin<Box<Sleep>>>,
-    authenticated: Authenticated,
+    cut: Pin<Box<dyn Future<Output = ()> + Send>>,
+    farewell: Option<Pin<Box<Sleep>>>,
+    /// There while a write waits.
+    stall: Option<Pin<Box<Sleep>>>,
     buffer: Box<[u8]>,
     filled: std::ops::Range<usize>,
 }
 
 impl Stream {
-    pub fn new(tcp: TcpStream, grace: Duration) -> (Self, Authenticated) {
-        let authenticated = Authenticated(Arc::new(AtomicBool::new(false)));
-        let deadline = Some(Box::pin(sleep(grace)));
-        let buffer = vec![0; BUFFER].into_boxed_slice();
-        (Self { tcp, deadline, authenticated: authenticated.clone(), buffer, filled: 0..0 }, authenticated)
+    pub fn new(tcp: TcpStream, limits: Limits) -> (Self, Line) {
+        let line = Line::default();
+        let told = line.clone();
+        let cut = Box::pin(async move {
+            told.0.cut.notified().await;
+            sleep(limits.cut).await;
+        });
+        let stream = Self {
+            tcp,
+            limits,
+            line: line.clone(),
+            deadline: Some(Box::pin(sleep(limits.grace))),
+            cut,
+            farewell: None,
+            stall: None,
+            buffer: vec![0; BUFFER].into_boxed_slice(),
+            filled: 0..0,
+        };
+        (stream, line)
     }
 
-    /// An error once the time is over.
-    fn check_deadline(&mut self, context: &mut Context<'_>) -> io::Result<()> {
-        if self.authenticated.get() {
+    /// An error once the client's time is over.
+    fn check_time(&mut self, context: &mut Context<'_>) -> io::Result<()> {
+        if self.cut.as_mut().poll(context).is_ready() {
+            // A future that has ended must not be polled again.
+            self.cut = Box::pin(std::future::ready(()));
+            return Err(late("cut off"));
+        }
+        if is_over(&mut self.farewell, context) {
+            return Err(late("not closed in time"));
+        }
+        if self.line.0.authenticated.load(Ordering::Acquire) {
             self.deadline = None;
         }
-        let Some(deadline) = &mut self.deadline else { return Ok(()) };
-        if deadline.as_mut().poll(context).is_ready() {
-            return Err(io::Error::new(io::ErrorKind::TimedOut, "not authenticated in time"));
+        if is_over(&mut self.deadline, context) {
+            return Err(late("not authenticated in time"));
         }
-        // Only costs time if it fails.
-        let _ = SockRef::from(&self.tcp).set_tcp_quickack(true);
+        if self.deadline.is_some() {
+            // Only costs time if it fails.
+            let _ = SockRef::from(&self.tcp).set_tcp_quickack(true);
+        }
         Ok(())
     }
 }
 
+fn is_over(timer: &mut Option<Pin<Box<Sleep>>>, context: &mut Context<'_>) -> bool {
+    timer.as_mut().is_some_and(|timer| timer.as_mut().poll(context).is_ready())
+}
+
+fn late(what: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, what)
+}
+
 impl AsyncRead for Stream {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        self.check_deadline(context)?;
+        self.check_time(context)?;
         let this = &mut *self;
         if this.filled.is_empty() {
             let mut fresh = ReadBuf::new(&mut this.buffer);
@@ -82,8 +148,18 @@ impl AsyncRead for Stream {
 
 impl AsyncWrite for Stream {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.check_deadline(context)?;
-        Pin::new(&mut self.tcp).poll_write(context, bytes)
+        self.check_time(context)?;
+        if let Poll::Ready(result) = Pin::new(&mut self.tcp).poll_write(context, bytes) {
+            self.stall = None;
+            return Poll::Ready(result);
+        }
+        let limit = self.limits.stall;
+        self.stall.get_or_insert_with(|| Box::pin(sleep(limit)));
+        if is_over(&mut self.stall, context) {
+            Poll::Ready(Err(late("nothing taken for too long")))
+        } else {
+            Poll::Pending
+        }
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -91,6 +167,70 @@ impl AsyncWrite for Stream {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let limit = self.limits.farewell;
+        self.farewell.get_or_insert_with(|| Box::pin(sleep(limit)));
         Pin::new(&mut self.tcp).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(60);
+    const SHORT: Duration = Duration::from_millis(50);
+
+    /// A stream whose limits are long but for the one that a test shortens, and its client.
+    async fn pair(change: impl FnOnce(&mut Limits)) -> (Stream, Line, TcpStream) {
+        let mut limits = Limits { grace: LONG, stall: LONG, farewell: LONG, cut: LONG };
+        change(&mut limits);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (stream, line) = Stream::new(listener.accept().await.unwrap().0, limits);
+        (stream, line, client)
+    }
+
+    #[tokio::test]
+    async fn a_client_that_does_not_authenticate_in_time_is_cut_off_and_one_that_has_is_not() {
+        let (mut stream, line, mut client) = pair(|limits| limits.grace = SHORT).await;
+        client.write_all(b"x").await.unwrap();
+        assert_eq!(stream.read_u8().await.unwrap(), b'x');
+        assert_eq!(stream.read_u8().await.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        line.set_authenticated();
+        client.write_all(b"y").await.unwrap();
+        assert_eq!(stream.read_u8().await.unwrap(), b'y');
+    }
+
+    #[tokio::test]
+    async fn a_client_that_takes_nothing_is_given_up() {
+        let (mut stream, _line, _client) = pair(|limits| limits.stall = SHORT).await;
+        let piece = vec![0; 1 << 20];
+        let error = loop {
+            if let Err(error) = stream.write_all(&piece).await {
+                break error;
+            }
+        };
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[tokio::test]
+    async fn a_client_that_does_not_close_after_a_goodbye_is_left() {
+        let (mut stream, _line, _client) = pair(|limits| limits.farewell = SHORT).await;
+        stream.shutdown().await.unwrap();
+        assert_eq!(stream.read_u8().await.unwrap_err().kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[tokio::test]
+    async fn a_client_that_is_cut_is_gone_whatever_the_server_waits_for() {
+        let (mut stream, line, _client) = pair(|limits| limits.cut = SHORT).await;
+        let waiting = tokio::spawn(async move {
+            let error = stream.read_u8().await.unwrap_err();
+            (error.kind(), stream.write(b"x").await.unwrap_err().kind())
+        });
+        line.cut();
+        assert_eq!(waiting.await.unwrap(), (io::ErrorKind::TimedOut, io::ErrorKind::TimedOut));
     }
 }

@@ -1,0 +1,61 @@
+//! The server's end of a keeper's control socket.
+
+use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use accountd_protocol::frame::{self, FrameError};
+use nix::sys::socket::{MsgFlags, send};
+
+use crate::order::{Farewell, MAX_ORDER, Report};
+
+#[derive(Debug)]
+pub struct Control {
+    socket: UnixStream,
+    told: AtomicBool,
+}
+
+impl Control {
+    pub fn new(socket: UnixStream) -> Self {
+        Self { socket, told: AtomicBool::new(false) }
+    }
+
+    /// Has the keeper end its session. That is said once and never waited for, because it is said
+    /// under the registry's lock; a keeper that doesn't hear it has ended.
+    pub fn tell(&self, why: Farewell) {
+        if !self.told.swap(true, Ordering::AcqRel) {
+            let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
+            let _ = send(self.socket.as_raw_fd(), &[why.byte()], flags);
+        }
+    }
+
+    /// The keeper's next word; `None` when it has ended.
+    pub fn report(&self, limit: Option<Duration>) -> Result<Option<Report>, FrameError> {
+        self.socket.set_read_timeout(limit)?;
+        frame::read(&mut &self.socket, MAX_ORDER)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use super::*;
+
+    #[test]
+    fn a_keeper_is_told_once_and_one_that_does_not_read_is_not_waited_for() {
+        let (ours, mut keeper) = UnixStream::pair().unwrap();
+        while send(ours.as_raw_fd(), &[0; 4096], MsgFlags::MSG_DONTWAIT).is_ok() {}
+        Control::new(ours).tell(Farewell::Revoked);
+        keeper.read_to_end(&mut Vec::new()).unwrap();
+        let (ours, mut keeper) = UnixStream::pair().unwrap();
+        let control = Control::new(ours);
+        control.tell(Farewell::Closed);
+        control.tell(Farewell::Revoked);
+        drop(control);
+        let mut heard = Vec::new();
+        keeper.read_to_end(&mut heard).unwrap();
+        assert_eq!(heard, [Farewell::Closed.byte()]);
+    }
+}
