@@ -12,14 +12,14 @@ use socket2::{Domain, Socket, Type};
 use crate::freenas::{Nas, new_user};
 use crate::world::wait_for;
 
-/// A second SSH front of a sandbox, with limits that a test can reach.
-struct Front {
+/// A second SSH front of a sandbox, with options that a test needs.
+pub struct Front {
     child: Child,
-    address: SocketAddr,
+    pub address: SocketAddr,
 }
 
 impl Front {
-    fn start(nas: &Nas, options: &[&str]) -> Self {
+    pub fn start(nas: &Nas, options: &[&str]) -> Self {
         let program = format!("/proc/{}/exe", nas.world.process("ssh"));
         let command = [&[&program, "ssh", "--user", "accountd-ssh", "--listen", "127.0.0.1:0"], options].concat();
         let mut child = nas.world.inside(&command).stdout(Stdio::piped()).spawn().unwrap();
