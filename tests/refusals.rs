@@ -417,6 +417,10 @@ fn everything_that_is_wrong_is_in_one_answer() {
 fn what_is_not_there_can_not_have_faulty_fields() {
     let quiet = Quiet::start();
     let many: Vec<String> = (0..65).map(|number| format!("group{number}")).collect();
+    for (number, name) in many.iter().enumerate() {
+        let group = json!({"bsdgrp_gid": 4300 + number, "bsdgrp_group": name}).to_string();
+        quiet.nas.rest.post("/account/groups/", &group).object(201);
+    }
     let missing = "\"Object not found\"";
     let rows = [
         ("PUT", "/account/users/999/", json!({"bsdusr_uid": "x"}), missing),

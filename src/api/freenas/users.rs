@@ -123,11 +123,12 @@ const SENT_BACK: [&str; 7] = [
     "bsdusr_sshpubkey",
 ];
 
-/// `bsdusr_group` is shown as a gid and taken as an id. The gid that was shown is no other group's
-/// id: then it means the present one.
+/// `bsdusr_group` is shown as a gid and taken as an id. Where the gid that was shown is no group's
+/// id, or the group can't be changed, it means the present one.
 async fn drop_shown_group(caller: &Caller, shown: &User, form: &mut Form) {
     let number = u64::from(shown.gid.0);
-    if form.id("bsdusr_group") == Some(Ok(number)) && caller.group(AccountId(number)).await.is_err() {
+    let sent_back = form.id("bsdusr_group") == Some(Ok(number));
+    if sent_back && (shown.builtin || caller.group(AccountId(number)).await.is_err()) {
         form.drop_unchanged(&output::user(shown), &["bsdusr_group"]);
     }
 }
