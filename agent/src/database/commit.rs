@@ -1,7 +1,7 @@
 //! One commit: new files beside the old ones, the commit point, the renames, the actions. After
 //! a crash `recovery` does the rest.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -20,9 +20,6 @@ use super::view::{Edit, View};
 const RETRY: Duration = Duration::from_millis(200);
 /// Files of this size in sum are written in a thread each.
 const LARGE: u64 = 256 * 1024;
-
-/// The digest of each file as it is on disk, where it is known.
-pub type Digests = BTreeMap<FileKind, FileDigest>;
 
 /// A new file that stands ready beside the old one.
 #[derive(Debug)]
@@ -44,13 +41,7 @@ impl Place<'_> {
     /// Makes `edits`, which `view` has already, true on disk, and gives the fingerprints of all
     /// files as they are then. An error means that nothing has changed; after the commit point
     /// there is none.
-    pub fn commit(
-        &mut self,
-        view: &View,
-        edits: &[Edit],
-        actions: Vec<Action>,
-        digests: &mut Digests,
-    ) -> Result<Fingerprints, DatabaseError> {
+    pub fn commit(&mut self, view: &View, edits: &[Edit], actions: Vec<Action>) -> Result<Fingerprints, DatabaseError> {
         let kinds = changed_kinds(edits);
         if kinds.is_empty() && actions.is_empty() {
             self.state.commit(edits, None)?;
@@ -62,13 +53,12 @@ impl Place<'_> {
             false => None,
         };
         let result = self.prepare(view, &kinds).and_then(|written| {
-            let journal = self.journal(&written, edits, actions, digests)?;
+            let journal = journal(&written, edits, actions);
             self.state.commit(edits, Some(&journal))?;
             Ok((written, journal))
         });
         let (written, journal) = result.inspect_err(|_| kinds.iter().for_each(|kind| self.disk.discard(*kind)))?;
         self.finish(view, &journal);
-        digests.extend(journal.files.into_iter().map(|file| (file.kind, file.after)));
         Ok(self.fingerprints_after(view, &written))
     }
 
@@ -91,24 +81,6 @@ impl Place<'_> {
             return Err(DatabaseError::Overtaken);
         }
         Ok(written)
-    }
-
-    fn journal(
-        &self,
-        written: &[Written],
-        edits: &[Edit],
-        actions: Vec<Action>,
-        digests: &Digests,
-    ) -> Result<Journal, DatabaseError> {
-        let mut files = Vec::new();
-        for Written { kind, digest: after, .. } in written {
-            let before = match digests.get(kind) {
-                Some(known) => known.clone(),
-                None => digest(&self.disk.read(*kind)?.unwrap_or_default()),
-            };
-            files.push(JournalFile { kind: *kind, before, after: after.clone(), edits: line_edits(*kind, edits) });
-        }
-        Ok(Journal { files, actions })
     }
 
     /// A file that somebody has written since its rename gets none, and is read the next time.
@@ -139,7 +111,11 @@ impl Place<'_> {
         if self.disk.fingerprint(kind).map_err(read)? != view.fingerprints[kind as usize] {
             return self.recover_file(file);
         }
-        self.disk.replace(kind).map_err(|source| DatabaseError::Replace { kind, source })
+        match self.disk.replace(kind) {
+            // Somebody has removed what stood ready.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => self.recover_file(file),
+            replaced => replaced.map_err(|source| DatabaseError::Replace { kind, source }),
+        }
     }
 
     /// Does what comes after the files, then forgets the journal.
@@ -171,6 +147,15 @@ fn until_done(mut step: impl FnMut() -> Result<(), DatabaseError>) {
 fn changed_kinds(edits: &[Edit]) -> Vec<FileKind> {
     let changed = |kind: &FileKind| edits.iter().any(|edit| matches!(edit, Edit::Line { kind: of, .. } if of == kind));
     FileKind::ALL.into_iter().filter(changed).collect()
+}
+
+fn journal(written: &[Written], edits: &[Edit], actions: Vec<Action>) -> Journal {
+    let file = |Written { kind, digest: after, .. }: &Written| JournalFile {
+        kind: *kind,
+        after: after.clone(),
+        edits: line_edits(*kind, edits),
+    };
+    Journal { files: written.iter().map(file).collect(), actions }
 }
 
 /// The edits of one file as they are in sum: a slot that was changed several times counts once.

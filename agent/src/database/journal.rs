@@ -22,7 +22,8 @@ pub struct Journal {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JournalFile {
     pub kind: FileKind,
-    pub before: FileDigest,
+    /// Of the file with all edits made. A file with another digest gets them line by line,
+    /// whether it is still the old one or somebody else's.
     pub after: FileDigest,
     pub edits: Vec<LineEdit>,
 }

@@ -50,7 +50,7 @@ pub use self::row::{GroupRow, UserRow};
 pub use self::view::View;
 pub use self::writer::OnRevoked;
 
-use self::commit::{Digests, Place};
+use self::commit::Place;
 use self::copies::{Copies, Public};
 use self::disk::Disk;
 use self::lock::PasswordLock;
@@ -96,7 +96,6 @@ impl Database {
             disk: disk.clone(),
             state,
             copies: Copies::new(public.clone(), view),
-            digests: Digests::new(),
             next_user: stored.next_user,
             next_group: stored.next_group,
             origin: if stored.fresh { Origin::Builtin } else { Origin::Added },

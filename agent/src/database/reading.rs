@@ -9,7 +9,6 @@ use super::disk::{Fingerprint, Fingerprints};
 use super::entry::ids;
 use super::error::DatabaseError;
 use super::file::{FileKind, LineFile};
-use super::journal::digest;
 use super::matching::match_accounts;
 use super::row::{GroupRow, Origin, UserRow};
 use super::view::{Edit, View, groups_in, users_in};
@@ -51,7 +50,7 @@ impl Writer {
     }
 
     fn read_changed(
-        &mut self,
+        &self,
         kind: FileKind,
         before: Option<Fingerprint>,
     ) -> Result<(Step, Option<Fingerprint>), DatabaseError> {
@@ -59,7 +58,6 @@ impl Writer {
         let file = content.as_deref().map(|content| LineFile::parse(kind, content)).unwrap_or_default();
         let known = self.copies.public();
         plausible(kind, known.file(kind), &file)?;
-        self.digests.insert(kind, digest(&content.unwrap_or_default()));
         let names = known.file(kind).differences(kind, &file);
         Ok((Step::File { kind, file, names }, fingerprint))
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use accountd_protocol::agent::{Generation, Revocation};
 use accountd_protocol::refusal::Refusal;
 
-use super::commit::{Digests, Place};
+use super::commit::Place;
 use super::copies::{Copies, Step};
 use super::disk::{Disk, Fingerprints};
 use super::draft::{Batch, Draft};
@@ -51,7 +51,6 @@ pub(super) struct Writer {
     pub disk: Disk,
     pub state: State,
     pub copies: Copies,
-    pub digests: Digests,
     pub next_user: u64,
     pub next_group: u64,
     /// Until the first reading is stored, accounts that appear are built in.
@@ -168,7 +167,7 @@ impl Writer {
             return Ok(self.copies.public().generation());
         }
         let mut place = Place { disk: &self.disk, root: &self.root, state: &mut self.state };
-        match place.commit(self.copies.work(), &batch.edits, batch.actions, &mut self.digests) {
+        match place.commit(self.copies.work(), &batch.edits, batch.actions) {
             Ok(fingerprints) => {
                 (self.next_user, self.next_group) = (batch.next_user, batch.next_group);
                 Ok(self.publish(batch.edits.into_iter().map(Step::Edit).collect(), fingerprints))
