@@ -299,10 +299,13 @@ fn edit_shadow(
     let new_line = || Entry::parse(format!("{}:{NO_HASH}:{today}:0:99999:7:::", row.name).as_bytes());
     let mut entry = draft.entry(FileKind::Shadow, &row.name).unwrap_or_else(new_line);
     let field = entry.text(shadow::PASSWORD);
-    let locked = plan.change.locked.unwrap_or(field.starts_with('!'));
-    let present = field.trim_start_matches('!');
-    let present = if is_hash(present) { Some(present.to_owned()) } else { None };
-    let (hash, kept) = match (hashes.map(|new| new.unix.clone()), plan.change.password_disabled) {
+    let present = Some(field.trim_start_matches('!')).filter(|hash| is_hash(hash)).map(str::to_owned);
+    // What is so already is no change, and leaves the field as others have written it.
+    let was_locked = field.starts_with('!');
+    let lock = plan.change.locked.filter(|locked| *locked != was_locked);
+    let disable = plan.change.password_disabled.filter(|disabled| *disabled != present.is_none());
+    let locked = lock.unwrap_or(was_locked);
+    let (hash, kept) = match (hashes.map(|new| new.unix.clone()), disable) {
         // A new password does not lift that passwords are disabled; it waits for that.
         (Some(new), None) if present.is_none() && !row.is_builtin() => (None, Some(new)),
         (Some(new), _) => (Some(new), None),
@@ -311,7 +314,7 @@ fn edit_shadow(
         (None, None) => (present, row.kept_hash.clone()),
     };
     entry.set(shadow::NAME, name);
-    let touched = hashes.is_some() || plan.change.locked.is_some() || plan.change.password_disabled.is_some();
+    let touched = hashes.is_some() || lock.is_some() || disable.is_some();
     if touched {
         let mark = if locked { "!" } else { "" };
         entry.set(shadow::PASSWORD, &format!("{mark}{}", hash.as_deref().unwrap_or(NO_HASH)));
