@@ -71,7 +71,13 @@ fn lists_are_bare_arrays_with_their_range() {
 #[test]
 fn changes_deletions_passwords_and_memberships_have_the_codes_that_clients_know() {
     let world = World::new();
-    world.json(Method::Put, "/account/users/7/", r#"{"bsdusr_locked": "true", "bsdusr_email": null}"#).is(200, MYUSER);
+    world
+        .json(
+            Method::Put,
+            "/account/users/7/",
+            r#"{"bsdusr_locked": "true", "bsdusr_email": "a@b.cd", "bsdusr_full_name": "J\u00f6rg"}"#,
+        )
+        .is(200, MYUSER);
     world.json(Method::Patch, "/account/users/7/", r#"{"bsdusr_password": ""}"#).is(202, MYUSER);
     world.json(Method::Post, "/account/users/7/password/", r#"{"bsdusr_password": "x?"}"#).is(200, MYUSER);
     world.json(Method::Delete, "/account/users/7/", "").is(204, "");
@@ -81,12 +87,22 @@ fn changes_deletions_passwords_and_memberships_have_the_codes_that_clients_know(
     world.json(Method::Post, "/account/groups/", r#"{"bsdgrp_gid": 1200, "bsdgrp_group": "mygroup"}"#);
     let asked = world.asked();
     for (index, parts) in [
-        (0, &["locked: Some(true)", "email: Some(Email(\"\"))", "ssh_keys: None", "password: None"][..]),
-        (1, &["password: None", "locked: None"]),
-        (2, &["SetPassword { id: AccountId(7)"]),
-        (5, &["[\"wheel\", \"ftp\"]"]),
-        (6, &["groups: []"]),
-        (7, &["gid: Some(1200), shared_gid: Refused"]),
+        (0, &["GetUser(AccountId(7))"][..]),
+        (
+            1,
+            &[
+                "locked: Some(true)",
+                "email: Some(Email(\"a@b.cd\"))",
+                "full_name: None",
+                "ssh_keys: None",
+                "password: None",
+            ],
+        ),
+        (3, &["password: None", "locked: None"]),
+        (4, &["SetPassword { id: AccountId(7)"]),
+        (7, &["[\"wheel\", \"ftp\"]"]),
+        (8, &["groups: []"]),
+        (9, &["gid: Some(1200), shared_gid: Refused"]),
     ] {
         for part in parts {
             assert!(asked[index].contains(part), "{part} in {}", asked[index]);
