@@ -33,6 +33,8 @@ pub struct Options {
     pub quiet: bool,
     /// The scratch root, as it is called outside.
     pub root: PathBuf,
+    /// How this program was called.
+    pub program: String,
 }
 
 /// The programs, in the order in which they are started.
@@ -104,14 +106,14 @@ impl Supervisor<'_> {
         if self.options.quiet {
             return;
         }
-        let root = self.options.root.display();
+        let (root, program) = (self.options.root.display(), &self.options.program);
         eprintln!(
             "\nTry, with the administrator's password for PW:\n\n  \
              curl -u root:PW -H 'Content-Type: application/json' http://{api}/api/v1.0/account/users/ \\\n    \
              -d '{{\"bsdusr_username\":\"myuser\",\"bsdusr_creategroup\":true,\"bsdusr_full_name\":\"My User\",\
              \"bsdusr_password\":\"aa\",\"bsdusr_uid\":1111,\"bsdusr_home\":\"/mnt/tank/home\"}}'\n  \
              sftp -P {} myuser@{}\n  \
-             accountd sandbox --root {root} --exec id myuser\n\nFiles are below {root}. Ctrl-C ends it.\n",
+             {program} sandbox --root {root} --exec id myuser\n\nFiles are below {root}. Ctrl-C ends it.\n",
             ssh.port(),
             ssh.ip()
         );
