@@ -126,12 +126,12 @@ fn a_change_that_is_refused_takes_its_keys_and_mode_back() {
     let nas = Nas::start();
     let id = nas.rest.create_user(&new_user("anna", 3001, "pw"));
     nas.world.run(&["sh", "-c", "mkdir -m 700 /mnt/tank/home/anna/.ssh && chown 3001:3001 /mnt/tank/home/anna/.ssh"]);
-    // The commit finds no room for the new files.
-    nas.world.run(&["chattr", "+i", "/etc"]);
+    // The commit can't write the new files.
+    nas.world.run(&["mount", "-o", "remount,bind,ro", "/etc"]);
     let before = nas.disk.everything("/mnt");
     let change = json!({"bsdusr_full_name": "X", "bsdusr_sshpubkey": KEY, "bsdusr_mode": "700"});
     let failed = nas.rest.put(&format!("/account/users/{id}/"), &change.to_string());
-    nas.world.run(&["chattr", "-i", "/etc"]);
+    nas.world.run(&["mount", "-o", "remount,bind,rw", "/etc"]);
     assert!(failed.status >= 500, "{} {}", failed.status, failed.body);
     assert!(nas.disk.everything("/mnt") == before);
     put(&nas, id, change);

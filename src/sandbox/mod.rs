@@ -70,7 +70,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, SandboxError> {
         ssh_listen: arguments.ssh_listen,
         quiet: arguments.quiet,
         root: lock.root().to_owned(),
-        program: std::env::args().next().unwrap_or_else(|| "accountd".to_owned()),
+        program: std::env::args_os().next().unwrap_or_default().to_string_lossy().into_owned(),
     };
     supervisor::run(&programs, options)?;
     drop(lock);
