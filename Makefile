@@ -9,7 +9,7 @@ run: tools
 
 test: tools
 	cargo build --locked --workspace
-	cargo test --locked --workspace
+	cargo test --locked --workspace --lib --bins --tests
 
 # OpenSSH's sshd is the peer; it runs inside a sandbox, on a port of its own.
 bench: PACKAGES += openssh-server

@@ -1,8 +1,9 @@
 //! Which account is which after somebody else has edited the files.
 //!
-//! By name and number. Both equal: the same account. One equal: renamed, or given another
-//! number; it keeps its id and its history. Otherwise the old account is gone and the new one is
-//! somebody else, so that nothing passes to a namesake.
+//! By name and number. Both equal: the same account. Only the name equal: given another number.
+//! Only the number equal: renamed, if the rest says so too, since a number is given out again as
+//! soon as it is free. Otherwise the old account is gone and the new one is somebody else, so
+//! that nothing passes to a namesake or to whoever got the number next.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
@@ -18,8 +19,13 @@ pub struct Matching<Id> {
     pub new: Vec<(String, u32)>,
 }
 
-/// Matches the entries of a file, in its order, with the known accounts.
-pub fn match_accounts<Id: Copy + Eq + Hash>(known: &[(Id, &str, u32)], present: &[(&str, u32)]) -> Matching<Id> {
+/// Matches the entries of a file, in its order, with the known accounts. `is_rename` says whether
+/// all but the name speaks for the account of the first name having the second one now.
+pub fn match_accounts<Id: Copy + Eq + Hash>(
+    known: &[(Id, &str, u32)],
+    present: &[(&str, u32)],
+    is_rename: impl Fn(&str, &str) -> bool,
+) -> Matching<Id> {
     let names: HashMap<&str, Id> = known.iter().map(|(id, name, _)| (*name, *id)).collect();
     let pairs: HashMap<(&str, u32), Id> = known.iter().map(|(id, name, number)| ((*name, *number), *id)).collect();
     let mut taken: HashSet<Id> = HashSet::new();
@@ -28,15 +34,16 @@ pub fn match_accounts<Id: Copy + Eq + Hash>(known: &[(Id, &str, u32)], present: 
 
     // A rename: the number of an account whose name has gone. Only where the number says whose.
     let here: HashSet<&str> = present.iter().map(|(name, _)| *name).collect();
-    let mut renamed: HashMap<u32, Vec<Id>> = HashMap::new();
+    let mut renamed: HashMap<u32, Vec<(Id, &str)>> = HashMap::new();
     let nameless = known.iter().filter(|(id, name, _)| !taken.contains(id) && !here.contains(name));
-    for (id, _, number) in nameless {
-        renamed.entry(*number).or_default().push(*id);
+    for (id, name, number) in nameless {
+        renamed.entry(*number).or_default().push((*id, name));
     }
     for (place, (name, number)) in found.iter_mut().zip(present) {
         if place.is_none() && !names.contains_key(name) {
-            let candidates = renamed.get_mut(number).filter(|ids| ids.len() == 1);
-            *place = candidates.and_then(Vec::pop).filter(|id| taken.insert(*id));
+            let candidate = renamed.get(number).filter(|candidates| candidates.len() == 1).and_then(|one| one.first());
+            let same = candidate.filter(|(_, old)| is_rename(old, name)).map(|(id, _)| *id);
+            *place = same.filter(|id| taken.insert(*id));
         }
     }
     // A change of number: the name is the known one.
@@ -66,7 +73,7 @@ mod tests {
     type Outcome = (Vec<(u32, String, u32)>, Vec<u32>, Vec<(String, u32)>);
 
     fn check(present: &[(&str, u32)]) -> Outcome {
-        let matching = match_accounts(&KNOWN, present);
+        let matching = match_accounts(&KNOWN, present, |_, _| true);
         (matching.kept, matching.gone, matching.new)
     }
 
@@ -99,6 +106,14 @@ mod tests {
         let present = [("root", 0), ("berta", 1001), ("carla", 1002)];
         let expected = kept(&[(1, "root", 0), (3, "berta", 1001)]);
         assert_eq!(check(&present), (expected, vec![2], vec![("carla".into(), 1002)]));
+    }
+
+    #[test]
+    fn whoever_gets_a_number_next_is_somebody_else_when_the_rest_differs() {
+        let present = [("root", 0), ("carla", 1000), ("berta", 1001)];
+        let matching = match_accounts(&KNOWN, &present, |old, new| (old, new) != ("anna", "carla"));
+        let expected = kept(&[(1, "root", 0), (3, "berta", 1001)]);
+        assert_eq!((matching.kept, matching.gone, matching.new), (expected, vec![2], vec![("carla".into(), 1000)]));
     }
 
     #[test]

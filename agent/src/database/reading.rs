@@ -6,13 +6,14 @@ use accountd_protocol::id::{AccountId, Gid, Uid};
 
 use super::copies::Step;
 use super::disk::{Fingerprint, Fingerprints};
-use super::entry::ids;
+use super::entry::{group_of, ids, shadow};
 use super::error::DatabaseError;
-use super::file::{FileKind, LineFile};
+use super::file::{FileKind, Line, LineFile};
 use super::matching::match_accounts;
 use super::row::{GroupRow, Origin, UserRow};
 use super::view::{Edit, View, groups_in, users_in};
 use super::writer::Writer;
+use crate::identity::hash::is_hash;
 
 impl Writer {
     /// The files that are not as they were left.
@@ -83,6 +84,7 @@ impl Writer {
         if names.is_empty() {
             return Vec::new();
         }
+        let before = self.copies.public();
         let (view, origin) = (&*self.copies.work(), self.origin);
         let known: Vec<_> = view.users().filter(|row| concerns(view, names, FileKind::Passwd, &row.name)).collect();
         let known: Vec<_> = known.into_iter().map(|row| (row.id, row.name.as_str(), row.uid.0)).collect();
@@ -91,7 +93,7 @@ impl Writer {
             users_in(file).filter(|(name, _)| names.contains(*name)).map(|(name, uid)| (name, uid.0)).collect();
         // The superuser is number one, wherever its line stands.
         present.sort_by_key(|(name, uid)| (*name, *uid) != ("root", Uid::ROOT.0));
-        let matching = match_accounts(&known, &present);
+        let matching = match_accounts(&known, &present, |old, new| is_renamed_user(&before, view, old, new));
         let edit = |id, new| Edit::User { id, old: view.user(id).cloned(), new };
         let mut edits: Vec<Edit> = matching.gone.iter().map(|id| edit(*id, None)).collect();
         for (id, name, uid) in matching.kept {
@@ -115,13 +117,14 @@ impl Writer {
         if names.is_empty() {
             return Vec::new();
         }
+        let before = self.copies.public();
         let (view, origin) = (&*self.copies.work(), self.origin);
         let known: Vec<_> = view.groups().filter(|row| concerns(view, names, FileKind::Group, &row.name)).collect();
         let known: Vec<_> = known.into_iter().map(|row| (row.id, row.name.as_str(), row.gid.0)).collect();
         let file = view.file(FileKind::Group);
         let present: Vec<_> =
             groups_in(file).filter(|(name, _)| names.contains(*name)).map(|(name, gid)| (name, gid.0)).collect();
-        let matching = match_accounts(&known, &present);
+        let matching = match_accounts(&known, &present, |old, new| is_renamed_group(&before, view, old, new));
         let edit = |id, new| Edit::Group { id, old: view.group(id).cloned(), new };
         let mut edits: Vec<Edit> = matching.gone.iter().map(|id| edit(*id, None)).collect();
         for (id, name, gid) in matching.kept {
@@ -137,6 +140,22 @@ impl Writer {
         self.next_group = next;
         edits
     }
+}
+
+/// usermod(8) leaves everything else of a line that it renames, and the password. What the line
+/// was is not known at the first reading after a start; then the number alone says it.
+fn is_renamed_user(before: &View, now: &View, old: &str, new: &str) -> bool {
+    let behind_the_name = |line: &Line| line.splitn(2, |byte| *byte == b':').nth(1).map(<[u8]>::to_vec);
+    let password = |view: &View, name| view.entry(FileKind::Shadow, name).map(|entry| entry.text(shadow::PASSWORD));
+    let Some(line) = before.line(FileKind::Passwd, old) else { return true };
+    let same_line = now.line(FileKind::Passwd, new).is_some_and(|now| behind_the_name(now) == behind_the_name(line));
+    let password_before = password(before, old).filter(|field| is_hash(field.trim_start_matches('!')));
+    same_line || (password_before.is_some() && password_before == password(now, new))
+}
+
+fn is_renamed_group(before: &View, now: &View, old: &str, new: &str) -> bool {
+    let members = |view: &View, name| view.line(FileKind::Group, name).and_then(|line| group_of(line));
+    before.line(FileKind::Group, old).is_none() || members(before, old) == members(now, new)
 }
 
 /// The names whose lines of this file differ. All others have the row that fits them.

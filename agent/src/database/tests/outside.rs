@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::*;
 use crate::database::View;
+use crate::database::lock::PasswordLock;
 
 fn ids(view: &View) -> Vec<(u64, String, u32)> {
     view.users().map(|row| (row.id.0, row.name.clone(), row.uid.0)).collect()
@@ -68,6 +69,26 @@ fn a_namesake_with_another_uid_after_a_deletion_is_somebody_else() {
     assert_eq!(ids(&database.view()), [user(1, "root", 0)]);
     world.edit("passwd", |text| text + "anna:x:1000:1000::/home/anna:/bin/sh\n");
     assert_eq!(ids(&database.view()), [user(1, "root", 0), user(3, "anna", 1000)]);
+}
+
+#[test]
+fn whoever_gets_a_freed_uid_between_two_readings_is_somebody_else() {
+    let world = World::new();
+    let database = world.open();
+    // userdel anna; useradd berta, which gives out the number again.
+    world.edit("passwd", |text| {
+        text.replace("anna:x:1000:1000:Anna:/home/anna:/bin/sh:extra", "berta:x:1000:1000::/home/berta:/bin/sh")
+    });
+    world.edit("shadow", |text| text.replace("anna:$6$old", "berta:!"));
+    assert_eq!(ids(&database.view()), [user(1, "root", 0), user(3, "berta", 1000)]);
+    // usermod -l carla -d /home/carla -m berta, with a password: the same person.
+    world.edit("shadow", |text| text.replace("berta:!", "berta:$6$salt$hashhashhash"));
+    drop(database.view());
+    let lock = PasswordLock::wait(&world.root().join("etc"), Duration::from_secs(5)).unwrap();
+    world.edit("passwd", |text| text.replace("berta:x:1000:1000::/home/berta", "carla:x:1000:1000::/home/carla"));
+    world.edit("shadow", |text| text.replace("berta:", "carla:"));
+    drop(lock);
+    assert_eq!(ids(&database.view()), [user(1, "root", 0), user(3, "carla", 1000)]);
 }
 
 #[test]
