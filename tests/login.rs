@@ -12,7 +12,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use russh::client::{self, AuthResult, Handle};
 use russh::keys::PublicKeyOrCertificate;
-use russh::{Channel, ChannelMsg};
+use russh::{Channel, ChannelMsg, SshId};
 
 use crate::freenas::{Nas, new_user};
 use crate::openssh::run;
@@ -46,12 +46,18 @@ impl client::Handler for Trusting {
 }
 
 async fn connect(nas: &Nas) -> Handle<Trusting> {
-    let config = Arc::new(client::Config::default());
-    client::connect(config, nas.world.ssh(), Trusting).await.unwrap()
+    connect_as(nas, client::Config::default()).await
+}
+
+async fn connect_as(nas: &Nas, config: client::Config) -> Handle<Trusting> {
+    client::connect(Arc::new(config), nas.world.ssh(), Trusting).await.unwrap()
 }
 
 async fn log_in(nas: &Nas) -> Handle<Trusting> {
-    let mut connection = connect(nas).await;
+    authenticate(connect(nas).await).await
+}
+
+async fn authenticate(mut connection: Handle<Trusting>) -> Handle<Trusting> {
     assert!(matches!(connection.authenticate_password("anna", "pw").await.unwrap(), AuthResult::Success));
     connection
 }
@@ -96,6 +102,31 @@ fn closing_one_channel_leaves_the_others_of_its_connection() {
         drop(sftp(&connection).await);
         assert!(!connection.is_closed());
     });
+}
+
+/// SSH_FXP_SYMLINK with two names of one letter.
+fn symlink(first: u8, second: u8) -> [u8; 19] {
+    [0, 0, 0, 15, 20, 0, 0, 0, 9, 0, 0, 0, 1, first, 0, 0, 0, 1, second]
+}
+
+#[test]
+fn a_symbolic_link_is_made_as_the_client_means_it() {
+    let nas = nas_with_anna();
+    block_on(async {
+        for (client, first, second) in [("WinSCP_release_6.3.5", b'a', b't'), ("OpenSSH_9.2p1", b't', b'b')] {
+            let client_id = SshId::Standard(format!("SSH-2.0-{client}").into());
+            let connection =
+                authenticate(connect_as(&nas, client::Config { client_id, ..Default::default() }).await).await;
+            let mut channel = sftp(&connection).await;
+            channel.data(&symlink(first, second)[..]).await.unwrap();
+            let answered = channel.wait().await;
+            assert!(matches!(answered, Some(ChannelMsg::Data { .. })), "{answered:?}");
+        }
+    });
+    for link in ["a", "b"] {
+        let path = nas.disk.path("/mnt/tank/home/anna").join(link);
+        assert_eq!(fs::read_link(path).unwrap(), PathBuf::from("t"), "{link}");
+    }
 }
 
 /// OpenSSH's client as a master whose connection others share.

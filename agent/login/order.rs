@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStringExt;
 use accountd_protocol::agent::Grant;
 use accountd_protocol::id::{Gid, Uid};
 use accountd_protocol::identity::Identity;
-use accountd_protocol::login::{Ending, Service};
+use accountd_protocol::login::{Ending, LinkOrder, Service};
 use serde::{Deserialize, Serialize};
 
 /// Longest order: names, paths and the supplementary groups of one user.
@@ -72,7 +72,8 @@ const ROOTS_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbi
 impl Order {
     pub fn new(grant: &Grant, service: Service) -> Self {
         let mut arguments = match service {
-            Service::Sftp => vec![b"sftp".to_vec()],
+            Service::Sftp { links: LinkOrder::TargetFirst } => vec![b"sftp".to_vec()],
+            Service::Sftp { links: LinkOrder::LinkFirst } => vec![b"sftp".to_vec(), b"--link-first".to_vec()],
         };
         if let Some(root) = &grant.session_root {
             arguments.extend([b"--root".to_vec(), root.clone()]);

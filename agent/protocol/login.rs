@@ -43,7 +43,16 @@ pub enum Proof {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Service {
-    Sftp,
+    Sftp { links: LinkOrder },
+}
+
+/// Which field of SSH_FXP_SYMLINK a client sends first. The draft says the link; OpenSSH sends the
+/// target, and so do most clients since.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LinkOrder {
+    TargetFirst,
+    LinkFirst,
 }
 
 /// What `accountd-login` sends.

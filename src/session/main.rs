@@ -18,7 +18,7 @@ fn main() -> ExitCode {
             print!("{}", arguments::HELP);
             ExitCode::SUCCESS
         }
-        Ok(Arguments { command: Command::Sftp, root }) => report(serve_sftp(root)),
+        Ok(Arguments { command: Command::Sftp, root, links }) => report(serve_sftp(root, links)),
         Err(message) => {
             eprintln!("accountd-session: {message}\n{}", arguments::HELP);
             ExitCode::from(2)
@@ -26,12 +26,12 @@ fn main() -> ExitCode {
     }
 }
 
-fn serve_sftp(root: Option<std::path::PathBuf>) -> Result<(), sftp::SessionError> {
+fn serve_sftp(root: Option<std::path::PathBuf>, links: sftp::LinkOrder) -> Result<(), sftp::SessionError> {
     // Neither a debugger of the same user nor a set-user-id program is part of a file session.
     nix::sys::prctl::set_dumpable(false).map_err(sftp::SessionError::Harden)?;
     nix::sys::prctl::set_no_new_privs().map_err(sftp::SessionError::Harden)?;
     let tree = path::Tree::open(root.as_deref()).map_err(sftp::SessionError::Root)?;
-    sftp::serve(tree, std::io::stdin(), std::io::stdout())
+    sftp::serve(tree, links, std::io::stdin(), std::io::stdout())
 }
 
 fn report(result: Result<(), sftp::SessionError>) -> ExitCode {

@@ -16,6 +16,7 @@ use tracing::{debug, warn};
 
 use crate::algorithms;
 use crate::channel::{self, Input, Shared};
+use crate::client;
 use crate::error::Error;
 use crate::gate::Pass;
 use crate::login::Login;
@@ -96,8 +97,9 @@ impl Connection {
     }
 
     async fn start_sftp(&mut self, channel: ChannelId, session: &mut Session) -> Result<(), Error> {
+        let links = client::link_order(session.remote_sshid());
         let opened = match self.login().await {
-            Ok(login) => login.open(Service::Sftp).await,
+            Ok(login) => login.open(Service::Sftp { links }).await,
             Err(error) => Err(error),
         };
         match opened {

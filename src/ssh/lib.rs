@@ -7,6 +7,7 @@
 
 mod algorithms;
 mod channel;
+mod client;
 mod connection;
 mod error;
 mod gate;

@@ -12,17 +12,17 @@ use crate::median;
 use crate::traced::{self, Written};
 use crate::world::World;
 
-const SIZES: [usize; 3] = [1_000, 10_000, 100_000];
+pub const SIZES: [usize; 3] = [1_000, 10_000, 100_000];
 const OWN_ROUNDS: usize = 15;
 /// The first uid of those that are there already, above all that is made here.
 const FIRST: usize = 200_000;
 
-pub fn run() {
+pub fn run(sizes: &[usize]) {
     println!("\ncreate one account: milliseconds (median), syncs and MiB written per account");
     println!("| existing | what                          |      ms | syncs |    MiB | useradd / this |");
     println!("|---------:|-------------------------------|--------:|------:|-------:|---------------:|");
-    for size in SIZES {
-        Row::all(size).iter().for_each(|row| println!("{row}"));
+    for size in sizes {
+        Row::all(*size).iter().for_each(|row| println!("{row}"));
     }
 }
 

@@ -1,7 +1,8 @@
 //! `make bench`: the shipped programs beside what everybody has, in the same run.
 //!
 //! Creating an account beside `useradd`, and SFTP beside OpenSSH's `sshd`. Prints medians and
-//! ratios and judges nothing. `cargo bench -- create` or `-- transfer` runs one of the two.
+//! ratios and judges nothing. `cargo bench --workspace --bench accountd -- create 1000` runs one of the
+//! two, `create` or `transfer`, and creates beside that many accounts only.
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that can not go on has failed")]
 
@@ -21,9 +22,10 @@ mod world;
 
 fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    let sizes: Vec<usize> = wanted.iter().filter_map(|word| word.parse().ok()).collect();
     let wants = |part: &str| wanted.is_empty() || wanted.iter().any(|wanted| wanted == part);
     if wants("create") {
-        create::run();
+        create::run(if sizes.is_empty() { &create::SIZES } else { &sizes });
     }
     if wants("transfer") {
         transfer::run();

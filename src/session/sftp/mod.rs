@@ -39,7 +39,15 @@ pub enum SessionError {
     NoVersion,
 }
 
+/// Which field of SSH_FXP_SYMLINK comes first: the target, as OpenSSH has it, or the link, as the
+/// draft does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LinkOrder {
+    TargetFirst,
+    LinkFirst,
+}
+
 /// Serves until the client closes.
-pub fn serve(tree: Tree, input: impl AsFd, output: impl AsFd) -> Result<(), SessionError> {
-    server::Server::new(tree).run(&input, &output)
+pub fn serve(tree: Tree, links: LinkOrder, input: impl AsFd, output: impl AsFd) -> Result<(), SessionError> {
+    server::Server::new(tree, links).run(&input, &output)
 }

@@ -7,6 +7,7 @@ use nix::unistd::{LinkatFlags, UnlinkatFlags, linkat, symlinkat, unlinkat};
 use std::ffi::{CString, OsStr};
 use std::os::unix::ffi::OsStrExt;
 
+use super::LinkOrder;
 use super::server::{Done, Server, reply};
 use super::status::Failure;
 use super::wire::Reader;
@@ -67,10 +68,13 @@ impl Server {
         Ok(Done::Ok)
     }
 
-    /// The target comes first, the other way round than the draft says: every client and server
-    /// does it so since OpenSSH did. What the target says is the user's business.
+    /// What the target says is the user's business.
     pub fn symlink(&mut self, mut packet: Reader<'_>) -> Result<Done, Failure> {
-        let (target, link) = (packet.string()?, packet.string()?);
+        let (first, second) = (packet.string()?, packet.string()?);
+        let (target, link) = match self.links {
+            LinkOrder::TargetFirst => (first, second),
+            LinkOrder::LinkFirst => (second, first),
+        };
         CString::new(target).map_err(|_| Errno::EINVAL)?;
         let place = self.tree.place(link)?;
         symlinkat(OsStr::from_bytes(target), &place, place.name.as_c_str())?;

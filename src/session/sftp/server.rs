@@ -5,12 +5,12 @@ use std::os::fd::AsFd;
 use nix::errno::Errno;
 use nix::unistd::{read, write};
 
-use super::SessionError;
 use super::extensions;
 use super::handles::Handles;
 use super::longname::Names;
 use super::status::{self, Failure};
 use super::wire::{MAX_PACKET, Output, Reader};
+use super::{LinkOrder, SessionError};
 use crate::path::Tree;
 
 const VERSION: u32 = 3;
@@ -66,6 +66,7 @@ pub enum Done {
 /// One session.
 pub struct Server {
     pub tree: Tree,
+    pub links: LinkOrder,
     pub handles: Handles,
     pub names: Names,
     pub output: Output,
@@ -74,9 +75,9 @@ pub struct Server {
 }
 
 impl Server {
-    pub fn new(tree: Tree) -> Self {
+    pub fn new(tree: Tree, links: LinkOrder) -> Self {
         let (handles, names) = (Handles::default(), Names::default());
-        Self { tree, handles, names, output: Output::new(OUTPUT_BYTES), id: 0 }
+        Self { tree, links, handles, names, output: Output::new(OUTPUT_BYTES), id: 0 }
     }
 
     pub fn run(&mut self, input: &impl AsFd, output: &impl AsFd) -> Result<(), SessionError> {
