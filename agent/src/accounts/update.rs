@@ -54,7 +54,7 @@ impl Agent {
         let (current, plan) = self.plan_update(id, change)?;
         let hashes = plan.change.password.clone().map(|password| self.hashes_of(&NewPassword::Clear(password)));
         let hashes = hashes.transpose()?;
-        let keys = self.keys_of(&plan)?;
+        let keys = keys_of(&current, &plan);
         let home = self.new_home(&current, &plan, keys.as_deref())?;
         let in_home = self.in_existing_home(&current, &plan, (home.as_ref(), keys))?;
         let action = home.as_ref().and_then(|home| home.action(&current.name));
@@ -150,15 +150,6 @@ impl Agent {
         }
     }
 
-    /// The key file as it is to be: as asked for; with a new home, the present one.
-    fn keys_of(&self, plan: &Plan) -> Result<Option<String>, Refusal> {
-        match (&plan.keys, &plan.home) {
-            (Some(keys), _) => Ok(Some(keys.clone())),
-            (None, Some((_, HomeKind::Made))) => self.get_user(plan.id).map(|user| Some(user.ssh_keys)),
-            (None, Some((_, HomeKind::None | HomeKind::RootsOwn)) | None) => Ok(None),
-        }
-    }
-
     /// The new home is made like a first one and gets the keys; the old one stays as it is.
     fn new_home(&self, current: &Current, plan: &Plan, keys: Option<&str>) -> Result<Option<NewHome>, Refusal> {
         let Some((home, HomeKind::Made)) = &plan.home else { return Ok(None) };
@@ -209,6 +200,15 @@ fn current(view: &View, id: AccountId, ssh_keys: String) -> Option<Current> {
         ssh_keys,
         builtin: row.is_builtin(),
     })
+}
+
+/// The key file as it is to be: as asked for; with a new home, the present one.
+fn keys_of(current: &Current, plan: &Plan) -> Option<String> {
+    match (&plan.keys, &plan.home) {
+        (Some(keys), _) => Some(keys.clone()),
+        (None, Some((_, HomeKind::Made))) => Some(current.ssh_keys.clone()),
+        (None, Some((_, HomeKind::None | HomeKind::RootsOwn)) | None) => None,
+    }
 }
 
 fn not_builtin(current: &Current) -> Result<(), Problem> {
