@@ -4,13 +4,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use accountd_config::{Config, PermitRoot, SharedUid};
 use accountd_protocol::agent::{AgentRequest, Answer, Generation, Handle, Operation, Reply};
 use accountd_protocol::id::{Gid, Uid};
 use accountd_protocol::refusal::Refusal;
 use accountd_protocol::secret::Secret;
 use tracing::{info, warn};
 
-use crate::arguments::{Arguments, PermitRoot, SharedUid};
+use crate::arguments::Arguments;
 use crate::database::entry::passwd;
 use crate::database::{Database, FileKind, View};
 use crate::error::Error;
@@ -39,8 +40,7 @@ pub struct Agent {
     revocations: Arc<Revocations>,
     root: PathBuf,
     services: [String; 2],
-    permit_root: PermitRoot,
-    shared_uid: SharedUid,
+    pub(crate) config: Config,
 }
 
 impl Agent {
@@ -52,7 +52,8 @@ impl Agent {
             publish.publish(revoked);
         };
         let root = arguments.root.clone();
-        let homes = Homes::new(&root, arguments.home_roots.clone())
+        let config = Config::read(&arguments.config)?;
+        let homes = Homes::new(&root, config.homes.roots.clone())
             .map_err(|source| Error::Root { path: root.clone(), source: source.into() })?;
         Ok(Self {
             database: Database::open(&root, &arguments.state, Box::new(on_revoked))?,
@@ -65,8 +66,7 @@ impl Agent {
             revocations,
             root,
             services: [arguments.api_user.clone(), arguments.ssh_user.clone()],
-            permit_root: arguments.permit_root,
-            shared_uid: arguments.shared_uid,
+            config,
         })
     }
 
@@ -101,11 +101,11 @@ impl Agent {
     }
 
     pub fn permit_root(&self) -> PermitRoot {
-        self.permit_root
+        self.config.accounts.permit_root
     }
 
     pub fn shared_uid(&self) -> SharedUid {
-        self.shared_uid
+        self.config.accounts.shared_uid
     }
 
     /// The login shells of shells(5), and the programs that refuse a login.

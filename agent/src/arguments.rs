@@ -2,8 +2,7 @@
 
 use std::path::PathBuf;
 
-use accountd_protocol::text::FieldPath;
-use clap::{Parser, ValueEnum};
+use clap::Parser;
 
 /// Keeps the accounts of this machine and decides who may log in. Needs root; listens on a Unix
 /// socket only.
@@ -25,32 +24,7 @@ pub struct Arguments {
     /// User that the SSH front runs as
     #[arg(long, value_name = "USER", default_value = "accountd-ssh")]
     pub ssh_user: String,
-    /// Whether uid 0 may log in over SSH
-    #[arg(long, value_enum, default_value_t = PermitRoot::No)]
-    pub permit_root: PermitRoot,
-    /// Whether two accounts may have one uid
-    #[arg(long, value_enum, default_value_t = SharedUid::Refused)]
-    pub shared_uid: SharedUid,
-    /// Directory whose children are pools, in which homes may lie; may be given several times
-    #[arg(long = "home-root", value_name = "DIR", default_value = "/mnt", value_parser = parse_path)]
-    pub home_roots: Vec<FieldPath>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum PermitRoot {
-    /// Never
-    No,
-    /// With a public key, never with a password
-    Keys,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum SharedUid {
-    Refused,
-    /// Never with uid 0 or a service's uid
-    Allowed,
-}
-
-fn parse_path(text: &str) -> Result<FieldPath, String> {
-    FieldPath::new(text).map_err(|error| error.to_string())
+    /// Settings; a file that is not there stands for the defaults
+    #[arg(long, value_name = "FILE", default_value = accountd_config::PATH)]
+    pub config: PathBuf,
 }

@@ -7,6 +7,8 @@ use accountd_protocol::refusal::Refusal;
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    #[error(transparent)]
+    Config(#[from] accountd_config::ConfigError),
     #[error("cannot listen on {path}: {source}")]
     Listen { path: PathBuf, source: io::Error },
     #[error("cannot open the root directory {path}: {source}")]
@@ -30,9 +32,12 @@ impl Error {
         match self {
             Error::Home { home, .. } => Refusal::Internal(format!("the home {home} can not be made")),
             Error::Keys { home, .. } => Refusal::Internal(format!("the keys in {home} can not be put in place")),
-            Error::Listen { .. } | Error::Root { .. } | Error::Database(_) | Error::Hash(_) | Error::Handle => {
-                Refusal::Internal("internal error".into())
-            }
+            Error::Config(_)
+            | Error::Listen { .. }
+            | Error::Root { .. }
+            | Error::Database(_)
+            | Error::Hash(_)
+            | Error::Handle => Refusal::Internal("internal error".into()),
         }
     }
 }

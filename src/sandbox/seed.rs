@@ -54,7 +54,7 @@ const FROM_MACHINE: [&str; 34] = [
 ];
 
 /// Directory, mode, owner.
-const DIRECTORIES: [(&str, u32, u32); 20] = [
+const DIRECTORIES: [(&str, u32, u32); 27] = [
     ("etc", 0o755, 0),
     ("home", 0o755, 0),
     ("mnt", 0o755, 0),
@@ -74,8 +74,20 @@ const DIRECTORIES: [(&str, u32, u32); 20] = [
     ("var/spool", 0o755, 0),
     ("var/tmp", 0o1777, 0),
     ("var/lib/samba", 0o755, 0),
+    ("etc/accountd", 0o755, 0),
     ("etc/samba", 0o755, 0),
+    ("var/lib/systemd", 0o755, 0),
+    ("var/lib/systemd/linger", 0o755, 0),
+    ("var/spool/cron", 0o755, 0),
+    ("var/spool/cron/atjobs", 0o1770, 1),
+    ("var/spool/cron/atspool", 0o1770, 1),
+    ("var/spool/cron/crontabs", 0o1730, 0),
 ];
+
+/// Wider than the defaults, so that everything can be tried.
+const CONFIG: &str = "# accountd.toml(5). Read when the sandbox starts.\n\n\
+                      [accounts]\npermit_root = \"keys\"\nshared_uid = \"allowed\"\n";
+const ALIASES: &str = "# aliases(5)\nmailer-daemon: postmaster\npostmaster: root\n";
 
 pub const API_ID: u32 = 990;
 pub const SSH_ID: u32 = 991;
@@ -132,6 +144,9 @@ pub fn plant(root: &Path) -> Result<Planted, SandboxError> {
             chown(&path, Some(owner), Some(owner)).map_err(SandboxError::file("give away", &path))?;
         }
     }
+    if !root.join("etc/accountd/accountd.toml").exists() {
+        write(root, "etc/accountd/accountd.toml", CONFIG, 0o644, 0)?;
+    }
     if root.join("etc/passwd").exists() {
         return Ok(Planted::Again);
     }
@@ -142,6 +157,7 @@ pub fn plant(root: &Path) -> Result<Planted, SandboxError> {
     write(root, "etc/shells", SHELLS, 0o644, 0)?;
     write(root, "etc/hosts", "127.0.0.1 localhost\n::1 localhost\n", 0o644, 0)?;
     write(root, "etc/hostname", "sandbox\n", 0o644, 0)?;
+    write(root, "etc/aliases", ALIASES, 0o644, 0)?;
     write(root, "etc/subuid", "", 0o644, 0)?;
     write(root, "etc/subgid", "", 0o644, 0)?;
     plant_accounts(root)?;

@@ -201,7 +201,7 @@ impl Supervisor<'_> {
             Name::Ssh | Name::Api => Command::new(programs.accountd.path()),
         };
         match name {
-            Name::Agent => command.args(["--permit-root", "keys", "--shared-uid", "allowed"]),
+            Name::Agent => &mut command,
             Name::Login => command.arg("--session-program").arg(programs.session.path()),
             Name::Ssh => {
                 command.args(["ssh", "--user", "accountd-ssh", "--listen"]).arg(options.ssh_listen.to_string())

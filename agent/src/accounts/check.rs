@@ -1,13 +1,13 @@
 //! What a request may hold, checked against the accounts as they are. Collects every fault, so
 //! that one answer names them all.
 
+use accountd_config::SharedUid;
 use accountd_protocol::id::{AccountId, Uid, never_an_id};
 use accountd_protocol::refusal::{Field, Invalid, Problem, Refusal};
 use accountd_protocol::secret::{MAX_PASSWORD_BYTES, Secret};
 use accountd_protocol::text::FieldPath;
 
 use crate::agent::Agent;
-use crate::arguments::SharedUid;
 use crate::database::View;
 use crate::identity::authorized_keys;
 

@@ -1,5 +1,6 @@
 //! A new user: everything that can fail is done before the lock, then one change.
 
+use accountd_config::SharedUid;
 use accountd_protocol::agent::{NewPassword, NewUser, PrimaryGroup, User};
 use accountd_protocol::id::{AccountId, Gid, Uid};
 use accountd_protocol::identity::Identity;
@@ -13,15 +14,12 @@ use super::memberships;
 use super::new_home::NewHome;
 use super::show::NO_HASH;
 use crate::agent::{Agent, now};
-use crate::arguments::SharedUid;
 use crate::database::{Action, Draft, FileKind, Line, View};
 use crate::error::Error;
 use crate::homes::{HomeKind, Owner};
 use crate::reserved::Number;
 use crate::samba::{self, Flags};
 
-/// Automatically chosen uids and gids.
-pub const ID_RANGE: std::ops::RangeInclusive<u32> = 3000..=60_000;
 const SECONDS_A_DAY: u64 = 86_400;
 
 /// A request whose every field has been found good.
@@ -94,7 +92,7 @@ impl Agent {
                 faults.take(Field::Uid, self.usable_uid(&view, uid).map(|()| uid))
             }
             None => {
-                let chosen = self.reserved.choose(|held| view.free_uid(ID_RANGE, held));
+                let chosen = self.reserved.choose(|held| view.free_uid(self.config.ids.users.numbers(), held));
                 let chosen = faults.take(Field::Uid, chosen.ok_or(Problem::NoneFree));
                 let uid = chosen.as_ref().map(|reservation| reservation.number);
                 numbers.extend(chosen);
@@ -155,7 +153,7 @@ impl Agent {
     fn private_gid(&self, view: &View, uid: Option<u32>, numbers: &mut Vec<Number>) -> Option<u32> {
         let same = uid.filter(|uid| view.names_of_gid(*uid).is_empty() && self.usable_gid(view, *uid).is_ok());
         same.or_else(|| {
-            let chosen = self.reserved.choose(|held| view.free_gid(ID_RANGE, held))?;
+            let chosen = self.reserved.choose(|held| view.free_gid(self.config.ids.groups.numbers(), held))?;
             let gid = chosen.number;
             numbers.push(chosen);
             Some(gid)

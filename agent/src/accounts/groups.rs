@@ -5,7 +5,7 @@ use accountd_protocol::id::{AccountId, Gid};
 use accountd_protocol::refusal::{Field, Problem, Refusal};
 
 use super::check::{Faults, free_group_name};
-use super::create::{ID_RANGE, write_group};
+use super::create::write_group;
 use super::delete::remove_group;
 use crate::agent::Agent;
 use crate::database::entry::{group, gshadow, passwd};
@@ -25,7 +25,7 @@ impl Agent {
                 faults.take(Field::Gid, usable.map(|()| self.reserved.hold(gid)))
             }
             None => {
-                let chosen = self.reserved.choose(|held| view.free_gid(ID_RANGE, held));
+                let chosen = self.reserved.choose(|held| view.free_gid(self.config.ids.groups.numbers(), held));
                 faults.take(Field::Gid, chosen.ok_or(Problem::NoneFree))
             }
         };

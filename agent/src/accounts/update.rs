@@ -1,5 +1,6 @@
 //! Changes of a user: checked against the account as it is, then one change of the database.
 
+use accountd_config::SharedUid;
 use accountd_protocol::agent::{NewPassword, User, UserChange};
 use accountd_protocol::id::{AccountId, Gid, Uid};
 use accountd_protocol::identity::Identity;
@@ -15,15 +16,11 @@ use super::memberships;
 use super::new_home::NewHome;
 use super::show::{NO_HASH, identity_of};
 use crate::agent::{Agent, now};
-use crate::arguments::SharedUid;
 use crate::database::entry::{Entry, passwd, shadow};
 use crate::database::{Action, Draft, FileKind, UserRow, View};
 use crate::homes::{HomeKind, Owner};
 use crate::identity::hash::is_hash;
 use crate::samba::{self, Flags};
-
-/// The mode of a new home when nothing says another.
-const PRIVATE: u32 = 0o700;
 
 /// An update whose every field has been found good; `None` leaves as it is.
 struct Plan {
@@ -155,7 +152,7 @@ impl Agent {
         let Some((home, HomeKind::Made)) = &plan.home else { return Ok(None) };
         let owner = plan.owner(current);
         let old_mode = || self.homes.mode_of(current.home.as_ref()?).ok().flatten();
-        let mode = plan.change.home_mode.or_else(old_mode).unwrap_or(PRIVATE);
+        let mode = plan.change.home_mode.or_else(old_mode).unwrap_or(self.config.homes.mode.bits());
         self.make_home(home, owner, mode, keys.unwrap_or_default()).map(Some)
     }
 

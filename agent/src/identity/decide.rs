@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use accountd_config::PermitRoot;
 use accountd_protocol::agent::{Decision, Grant};
 use accountd_protocol::id::{AccountId, Gid, Uid};
 use accountd_protocol::identity::Identity;
@@ -15,7 +16,6 @@ use accountd_protocol::secret::Secret;
 use super::authorized_keys::{self, Use};
 use super::hash::Verdict;
 use crate::agent::Agent;
-use crate::arguments::PermitRoot;
 use crate::database::entry::{Entry, number_of, passwd, shadow};
 use crate::database::{FileKind, View};
 use crate::homes::{Strictness, read_authorized_keys};

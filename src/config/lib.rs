@@ -1,0 +1,106 @@
+//! `accountd.toml`: what an administrator may decide. accountd.toml(5) explains every key.
+//!
+//! Everything has a default, so the file need not exist. A key that is not known is an error: a
+//! setting that was misspelt must not count as made.
+
+mod accounts;
+mod deletion;
+mod homes;
+mod ids;
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+pub use accounts::{Accounts, PermitRoot, SharedUid, ShowHashes};
+pub use deletion::{Deletion, Leftover, Mail};
+pub use homes::{Homes, NewHomeMode};
+pub use ids::{IdRange, Ids};
+
+/// Where the file is.
+pub const PATH: &str = "/etc/accountd/accountd.toml";
+
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    #[error("cannot read {path}: {source}")]
+    Read { path: PathBuf, source: io::Error },
+    #[error("{path}: {source}")]
+    Parse { path: PathBuf, source: Box<toml::de::Error> },
+}
+
+/// All settings, by the table that they stand in.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    pub accounts: Accounts,
+    pub ids: Ids,
+    pub homes: Homes,
+    pub deletion: Deletion,
+}
+
+impl Config {
+    /// Reads the file at `path`. A file that is not there stands for the defaults.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let text = match std::fs::read_to_string(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
+            text => text.map_err(|source| ConfigError::Read { path: path.to_owned(), source })?,
+        };
+        let parse = |source| ConfigError::Parse { path: path.to_owned(), source: Box::new(source) };
+        toml::from_str(&text).map_err(parse)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(text: &str) -> Result<Config, String> {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("accountd.toml");
+        std::fs::write(&path, text).unwrap();
+        Config::read(&path).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn no_file_and_an_empty_one_are_the_defaults() {
+        assert_eq!(Config::read(Path::new("/nonexistent/accountd.toml")).unwrap(), Config::default());
+        assert_eq!(parsed("").unwrap(), Config::default());
+        let config = Config::default();
+        assert_eq!((config.ids.users.first, config.ids.users.last), (3000, 60_000));
+        assert_eq!(config.accounts.shared_uid, SharedUid::Refused);
+        assert_eq!(config.homes.roots[0].as_str(), "/mnt");
+    }
+
+    #[test]
+    fn every_setting_can_be_made_and_is_written_as_it_is_read() {
+        let text = "[accounts]\npermit_root = \"keys\"\nshared_uid = \"allowed\"\nshow_hashes = \"masked\"\n\
+                    [ids]\nusers = { first = 5000, last = 5999 }\ngroups = { first = 7000, last = 7999 }\n\
+                    [homes]\nroots = [\"/mnt\", \"/srv/pools\"]\nmode = \"0750\"\n\
+                    [deletion]\ncrontab = \"keep\"\nat_jobs = \"keep\"\nlinger = \"keep\"\nmail = \"remove\"\n";
+        let config = parsed(text).unwrap();
+        assert_eq!(config.homes.mode.bits(), 0o750);
+        assert_eq!(config.deletion.mail, Mail::Remove);
+        assert_eq!(parsed(&toml::to_string(&config).unwrap()).unwrap(), config);
+    }
+
+    #[test]
+    fn what_can_not_be_meant_is_an_error_that_names_the_file_and_the_key() {
+        let rows = [
+            ("[accounts]\nshared_uids = \"allowed\"\n", "shared_uids"),
+            ("[account]\n", "account"),
+            ("[accounts]\nshared_uid = true\n", "shared_uid"),
+            ("[ids]\nusers = { first = 9, last = 8 }\n", "last"),
+            ("[ids]\nusers = { first = 0, last = 8 }\n", "first"),
+            ("[ids]\nusers = { first = 1000, last = 4294967295 }\n", "last"),
+            ("[homes]\nroots = [\"mnt\"]\n", "absolute"),
+            ("[homes]\nroots = []\n", "roots"),
+            ("[homes]\nmode = \"4755\"\n", "mode"),
+            ("[homes]\nmode = \"0077\"\n", "mode"),
+        ];
+        for (text, named) in rows {
+            let error = parsed(text).unwrap_err();
+            assert!(error.contains(named) && error.contains("accountd.toml"), "{text}: {error}");
+        }
+    }
+}
