@@ -3,11 +3,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that can not go on has failed")]
 
 mod authentication;
+mod belongings;
 mod concurrency;
 mod crash;
 mod freenas;
 mod leftovers;
 mod login;
+mod mail;
 mod openssh;
 mod outside_edits;
 mod privileges;
@@ -16,5 +18,6 @@ mod rest;
 mod sandbox;
 mod sandbox_root;
 mod sftp;
+mod sudo;
 mod unauthenticated;
 mod world;

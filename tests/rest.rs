@@ -99,6 +99,11 @@ impl Answer {
         assert_eq!((self.status, self.body.as_str()), (status, body));
     }
 
+    #[track_caller]
+    pub fn status_is(&self, status: u16) {
+        assert_eq!(self.status, status, "{}", self.body);
+    }
+
     /// Asserts the status and gives the object.
     #[track_caller]
     pub fn object(&self, status: u16) -> Value {

@@ -124,6 +124,7 @@ pub enum SortBy {
     MicrosoftAccount,
     UnixHash,
     SmbHash,
+    Sudo,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -158,6 +159,8 @@ pub struct User {
     pub locked: bool,
     pub password_disabled: bool,
     pub microsoft_account: bool,
+    /// Whether a drop-in of ours lets the user use sudo.
+    pub sudo: bool,
     /// The hash of shadow(5), without the marks for locked; `*` when there is none.
     pub unix_hash: String,
     /// The line of smbpasswd(5), or `*`.
@@ -174,6 +177,8 @@ pub struct Group {
     pub name: String,
     pub gid: Gid,
     pub builtin: bool,
+    /// Whether a drop-in of ours lets its members use sudo.
+    pub sudo: bool,
     /// The member list of group(5).
     pub members: Vec<String>,
 }
@@ -203,6 +208,7 @@ pub struct NewUser {
     pub ssh_keys: String,
     pub locked: bool,
     pub microsoft_account: bool,
+    pub sudo: bool,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -239,6 +245,7 @@ pub struct UserChange {
     pub groups: Option<Vec<AccountId>>,
     pub ssh_keys: Option<String>,
     pub microsoft_account: Option<bool>,
+    pub sudo: Option<bool>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -247,6 +254,7 @@ pub struct NewGroup {
     /// `None`: the first free one of the configured range.
     pub gid: Option<u32>,
     pub shared_gid: SharedGid,
+    pub sudo: bool,
 }
 
 /// Whether a group may have a gid that another group has.
@@ -264,6 +272,7 @@ pub struct GroupChange {
     pub gid: Option<u32>,
     #[serde(default)]
     pub shared_gid: SharedGid,
+    pub sudo: Option<bool>,
 }
 
 /// The agent's word on a login. To start anything, it has to be opened.

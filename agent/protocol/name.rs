@@ -159,7 +159,9 @@ fn forbidden_characters(text: &str) -> String {
         text.chars().filter(|c| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-'))).collect();
     bad.sort_unstable();
     bad.dedup();
-    let shown: Vec<String> = bad.iter().map(|c| c.escape_debug().to_string()).collect();
+    let printable = |c: char| c.is_ascii_graphic() || c.is_alphanumeric();
+    let show = |c: &char| if printable(*c) { c.to_string() } else { c.escape_debug().to_string() };
+    let shown: Vec<String> = bad.iter().map(show).collect();
     shown.join(", ")
 }
 

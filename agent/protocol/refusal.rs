@@ -25,6 +25,8 @@ pub enum Field {
     GroupName,
     Gid,
     Sudo,
+    Locked,
+    PasswordDisabled,
 }
 
 /// What is wrong with a field's value.
@@ -77,6 +79,10 @@ pub enum Problem {
     BadKey { line: usize, reason: String },
     #[error("can not be kept in a home that is not writable")]
     HomeNotWritable,
+    #[error("can not be granted to a name that sudoers can not hold")]
+    NotForSudoers,
+    #[error("can not be granted: {0}")]
+    NoSudo(String),
     #[error("is not supported")]
     Unsupported,
 }

@@ -1,6 +1,6 @@
 //! The agent: its parts, and the way from a request to its answer.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -100,6 +100,11 @@ impl Agent {
         self.services.iter().filter_map(|name| view.entry(FileKind::Passwd, name)).collect::<Vec<_>>().into_iter()
     }
 
+    /// The machine's root directory.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
     pub fn permit_root(&self) -> PermitRoot {
         self.config.accounts.permit_root
     }
@@ -113,7 +118,7 @@ impl Agent {
         let text = std::fs::read_to_string(self.root.join("etc/shells")).unwrap_or_default();
         let listed = text.lines().map(str::trim).filter(|line| line.starts_with('/')).map(str::to_owned);
         let mut shells: Vec<String> = listed.collect();
-        for refusing in ["/usr/sbin/nologin", "/sbin/nologin", "/bin/false", "/usr/bin/false"] {
+        for refusing in ["/usr/sbin/nologin", "/sbin/nologin"] {
             if !shells.iter().any(|shell| shell == refusing) {
                 shells.push(refusing.to_owned());
             }

@@ -19,6 +19,10 @@ pub enum Error {
     Hash(#[from] crate::identity::hash::HashError),
     #[error("cannot make a handle")]
     Handle,
+    #[error("cannot write a drop-in of sudo: {0}")]
+    DropIn(io::Error),
+    #[error("a drop-in of sudo can not be checked: {0}")]
+    Visudo(crate::sudoers::Unchecked),
     #[error("cannot make the home {home}: {source}")]
     Home { home: String, source: crate::homes::BuildError },
     #[error("cannot put the keys in {home} in place: {source}")]
@@ -30,6 +34,8 @@ impl Error {
     pub fn into_refusal(self) -> Refusal {
         tracing::error!(error = %self, "a request failed");
         match self {
+            Error::DropIn(source) if no_space(&source) => Refusal::NoSpace,
+            Error::DropIn(_) | Error::Visudo(_) => Refusal::Internal("sudo's drop-in can not be made".into()),
             Error::Home { home, .. } => Refusal::Internal(format!("the home {home} can not be made")),
             Error::Keys { home, .. } => Refusal::Internal(format!("the keys in {home} can not be put in place")),
             Error::Config(_)
@@ -40,4 +46,9 @@ impl Error {
             | Error::Handle => Refusal::Internal("internal error".into()),
         }
     }
+}
+
+/// Whether there was no room for something.
+pub fn no_space(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }

@@ -3,6 +3,7 @@
 mod accounts;
 mod agent;
 mod arguments;
+mod belongings;
 pub mod database;
 mod error;
 mod homes;
@@ -11,6 +12,7 @@ mod reserved;
 mod revocations;
 mod samba;
 mod server;
+mod sudoers;
 
 #[allow(unsafe_code, reason = "libcrypt and per-thread file system identity have no safe wrappers")]
 mod sys;

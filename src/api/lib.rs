@@ -19,7 +19,8 @@ use accountd_core::Core;
 use rocket::config::{Ident, LogLevel, Shutdown, Sig};
 use rocket::error::ErrorKind;
 use rocket::fairing::AdHoc;
-use rocket::{Build, Config, Rocket};
+use rocket::http::Status;
+use rocket::{Build, Config, Request, Rocket, catch, catchers};
 
 /// How long open requests may go on after SIGTERM, in seconds; then how long until they are cut.
 const GRACE: u32 = 2;
@@ -58,7 +59,14 @@ pub async fn run(settings: Settings, on_ready: impl FnOnce(SocketAddr) + Send + 
 
 /// Every dialect, mounted.
 fn rocket(core: Core, listen: SocketAddr) -> Rocket<Build> {
-    freenas::attach(rocket::custom(config(listen)).manage(core).attach(access_log::AccessLog))
+    let rocket = rocket::custom(config(listen)).manage(core).attach(access_log::AccessLog);
+    freenas::attach(rocket.register("/", catchers![outside]))
+}
+
+/// Whatever belongs to no dialect. Rocket's own page would say who answers.
+#[catch(default)]
+fn outside(status: Status, _: &Request<'_>) -> (Status, String) {
+    (status, format!("{} {}\n", status.code, status.reason_lossy()))
 }
 
 /// All of it said here: neither the environment nor a Rocket.toml has a word. The address of a

@@ -226,6 +226,7 @@ mod tests {
             name: format!("g{id}"),
             gid: accountd_protocol::id::Gid(4000),
             builtin: false,
+            sudo: false,
             members: vec![],
         };
         let items = (0..250).skip(window.offset).take(window.limit).filter(|id| *id != 42).map(group).collect();

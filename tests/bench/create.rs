@@ -1,186 +1,100 @@
-//! One account is created while 1,000, 10,000 and 100,000 others exist, beside `useradd`.
-//!
-//! Both make lines in passwd, shadow, group and gshadow, without a home and with the hash given
-//! (none at all). curl times its request itself, bash times `useradd` itself, so that neither
-//! pays for this program. Syncs and bytes are counted by strace in a run that is not timed.
+//! One account is created, changed and deleted while many others exist, beside shadow-utils.
 
-use std::fmt::Write;
-use std::fs;
-use std::process::{Command, Stdio};
+use serde_json::{Value, json};
 
 use crate::median;
-use crate::traced::{self, Written};
-use crate::world::World;
+use crate::populated::{HASH, KEY, Populated};
+use crate::table::{self, Row};
 
 pub const SIZES: [usize; 3] = [1_000, 10_000, 100_000];
-const OWN_ROUNDS: usize = 15;
-/// The first uid of those that are there already, above all that is made here.
-const FIRST: usize = 200_000;
+const ROUNDS: usize = 11;
 
 pub fn run(sizes: &[usize]) {
-    println!("\ncreate one account: milliseconds (median), syncs and MiB written per account");
-    println!("| existing | what                          |      ms | syncs |    MiB | useradd / this |");
-    println!("|---------:|-------------------------------|--------:|------:|-------:|---------------:|");
+    table::begin("one account");
     for size in sizes {
-        Row::all(*size).iter().for_each(|row| println!("{row}"));
-    }
-}
-
-struct Row {
-    size: usize,
-    what: &'static str,
-    milliseconds: f64,
-    written: Option<Written>,
-    ratio: Option<f64>,
-}
-
-impl std::fmt::Display for Row {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let written = self.written.as_ref().map_or_else(
-            || format!("{:>5} | {:>6}", "", ""),
-            |written| format!("{:>5} | {:>6.2}", written.syncs, written.bytes as f64 / f64::from(1 << 20)),
-        );
-        let ratio = self.ratio.map_or(String::new(), |ratio| format!("{ratio:.1} ×"));
-        write!(out, "| {:>8} | {:<29} | {:>7.1} | {written} | {ratio:>14} |", self.size, self.what, self.milliseconds)
-    }
-}
-
-impl Row {
-    fn all(size: usize) -> Vec<Self> {
-        let bench = Bench::with_users(size);
-        bench.create("warm-up", &bench.plain("warmup"));
-        let plain = bench.rounds("plain", OWN_ROUNDS, |name| bench.plain(name));
-        let full = bench.rounds("full", OWN_ROUNDS, |name| bench.full(name));
-        let plain_written = bench.written("traced", &bench.plain("traced"));
-        let full_written = bench.written("traced-full", &bench.full("tracedfull"));
-        let rounds = if size < 100_000 { 7 } else { 3 };
-        let peer = median((0..rounds).map(|round| bench.useradd(&format!("peer{round}"))).collect());
-        let peer_written = bench.useradd_traced("peertraced");
-        let behind = bench.create("behind", &bench.plain("behind"));
-        let row = |what, milliseconds, written, ratio| Row { size, what, milliseconds, written, ratio };
-        vec![
-            row("useradd -M -p HASH", peer, Some(peer_written), None),
-            row("accountd, hash given, no home", plain, Some(plain_written), Some(peer / plain)),
-            row("accountd, password, home, SMB", full, Some(full_written), Some(peer / full)),
-            row("accountd, right after useradd", behind, None, Some(peer / behind)),
-        ]
+        let populated = Populated::with_users(*size);
+        let bench = Bench { size: *size, populated };
+        let rows = [bench.create(), bench.add_to_group(), bench.delete()];
+        rows.iter().flatten().for_each(|row| println!("{row}"));
     }
 }
 
 struct Bench {
-    world: World,
+    size: usize,
+    populated: Populated,
 }
 
 impl Bench {
-    fn with_users(size: usize) -> Self {
-        let world = World::start();
-        let line = |make: &dyn Fn(usize) -> String| {
-            (0..size).fold(String::new(), |mut text, number| {
-                let _ = writeln!(text, "{}", make(number));
-                text
-            })
+    /// shadow-utils get slow; a few rounds tell.
+    fn peer_rounds(&self) -> usize {
+        match self.size {
+            0..=9_999 => 7,
+            10_000..=99_999 => 5,
+            _ => 2,
+        }
+    }
+
+    fn peer(&self, command: impl Fn(usize) -> String) -> f64 {
+        median((0..self.peer_rounds()).map(|round| self.populated.shell(&command(round))).collect())
+    }
+
+    fn create(&self) -> Vec<Row> {
+        let populated = &self.populated;
+        let own = |prefix: &str, particular: Value| {
+            let create = |round| populated.create(&format!("{prefix}{round}"), particular.clone()).0;
+            median((0..ROUNDS).map(create).collect())
         };
-        let uid = |number: usize| FIRST + number;
-        let hash = "$6$saltsaltsaltsalt$hOxG3zXfAZ4hN1lTyJ8nmgFlAUOZ6yhhQ.1jBqd3r1C8mYQ1r7lcp1sDzWDLyJ6W0cN2YkSjv9S6UBUvKxPzX0";
-        append(
-            &world,
-            "samba/smbpasswd",
-            &line(&|number| {
-                format!("n{number}:{}:{}:{:032X}:[U          ]:LCT-65000000:", uid(number), "X".repeat(32), number)
-            }),
-        );
-        append(&world, "gshadow", &line(&|number| format!("n{number}:!::")));
-        append(&world, "group", &line(&|number| format!("n{number}:x:{}:", uid(number))));
-        append(&world, "shadow", &line(&|number| format!("n{number}:{hash}:19000:0:99999:7:::")));
-        append(
-            &world,
-            "passwd",
-            &line(&|number| {
-                format!("n{number}:x:{0}:{0}:Number {number}:/mnt/tank/home/n{number}:/bin/sh", uid(number))
-            }),
-        );
-        Self { world }
+        let written = |name: &str, particular: Value| populated.written(|| drop(populated.create(name, particular)));
+        let plain = json!({"bsdusr_password_disabled": true});
+        let full = json!({"bsdusr_password_hash": HASH, "bsdusr_home": "/mnt/tank/home", "bsdusr_sshpubkey": KEY});
+        let clear = json!({"bsdusr_password": "correct horse", "bsdusr_home": "/mnt/tank/home"});
+        let peer = self.peer(|round| format!("useradd -M -p '{HASH}' peer{round}"));
+        let peer_home = self.peer(|round| format!("useradd -m -p '{HASH}' home{round}"));
+        let peer_written = populated.written_by_command(&["useradd", "-m", "-p", HASH, "peertraced"]);
+        let row = |what: &str, milliseconds, peer| Row::ours(self.size, what, milliseconds, peer);
+        vec![
+            Row::peer(self.size, "useradd -M -p HASH", peer),
+            row("create, no home", own("plain", plain.clone()), peer).writing(written("tplain", plain.clone())),
+            Row::peer(self.size, "useradd -m -p HASH", peer_home).writing(peer_written),
+            row("create, home, skel, key, hash", own("full", full.clone()), peer_home).writing(written("tfull", full)),
+            row("create, home, password, Samba", own("clear", clear.clone()), peer_home).writing(written("tclear", clear)),
+            row("create, no home, right after useradd", populated.create("behind", plain).0, peer),
+        ]
     }
 
-    /// A request for an account with nothing that takes time.
-    fn plain(&self, name: &str) -> String {
-        serde_json::json!({
-            "bsdusr_username": name, "bsdusr_uid": fresh_uid(), "bsdusr_full_name": name, "bsdusr_creategroup": true,
-            "bsdusr_password_disabled": true, "bsdusr_home": "/nonexistent",
-        })
-        .to_string()
-    }
-
-    fn full(&self, name: &str) -> String {
-        serde_json::json!({
-            "bsdusr_username": name, "bsdusr_uid": fresh_uid(), "bsdusr_full_name": name, "bsdusr_creategroup": true,
-            "bsdusr_password": "correct horse", "bsdusr_home": "/mnt/tank/home",
-        })
-        .to_string()
-    }
-
-    fn rounds(&self, prefix: &str, rounds: usize, request: impl Fn(&str) -> String) -> f64 {
-        let create = |round| self.create(prefix, &request(&format!("{prefix}{round}")));
-        median((0..rounds).map(create).collect())
-    }
-
-    /// Milliseconds of one request, by curl's own clock.
-    fn create(&self, what: &str, body: &str) -> f64 {
-        let output = Command::new("curl")
-            .args(["--silent", "--max-time", "120", "-H", "Content-Type: application/json", "--data-binary", body])
-            .args(["-o", "/dev/null", "-w", "%{http_code} %{time_total}", "--user"])
-            .arg(format!("root:{}", self.world.admin_password()))
-            .arg(format!("{}/api/v1.0/account/users/", self.world.api()))
-            .output()
-            .unwrap();
-        let text = String::from_utf8(output.stdout).unwrap();
-        let (status, seconds) = text.split_once(' ').unwrap();
-        assert_eq!(status, "201", "{what}: {body}");
-        seconds.parse::<f64>().unwrap() * 1000.0
-    }
-
-    /// Milliseconds of one useradd, by the clock of the shell that runs it.
-    fn useradd(&self, name: &str) -> f64 {
-        let script = format!("s=$EPOCHREALTIME; useradd -M -p '$6$salt$hash' {name}; r=$?; echo $s $EPOCHREALTIME $r");
-        let text = self.world.run(&["bash", "-c", &script]);
-        let words: Vec<f64> = text.split_whitespace().map(|word| word.parse().unwrap()).collect();
-        assert_eq!(words[2], 0.0, "useradd failed: {text}");
-        (words[1] - words[0]) * 1000.0
-    }
-
-    fn useradd_traced(&self, name: &str) -> Written {
-        let log = self.world.client_file("strace");
-        let mut strace = traced::strace(&log);
-        let inside = self.world.inside(&["useradd", "-M", "-p", "$6$salt$hash", name]);
-        strace.arg(inside.get_program()).args(inside.get_args()).stdin(Stdio::null());
-        assert!(strace.status().unwrap().success());
-        traced::count(&log)
-    }
-
-    /// What the agent writes for one request.
-    fn written(&self, what: &str, body: &str) -> Written {
-        let create = || {
-            self.create(what, body);
+    fn add_to_group(&self) -> Vec<Row> {
+        let populated = &self.populated;
+        let (_, id) = populated.create("member", json!({"bsdusr_password_disabled": true}));
+        let path = format!("/account/users/{id}/groups/");
+        let toggle = |round: usize| {
+            let groups = if round.is_multiple_of(2) { json!(["games"]) } else { json!([]) };
+            populated.request("POST", &path, Some(&groups), 202).milliseconds
         };
-        traced::attached(self.world.process("agent"), &self.world.client_file("strace"), create)
+        let peer = self.peer(|round| format!("usermod -a -G staff plain{round}"));
+        let own = median((0..ROUNDS).map(toggle).collect());
+        let written = populated.written(|| drop(toggle(ROUNDS)));
+        vec![
+            Row::peer(self.size, "usermod -a -G", peer),
+            Row::ours(self.size, "add to a group", own, peer).writing(written),
+        ]
     }
-}
 
-fn fresh_uid() -> usize {
-    use std::sync::atomic::{AtomicUsize, Ordering};
-    static NEXT: AtomicUsize = AtomicUsize::new(3_000);
-    NEXT.fetch_add(1, Ordering::Relaxed)
-}
-
-/// As an editor would: a whole new file in the place of the old one.
-fn append(world: &World, name: &str, lines: &str) {
-    let path = world.root().join("etc").join(name);
-    fs::create_dir_all(path.parent().unwrap()).unwrap();
-    let text = fs::read_to_string(&path).unwrap_or_default() + lines;
-    let new = path.with_extension("bench");
-    fs::write(&new, text).unwrap();
-    if let Ok(status) = fs::metadata(&path) {
-        fs::set_permissions(&new, status.permissions()).unwrap();
+    fn delete(&self) -> Vec<Row> {
+        let populated = &self.populated;
+        let delete = |name: &str| {
+            let (_, id) = populated.create(name, json!({"bsdusr_password_disabled": true, "bsdusr_home": "/mnt/tank/home"}));
+            move || {
+                let wanted = json!({"delete_home": true});
+                populated.request("DELETE", &format!("/account/users/{id}/"), Some(&wanted), 204).milliseconds
+            }
+        };
+        let own = median((0..ROUNDS).map(|round| delete(&format!("gone{round}"))()).collect());
+        let traced = delete("tgone");
+        let written = populated.written(|| drop(traced()));
+        let peer = self.peer(|round| format!("userdel -r home{round} 2>/dev/null"));
+        vec![
+            Row::peer(self.size, "userdel -r", peer),
+            Row::ours(self.size, "delete with its home", own, peer).writing(written),
+        ]
     }
-    fs::rename(new, path).unwrap();
 }

@@ -1,19 +1,22 @@
 //! `make bench`: the shipped programs beside what everybody has, in the same run.
 //!
-//! Creating an account beside `useradd`, and SFTP beside OpenSSH's `sshd`. Prints medians and
-//! ratios and judges nothing. `cargo bench --workspace --bench accountd -- create 1000` runs one of the
-//! two, `create` or `transfer`, and creates beside that many accounts only.
+//! Accounts beside shadow-utils, and SFTP beside OpenSSH's `sshd`. Prints medians and ratios and
+//! judges nothing. `cargo bench --workspace --bench accountd -- create 1000` runs one of the three,
+//! `create`, `many` or `transfer`, the first two beside that many accounts only.
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that can not go on has failed")]
 
 mod create;
+mod many;
 #[path = "../openssh.rs"]
 #[allow(dead_code, reason = "shared with the tests, which need more of it")]
 mod openssh;
 #[path = "../rest.rs"]
 #[allow(dead_code, reason = "shared with the tests, which need more of it")]
 mod rest;
+mod populated;
 mod sshd;
+mod table;
 mod traced;
 mod transfer;
 #[path = "../world.rs"]
@@ -26,6 +29,9 @@ fn main() {
     let wants = |part: &str| wanted.is_empty() || wanted.iter().any(|wanted| wanted == part);
     if wants("create") {
         create::run(if sizes.is_empty() { &create::SIZES } else { &sizes });
+    }
+    if wants("many") {
+        many::run(if sizes.is_empty() { &create::SIZES } else { &sizes });
     }
     if wants("transfer") {
         transfer::run();

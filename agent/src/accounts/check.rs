@@ -28,6 +28,13 @@ impl Faults {
         result.map_err(|problem| self.add(field, problem)).ok()
     }
 
+    /// Notes that the superuser would be kept out by its own hand.
+    pub fn unless_off(&mut self, field: Field, wanted: Option<bool>) {
+        if wanted == Some(true) {
+            self.add(field, Problem::Builtin);
+        }
+    }
+
     pub fn none(self) -> Result<(), Refusal> {
         if self.0.is_empty() { Ok(()) } else { Err(Refusal::Invalid(self.0)) }
     }
@@ -108,7 +115,8 @@ pub fn usable_password(password: &Secret) -> Result<(), Problem> {
     if text.len() > MAX_PASSWORD_BYTES {
         return Err(Problem::TooLong { max: MAX_PASSWORD_BYTES, actual: text.len() });
     }
-    if text.chars().any(char::is_control) { Err(Problem::ControlCharacters) } else { Ok(()) }
+    // The others can be typed, and passwd(1) takes them.
+    if text.contains(['\n', '\r', '\0']) { Err(Problem::ControlCharacters) } else { Ok(()) }
 }
 
 /// Permission bits of a home that its owner can use; no setuid, setgid or sticky bit.

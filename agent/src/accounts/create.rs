@@ -1,6 +1,6 @@
 //! A new user: everything that can fail is done before the lock, then one change.
 
-use accountd_config::SharedUid;
+use accountd_config::{Deletion, SharedUid};
 use accountd_protocol::agent::{NewPassword, NewUser, PrimaryGroup, User};
 use accountd_protocol::id::{AccountId, Gid, Uid};
 use accountd_protocol::identity::Identity;
@@ -8,17 +8,21 @@ use accountd_protocol::name::NewGroupName;
 use accountd_protocol::refusal::{Field, Problem, Refusal};
 use accountd_protocol::secret::Secret;
 
+use super::address;
 use super::check::{Faults, free_group_name, free_user_name, usable_keys, usable_mode, usable_password};
 use super::in_home::{InHome, Wanted};
 use super::memberships;
 use super::new_home::NewHome;
 use super::show::NO_HASH;
+use super::sudo::SudoEdit;
 use crate::agent::{Agent, now};
+use crate::belongings;
 use crate::database::{Action, Draft, FileKind, Line, View};
 use crate::error::Error;
 use crate::homes::{HomeKind, Owner};
 use crate::reserved::Number;
 use crate::samba::{self, Flags};
+use crate::sudoers::{self, Grantee};
 
 const SECONDS_A_DAY: u64 = 86_400;
 
@@ -62,8 +66,13 @@ impl Agent {
         let hashes = self.hashes_of(&plan.request.password)?;
         let home = self.prepare_home(&plan)?;
         let keys = self.keys_in_existing_home(&plan, home.as_ref())?;
-        let action = home.as_ref().and_then(|home| home.action(plan.request.name.as_str()));
-        let (id, _) = self.database.change(move |draft| enter(draft, &plan, &hashes, action))?;
+        let sudo = self.plan_new_sudo(sudoers::Kind::User, plan.request.name.as_str(), plan.request.sudo)?;
+        let also = Also {
+            publish: home.as_ref().and_then(|home| home.action(plan.request.name.as_str())),
+            sudo: sudo.edit(),
+            forget: self.left_to(plan.request.name.as_str(), plan.uid),
+        };
+        let (id, _) = self.database.change(move |draft| enter(draft, &plan, &hashes, also))?;
         if let Some(home) = home {
             home.keep();
         }
@@ -170,6 +179,11 @@ impl Agent {
         }
     }
 
+    /// What is to be removed before a new account gets this name.
+    pub(super) fn left_to(&self, name: &str, uid: Uid) -> Option<Deletion> {
+        belongings::are_left_to(self.root(), name, uid).then(|| self.config.deletion.clone())
+    }
+
     fn prepare_home(&self, plan: &Plan) -> Result<Option<NewHome>, Refusal> {
         match plan.home {
             HomeKind::None | HomeKind::RootsOwn => Ok(None),
@@ -181,8 +195,16 @@ impl Agent {
     }
 }
 
+/// What a change does outside of the account files.
+pub struct Also {
+    pub publish: Option<Action>,
+    pub sudo: SudoEdit,
+    /// What becomes of things that somebody of the account's new name has left.
+    pub forget: Option<Deletion>,
+}
+
 /// Under the lock: what was free has to be free still; then the lines.
-fn enter(draft: &mut Draft<'_>, plan: &Plan, hashes: &Hashes, action: Option<Action>) -> Result<AccountId, Refusal> {
+fn enter(draft: &mut Draft<'_>, plan: &Plan, hashes: &Hashes, also: Also) -> Result<AccountId, Refusal> {
     let name = plan.request.name.as_str();
     free_user_name(draft, name).map_err(|problem| Refusal::invalid(Field::UserName, problem))?;
     enter_group(draft, plan)?;
@@ -202,10 +224,17 @@ fn enter(draft: &mut Draft<'_>, plan: &Plan, hashes: &Hashes, action: Option<Act
         draft.set_line(FileKind::Smbpasswd, name, Some(line(&samba)));
     }
     memberships::replace(draft, name, &plan.groups);
-    if let Some(action) = action {
-        draft.after_commit(action);
+    if let Some(publish) = also.publish {
+        draft.after_commit(publish);
     }
-    Ok(draft.add_user(name, plan.uid, request.email.as_str(), request.microsoft_account))
+    if let Some(deletion) = also.forget {
+        draft.remove_belongings(name, None, &deletion);
+    }
+    let id = draft.add_user(name, plan.uid, request.email.as_str(), request.microsoft_account);
+    let row = draft.user(id).cloned();
+    address::follow(draft, None, row.as_ref());
+    also.sudo.enter(draft, Grantee::User(id));
+    Ok(id)
 }
 
 /// The uid and the primary group, if nobody has taken them meanwhile.

@@ -1,24 +1,27 @@
 //! The end of a user. Its home stays on disk; nothing in the account files does.
 
+use accountd_config::Deletion;
 use accountd_protocol::id::{AccountId, Gid};
 use accountd_protocol::refusal::Refusal;
 
-use super::memberships;
+use super::{address, memberships};
 use crate::agent::Agent;
 use crate::database::entry::passwd;
 use crate::database::{Draft, FileKind};
+use crate::sudoers::Grantee;
 
 impl Agent {
     /// Removes a user with its private group, if nobody else is in it. When this returns, no
     /// session of the user is left.
     pub(crate) fn delete_user(&self, id: AccountId) -> Result<(), Refusal> {
-        let ((), generation) = self.database.change(move |draft| remove(draft, id))?;
+        let deletion = self.config.deletion.clone();
+        let ((), generation) = self.database.change(move |draft| remove(draft, id, &deletion))?;
         self.settle(generation);
         Ok(())
     }
 }
 
-fn remove(draft: &mut Draft<'_>, id: AccountId) -> Result<(), Refusal> {
+fn remove(draft: &mut Draft<'_>, id: AccountId, deletion: &Deletion) -> Result<(), Refusal> {
     let row = draft.user(id).cloned().ok_or(Refusal::NotFound)?;
     if row.is_builtin() {
         return Err(Refusal::BuiltinDelete);
@@ -28,7 +31,11 @@ fn remove(draft: &mut Draft<'_>, id: AccountId) -> Result<(), Refusal> {
     for kind in [FileKind::Smbpasswd, FileKind::Shadow, FileKind::Passwd] {
         draft.set_line(kind, &row.name, None);
     }
+    address::follow(draft, Some(&row), None);
+    draft.set_sudo(Grantee::User(id), None);
     draft.set_user(id, None);
+    let uid = Some(row.uid).filter(|uid| draft.names_of_uid(uid.0).is_empty());
+    draft.remove_belongings(&row.name, uid, deletion);
     if let Some(gid) = gid {
         remove_private_group(draft, gid);
     }
@@ -36,8 +43,10 @@ fn remove(draft: &mut Draft<'_>, id: AccountId) -> Result<(), Refusal> {
 }
 
 /// Removes the group of `gid` unless it is built in, has members, or is somebody's primary one.
+/// Where several groups have that gid, nobody knows whose it was.
 fn remove_private_group(draft: &mut Draft<'_>, gid: Gid) {
-    let Some(group) = draft.group_of_gid(gid.0).cloned() else { return };
+    let [name] = &*draft.names_of_gid(gid.0) else { return };
+    let Some(group) = draft.group_named(name).cloned() else { return };
     let members = draft.entry(FileKind::Group, &group.name).map(|entry| entry.names(3)).unwrap_or_default();
     if group.is_builtin() || !members.is_empty() || draft.users_with_primary_gid(gid.0) > 0 {
         return;
@@ -49,5 +58,6 @@ pub fn remove_group(draft: &mut Draft<'_>, id: AccountId, name: &str) {
     for kind in [FileKind::Gshadow, FileKind::Group] {
         draft.set_line(kind, name, None);
     }
+    draft.set_sudo(Grantee::Group(id), None);
     draft.set_group(id, None);
 }

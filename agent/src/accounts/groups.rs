@@ -2,6 +2,7 @@
 
 use accountd_protocol::agent::{Group, GroupChange, NewGroup, SharedGid};
 use accountd_protocol::id::{AccountId, Gid};
+use accountd_protocol::name::NewGroupName;
 use accountd_protocol::refusal::{Field, Problem, Refusal};
 
 use super::check::{Faults, free_group_name};
@@ -10,6 +11,7 @@ use super::delete::remove_group;
 use crate::agent::Agent;
 use crate::database::entry::{group, gshadow, passwd};
 use crate::database::{Draft, FileKind, GroupRow, View};
+use crate::sudoers::{Grantee, Kind};
 
 /// Where users go whose primary group is deleted.
 const LAST_RESORT: [&str; 2] = ["nobody", "nogroup"];
@@ -32,12 +34,16 @@ impl Agent {
         drop(view);
         faults.none()?;
         let gid = held.as_ref().map_or(u32::MAX, |held| held.number);
+        let sudo = self.plan_new_sudo(Kind::Group, request.name.as_str(), request.sudo)?;
+        let edit = sudo.edit();
         let (id, _) = self.database.change(move |draft| {
             let taken = |problem| Refusal::invalid(Field::GroupName, problem);
             free_group_name(draft, request.name.as_str()).map_err(taken)?;
             let taken = |problem| Refusal::invalid(Field::Gid, problem);
             unshared(draft, gid, request.shared_gid).map_err(taken)?;
-            Ok(write_group(draft, request.name.as_str(), Gid(gid)))
+            let id = write_group(draft, request.name.as_str(), Gid(gid));
+            edit.enter(draft, Grantee::Group(id));
+            Ok(id)
         })?;
         self.get_group(id)
     }
@@ -60,7 +66,14 @@ impl Agent {
         }
         drop(view);
         faults.none()?;
-        let ((), generation) = self.database.change(move |draft| enter(draft, id, &change))?;
+        let name = change.name.as_ref().map_or(&*row.name, NewGroupName::as_str);
+        let sudo = self.plan_sudo(Grantee::Group(id), (&row.name, name), change.sudo)?;
+        let edit = sudo.edit();
+        let ((), generation) = self.database.change(move |draft| {
+            enter(draft, id, &change)?;
+            edit.enter(draft, Grantee::Group(id));
+            Ok(())
+        })?;
         self.settle(generation);
         self.get_group(id)
     }

@@ -9,6 +9,7 @@ use super::show::{Shown, show_group, show_user};
 use crate::agent::Agent;
 use crate::database::entry::{Entry, passwd, shadow};
 use crate::database::{FileKind, GroupRow, UserRow, View};
+use crate::sudoers::{Grantee, Sudo};
 
 impl Agent {
     pub(crate) fn list_users(&self, window: &Window) -> Page<User> {
@@ -55,8 +56,10 @@ impl Agent {
     }
 
     fn groups_sorted(&self, window: &Window, order: &Order) -> Page<Group> {
-        let keyed =
-            self.database.view().groups().map(|row| (order.keys(|by| group_key(row, by)), row.id)).collect::<Vec<_>>();
+        let keyed = {
+            let view = self.database.view();
+            view.groups().map(|row| (order.keys(|by| group_key(&view, row, by)), row.id)).collect()
+        };
         let ids = order.sort(keyed);
         let total = ids.len();
         let view = self.database.view();
@@ -134,14 +137,16 @@ fn user_key(view: &View, row: &UserRow, by: SortBy) -> Key {
         SortBy::PasswordDisabled => Key::Number(shown().is_some_and(|user| user.password_disabled).into()),
         SortBy::UnixHash => Key::Text(shown().map(|user| user.unix_hash).unwrap_or_default()),
         SortBy::SmbHash => Key::Text(shown().map(|user| user.smb_hash).unwrap_or_default()),
+        SortBy::Sudo => Key::Number((view.sudo(Grantee::User(row.id)) == Sudo::Granted).into()),
     }
 }
 
-fn group_key(row: &GroupRow, by: SortBy) -> Key {
+fn group_key(view: &View, row: &GroupRow, by: SortBy) -> Key {
     match by {
         SortBy::Id => Key::Number(row.id.0),
         SortBy::Number | SortBy::PrimaryGroup => Key::Number(row.gid.0.into()),
         SortBy::Builtin => Key::Number(row.is_builtin().into()),
+        SortBy::Sudo => Key::Number((view.sudo(Grantee::Group(row.id)) == Sudo::Granted).into()),
         SortBy::Name
         | SortBy::FullName
         | SortBy::Home

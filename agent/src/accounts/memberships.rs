@@ -43,8 +43,11 @@ pub fn forget_namesake(draft: &mut Draft<'_>, name: &str) {
     }
 }
 
-/// Makes `user` a member of exactly `wanted`.
+/// Makes `user` a member of exactly `wanted`, but not of its primary group, in which it is anyway.
 pub fn replace(draft: &mut Draft<'_>, user: &str, wanted: &[String]) {
+    let primary = draft.entry(FileKind::Passwd, user).and_then(|entry| entry.number(passwd::GID));
+    let other = |name: &&String| draft.group_named(name).is_none_or(|group| Some(group.gid.0) != primary);
+    let wanted: Vec<String> = wanted.iter().filter(other).cloned().collect();
     let now = draft.groups_of_member(user).to_vec();
     for name in now.iter().filter(|name| !wanted.contains(name)) {
         edit(draft, name, |members| members.retain(|member| member != user));

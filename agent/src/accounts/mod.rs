@@ -1,5 +1,6 @@
 //! The operations on users and groups: checked first, then one change of the database.
 
+mod address;
 mod check;
 mod create;
 mod delete;
@@ -9,4 +10,5 @@ mod list;
 mod memberships;
 mod new_home;
 mod show;
+mod sudo;
 mod update;

@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use accountd_config::ShowHashes;
 use accountd_protocol::agent::{Group, Membership, User};
 use accountd_protocol::id::{AccountId, Gid, Uid};
 use accountd_protocol::identity::Identity;
@@ -15,6 +16,8 @@ use crate::database::{FileKind, GroupRow, UserRow, View};
 use crate::homes::{Strictness, read_authorized_keys};
 use crate::identity::decide::supplementary_groups;
 use crate::identity::hash::is_hash;
+use crate::samba::{self, Flags};
+use crate::sudoers::{Grantee, Sudo};
 
 /// What stands where there is no hash.
 pub const NO_HASH: &str = "*";
@@ -39,7 +42,11 @@ impl Agent {
     pub(crate) fn with_keys(&self, shown: Shown) -> User {
         let home = Path::new(OsStr::from_bytes(&shown.home));
         let ssh_keys = read_authorized_keys(self.homes.root(), home, &shown.identity, Strictness::Display);
-        User { ssh_keys, ..shown.user }
+        let user = User { ssh_keys, ..shown.user };
+        match self.config.accounts.show_hashes {
+            ShowHashes::Real => user,
+            ShowHashes::Masked => User { unix_hash: NO_HASH.into(), smb_hash: NO_HASH.into(), ..user },
+        }
     }
 
     pub(crate) fn get_group(&self, id: AccountId) -> Result<Group, Refusal> {
@@ -47,13 +54,13 @@ impl Agent {
         view.group(id).map(|row| show_group(&view, row)).ok_or(Refusal::NotFound)
     }
 
-    /// The supplementary groups: built-in ones first, then by name.
+    /// The supplementary groups: built-in ones last, then by name.
     pub(crate) fn memberships(&self, id: AccountId) -> Result<Vec<Membership>, Refusal> {
         let view = self.database.view();
         let row = view.user(id).ok_or(Refusal::NotFound)?;
         let gid = view.entry(FileKind::Passwd, &row.name).and_then(|entry| entry.number(passwd::GID)).map(Gid);
         let mut rows: Vec<&GroupRow> = supplementary(&view, &row.name, gid).collect();
-        rows.sort_by(|left, right| (!left.is_builtin(), &left.name).cmp(&(!right.is_builtin(), &right.name)));
+        rows.sort_by(|left, right| (left.is_builtin(), &left.name).cmp(&(right.is_builtin(), &right.name)));
         Ok(rows.into_iter().map(|row| Membership { id: row.id, name: row.name.clone() }).collect())
     }
 }
@@ -79,15 +86,21 @@ pub fn show_user(view: &View, row: &UserRow) -> Option<Shown> {
         locked: field.starts_with('!'),
         password_disabled: !is_hash(hash),
         microsoft_account: row.microsoft_account,
+        sudo: view.sudo(Grantee::User(row.id)) == Sudo::Granted,
         unix_hash: if is_hash(hash) { hash.to_owned() } else { row.kept_hash.clone().unwrap_or(NO_HASH.into()) },
         smb_hash: view
             .line(FileKind::Smbpasswd, &row.name)
-            .map_or(NO_HASH.into(), |line| String::from_utf8_lossy(line).into_owned()),
+            .map_or(NO_HASH.into(), |line| enabled(&String::from_utf8_lossy(line), row)),
         ssh_keys: String::new(),
         groups: groups.collect(),
     };
     let identity = identity_of(view, &row.name, row.uid, gid);
     Some(Shown { user, identity, home: entry.bytes(passwd::HOME).to_vec() })
+}
+
+/// The line of smbpasswd(5) as it is while the account is not locked: that is shown by itself.
+fn enabled(line: &str, row: &UserRow) -> String {
+    samba::rewritten(line, &row.name, row.uid, Some(Flags::Enabled)).unwrap_or_else(|| line.to_owned())
 }
 
 /// The groups whose member list names the user, but for the primary one.
@@ -103,5 +116,6 @@ pub fn identity_of(view: &View, name: &str, uid: Uid, gid: Gid) -> Identity {
 
 pub fn show_group(view: &View, row: &GroupRow) -> Group {
     let members = view.entry(FileKind::Group, &row.name).map(|entry| entry.names(group::MEMBERS)).unwrap_or_default();
-    Group { id: row.id, name: row.name.clone(), gid: row.gid, builtin: row.is_builtin(), members }
+    let sudo = view.sudo(Grantee::Group(row.id)) == Sudo::Granted;
+    Group { id: row.id, name: row.name.clone(), gid: row.gid, builtin: row.is_builtin(), sudo, members }
 }

@@ -9,8 +9,9 @@ use accountd_protocol::refusal::{Field, Problem, Refusal};
 use accountd_protocol::secret::Secret;
 use accountd_protocol::text::FieldPath;
 
+use super::address;
 use super::check::{Faults, free_user_name, usable_keys, usable_mode, usable_password};
-use super::create::{Hashes, line};
+use super::create::{Also, Hashes, line};
 use super::in_home::{InHome, Wanted};
 use super::memberships;
 use super::new_home::NewHome;
@@ -21,6 +22,7 @@ use crate::database::{Action, Draft, FileKind, UserRow, View};
 use crate::homes::{HomeKind, Owner};
 use crate::identity::hash::is_hash;
 use crate::samba::{self, Flags};
+use crate::sudoers::Grantee;
 
 /// An update whose every field has been found good; `None` leaves as it is.
 struct Plan {
@@ -54,8 +56,14 @@ impl Agent {
         let keys = keys_of(&current, &plan);
         let home = self.new_home(&current, &plan, keys.as_deref())?;
         let in_home = self.in_existing_home(&current, &plan, (home.as_ref(), keys))?;
-        let action = home.as_ref().and_then(|home| home.action(&current.name));
-        let ((), generation) = self.database.change(move |draft| enter(draft, &plan, hashes.as_ref(), action))?;
+        let name = plan.name.as_ref().map_or(&*current.name, NewUserName::as_str);
+        let sudo = self.plan_sudo(Grantee::User(id), (&current.name, name), plan.change.sudo)?;
+        let also = Also {
+            publish: home.as_ref().and_then(|home| home.action(&current.name)),
+            sudo: sudo.edit(),
+            forget: self.left_to(name, current.uid).filter(|_| name != current.name),
+        };
+        let ((), generation) = self.database.change(move |draft| enter(draft, &plan, hashes.as_ref(), also))?;
         if let Some(home) = home {
             home.keep();
         }
@@ -105,6 +113,14 @@ impl Agent {
         }
         if change.password.is_some() && change.password_disabled == Some(true) {
             faults.add(Field::Password, Problem::MustBeAbsent);
+        }
+        if current.uid == Uid::ROOT {
+            faults.unless_off(Field::Locked, change.locked);
+            faults.unless_off(Field::PasswordDisabled, change.password_disabled);
+        }
+        let no_password = || change.password.is_none() && !has_password(&view, id);
+        if change.password_disabled == Some(false) && no_password() {
+            faults.add(Field::Password, Problem::Required);
         }
         let groups =
             change.groups.as_ref().and_then(|groups| faults.take(Field::Groups, self.known_groups(&view, groups)));
@@ -203,13 +219,22 @@ fn current(view: &View, id: AccountId, ssh_keys: String) -> Option<Current> {
 fn keys_of(current: &Current, plan: &Plan) -> Option<String> {
     match (&plan.keys, &plan.home) {
         (Some(keys), _) => Some(keys.clone()),
-        (None, Some((_, HomeKind::Made))) => Some(current.ssh_keys.clone()),
+        // Where there are none, those of a home that is there already stay.
+        (None, Some((_, HomeKind::Made))) => Some(current.ssh_keys.clone()).filter(|keys| !keys.is_empty()),
         (None, Some((_, HomeKind::None | HomeKind::RootsOwn)) | None) => None,
     }
 }
 
 fn not_builtin(current: &Current) -> Result<(), Problem> {
     if current.builtin { Err(Problem::Builtin) } else { Ok(()) }
+}
+
+/// Whether there is a hash, in use or kept for later.
+fn has_password(view: &View, id: AccountId) -> bool {
+    let Some(row) = view.user(id) else { return false };
+    let entry = view.entry(FileKind::Shadow, &row.name);
+    let used = entry.is_some_and(|entry| is_hash(entry.text(shadow::PASSWORD).trim_start_matches('!')));
+    used || row.kept_hash.is_some()
 }
 
 /// A user may change the case of its own name.
@@ -222,7 +247,7 @@ fn renamable(view: &View, current: &Current, name: &str) -> Result<(), Problem> 
 }
 
 /// Under the lock.
-fn enter(draft: &mut Draft<'_>, plan: &Plan, hashes: Option<&Hashes>, action: Option<Action>) -> Result<(), Refusal> {
+fn enter(draft: &mut Draft<'_>, plan: &Plan, hashes: Option<&Hashes>, also: Also) -> Result<(), Refusal> {
     let row = draft.user(plan.id).cloned().ok_or(Refusal::NotFound)?;
     let old = row.name.clone();
     let name = plan.name.as_ref().map_or(old.as_str(), NewUserName::as_str);
@@ -248,12 +273,21 @@ fn enter(draft: &mut Draft<'_>, plan: &Plan, hashes: Option<&Hashes>, action: Op
     if let Some(groups) = &plan.groups {
         memberships::replace(draft, name, groups);
     }
-    if let Some(action) = action {
-        draft.after_commit(action);
+    also.sudo.enter(draft, Grantee::User(plan.id));
+    if let Some(publish) = also.publish {
+        draft.after_commit(publish);
+    }
+    if let Some(deletion) = also.forget {
+        draft.remove_belongings(name, None, &deletion);
+    }
+    if (name, uid) != (&old, row.uid) {
+        draft.after_commit(Action::RenameBelongings { old: old.clone(), new: name.to_owned(), uid });
     }
     let email = plan.change.email.as_ref().map_or(row.email.clone(), |email| email.as_str().to_owned());
     let microsoft_account = plan.change.microsoft_account.unwrap_or(row.microsoft_account);
-    draft.set_user(plan.id, Some(UserRow { name: name.to_owned(), uid, email, microsoft_account, kept_hash, ..row }));
+    let new = UserRow { name: name.to_owned(), uid, email, microsoft_account, kept_hash, ..row.clone() };
+    address::follow(draft, Some(&row), Some(&new));
+    draft.set_user(plan.id, Some(new));
     Ok(())
 }
 

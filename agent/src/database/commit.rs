@@ -15,6 +15,7 @@ use super::journal::{Action, FileDigest, Journal, JournalFile, LineEdit, digest}
 use super::lock;
 use super::state::State;
 use super::view::{Edit, View};
+use crate::belongings;
 
 /// After the commit point everything is tried again until it works; this long between tries.
 const RETRY: Duration = Duration::from_millis(200);
@@ -59,13 +60,13 @@ impl Place<'_> {
         });
         let (written, journal) = result.inspect_err(|_| kinds.iter().for_each(|kind| self.disk.discard(*kind)))?;
         self.finish(view, &journal);
-        Ok(self.fingerprints_after(view, &written))
+        Ok(self.fingerprints_after(view, &written, &journal.actions))
     }
 
     /// Writes the new files beside the old ones, which have to be the known ones to the last:
     /// an editor that takes no lock may have come in between.
     fn prepare(&self, view: &View, kinds: &[FileKind]) -> Result<Vec<Written>, DatabaseError> {
-        let size = |kind: &FileKind| view.fingerprints[*kind as usize].map_or(0, |fingerprint| fingerprint.size());
+        let size = |kind: &FileKind| view.fingerprints[*kind].map_or(0, |fingerprint| fingerprint.size());
         let written = if kinds.iter().map(size).sum::<u64>() < LARGE {
             kinds.iter().map(|kind| write(self.disk, view, *kind)).collect::<Result<Vec<_>, _>>()?
         } else {
@@ -77,18 +78,23 @@ impl Place<'_> {
             })?
         };
         let now = self.disk.fingerprints()?;
-        if kinds.iter().any(|kind| now[*kind as usize] != view.fingerprints[*kind as usize]) {
+        if kinds.iter().any(|kind| now[*kind] != view.fingerprints[*kind]) {
             return Err(DatabaseError::Overtaken);
         }
         Ok(written)
     }
 
-    /// A file that somebody has written since its rename gets none, and is read the next time.
-    fn fingerprints_after(&self, view: &View, written: &[Written]) -> Fingerprints {
+    /// A file that somebody has written since its rename gets none, and is read the next time; so
+    /// does the directory of drop-ins when there was something to do in it.
+    fn fingerprints_after(&self, view: &View, written: &[Written], actions: &[Action]) -> Fingerprints {
         let mut fingerprints = view.fingerprints;
+        let sudo = |action: &Action| matches!(action, Action::GrantSudo { .. } | Action::RevokeSudo { .. });
+        if actions.iter().any(sudo) {
+            fingerprints.drop_ins = None;
+        }
         for Written { kind, fingerprint, .. } in written {
             let now = self.disk.fingerprint(*kind).ok().flatten();
-            fingerprints[*kind as usize] = now.filter(|now| now.is_renamed(fingerprint));
+            fingerprints[*kind] = now.filter(|now| now.is_renamed(fingerprint));
         }
         fingerprints
     }
@@ -108,7 +114,7 @@ impl Place<'_> {
     fn place(&self, view: &View, file: &JournalFile) -> Result<(), DatabaseError> {
         let kind = file.kind;
         let read = |source| DatabaseError::Read { kind, source };
-        if self.disk.fingerprint(kind).map_err(read)? != view.fingerprints[kind as usize] {
+        if self.disk.fingerprint(kind).map_err(read)? != view.fingerprints[kind] {
             return self.recover_file(file);
         }
         match self.disk.replace(kind) {
@@ -125,6 +131,16 @@ impl Place<'_> {
                 Action::PublishHome { parent, hidden, name, .. } => {
                     until_done(|| home::publish(self.root, parent, hidden, name));
                 }
+                Action::GrantSudo { grantee, grant } => {
+                    until_done(|| self.disk.drop_ins.place(*grantee, grant).map_err(DatabaseError::DropIns));
+                }
+                Action::RevokeSudo { grantee } => {
+                    until_done(|| self.disk.drop_ins.remove(*grantee).map_err(DatabaseError::DropIns));
+                }
+                Action::RemoveBelongings { name, uid, deletion } => {
+                    belongings::remove(self.root, name, *uid, deletion);
+                }
+                Action::RenameBelongings { old, new, uid } => belongings::rename(self.root, old, new, *uid),
             }
         }
         until_done(|| Ok(self.state.clear_journal()?));
@@ -165,7 +181,7 @@ fn line_edits(kind: FileKind, edits: &[Edit]) -> Vec<LineEdit> {
     for edit in edits {
         let slot = match edit {
             Edit::Line { kind: of, slot } if *of == kind => slot,
-            Edit::Line { .. } | Edit::User { .. } | Edit::Group { .. } => continue,
+            Edit::Line { .. } | Edit::User { .. } | Edit::Group { .. } | Edit::Sudo { .. } => continue,
         };
         let (old, new) = (slot.before().map(|line| line.to_vec()), slot.after().map(|line| line.to_vec()));
         match by_slot.get(&slot.number()).and_then(|place| sum.get_mut(*place)) {

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::disk::{Disk, Fingerprints};
 use super::file::{FileKind, LineFile};
 use super::view::{Edit, View};
+use crate::sudoers::Grantee;
 
 /// How long a reader of the copy that was public before is waited for; then it is left to that
 /// reader, and the public one is copied.
@@ -42,6 +43,8 @@ pub enum Step {
         file: LineFile,
         names: HashSet<String>,
     },
+    /// The drop-ins as they are in their directory now.
+    Grants(HashSet<Grantee>),
 }
 
 /// The writer's side.
@@ -110,6 +113,7 @@ impl View {
         match step {
             Step::Edit(edit) => self.apply(&edit),
             Step::File { kind, file, names } => self.replace_file(kind, file, &names),
+            Step::Grants(grants) => self.replace_grants(grants),
         }
     }
 }
@@ -137,7 +141,7 @@ mod tests {
     fn add(copies: &mut Copies, id: u64, name: &str) {
         let edit = added(id, name);
         copies.work().apply(&edit);
-        copies.publish(vec![Step::Edit(edit)], [None; 5]);
+        copies.publish(vec![Step::Edit(edit)], Fingerprints::default());
     }
 
     #[test]

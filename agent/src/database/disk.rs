@@ -2,12 +2,14 @@
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Write};
+use std::ops::{Index, IndexMut};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::error::DatabaseError;
 use super::file::FileKind;
+use crate::sudoers::DropIns;
 
 /// Ends the name of a file that is being written; what a crash left of it is overwritten.
 const NEW_SUFFIX: &str = ".accountd-new";
@@ -27,8 +29,27 @@ pub struct Fingerprint {
     changed: (i64, i64),
 }
 
-/// The fingerprints of all files, by kind.
-pub type Fingerprints = [Option<Fingerprint>; 5];
+/// The fingerprints of all files, by kind, and of the directory of sudo's drop-ins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Fingerprints {
+    files: [Option<Fingerprint>; FileKind::ALL.len()],
+    pub drop_ins: Option<Fingerprint>,
+}
+
+impl Index<FileKind> for Fingerprints {
+    type Output = Option<Fingerprint>;
+
+    fn index(&self, kind: FileKind) -> &Self::Output {
+        &self.files[kind as usize]
+    }
+}
+
+impl IndexMut<FileKind> for Fingerprints {
+    fn index_mut(&mut self, kind: FileKind) -> &mut Self::Output {
+        &mut self.files[kind as usize]
+    }
+}
+
 /// A file's content and fingerprint; `None` and `None` for one that is not there.
 pub type WholeFile = (Option<Vec<u8>>, Option<Fingerprint>);
 
@@ -58,11 +79,12 @@ impl Fingerprint {
 #[derive(Clone, Debug)]
 pub struct Disk {
     etc: PathBuf,
+    pub drop_ins: DropIns,
 }
 
 impl Disk {
     pub fn new(root: &Path) -> Self {
-        Self { etc: root.join("etc") }
+        Self { etc: root.join("etc"), drop_ins: DropIns::new(root) }
     }
 
     pub fn etc(&self) -> &Path {
@@ -86,17 +108,14 @@ impl Disk {
         let mut fingerprints = Fingerprints::default();
         for kind in FileKind::ALL {
             let now = self.fingerprint(kind).map_err(|source| DatabaseError::Read { kind, source })?;
-            fingerprints[kind as usize] = now;
+            fingerprints[kind] = now;
         }
+        fingerprints.drop_ins = look(self.drop_ins.path()).map_err(DatabaseError::DropIns)?;
         Ok(fingerprints)
     }
 
     pub fn fingerprint(&self, kind: FileKind) -> io::Result<Option<Fingerprint>> {
-        match fs::metadata(self.path(kind)) {
-            Ok(status) => Ok(Some(Fingerprint::of(&status))),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
-        }
+        look(&self.path(kind))
     }
 
     /// The whole file; `None` when it is not there.
@@ -191,6 +210,14 @@ impl Disk {
         let mut directories: Vec<PathBuf> = kinds.iter().map(|kind| self.directory(*kind)).collect();
         directories.dedup();
         directories.iter().try_for_each(|directory| File::open(directory)?.sync_all())
+    }
+}
+
+fn look(path: &Path) -> io::Result<Option<Fingerprint>> {
+    match fs::metadata(path) {
+        Ok(status) => Ok(Some(Fingerprint::of(&status))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

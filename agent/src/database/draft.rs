@@ -2,6 +2,7 @@
 
 use std::ops::Deref;
 
+use accountd_config::Deletion;
 use accountd_protocol::id::{AccountId, Gid, Uid};
 use accountd_protocol::refusal::Refusal;
 
@@ -9,6 +10,7 @@ use super::file::{FileKind, Line};
 use super::journal::Action;
 use super::row::{GroupRow, Origin, UserRow};
 use super::view::{Edit, View};
+use crate::sudoers::{Grant, Grantee, Sudo};
 
 /// The accounts as this batch of changes has made them so far. Reads go through [`View`].
 #[derive(Debug)]
@@ -78,7 +80,7 @@ impl<'a> Draft<'a> {
     /// none it is new. `None` removes it, and every further line of that name: none of them may
     /// become a namesake. Where there is no gshadow(5), none is begun.
     pub fn set_line(&mut self, kind: FileKind, name: &str, line: Option<Line>) {
-        if line.as_ref().is_some_and(|line| line.iter().any(|byte| matches!(byte, b'\n' | 0))) {
+        if line.as_ref().is_some_and(|line| !kind.holds(line)) {
             self.fault = Some("a line of an account file can not hold a newline");
             return;
         }
@@ -131,6 +133,26 @@ impl<'a> Draft<'a> {
         if old != new {
             self.edit(Edit::Group { id, old, new });
         }
+    }
+
+    /// Gives an account the drop-in that stands ready, or takes its own away.
+    pub fn set_sudo(&mut self, grantee: Grantee, grant: Option<&Grant>) {
+        let sudo = if grant.is_some() { Sudo::Granted } else { Sudo::None };
+        let before = self.view.sudo(grantee);
+        if before != sudo {
+            self.edit(Edit::Sudo { grantee, sudo });
+        }
+        match grant {
+            Some(grant) => self.after_commit(Action::GrantSudo { grantee, grant: grant.clone() }),
+            None if before == Sudo::Granted => self.after_commit(Action::RevokeSudo { grantee }),
+            None => {}
+        }
+    }
+
+    /// Removes what an account leaves outside of the files.
+    pub fn remove_belongings(&mut self, name: &str, uid: Option<Uid>, deletion: &Deletion) {
+        let (name, deletion) = (name.to_owned(), deletion.clone());
+        self.after_commit(Action::RemoveBelongings { name, uid, deletion });
     }
 
     /// What is done when the files are in place, also after a crash.

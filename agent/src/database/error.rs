@@ -6,6 +6,7 @@ use accountd_protocol::refusal::Refusal;
 
 use super::file::FileKind;
 use super::lock::LockError;
+use crate::error::no_space;
 
 #[derive(Debug, thiserror::Error)]
 pub enum DatabaseError {
@@ -17,6 +18,8 @@ pub enum DatabaseError {
     Overtaken,
     #[error("cannot read {kind:?}: {source}")]
     Read { kind: FileKind, source: io::Error },
+    #[error("sudo's drop-ins: {0}")]
+    DropIns(io::Error),
     #[error("cannot write {kind:?}: {source}")]
     Write { kind: FileKind, source: io::Error },
     #[error("cannot put {kind:?} in place: {source}")]
@@ -53,8 +56,4 @@ impl DatabaseError {
         tracing::error!(error = %self, "a change of the accounts failed");
         Refusal::Internal("the account files can not be changed".into())
     }
-}
-
-fn no_space(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-/// One line without its newline.
+/// One line without its newline; of aliases(5), with the lines that continue it.
 pub type Line = Arc<[u8]>;
 
 /// The files, in the order in which they are renamed into place: a passwd line without a shadow
@@ -13,6 +13,8 @@ pub type Line = Arc<[u8]>;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FileKind {
+    Aliases,
+    UsernameMap,
     Smbpasswd,
     Gshadow,
     Group,
@@ -21,12 +23,21 @@ pub enum FileKind {
 }
 
 impl FileKind {
-    pub const ALL: [FileKind; 5] =
-        [FileKind::Smbpasswd, FileKind::Gshadow, FileKind::Group, FileKind::Shadow, FileKind::Passwd];
+    pub const ALL: [FileKind; 7] = [
+        FileKind::Aliases,
+        FileKind::UsernameMap,
+        FileKind::Smbpasswd,
+        FileKind::Gshadow,
+        FileKind::Group,
+        FileKind::Shadow,
+        FileKind::Passwd,
+    ];
 
     /// Directory below `etc` (empty for `etc` itself) and file name.
     pub fn place(self) -> (&'static str, &'static str) {
         match self {
+            FileKind::Aliases => ("", "aliases"),
+            FileKind::UsernameMap => ("samba", "smbusername.map"),
             FileKind::Smbpasswd => ("samba", "smbpasswd"),
             FileKind::Gshadow => ("", "gshadow"),
             FileKind::Group => ("", "group"),
@@ -38,15 +49,29 @@ impl FileKind {
     /// Mode of a file that has to be made anew.
     pub fn mode(self) -> u32 {
         match self {
-            FileKind::Passwd | FileKind::Group => 0o644,
+            FileKind::Passwd | FileKind::Group | FileKind::Aliases | FileKind::UsernameMap => 0o644,
             FileKind::Shadow | FileKind::Gshadow => 0o640,
             FileKind::Smbpasswd => 0o600,
         }
     }
 
-    /// The fewest colon-separated fields of a line that glibc and Samba take for an entry.
+    /// What stands between the fields of a line.
+    fn separator(self) -> u8 {
+        match self {
+            FileKind::UsernameMap => b'=',
+            FileKind::Aliases
+            | FileKind::Smbpasswd
+            | FileKind::Gshadow
+            | FileKind::Group
+            | FileKind::Shadow
+            | FileKind::Passwd => b':',
+        }
+    }
+
+    /// The fewest fields of a line that glibc, Samba and mailers take for an entry.
     fn fields(self) -> usize {
         match self {
+            FileKind::Aliases | FileKind::UsernameMap => 2,
             FileKind::Passwd => 4,
             FileKind::Shadow => 2,
             FileKind::Group => 3,
@@ -60,9 +85,29 @@ impl FileKind {
         if matches!(line.first(), None | Some(b'#' | b'+' | b'-' | b' ' | b'\t')) {
             return None;
         }
-        let mut fields = line.split(|byte| *byte == b':');
-        let name = fields.next().filter(|name| !name.is_empty())?;
-        (fields.count() + 1 >= self.fields()).then(|| std::str::from_utf8(name).ok())?
+        let mut fields = line.split(|byte| *byte == self.separator());
+        let name = match self {
+            FileKind::Aliases | FileKind::UsernameMap => fields.next()?.trim_ascii_end(),
+            FileKind::Smbpasswd | FileKind::Gshadow | FileKind::Group | FileKind::Shadow | FileKind::Passwd => {
+                fields.next()?
+            }
+        };
+        let is_entry = !name.is_empty() && fields.count() + 1 >= self.fields();
+        is_entry.then(|| std::str::from_utf8(name).ok())?
+    }
+
+    /// Whether a file can hold `line` as the one line that it is.
+    pub fn holds(self, line: &[u8]) -> bool {
+        let mut parts = line.split(|byte| *byte == b'\n');
+        let first = parts.next().map(Line::from);
+        !line.contains(&0) && parts.all(|part| self.continues(first.as_ref(), part))
+    }
+
+    /// Whether `line` goes on with what the line before it began (aliases(5)).
+    fn continues(self, before: Option<&Line>, line: &[u8]) -> bool {
+        self == FileKind::Aliases
+            && matches!(line.first(), Some(b' ' | b'\t'))
+            && before.is_some_and(|before| self.key(before).is_some())
     }
 }
 
@@ -134,7 +179,7 @@ impl LineFile {
         let body = content.strip_suffix(b"\n").unwrap_or(content);
         let mut slots = Vec::new();
         if !content.is_empty() {
-            slots.extend(body.split(|byte| *byte == b'\n').map(|line| Some(Line::from(line))));
+            body.split(|byte| *byte == b'\n').for_each(|line| add_read(kind, &mut slots, line));
         }
         let is_nis = |line: &Option<Line>| matches!(line.as_deref(), Some([b'+' | b'-', ..]));
         let (read, nis) = (slots.len(), slots.iter().position(is_nis).unwrap_or(slots.len()));
@@ -301,6 +346,16 @@ impl LineFile {
     }
 }
 
+/// Adds a line that was read.
+fn add_read(kind: FileKind, slots: &mut Vec<Option<Line>>, line: &[u8]) {
+    match slots.last_mut() {
+        Some(last) if kind.continues(last.as_ref(), line) => {
+            *last = last.as_ref().map(|begun| Line::from([begun, b"\n".as_slice(), line].concat()));
+        }
+        Some(_) | None => slots.push(Some(Line::from(line))),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -406,5 +461,25 @@ mod tests {
         let new = LineFile::parse(FileKind::Group, b"# other\na:x:1:\nc:x:3:z\nd:x:4:\n");
         let names = old.differences(FileKind::Group, &new);
         assert_eq!(names, ["b", "c", "d"].map(str::to_owned).into());
+    }
+
+    #[test]
+    fn an_alias_goes_with_the_lines_that_continue_it() {
+        let text = "# ours\n  no entry\nroot: anna,\n  berta\n\tcarla\nwww :root\n";
+        let mut file = LineFile::parse(FileKind::Aliases, text.as_bytes());
+        assert_eq!(file.print(), text.as_bytes());
+        assert_eq!(&**file.find("root").unwrap(), b"root: anna,\n  berta\n\tcarla");
+        assert!(file.find("www").is_some());
+        let edit = file.edit("root", Some(line("root: a@b.cd"))).unwrap();
+        file.apply(FileKind::Aliases, &edit);
+        assert_eq!(file.print(), b"# ours\n  no entry\nroot: a@b.cd\nwww :root\n");
+        file.undo(FileKind::Aliases, &edit);
+        assert_eq!(file.print(), text.as_bytes());
+    }
+
+    #[test]
+    fn the_name_of_a_mapping_stands_before_the_equals_sign() {
+        let file = LineFile::parse(FileKind::UsernameMap, b"anna = a@b.cd\n# x = y\n!berta=c\n");
+        assert_eq!(file.entries(FileKind::UsernameMap).map(|(name, _)| name).collect::<Vec<_>>(), ["anna", "!berta"]);
     }
 }

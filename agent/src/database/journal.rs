@@ -1,9 +1,12 @@
 //! The journal record: what a commit does to each file, line by line, and what comes after.
 
+use accountd_config::Deletion;
+use accountd_protocol::id::Uid;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::file::FileKind;
+use crate::sudoers::{Grant, Grantee};
 
 /// SHA-256 of a whole file, in hexadecimal.
 pub type FileDigest = String;
@@ -55,7 +58,31 @@ impl LineEdit {
 pub enum Action {
     /// Renames a directory that stands ready under a hidden name beside its place. `parent` is a
     /// path below the root directory, `account` the user whose home it is.
-    PublishHome { account: String, parent: String, hidden: String, name: String },
+    PublishHome {
+        account: String,
+        parent: String,
+        hidden: String,
+        name: String,
+    },
+    /// Puts a drop-in in place that stands ready.
+    GrantSudo {
+        grantee: Grantee,
+        grant: Grant,
+    },
+    RevokeSudo {
+        grantee: Grantee,
+    },
+    /// `uid` where it was nobody else's.
+    RemoveBelongings {
+        name: String,
+        uid: Option<Uid>,
+        deletion: Deletion,
+    },
+    RenameBelongings {
+        old: String,
+        new: String,
+        uid: Uid,
+    },
 }
 
 /// Lines as text where they are UTF-8, else as numbers: a group of 20,000 members has a long one.

@@ -11,6 +11,7 @@ mod draft;
 pub mod entry;
 mod error;
 mod file;
+mod grants;
 mod home;
 mod journal;
 mod lock;
@@ -85,6 +86,7 @@ impl Database {
         let mut state = State::open(state)?;
         let lock = PasswordLock::wait(disk.etc(), lock::DEADLINE)?;
         FileKind::ALL.into_iter().for_each(|kind| disk.discard(kind));
+        disk.drop_ins.sweep();
         Place { disk: &disk, root, state: &mut state }.recover()?;
         let stored = state.load()?;
         let mut view = View::new(stored.users, stored.groups, stored.quarantine);

@@ -9,6 +9,7 @@ use super::disk::{Fingerprint, Fingerprints};
 use super::entry::{group_of, ids, shadow};
 use super::error::DatabaseError;
 use super::file::{FileKind, Line, LineFile};
+use super::grants::may_void_grants;
 use super::matching::match_accounts;
 use super::row::{GroupRow, Origin, UserRow};
 use super::view::{Edit, View, groups_in, users_in};
@@ -16,36 +17,41 @@ use super::writer::Writer;
 use crate::identity::hash::is_hash;
 
 impl Writer {
-    /// The files that are not as they were left.
-    pub fn changed(&self) -> Result<Vec<FileKind>, DatabaseError> {
-        let (known, now) = (self.copies.public().fingerprints, self.disk.fingerprints()?);
-        Ok(FileKind::ALL.into_iter().filter(|kind| known[*kind as usize] != now[*kind as usize]).collect())
+    /// Whether everything is as it was left.
+    pub fn is_known(&self) -> Result<bool, DatabaseError> {
+        Ok(self.copies.public().fingerprints == self.disk.fingerprints()?)
     }
 
     /// Reads the files that are not as they were left, and matches the accounts.
     pub fn refresh(&mut self) -> Result<(), DatabaseError> {
-        let changed = self.changed()?;
-        if changed.is_empty() {
+        let mut fingerprints: Fingerprints = self.copies.public().fingerprints;
+        let now = self.disk.fingerprints()?;
+        if fingerprints == now {
             return Ok(());
         }
-        let mut fingerprints: Fingerprints = self.copies.public().fingerprints;
+        let is_changed = |kind: &FileKind| fingerprints[*kind] != now[*kind];
+        let changed: Vec<FileKind> = FileKind::ALL.into_iter().filter(is_changed).collect();
         let (mut steps, mut result) = (Vec::new(), Ok(()));
         for kind in changed {
-            match self.read_changed(kind, fingerprints[kind as usize]) {
+            match self.read_changed(kind, fingerprints[kind]) {
                 Ok((step, fingerprint)) => {
-                    fingerprints[kind as usize] = fingerprint;
+                    fingerprints[kind] = fingerprint;
                     steps.push(step);
                 }
                 // What the others say counts all the same: somebody may have been locked there.
                 Err(error) => result = Err(error),
             }
         }
-        if steps.is_empty() {
+        let new_drop_ins = fingerprints.drop_ins != now.drop_ins;
+        if steps.is_empty() && !new_drop_ins {
             return result;
         }
         let work = self.copies.work();
         steps.iter().cloned().for_each(|step| work.take(step));
         self.rematch(&mut steps)?;
+        if new_drop_ins || steps.iter().any(may_void_grants) {
+            fingerprints.drop_ins = self.read_grants(now.drop_ins, &mut steps);
+        }
         self.publish(steps, fingerprints);
         result
     }
@@ -66,6 +72,9 @@ impl Writer {
     /// Gives the accounts of the files their rows. `steps` are made already, and get these.
     fn rematch(&mut self, steps: &mut Vec<Step>) -> Result<(), DatabaseError> {
         let (next_user, next_group) = (self.next_user, self.next_group);
+        if steps.is_empty() {
+            return Ok(());
+        }
         let mut edits = self.match_users(&changed_names(steps, FileKind::Passwd));
         edits.extend(self.match_groups(&changed_names(steps, FileKind::Group)));
         if let Err(error) = self.state.commit(&edits, None) {
@@ -162,7 +171,7 @@ fn is_renamed_group(before: &View, now: &View, old: &str, new: &str) -> bool {
 fn changed_names(steps: &[Step], of: FileKind) -> HashSet<String> {
     let files = steps.iter().filter_map(|step| match step {
         Step::File { kind, names, .. } if *kind == of => Some(names),
-        Step::File { .. } | Step::Edit(_) => None,
+        Step::File { .. } | Step::Edit(_) | Step::Grants(_) => None,
     });
     files.flatten().cloned().collect()
 }
@@ -181,7 +190,7 @@ fn plausible(kind: FileKind, known: &LineFile, file: &LineFile) -> Result<(), Da
         FileKind::Shadow | FileKind::Group => {
             known.entries(kind).next().is_none() || file.entries(kind).next().is_some()
         }
-        FileKind::Gshadow | FileKind::Smbpasswd => true,
+        FileKind::Gshadow | FileKind::Smbpasswd | FileKind::UsernameMap | FileKind::Aliases => true,
     };
     if believable { Ok(()) } else { Err(DatabaseError::Implausible { kind }) }
 }

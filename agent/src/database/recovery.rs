@@ -38,6 +38,11 @@ impl Place<'_> {
         self.disk.sync_directories(&kinds).map_err(DatabaseError::Sync)?;
         let stays = |action: &Action| match action {
             Action::PublishHome { account, .. } => !overtaken.users.contains(account),
+            // A drop-in of an account that is not there is removed at the next reading.
+            Action::GrantSudo { .. }
+            | Action::RevokeSudo { .. }
+            | Action::RemoveBelongings { .. }
+            | Action::RenameBelongings { .. } => true,
         };
         self.act(&journal.actions.into_iter().filter(stays).collect::<Vec<_>>());
         Ok(())
@@ -198,7 +203,7 @@ fn is_list(kind: FileKind, field: usize) -> bool {
     match kind {
         FileKind::Group => field == group::MEMBERS,
         FileKind::Gshadow => matches!(field, gshadow::ADMINISTRATORS | gshadow::MEMBERS),
-        FileKind::Passwd | FileKind::Shadow | FileKind::Smbpasswd => false,
+        FileKind::Passwd | FileKind::Shadow | FileKind::Smbpasswd | FileKind::UsernameMap | FileKind::Aliases => false,
     }
 }
 
@@ -216,7 +221,9 @@ fn take_back(kind: FileKind, file: &mut LineFile, edits: &[LineEdit], overtaken:
         let Some(name) = edit.new_name(kind) else { continue };
         let lost = match kind {
             FileKind::Group | FileKind::Gshadow => &overtaken.groups,
-            FileKind::Passwd | FileKind::Shadow | FileKind::Smbpasswd => &overtaken.users,
+            FileKind::Passwd | FileKind::Shadow | FileKind::Smbpasswd | FileKind::UsernameMap | FileKind::Aliases => {
+                &overtaken.users
+            }
         };
         let line = match file.find(name) {
             Some(_) if edit.old.is_none() && lost.contains(name) => None,

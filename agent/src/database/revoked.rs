@@ -18,7 +18,8 @@ pub fn touched(steps: &[Step], before: &View, after: &View) -> HashSet<String> {
             Step::Edit(Edit::User { old, new, .. }) => {
                 names.extend([old, new].into_iter().flatten().map(|row| row.name.clone()));
             }
-            Step::Edit(Edit::Group { .. }) => {}
+            // sudo reads its drop-ins anew each time.
+            Step::Edit(Edit::Group { .. } | Edit::Sudo { .. }) | Step::Grants(_) => {}
             Step::Edit(Edit::Line { kind, slot }) => {
                 let of_lines = slot.lines().filter_map(|line| kind.key(line)).map(str::to_owned);
                 named_by(*kind, of_lines, &mut names, &mut groups);
@@ -41,7 +42,7 @@ fn named_by(
     match kind {
         FileKind::Passwd | FileKind::Shadow => users.extend(keys),
         FileKind::Group => groups.extend(keys),
-        FileKind::Gshadow | FileKind::Smbpasswd => {}
+        FileKind::Gshadow | FileKind::Smbpasswd | FileKind::UsernameMap | FileKind::Aliases => {}
     }
 }
 

@@ -140,7 +140,7 @@ impl State {
         let transaction = self.connection.transaction()?;
         for edit in edits {
             match edit {
-                Edit::Line { .. } => {}
+                Edit::Line { .. } | Edit::Sudo { .. } => {}
                 Edit::User { id, old, new } => {
                     store_user(&transaction, *id, new.as_ref())?;
                     if let (Some(row), Some(uid)) = (old, edit.freed_uid()) {

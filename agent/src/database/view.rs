@@ -16,6 +16,7 @@ use super::entry::{Entry, group_of, gshadow, ids, number_of, shadow};
 use super::file::{FileKind, Line, LineFile, Presence, SlotEdit};
 use super::names::NamesByNumber;
 use super::row::{GroupRow, Origin, UserRow};
+use crate::sudoers::{Grantee, Sudo};
 
 /// One change of the accounts; it can be applied and undone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,11 +36,16 @@ pub enum Edit {
         old: Option<GroupRow>,
         new: Option<GroupRow>,
     },
+    /// Whether somebody may use sudo; it differs from what was so before.
+    Sudo {
+        grantee: Grantee,
+        sudo: Sudo,
+    },
 }
 
 #[derive(Clone, Debug, Default)]
 pub struct View {
-    files: [LineFile; 5],
+    files: [LineFile; FileKind::ALL.len()],
     users: BTreeMap<AccountId, Arc<UserRow>>,
     groups: BTreeMap<AccountId, Arc<GroupRow>>,
     user_ids: HashMap<Arc<str>, AccountId>,
@@ -56,6 +62,8 @@ pub struct View {
     shadowed: HashMap<String, Vec<String>>,
     /// How many users have each gid as their primary one.
     primary: HashMap<u32, usize>,
+    /// Who has a drop-in of ours.
+    grants: HashSet<Grantee>,
     /// uids and gids of deleted accounts: never chosen automatically.
     quarantine: Quarantine,
     pub(super) generation: u64,
@@ -187,6 +195,26 @@ impl View {
         self.shadowed.get(name).map(Vec::as_slice).unwrap_or_default()
     }
 
+    /// Whether an account has a drop-in of ours; what else sudoers(5) says is not looked at.
+    pub fn sudo(&self, grantee: Grantee) -> Sudo {
+        if self.grants.contains(&grantee) { Sudo::Granted } else { Sudo::None }
+    }
+
+    pub(super) fn grants(&self) -> &HashSet<Grantee> {
+        &self.grants
+    }
+
+    pub(super) fn replace_grants(&mut self, grants: HashSet<Grantee>) {
+        self.grants = grants;
+    }
+
+    fn set_sudo(&mut self, grantee: Grantee, sudo: Sudo) {
+        match sudo {
+            Sudo::Granted => self.grants.insert(grantee),
+            Sudo::None => self.grants.remove(&grantee),
+        };
+    }
+
     pub fn users_with_primary_gid(&self, gid: u32) -> usize {
         self.primary.get(&gid).copied().unwrap_or_default()
     }
@@ -251,6 +279,7 @@ impl View {
             Edit::Line { kind, slot } => self.change_file(*kind, slot, LineFile::apply),
             Edit::User { id, old, new } => self.put_user(*id, old.as_ref(), new.clone()),
             Edit::Group { id, old, new } => self.put_group(*id, old.as_ref(), new.clone()),
+            Edit::Sudo { grantee, sudo } => self.set_sudo(*grantee, *sudo),
         }
         if let Some(uid) = edit.freed_uid() {
             *self.quarantine.uids.entry(uid.0).or_default() += 1;
@@ -265,6 +294,7 @@ impl View {
             Edit::Line { kind, slot } => self.change_file(*kind, slot, LineFile::undo),
             Edit::User { id, old, new } => self.put_user(*id, new.as_ref(), old.clone()),
             Edit::Group { id, old, new } => self.put_group(*id, new.as_ref(), old.clone()),
+            Edit::Sudo { grantee, sudo } => self.set_sudo(*grantee, sudo.other()),
         }
         if let Some(uid) = edit.freed_uid() {
             release(&mut self.quarantine.uids, uid.0);
@@ -314,7 +344,7 @@ impl View {
                     self.shadowed.entry(named).or_default().push(name.to_string());
                 }
             }
-            FileKind::Shadow | FileKind::Smbpasswd => {}
+            FileKind::Shadow | FileKind::Smbpasswd | FileKind::UsernameMap | FileKind::Aliases => {}
         }
     }
 
@@ -342,7 +372,7 @@ impl View {
                     remove(&mut self.shadowed, &named, name);
                 }
             }
-            FileKind::Shadow | FileKind::Smbpasswd => {}
+            FileKind::Shadow | FileKind::Smbpasswd | FileKind::UsernameMap | FileKind::Aliases => {}
         }
     }
 

@@ -109,7 +109,7 @@ impl Writer {
     /// Reads what others have changed; nothing is written into the files, so a lock that
     /// somebody keeps for long does not keep this from happening.
     fn catch_up(&mut self) -> Result<(), DatabaseError> {
-        if self.changed()?.is_empty() {
+        if self.is_known()? {
             return Ok(());
         }
         let lock = match PasswordLock::wait(self.disk.etc(), READ_PATIENCE) {

@@ -114,9 +114,16 @@ struct Slash;
 #[rocket::async_trait]
 impl Handler for Slash {
     async fn handle<'r>(&self, request: &'r Request<'_>, data: Data<'r>) -> Outcome<'r> {
-        match moved(request.uri()) {
-            Some(location) => answer(request, Reply::empty(Status::MovedPermanently).with("Location", location)),
-            None => Outcome::forward(data, Status::NotFound),
+        if let Some(location) = moved(request.uri()) {
+            return answer(request, Reply::empty(Status::MovedPermanently).with("Location", location));
+        }
+        let endpoint = Endpoint::of(request.uri().path().as_str());
+        match (endpoint, request.method()) {
+            // "schema" and "set" are no ids, whatever is to be done with them.
+            (Some(Endpoint::View), method) if !matches!(method, Method::Get | Method::Head) => {
+                answer(request, Endpoint::View.without_route(method))
+            }
+            _ => Outcome::forward(data, Status::NotFound),
         }
     }
 }

@@ -15,6 +15,9 @@ use super::output::Object;
 const MAX_BODY_MEBIBYTES: u64 = 1;
 
 const REQUIRED: &str = "This field is required.";
+/// Above this, JSON has no whole numbers of its own any more.
+const LARGE: f64 = 9e18;
+
 const WHOLE_NUMBER: &str = "Enter a whole number.";
 
 /// The fields of a body. Secrets are taken out of it; what is left of them is wiped when dropped.
@@ -184,7 +187,10 @@ fn integer_of(value: &Value) -> Result<i64, String> {
     let text = match value {
         Value::Null => return Err(REQUIRED.into()),
         Value::String(text) => text.clone(),
-        Value::Number(number) => number.to_string(),
+        Value::Number(number) => match number.as_f64() {
+            Some(large) if large.abs() >= LARGE => return Ok(if large < 0.0 { i64::MIN } else { i64::MAX }),
+            Some(_) | None => number.to_string(),
+        },
         Value::Bool(_) | Value::Array(_) | Value::Object(_) => return Err(WHOLE_NUMBER.into()),
     };
     let text = text.trim();
@@ -269,6 +275,7 @@ mod tests {
             (json!(-1), "Ensure this value is greater than or equal to 0."),
             (json!("-99999999999999999999"), "Ensure this value is greater than or equal to 0."),
             (json!(4294967296u64), "Ensure this value is less than or equal to 4294967295."),
+            (json!(1e30), "Ensure this value is less than or equal to 4294967295."),
             (json!("99999999999999999999999"), "Ensure this value is less than or equal to 4294967295."),
             (json!("1e3"), "Enter a whole number."),
             (json!("0x10"), "Enter a whole number."),

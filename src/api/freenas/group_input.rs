@@ -6,7 +6,7 @@ use accountd_protocol::refusal::Field;
 
 use super::faults::Faults;
 use super::form::Form;
-use super::messages::{NO_SUDO, REQUIRED};
+use super::messages::REQUIRED;
 use super::place::{Action, Place};
 
 /// The new group, or everything that is wrong with the form.
@@ -19,9 +19,9 @@ pub fn new_group(form: &Form) -> Result<NewGroup, Faults> {
     }
     let name = name(Place::group(Action::Create), form, &mut faults);
     let gid = gid(form, &mut faults);
-    no_sudo(form, &mut faults);
+    let sudo = form.boolean("bsdgrp_sudo") == Some(true);
     match name {
-        Some(name) if faults.is_empty() => Ok(NewGroup { name, gid, shared_gid: shared_gid(form) }),
+        Some(name) if faults.is_empty() => Ok(NewGroup { name, gid, shared_gid: shared_gid(form), sudo }),
         Some(_) | None => Err(faults),
     }
 }
@@ -31,9 +31,8 @@ pub fn group_change(form: &Form) -> Result<GroupChange, Faults> {
     let mut faults = Faults::default();
     let name = name(Place::group(Action::Change), form, &mut faults);
     let gid = gid(form, &mut faults);
-    no_sudo(form, &mut faults);
     faults.into_result()?;
-    Ok(GroupChange { name, gid, shared_gid: shared_gid(form) })
+    Ok(GroupChange { name, gid, shared_gid: shared_gid(form), sudo: form.boolean("bsdgrp_sudo") })
 }
 
 fn name(place: Place, form: &Form, faults: &mut Faults) -> Option<NewGroupName> {
@@ -47,12 +46,6 @@ fn name(place: Place, form: &Form, faults: &mut Faults) -> Option<NewGroupName> 
 
 fn gid(form: &Form, faults: &mut Faults) -> Option<u32> {
     faults.take("bsdgrp_gid", form.number("bsdgrp_gid")?)
-}
-
-fn no_sudo(form: &Form, faults: &mut Faults) {
-    if form.boolean("bsdgrp_sudo") == Some(true) {
-        faults.add("bsdgrp_sudo", NO_SUDO);
-    }
 }
 
 /// `"allow": true` lets two groups have one gid.

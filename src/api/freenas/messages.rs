@@ -10,7 +10,6 @@ use super::place::{Action, Kind, Place};
 pub const REQUIRED: &str = "This field is required.";
 pub const NOT_NULL: &str = "This field cannot be null.";
 pub const NO_SUCH_CHOICE: &str = "Select a valid choice. That choice is not one of the available choices.";
-pub const NO_SUDO: &str = "Sudo access cannot be given by this version.";
 
 /// The key under which a field's messages are listed.
 pub fn key(place: Place, field: Field) -> &'static str {
@@ -29,6 +28,8 @@ pub fn key(place: Place, field: Field) -> &'static str {
         (Field::GroupName, Kind::Group) => "bsdgrp_group",
         (Field::Gid, Kind::Group) => "bsdgrp_gid",
         (Field::GroupName | Field::Gid, Kind::User) => "bsdusr_creategroup",
+        (Field::Locked, _) => "bsdusr_locked",
+        (Field::PasswordDisabled, _) => "bsdusr_password_disabled",
         (Field::Sudo, Kind::User) => "bsdusr_sudo",
         (Field::Sudo, Kind::Group) => "bsdgrp_sudo",
     }
@@ -48,10 +49,13 @@ pub fn text(place: Place, field: Field, problem: &Problem, form: &Form) -> Strin
         Problem::Builtin => "This attribute cannot be changed".into(),
         Problem::NoSuch(what) => no_such(field, what),
         Problem::NotAShell => no_choice(&form.given(key(place, field))),
+        Problem::OutsideRoots(_) if form.given(key(place, field)) == "/root" => {
+            "Home directory has to start with /mnt/ or be /nonexistent".into()
+        }
         Problem::OutsideRoots(_) => "The path must reside within a volume mount point".into(),
         Problem::PoolRoot => "Volume root directories cannot be used as user home directories.".into(),
         Problem::NotADirectory => "Path for home directory already exists and is not a directory".into(),
-        Problem::NotOwned => "Path for home directory already exists and belongs to somebody else".into(),
+        Problem::NotOwned => "Path for home directory, or a directory above it, belongs to somebody else".into(),
         Problem::InUse(by) => format!("This is in use by {by}."),
         Problem::BadMode => "Please provide a valid value for home_mode attribute".into(),
         Problem::TooMany { max, actual } => too_many(field, *max, *actual),
@@ -59,7 +63,9 @@ pub fn text(place: Place, field: Field, problem: &Problem, form: &Form) -> Strin
         Problem::ControlCharacters => "This field cannot contain line breaks, NUL or other control characters.".into(),
         Problem::BadKey { line, reason } => format!("Line {line} is not a public key: {reason}."),
         Problem::HomeNotWritable => "The home directory is not writable. Leave this field blank.".into(),
-        Problem::Unsupported => unsupported(field),
+        Problem::NotForSudoers => "This name cannot be given sudo rights.".into(),
+        Problem::NoSudo(reason) => format!("Sudo rights cannot be given: {reason}."),
+        Problem::Unsupported => "This is not supported.".into(),
         Problem::NoneFree => "No number is free for this.".into(),
     }
 }
@@ -130,14 +136,16 @@ fn bad_characters(field: Field, characters: &str) -> String {
         | Field::SshKeys
         | Field::GroupName
         | Field::Gid
-        | Field::Sudo => format!("This field contains invalid characters ({characters})."),
+        | Field::Sudo
+        | Field::Locked
+        | Field::PasswordDisabled => format!("This field contains invalid characters ({characters})."),
     }
 }
 
 fn duplicate(field: Field, existing: &str, given: &str) -> String {
     match field {
         Field::UserName => format!("The username \"{existing}\" already exists."),
-        Field::GroupName => format!("A Group with the name \"{existing}\" already exists."),
+        Field::GroupName | Field::PrimaryGroup => format!("A Group with the name \"{existing}\" already exists."),
         Field::Gid => format!("The Group ID \"{given}\" already exists."),
         Field::Uid => format!("The User ID \"{given}\" already exists."),
         Field::FullName
@@ -146,10 +154,11 @@ fn duplicate(field: Field, existing: &str, given: &str) -> String {
         | Field::HomeMode
         | Field::Shell
         | Field::Password
-        | Field::PrimaryGroup
         | Field::Groups
         | Field::SshKeys
-        | Field::Sudo => format!("This is already in use: {existing}"),
+        | Field::Sudo
+        | Field::Locked
+        | Field::PasswordDisabled => format!("This is already in use: {existing}"),
     }
 }
 
@@ -164,12 +173,5 @@ fn too_many(field: Field, max: usize, actual: usize) -> String {
     match field {
         Field::Groups => format!("A user cannot belong to more than {max} auxiliary groups."),
         _ => format!("Ensure this field has at most {max} entries (it has {actual})."),
-    }
-}
-
-fn unsupported(field: Field) -> String {
-    match field {
-        Field::Sudo => NO_SUDO.into(),
-        _ => "This is not supported.".into(),
     }
 }

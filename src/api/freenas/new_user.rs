@@ -22,7 +22,6 @@ pub fn new_user(form: &mut Form) -> Result<NewUser, Faults> {
     read.default("bsdusr_home", DEFAULT_HOME);
     read.default("bsdusr_shell", DEFAULT_SHELL);
     read.default("bsdusr_email", "");
-    read.no_sudo();
     let name = read.name();
     let (full_name, uid, email) = (read.full_name(), read.uid(), read.email());
     let (home, shell) = (home(&mut read, name.as_ref()), read.shell());
@@ -35,7 +34,8 @@ pub fn new_user(form: &mut Form) -> Result<NewUser, Faults> {
     else {
         return Err(read.faults);
     };
-    let (locked, microsoft_account) = (read.checked_box("bsdusr_locked"), read.checked_box("bsdusr_microsoft_account"));
+    let [locked, microsoft_account, sudo] =
+        ["bsdusr_locked", "bsdusr_microsoft_account", "bsdusr_sudo"].map(|key| read.checked_box(key));
     read.faults.into_result()?;
     Ok(NewUser {
         name,
@@ -51,6 +51,7 @@ pub fn new_user(form: &mut Form) -> Result<NewUser, Faults> {
         ssh_keys: ssh_keys.unwrap_or_default(),
         locked,
         microsoft_account,
+        sudo,
     })
 }
 

@@ -25,7 +25,7 @@ pub fn user(user: &User) -> Object {
         ("bsdusr_shell", json!(user.shell)),
         ("bsdusr_smbhash", json!(user.smb_hash)),
         ("bsdusr_sshpubkey", json!(user.ssh_keys)),
-        ("bsdusr_sudo", json!(false)),
+        ("bsdusr_sudo", json!(user.sudo)),
         ("bsdusr_uid", json!(user.uid)),
         ("bsdusr_unixhash", json!(user.unix_hash)),
         ("bsdusr_username", json!(user.name)),
@@ -59,7 +59,7 @@ pub fn group(group: &Group) -> Object {
         ("bsdgrp_builtin", json!(group.builtin)),
         ("bsdgrp_gid", json!(group.gid)),
         ("bsdgrp_group", json!(group.name)),
-        ("bsdgrp_sudo", json!(false)),
+        ("bsdgrp_sudo", json!(group.sudo)),
     ])
 }
 

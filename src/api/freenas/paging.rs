@@ -2,6 +2,7 @@
 //! `?sort(-bsdusr_uid)`.
 
 use std::convert::Infallible;
+use std::num::IntErrorKind;
 
 use accountd_protocol::agent::{Direction, SortBy, SortKey, Window};
 use rocket::form::ValueField;
@@ -107,20 +108,32 @@ fn limit(text: &str) -> Result<usize, Error> {
     let invalid = |rest: &str| {
         Error::Query(format!("Invalid limit '{}' provided. Please provide a positive integer{rest}.", escaped(text)))
     };
-    match text.trim().parse::<i64>() {
-        Err(_) => Err(invalid("")),
-        Ok(number) if number < 0 => Err(invalid(" &gt;= 0")),
-        Ok(0) => Ok(MAX_LIMIT),
-        Ok(number) => Ok(usize::try_from(number).map_or(MAX_LIMIT, |number| number.min(MAX_LIMIT))),
+    match integer(text) {
+        None => Err(invalid("")),
+        Some(number) if number < 0 => Err(invalid(" &gt;= 0")),
+        Some(0) => Ok(MAX_LIMIT),
+        Some(number) => Ok(usize::try_from(number).map_or(MAX_LIMIT, |number| number.min(MAX_LIMIT))),
     }
 }
 
 fn offset(text: &str) -> Result<usize, Error> {
     let invalid =
         |rest: &str| Error::Query(format!("Invalid offset '{}' provided. Please provide {rest}.", escaped(text)));
-    match text.trim().parse::<i64>() {
-        Err(_) => Err(invalid("an integer")),
-        Ok(number) => usize::try_from(number).map_err(|_| invalid("a positive integer &gt;= 0")),
+    match integer(text) {
+        None => Err(invalid("an integer")),
+        Some(number) => usize::try_from(number).map_err(|_| invalid("a positive integer &gt;= 0")),
+    }
+}
+
+/// A number; one that is larger than fits is as large as fits.
+fn integer(text: &str) -> Option<i64> {
+    match text.trim().parse() {
+        Ok(number) => Some(number),
+        Err(error) => match error.kind() {
+            IntErrorKind::PosOverflow => Some(i64::MAX),
+            IntErrorKind::NegOverflow => Some(i64::MIN),
+            _ => None,
+        },
     }
 }
 
@@ -177,6 +190,8 @@ mod tests {
         assert_eq!(part(&[("limit", "0")], None), (0, 1000));
         assert_eq!(part(&[("limit", "1001")], None), (0, 1000));
         assert_eq!(part(&[("limit", "99999999999")], None), (0, 1000));
+        let huge = "9".repeat(30);
+        assert_eq!(part(&[("limit", &huge), ("offset", &huge)], None), (usize::try_from(i64::MAX).unwrap(), 1000));
         assert_eq!(part(&[], Some("items=10-14")), (10, 5));
         assert_eq!(part(&[], Some("items=0-18446744073709551615")), (0, 1000));
         assert_eq!(part(&[], Some("bytes=0-4")), (0, 20));

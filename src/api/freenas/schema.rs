@@ -58,6 +58,10 @@ impl Column {
         Self { blank: true, readonly: true, ..Self::required(kind) }
     }
 
+    fn with(self, default: Value) -> Self {
+        Self { default, ..self }
+    }
+
     fn unique(self) -> Self {
         Self { unique: true, ..self }
     }
@@ -80,8 +84,8 @@ fn schema(fields: &Fields) -> Object {
 fn user_fields() -> Fields {
     BTreeMap::from([
         ("id", Column::shown("integer").unique()),
-        ("bsdusr_attributes", Column::shown("dict")),
-        ("bsdusr_builtin", Column::shown("boolean")),
+        ("bsdusr_attributes", Column::shown("dict").with(json!({}))),
+        ("bsdusr_builtin", Column::shown("boolean").with(json!(false))),
         ("bsdusr_email", Column::optional("string", json!("")).help("Mail address; may be empty.")),
         ("bsdusr_full_name", Column::required("string").help("At most 120 characters.")),
         ("bsdusr_group", Column::required("integer").help("Id of the primary group; its gid in answers.")),
@@ -93,11 +97,11 @@ fn user_fields() -> Fields {
         ("bsdusr_microsoft_account", Column::optional("boolean", json!(false))),
         ("bsdusr_password_disabled", Column::optional("boolean", json!(false))),
         ("bsdusr_shell", Column::optional("string", json!(DEFAULT_SHELL))),
-        ("bsdusr_smbhash", Column::shown("string")),
+        ("bsdusr_smbhash", Column::shown("string").with(json!("*"))),
         ("bsdusr_sshpubkey", Column::optional("string", json!("")).help("The text of authorized_keys.")),
-        ("bsdusr_sudo", Column::optional("boolean", json!(false)).help("Can not be set to true.")),
+        ("bsdusr_sudo", Column::optional("boolean", json!(false))),
         ("bsdusr_uid", Column::required("integer")),
-        ("bsdusr_unixhash", Column::shown("string")),
+        ("bsdusr_unixhash", Column::shown("string").with(json!("*"))),
         ("bsdusr_username", Column::required("string").unique().help("At most 16 characters.")),
     ])
 }
@@ -105,10 +109,10 @@ fn user_fields() -> Fields {
 fn group_fields() -> Fields {
     BTreeMap::from([
         ("id", Column::shown("integer").unique()),
-        ("bsdgrp_builtin", Column::shown("boolean")),
+        ("bsdgrp_builtin", Column::shown("boolean").with(json!(false))),
         ("bsdgrp_gid", Column::required("integer")),
         ("bsdgrp_group", Column::required("string").unique().help("At most 32 characters.")),
-        ("bsdgrp_sudo", Column::optional("boolean", json!(false)).help("Can not be set to true.")),
+        ("bsdgrp_sudo", Column::optional("boolean", json!(false))),
     ])
 }
 

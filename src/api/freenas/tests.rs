@@ -40,6 +40,7 @@ fn user(id: u64) -> User {
         locked: false,
         password_disabled: false,
         microsoft_account: false,
+        sudo: false,
         unix_hash: "$6$s$h".into(),
         smb_hash: "*".into(),
         ssh_keys: String::new(),
@@ -48,7 +49,7 @@ fn user(id: u64) -> User {
 }
 
 fn group() -> Group {
-    Group { id: AccountId(40), name: "mygroup".into(), gid: Gid(1200), builtin: false, members: vec![] }
+    Group { id: AccountId(40), name: "mygroup".into(), gid: Gid(1200), builtin: false, sudo: false, members: vec![] }
 }
 
 fn scripted(script: &mut Script, request: &AgentRequest) -> Result<Answer, Refusal> {

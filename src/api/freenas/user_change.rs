@@ -11,7 +11,6 @@ use super::user_fields::UserForm;
 /// The change, or everything that is wrong with the form.
 pub fn user_change(form: &mut Form) -> Result<UserChange, Faults> {
     let mut read = UserForm::new(Place::user(Action::Change), form);
-    read.no_sudo();
     let password = match read.form.secret("bsdusr_password") {
         Some(password) => read.faults.take("bsdusr_password", password),
         None => None,
@@ -35,6 +34,7 @@ pub fn user_change(form: &mut Form) -> Result<UserChange, Faults> {
         groups: read.groups(),
         ssh_keys: read.ssh_keys(),
         microsoft_account: read.form.boolean("bsdusr_microsoft_account"),
+        sudo: read.form.boolean("bsdusr_sudo"),
     };
     read.faults.into_result()?;
     Ok(change)

@@ -7,7 +7,7 @@ use accountd_protocol::text::{Email, FieldPath, FullName};
 
 use super::faults::Faults;
 use super::form::Form;
-use super::messages::{self, NO_SUDO, NOT_NULL};
+use super::messages::{self, NOT_NULL, REQUIRED};
 use super::place::Place;
 
 /// The dialect's own limits, narrower than those of the system.
@@ -59,7 +59,11 @@ impl<'a> UserForm<'a> {
     }
 
     pub fn full_name(&mut self) -> Option<FullName> {
-        let name = self.filled("bsdusr_full_name")?;
+        let name = self.filled("bsdusr_full_name")?.trim().to_owned();
+        if name.is_empty() {
+            self.faults.add("bsdusr_full_name", REQUIRED);
+            return None;
+        }
         let length = name.chars().count();
         if length > MAX_FULL_NAME {
             self.faults.add("bsdusr_full_name", messages::too_long(MAX_FULL_NAME, length));
@@ -71,7 +75,7 @@ impl<'a> UserForm<'a> {
     pub fn email(&mut self) -> Option<Email> {
         let email = self.form.text("bsdusr_email")?;
         let email = self.faults.take("bsdusr_email", email)?;
-        self.checked(Field::Email, Email::new(email))
+        self.checked(Field::Email, Email::new(email.trim()))
     }
 
     pub fn home(&mut self) -> Option<FieldPath> {
@@ -123,13 +127,6 @@ impl<'a> UserForm<'a> {
         self.faults.take("bsdusr_sshpubkey", keys)
     }
 
-    /// Nobody is told to have been given what was not given.
-    pub fn no_sudo(&mut self) {
-        if self.checked_box("bsdusr_sudo") {
-            self.faults.add("bsdusr_sudo", NO_SUDO);
-        }
-    }
-
     fn filled(&mut self, key: &'static str) -> Option<String> {
         let text = self.form.filled(key)?;
         self.faults.take(key, text)
@@ -153,9 +150,11 @@ fn absolute(path: &str) -> Result<String, String> {
     Ok(format!("/{}", parts.join("/")))
 }
 
-/// One to four octal digits that stand for nothing beyond 777.
+/// Octal digits that stand for nothing beyond 777, as Python reads them.
 fn permission_bits(text: &str) -> Option<u32> {
-    let octal = text.len() <= 4 && text.bytes().all(|byte| (b'0'..=b'7').contains(&byte));
-    let mode = octal.then(|| u32::from_str_radix(text, 8).ok())??;
+    let text = text.trim();
+    let digits = text.strip_prefix("0o").unwrap_or(text);
+    let octal = digits.bytes().all(|byte| (b'0'..=b'7').contains(&byte));
+    let mode = octal.then(|| u32::from_str_radix(digits, 8).ok())??;
     (mode & !0o777 == 0).then_some(mode)
 }

@@ -39,7 +39,7 @@ const FIELDS: Fields = Fields {
         ("bsdusr_unixhash", Sorting::By(SortBy::UnixHash)),
         ("bsdusr_smbhash", Sorting::By(SortBy::SmbHash)),
         ("bsdusr_attributes", Sorting::Same),
-        ("bsdusr_sudo", Sorting::Same),
+        ("bsdusr_sudo", Sorting::By(SortBy::Sudo)),
     ],
 };
 
@@ -123,12 +123,19 @@ const SENT_BACK: [&str; 7] = [
     "bsdusr_sshpubkey",
 ];
 
-/// `bsdusr_group` is shown as a gid and taken as an id. Where the gid that was shown is no group's
-/// id, or the group can't be changed, it means the present one.
+/// Nobody chooses these: who sends them has sent back a whole object.
+const READ_ONLY: [&str; 3] = ["id", "bsdusr_builtin", "bsdusr_unixhash"];
+
+/// `bsdusr_group` is shown as a gid and taken as an id. In a whole object that is sent back it means
+/// the present one; so it does where the gid that was shown is no group's id, or the group can't be
+/// changed.
 async fn drop_shown_group(caller: &Caller, shown: &User, form: &mut Form) {
     let number = u64::from(shown.gid.0);
-    let sent_back = form.id("bsdusr_group") == Some(Ok(number));
-    if sent_back && (shown.builtin || caller.group(AccountId(number)).await.is_err()) {
+    if form.id("bsdusr_group") != Some(Ok(number)) {
+        return;
+    }
+    let whole = READ_ONLY.iter().all(|key| form.has(key));
+    if whole || shown.builtin || caller.group(AccountId(number)).await.is_err() {
         form.drop_unchanged(&output::user(shown), &["bsdusr_group"]);
     }
 }

@@ -86,7 +86,6 @@ fn hostile_values_are_refused_by_field_before_the_agent_hears_of_them() {
         ("bsdusr_mode", r#""rwx""#, r#"{"bsdusr_home": ["Please provide a valid value for home_mode attribute"]}"#),
         ("bsdusr_mode", "[755]", r#"{"bsdusr_home": ["Please provide a valid value for home_mode attribute"]}"#),
         ("bsdusr_mode", "false", r#"{"bsdusr_home": ["Please provide a valid value for home_mode attribute"]}"#),
-        ("bsdusr_sudo", "true", r#"{"bsdusr_sudo": ["Sudo access cannot be given by this version."]}"#),
         ("bsdusr_to_group", r#""wheel""#, r#"{"bsdusr_to_group": ["Enter a list of values."]}"#),
         (
             "bsdusr_password_disabled",
