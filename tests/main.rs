@@ -10,7 +10,11 @@ mod freenas;
 mod leftovers;
 mod login;
 mod mail;
+mod mixed_changes;
 mod openssh;
+#[path = "bench/populated.rs"]
+#[allow(dead_code, reason = "shared with the benchmark, which needs more of it")]
+mod populated;
 mod outside_edits;
 mod privileges;
 mod refusals;
@@ -19,5 +23,8 @@ mod sandbox;
 mod sandbox_root;
 mod sftp;
 mod sudo;
+#[path = "bench/traced.rs"]
+mod traced;
 mod unauthenticated;
 mod world;
+mod written;

@@ -103,4 +103,23 @@ mod tests {
             assert!(error.contains(named) && error.contains("accountd.toml"), "{text}: {error}");
         }
     }
+
+    /// The names of all tables and keys.
+    fn keys(table: &toml::Table) -> Vec<String> {
+        let nested = |value: &toml::Value| value.as_table().map(keys).unwrap_or_default();
+        table.iter().flat_map(|(key, value)| [vec![key.clone()], nested(value)].concat()).collect()
+    }
+
+    #[test]
+    fn the_manual_page_explains_every_key() {
+        let page = include_str!("../../docs/man/accountd.toml.5");
+        let defaults = toml::Table::try_from(Config::default()).unwrap();
+        for key in keys(&defaults) {
+            let explained = page.lines().any(|line| {
+                (line.starts_with(".It Cm") || line.starts_with(".Cm")) && line.split([' ', ',']).any(|word| word == key)
+                    || line == format!(".Ss [{key}]")
+            });
+            assert!(explained, "{key}");
+        }
+    }
 }
