@@ -45,6 +45,9 @@ pub enum Problem {
     CaseDuplicate(String),
     #[error("is reserved")]
     Reserved,
+    /// subuid(5), subgid(5): whose it is.
+    #[error("is in the subordinate range of {0}")]
+    Subordinate(String),
     #[error("can not be chosen: none is free")]
     NoneFree,
     #[error("belongs to a service of this system")]
@@ -107,8 +110,9 @@ pub enum Refusal {
     NotPermitted,
     #[error("a built-in account can not be deleted")]
     BuiltinDelete,
-    /// Another program held the password lock for longer than the deadline.
-    #[error("the account files are locked by another program")]
+    /// Another program held the password lock for longer than the deadline, or a source of NSS
+    /// that may have what was asked for gave no answer.
+    #[error("the account files are locked by another program, or a source of names does not answer")]
     Busy,
     #[error("no space left for the account files")]
     NoSpace,

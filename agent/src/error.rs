@@ -19,6 +19,11 @@ pub enum Error {
     Hash(#[from] crate::identity::hash::HashError),
     #[error("cannot make a handle")]
     Handle,
+    #[error(transparent)]
+    Ids(#[from] crate::ids::ReadError),
+    /// Whoever asks may try again.
+    #[error(transparent)]
+    OtherSource(#[from] crate::ids::NssError),
     #[error("cannot make the home {home}: {source}")]
     Home { home: String, source: crate::homes::BuildError },
     #[error("cannot put the keys in {home} in place: {source}")]
@@ -32,11 +37,13 @@ impl Error {
         match self {
             Error::Home { home, .. } => Refusal::Internal(format!("the home {home} can not be made")),
             Error::Keys { home, .. } => Refusal::Internal(format!("the keys in {home} can not be put in place")),
+            Error::OtherSource(_) => Refusal::Busy,
             Error::Config(_)
             | Error::Listen { .. }
             | Error::Root { .. }
             | Error::Database(_)
             | Error::Hash(_)
+            | Error::Ids(_)
             | Error::Handle => Refusal::Internal("internal error".into()),
         }
     }

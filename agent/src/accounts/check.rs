@@ -6,10 +6,12 @@ use accountd_protocol::id::{AccountId, Uid, never_an_id};
 use accountd_protocol::refusal::{Field, Invalid, Problem, Refusal};
 use accountd_protocol::secret::{MAX_PASSWORD_BYTES, Secret};
 use accountd_protocol::text::FieldPath;
+use tracing::info;
 
 use crate::agent::Agent;
 use crate::database::View;
 use crate::identity::authorized_keys;
+use crate::ids::{Outside, Question, is_dynamic};
 
 /// The most supplementary groups of an account (the limit of the FreeNAS dialect).
 const MAX_GROUPS: usize = 64;
@@ -51,27 +53,37 @@ pub fn free_group_name(view: &View, name: &str) -> Result<(), Problem> {
 }
 
 impl Agent {
-    /// A uid that an account may be given.
-    pub fn usable_uid(&self, view: &View, uid: u32) -> Result<(), Problem> {
-        if uid == 0 || never_an_id(uid) {
+    /// A uid that a request names and an account may be given. One that an account had before is
+    /// given again only so.
+    pub fn usable_uid(&self, view: &View, outside: &Outside, uid: u32) -> Result<(), Problem> {
+        if uid == 0 || never_an_id(uid) || is_dynamic(uid) {
             return Err(Problem::Reserved);
         }
         if self.is_service(view, Uid(uid)) {
             return Err(Problem::ServiceAccount);
         }
-        match (view.names_of_uid(uid).first(), self.shared_uid()) {
-            (Some(owner), SharedUid::Refused) => Err(Problem::Duplicate(owner.clone())),
-            (Some(_), SharedUid::Allowed) | (None, _) => Ok(()),
+        outside.nobody_becomes_uid(uid)?;
+        if view.was_uid(uid) {
+            info!(uid, "a request names the uid of an account that is gone");
+        }
+        match (self.shared_uid(), view.names_of_uid(uid).first()) {
+            (SharedUid::Allowed, _) => Ok(()),
+            (SharedUid::Refused, Some(owner)) => Err(Problem::Duplicate(owner.clone())),
+            (SharedUid::Refused, None) => outside.lacks(&Question::Uid(uid)),
         }
     }
 
-    /// A gid that a group may be given.
-    pub fn usable_gid(&self, view: &View, gid: u32) -> Result<(), Problem> {
-        if gid == 0 || never_an_id(gid) {
+    /// A gid that a request names and a group may be given, as far as other groups do not matter.
+    pub fn usable_gid(&self, view: &View, outside: &Outside, gid: u32) -> Result<(), Problem> {
+        if gid == 0 || never_an_id(gid) || is_dynamic(gid) {
             return Err(Problem::Reserved);
         }
         if self.is_service_gid(view, gid) {
             return Err(Problem::ServiceAccount);
+        }
+        outside.nobody_becomes_gid(gid)?;
+        if view.was_gid(gid) {
+            info!(gid, "a request names the gid of a group that is gone");
         }
         Ok(())
     }

@@ -17,7 +17,7 @@ use crate::agent::{Agent, now};
 use crate::database::{Action, Draft, FileKind, Line, View};
 use crate::error::Error;
 use crate::homes::{HomeKind, Owner};
-use crate::reserved::Number;
+use crate::ids::{Number, Outside, Question};
 use crate::samba::{self, Flags};
 
 const SECONDS_A_DAY: u64 = 86_400;
@@ -45,6 +45,28 @@ impl PlannedGroup {
     fn gid(&self) -> Gid {
         match self {
             PlannedGroup::Existing(gid) | PlannedGroup::New(_, gid) => *gid,
+        }
+    }
+}
+
+/// The gid of a group that a user is to have of its own.
+enum PrivateGid {
+    LikeUid(u32),
+    Chosen(Number),
+}
+
+impl PrivateGid {
+    fn number(&self) -> u32 {
+        match self {
+            PrivateGid::LikeUid(number) => *number,
+            PrivateGid::Chosen(held) => held.number,
+        }
+    }
+
+    fn into_held(self) -> Option<Number> {
+        match self {
+            PrivateGid::LikeUid(_) => None,
+            PrivateGid::Chosen(held) => Some(held),
         }
     }
 }
@@ -84,17 +106,18 @@ impl Agent {
 
     fn plan(&self, request: NewUser) -> Result<(Plan, Vec<Number>), Refusal> {
         let view = self.database.view();
+        let outside = self.ids.outside(&questions(&view, &request))?;
         let (mut faults, mut numbers) = (Faults::default(), Vec::new());
-        faults.take(Field::UserName, free_user_name(&view, request.name.as_str()));
+        let free = free_user_name(&view, request.name.as_str());
+        faults.take(Field::UserName, free.and_then(|()| outside.lacks(&user_named(&request))));
         let uid = match request.uid {
             Some(uid) => {
-                numbers.push(self.reserved.hold(uid));
-                faults.take(Field::Uid, self.usable_uid(&view, uid).map(|()| uid))
+                numbers.push(self.ids.hold(uid));
+                faults.take(Field::Uid, self.usable_uid(&view, &outside, uid).map(|()| uid))
             }
             None => {
-                let chosen = self.reserved.choose(|held| view.free_uid(self.config.ids.users.numbers(), held));
-                let chosen = faults.take(Field::Uid, chosen.ok_or(Problem::NoneFree));
-                let uid = chosen.as_ref().map(|reservation| reservation.number);
+                let chosen = faults.take(Field::Uid, self.ids.choose_uid(&self.database)?.ok_or(Problem::NoneFree));
+                let uid = chosen.as_ref().map(|held| held.number);
                 numbers.extend(chosen);
                 uid
             }
@@ -110,7 +133,13 @@ impl Agent {
         if let NewPassword::Clear(password) = &request.password {
             faults.take(Field::Password, usable_password(password));
         }
-        let group = faults.take(Field::PrimaryGroup, self.primary_group(&view, &request, uid, &mut numbers));
+        let gid = match wants_new_group(&view, &request) {
+            true => self.private_gid(&view, &outside, uid)?,
+            false => None,
+        };
+        let group = self.primary_group(&view, &outside, &request, gid.as_ref().map(PrivateGid::number));
+        let group = faults.take(Field::PrimaryGroup, group);
+        numbers.extend(gid.and_then(PrivateGid::into_held));
         drop(view);
         faults.none()?;
         let complete = uid.zip(group).zip(home.zip(mode)).zip(groups.zip(keys));
@@ -125,9 +154,9 @@ impl Agent {
     fn primary_group(
         &self,
         view: &View,
+        outside: &Outside,
         request: &NewUser,
-        uid: Option<u32>,
-        numbers: &mut Vec<Number>,
+        private_gid: Option<u32>,
     ) -> Result<PlannedGroup, Problem> {
         match &request.primary_group {
             PrimaryGroup::Existing(id) => {
@@ -142,22 +171,26 @@ impl Agent {
                 Some(group) => Ok(PlannedGroup::Existing(group.gid)),
                 None => {
                     free_group_name(view, request.name.as_str())?;
-                    let gid = self.private_gid(view, uid, numbers).ok_or(Problem::NoneFree)?;
+                    outside.lacks(&group_named(request))?;
+                    let gid = private_gid.ok_or(Problem::NoneFree)?;
                     Ok(PlannedGroup::New((&request.name).into(), Gid(gid)))
                 }
             },
         }
     }
 
-    /// The uid where it is free as a gid, else the first free one, which is then held.
-    fn private_gid(&self, view: &View, uid: Option<u32>, numbers: &mut Vec<Number>) -> Option<u32> {
-        let same = uid.filter(|uid| view.names_of_gid(*uid).is_empty() && self.usable_gid(view, *uid).is_ok());
-        same.or_else(|| {
-            let chosen = self.reserved.choose(|held| view.free_gid(self.config.ids.groups.numbers(), held))?;
-            let gid = chosen.number;
-            numbers.push(chosen);
-            Some(gid)
-        })
+    /// The uid where it is free as a gid, else the first free one.
+    fn private_gid(&self, view: &View, outside: &Outside, uid: Option<u32>) -> Result<Option<PrivateGid>, Refusal> {
+        let same = uid.filter(|uid| {
+            // Whoever names the number of an account that is gone means its group's too.
+            let buried = view.was_gid(*uid) && !view.was_uid(*uid);
+            let free = view.names_of_gid(*uid).is_empty() && outside.lacks(&Question::Gid(*uid)).is_ok();
+            !buried && free && self.usable_gid(view, outside, *uid).is_ok()
+        });
+        match same {
+            Some(uid) => Ok(Some(PrivateGid::LikeUid(uid))),
+            None => Ok(self.ids.choose_gid(&self.database)?.map(PrivateGid::Chosen)),
+        }
     }
 
     pub(super) fn hashes_of(&self, password: &NewPassword) -> Result<Hashes, Refusal> {
@@ -179,6 +212,32 @@ impl Agent {
             }
         }
     }
+}
+
+fn wants_new_group(view: &View, request: &NewUser) -> bool {
+    match request.primary_group {
+        PrimaryGroup::Existing(_) => false,
+        PrimaryGroup::Private => view.group_named(request.name.as_str()).is_none(),
+    }
+}
+
+/// What another source of NSS must not have.
+fn questions(view: &View, request: &NewUser) -> Vec<Question> {
+    let mut questions = vec![user_named(request)];
+    questions.extend(request.uid.map(Question::Uid));
+    if wants_new_group(view, request) {
+        questions.push(group_named(request));
+        questions.extend(request.uid.map(Question::Gid));
+    }
+    questions
+}
+
+fn user_named(request: &NewUser) -> Question {
+    Question::UserNamed(request.name.as_str().to_owned())
+}
+
+fn group_named(request: &NewUser) -> Question {
+    Question::GroupNamed(request.name.as_str().to_owned())
 }
 
 /// Under the lock: what was free has to be free still; then the lines.

@@ -20,6 +20,7 @@ use crate::database::entry::{Entry, passwd, shadow};
 use crate::database::{Action, Draft, FileKind, UserRow, View};
 use crate::homes::{HomeKind, Owner};
 use crate::identity::hash::is_hash;
+use crate::ids::{Number, Question};
 use crate::samba::{self, Flags};
 
 /// An update whose every field has been found good; `None` leaves as it is.
@@ -33,6 +34,8 @@ struct Plan {
     keys: Option<String>,
     change: UserChange,
     shared_uid: SharedUid,
+    /// The new uid, kept from being chosen for somebody else.
+    _held: Option<Number>,
 }
 
 /// The account that an update is about, as it is.
@@ -74,12 +77,17 @@ impl Agent {
         let current = current(&view, id, ssh_keys).ok_or(Refusal::NotFound)?;
         let mut faults = Faults::default();
         let name = change.name.clone().filter(|name| name.as_str() != current.name);
-        if let Some(name) = &name {
-            faults.take(Field::UserName, renamable(&view, &current, name.as_str()));
-        }
+        let named = name.as_ref().map(|name| Question::UserNamed(name.as_str().to_owned()));
         let uid = change.uid.filter(|uid| *uid != current.uid.0);
+        let questions: Vec<_> = named.clone().into_iter().chain(uid.map(Question::Uid)).collect();
+        let outside = self.ids.outside(&questions)?;
+        let held = uid.map(|uid| self.ids.hold(uid));
+        if let Some((name, question)) = name.as_ref().zip(named) {
+            let usable = renamable(&view, &current, name.as_str()).and_then(|()| outside.lacks(&question));
+            faults.take(Field::UserName, usable);
+        }
         if let Some(uid) = uid {
-            let usable = not_builtin(&current).and_then(|()| self.usable_uid(&view, uid));
+            let usable = not_builtin(&current).and_then(|()| self.usable_uid(&view, &outside, uid));
             faults.take(Field::Uid, usable);
         }
         let gid = change
@@ -117,7 +125,7 @@ impl Agent {
         drop(view);
         faults.none()?;
         let shared_uid = self.shared_uid();
-        Ok((current, Plan { id, name, uid, gid, groups, home, keys, change, shared_uid }))
+        Ok((current, Plan { id, name, uid, gid, groups, home, keys, change, shared_uid, _held: held }))
     }
 
     /// The gid of another primary group; `None` when it is the present one.

@@ -33,6 +33,15 @@ pub type Fingerprints = [Option<Fingerprint>; 5];
 pub type WholeFile = (Option<Vec<u8>>, Option<Fingerprint>);
 
 impl Fingerprint {
+    /// Of the file at `path`; `None` when it is not there.
+    pub fn at(path: &Path) -> io::Result<Option<Self>> {
+        match fs::metadata(path) {
+            Ok(status) => Ok(Some(Fingerprint::of(&status))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     fn of(status: &Metadata) -> Self {
         Fingerprint {
             device: status.dev(),
@@ -92,11 +101,7 @@ impl Disk {
     }
 
     pub fn fingerprint(&self, kind: FileKind) -> io::Result<Option<Fingerprint>> {
-        match fs::metadata(self.path(kind)) {
-            Ok(status) => Ok(Some(Fingerprint::of(&status))),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
-        }
+        Fingerprint::at(&self.path(kind))
     }
 
     /// The whole file; `None` when it is not there.

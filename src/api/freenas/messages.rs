@@ -44,6 +44,9 @@ pub fn text(place: Place, field: Field, problem: &Problem, form: &Form) -> Strin
         Problem::Duplicate(existing) => duplicate(field, existing, &form.given(key(place, field))),
         Problem::CaseDuplicate(existing) => format!("The name \"{existing}\" already exists; it differs only in case."),
         Problem::Reserved => "This value is reserved and cannot be used.".into(),
+        Problem::Subordinate(owner) => {
+            format!("This is in the subordinate range of \"{owner}\", who could become it, and cannot be used.")
+        }
         Problem::ServiceAccount => "This belongs to a service of this system and cannot be used.".into(),
         Problem::Builtin => "This attribute cannot be changed".into(),
         Problem::NoSuch(what) => no_such(field, what),
