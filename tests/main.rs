@@ -6,6 +6,7 @@ mod authentication;
 mod concurrency;
 mod crash;
 mod freenas;
+mod ids;
 mod leftovers;
 mod login;
 mod openssh;

@@ -46,6 +46,14 @@ impl World {
         Self { directory, sandbox, api, ssh }
     }
 
+    /// With these settings (accountd.toml(5)).
+    pub fn start_with(config: &str) -> Self {
+        let mut world = Self::start();
+        fs::write(world.root().join("etc/accountd/accountd.toml"), config).unwrap();
+        world.restart();
+        world
+    }
+
     /// Ends the sandbox and starts it again on the same root.
     pub fn restart(&mut self) {
         end(&mut self.sandbox);

@@ -10,3 +10,6 @@ mod memberships;
 mod new_home;
 mod show;
 mod update;
+
+#[cfg(test)]
+mod tests;
