@@ -13,6 +13,7 @@ mod error;
 mod file;
 mod home;
 mod journal;
+mod kept_numbers;
 mod lock;
 mod matching;
 mod names;
