@@ -55,7 +55,9 @@ fn lines_of_others_stay_and_a_line_of_the_name_is_replaced_whole() {
 fn an_address_that_a_mailer_would_take_for_something_else_is_refused() {
     let nas = Nas::start();
     let before = nas.disk.text(ALIASES);
-    for email in ["/etc/passwd@b.cd", "|sh@b.cd", "-oQ@b.cd", "a@b.cd, c@d.ef", ":include:/x@b.cd", "a@b.cd\nroot: x@y.zz"] {
+    for email in
+        ["/etc/passwd@b.cd", "|sh@b.cd", "-oQ@b.cd", "a@b.cd, c@d.ef", ":include:/x@b.cd", "a@b.cd\nroot: x@y.zz"]
+    {
         let mut request: Value = serde_json::from_str(&new_user("anna", 3001, "pw")).unwrap();
         request["bsdusr_email"] = json!(email);
         let refused = nas.rest.post("/account/users/", &request.to_string()).object(409);

@@ -7,15 +7,16 @@ mod belongings;
 mod concurrency;
 mod crash;
 mod freenas;
+mod ids;
 mod leftovers;
 mod login;
 mod mail;
 mod mixed_changes;
 mod openssh;
+mod outside_edits;
 #[path = "bench/populated.rs"]
 #[allow(dead_code, reason = "shared with the benchmark, which needs more of it")]
 mod populated;
-mod outside_edits;
 mod privileges;
 mod refusals;
 mod rest;

@@ -32,17 +32,8 @@ impl World {
         Self::start_below(&std::env::temp_dir())
     }
 
-    /// With this text in its accountd.toml.
-    pub fn start_with(config: &str) -> Self {
-        Self::begin(&std::env::temp_dir(), Some(config))
-    }
-
     /// With its files in a new directory below `parent`.
     pub fn start_below(parent: &Path) -> Self {
-        Self::begin(parent, None)
-    }
-
-    fn begin(parent: &Path, config: Option<&str>) -> Self {
         assert!(nix::unistd::geteuid().is_root(), "the tests need root");
         let directory = tempfile::Builder::new().prefix("accountd-test-").tempdir_in(parent).unwrap();
         // The sandbox's users have to reach what is theirs.
@@ -51,13 +42,16 @@ impl World {
         let password = directory.path().join("client/password");
         fs::write(&password, PASSWORD).unwrap();
         fs::set_permissions(&password, fs::Permissions::from_mode(0o600)).unwrap();
-        let (mut sandbox, mut api, mut ssh) = launch(directory.path());
-        if let Some(config) = config {
-            end(&mut sandbox);
-            fs::write(directory.path().join("root/etc/accountd/accountd.toml"), config).unwrap();
-            (sandbox, api, ssh) = launch(directory.path());
-        }
+        let (sandbox, api, ssh) = launch(directory.path());
         Self { directory, sandbox, api, ssh }
+    }
+
+    /// With these settings (accountd.toml(5)).
+    pub fn start_with(config: &str) -> Self {
+        let mut world = Self::start();
+        fs::write(world.root().join("etc/accountd/accountd.toml"), config).unwrap();
+        world.restart();
+        world
     }
 
     /// Ends the sandbox and starts it again on the same root.

@@ -45,6 +45,8 @@ pub enum Answer {
     Groups(Page<Group>),
     Memberships(Vec<Membership>),
     Shells(Vec<String>),
+    /// Ids in the order of the request.
+    Created(Vec<AccountId>),
     KeyAcceptable(bool),
     Decision(Decision),
     Watching,
@@ -58,6 +60,8 @@ pub enum Operation {
     ListUsers(Window),
     GetUser(AccountId),
     CreateUser(NewUser),
+    /// All of them in one commit, or none.
+    CreateUsers(Vec<NewUser>),
     UpdateUser {
         id: AccountId,
         change: UserChange,
@@ -215,6 +219,8 @@ pub struct NewUser {
 #[serde(rename_all = "snake_case")]
 pub enum NewPassword {
     Clear(Secret),
+    /// A hash of crypt(5) as it is. Samba needs the clear text, so it does not let the account in.
+    Hashed(Secret),
     /// No password login; keys work.
     Disabled,
 }

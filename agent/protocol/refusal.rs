@@ -19,6 +19,7 @@ pub enum Field {
     HomeMode,
     Shell,
     Password,
+    PasswordHash,
     PrimaryGroup,
     Groups,
     SshKeys,
@@ -47,6 +48,9 @@ pub enum Problem {
     CaseDuplicate(String),
     #[error("is reserved")]
     Reserved,
+    /// subuid(5), subgid(5): whose it is.
+    #[error("is in the subordinate range of {0}")]
+    Subordinate(String),
     #[error("can not be chosen: none is free")]
     NoneFree,
     #[error("belongs to a service of this system")]
@@ -75,6 +79,8 @@ pub enum Problem {
     TooLong { max: usize, actual: usize },
     #[error("contains a newline, NUL or another control character")]
     ControlCharacters,
+    #[error("is not a password hash that can be verified here")]
+    BadHash,
     #[error("line {line} is not a public key: {reason}")]
     BadKey { line: usize, reason: String },
     #[error("can not be kept in a home that is not writable")]
@@ -94,6 +100,14 @@ pub struct Invalid {
     pub problem: Problem,
 }
 
+/// What is wrong with one object of a request that has several.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InvalidItem {
+    /// Counted from 0, in the order of the request.
+    pub index: usize,
+    pub invalid: Vec<Invalid>,
+}
+
 /// Why a request changed nothing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -101,6 +115,9 @@ pub enum Refusal {
     /// Every field that is wrong, not only the first.
     #[error("invalid request")]
     Invalid(Vec<Invalid>),
+    /// Every object that is wrong.
+    #[error("invalid request")]
+    InvalidItems(Vec<InvalidItem>),
     #[error("no such account")]
     NotFound,
     /// Unknown user, wrong password, locked: the caller is not told which.
@@ -113,8 +130,9 @@ pub enum Refusal {
     NotPermitted,
     #[error("a built-in account can not be deleted")]
     BuiltinDelete,
-    /// Another program held the password lock for longer than the deadline.
-    #[error("the account files are locked by another program")]
+    /// Another program held the password lock for longer than the deadline, or a source of NSS
+    /// that may have what was asked for gave no answer.
+    #[error("the account files are locked by another program, or a source of names does not answer")]
     Busy,
     #[error("no space left for the account files")]
     NoSpace,

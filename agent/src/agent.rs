@@ -21,6 +21,7 @@ use crate::identity::handles::{Caller, Handles};
 use crate::identity::hash::{HashPool, Verdict};
 use crate::identity::key_readers::KeyReaders;
 use crate::identity::permission::{CallerRole, Permission};
+use crate::ids::Ids;
 use crate::reserved::Reserved;
 use crate::revocations::{Revocations, Settled};
 
@@ -35,6 +36,7 @@ pub struct Agent {
     pub(crate) worker: Worker,
     pub(crate) hashes: HashPool,
     pub(crate) reserved: Reserved,
+    pub(crate) ids: Ids,
     pub(crate) key_readers: KeyReaders,
     handles: Arc<Handles>,
     revocations: Arc<Revocations>,
@@ -61,6 +63,7 @@ impl Agent {
             worker: Worker::new(&root),
             hashes: HashPool::new(std::thread::available_parallelism().map_or(1, usize::from)),
             reserved: Reserved::default(),
+            ids: Ids::new(&root, config.ids.clone()),
             key_readers: KeyReaders::default(),
             handles,
             revocations,
@@ -183,6 +186,7 @@ impl Agent {
             Operation::ListUsers(window) => Ok(Answer::Users(self.list_users(&window))),
             Operation::GetUser(id) => self.get_user(id).map(|user| Answer::User(Box::new(user))),
             Operation::CreateUser(new) => self.create_user(new).map(|user| Answer::User(Box::new(user))),
+            Operation::CreateUsers(new) => self.create_users(new).map(Answer::Created),
             Operation::UpdateUser { id, change } => {
                 self.update_user(id, change).map(|user| Answer::User(Box::new(user)))
             }

@@ -23,6 +23,11 @@ pub enum Error {
     DropIn(io::Error),
     #[error("a drop-in of sudo can not be checked: {0}")]
     Visudo(crate::sudoers::Unchecked),
+    #[error(transparent)]
+    Ids(#[from] crate::ids::ReadError),
+    /// Whoever asks may try again.
+    #[error(transparent)]
+    OtherSource(#[from] crate::ids::NssError),
     #[error("cannot make the home {home}: {source}")]
     Home { home: String, source: crate::homes::BuildError },
     #[error("cannot put the keys in {home} in place: {source}")]
@@ -38,11 +43,13 @@ impl Error {
             Error::DropIn(_) | Error::Visudo(_) => Refusal::Internal("sudo's drop-in can not be made".into()),
             Error::Home { home, .. } => Refusal::Internal(format!("the home {home} can not be made")),
             Error::Keys { home, .. } => Refusal::Internal(format!("the keys in {home} can not be put in place")),
+            Error::OtherSource(_) => Refusal::Busy,
             Error::Config(_)
             | Error::Listen { .. }
             | Error::Root { .. }
             | Error::Database(_)
             | Error::Hash(_)
+            | Error::Ids(_)
             | Error::Handle => Refusal::Internal("internal error".into()),
         }
     }

@@ -8,13 +8,14 @@ pub mod database;
 mod error;
 mod homes;
 mod identity;
+mod ids;
 mod reserved;
 mod revocations;
 mod samba;
 mod server;
 mod sudoers;
 
-#[allow(unsafe_code, reason = "libcrypt and per-thread file system identity have no safe wrappers")]
+#[allow(unsafe_code, reason = "libcrypt, per-thread file system identity and NSS have no safe wrappers")]
 mod sys;
 
 use std::process::ExitCode;
@@ -27,11 +28,15 @@ use crate::agent::Agent;
 use crate::arguments::Arguments;
 use crate::error::Error;
 use crate::homes::{NO_HOME, WORKER_ARGUMENT, WorkError, run_worker};
+use crate::ids::{LOOK_UP_ARGUMENT, run_look_up};
 
-/// The whole program: the agent, or one of its own children at work in a home.
+/// The whole program: the agent, or one of its own children, at work in a home or looking up names.
 pub fn run() -> ExitCode {
-    if std::env::args_os().nth(1).is_some_and(|argument| argument == WORKER_ARGUMENT) {
-        return work();
+    let mut arguments = std::env::args_os().skip(1);
+    match arguments.next() {
+        Some(argument) if argument == WORKER_ARGUMENT => return work(),
+        Some(argument) if argument == LOOK_UP_ARGUMENT => return report(run_look_up(arguments.next())),
+        Some(_) | None => {}
     }
     let log = tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).with_target(false);
     log.log_internal_errors(false).init();

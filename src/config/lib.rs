@@ -116,7 +116,8 @@ mod tests {
         let defaults = toml::Table::try_from(Config::default()).unwrap();
         for key in keys(&defaults) {
             let explained = page.lines().any(|line| {
-                (line.starts_with(".It Cm") || line.starts_with(".Cm")) && line.split([' ', ',']).any(|word| word == key)
+                (line.starts_with(".It Cm") || line.starts_with(".Cm"))
+                    && line.split([' ', ',']).any(|word| word == key)
                     || line == format!(".Ss [{key}]")
             });
             assert!(explained, "{key}");

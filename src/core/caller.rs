@@ -59,6 +59,11 @@ impl Caller {
         expect!(self.operate(Operation::CreateUser(new)).await?, User).map(|user| *user)
     }
 
+    /// All of them or none; gives their ids in the same order.
+    pub async fn create_users(&self, new: Vec<NewUser>) -> Result<Vec<AccountId>, Error> {
+        expect!(self.operate(Operation::CreateUsers(new)).await?, Created)
+    }
+
     pub async fn update_user(&self, id: AccountId, change: UserChange) -> Result<User, Error> {
         expect!(self.operate(Operation::UpdateUser { id, change }).await?, User).map(|user| *user)
     }

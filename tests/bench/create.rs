@@ -57,7 +57,8 @@ impl Bench {
             row("create, no home", own("plain", plain.clone()), peer).writing(written("tplain", plain.clone())),
             Row::peer(self.size, "useradd -m -p HASH", peer_home).writing(peer_written),
             row("create, home, skel, key, hash", own("full", full.clone()), peer_home).writing(written("tfull", full)),
-            row("create, home, password, Samba", own("clear", clear.clone()), peer_home).writing(written("tclear", clear)),
+            row("create, home, password, Samba", own("clear", clear.clone()), peer_home)
+                .writing(written("tclear", clear)),
             row("create, no home, right after useradd", populated.create("behind", plain).0, peer),
         ]
     }
@@ -82,7 +83,8 @@ impl Bench {
     fn delete(&self) -> Vec<Row> {
         let populated = &self.populated;
         let delete = |name: &str| {
-            let (_, id) = populated.create(name, json!({"bsdusr_password_disabled": true, "bsdusr_home": "/mnt/tank/home"}));
+            let (_, id) =
+                populated.create(name, json!({"bsdusr_password_disabled": true, "bsdusr_home": "/mnt/tank/home"}));
             move || {
                 let wanted = json!({"delete_home": true});
                 populated.request("DELETE", &format!("/account/users/{id}/"), Some(&wanted), 204).milliseconds

@@ -11,10 +11,10 @@ mod many;
 #[path = "../openssh.rs"]
 #[allow(dead_code, reason = "shared with the tests, which need more of it")]
 mod openssh;
+mod populated;
 #[path = "../rest.rs"]
 #[allow(dead_code, reason = "shared with the tests, which need more of it")]
 mod rest;
-mod populated;
 mod sshd;
 mod table;
 mod traced;

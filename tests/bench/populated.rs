@@ -13,7 +13,8 @@ use crate::world::World;
 
 /// The first uid of those that are there already, above all that is made here.
 const FIRST: usize = 200_000;
-pub const HASH: &str = "$6$saltsaltsaltsalt$hOxG3zXfAZ4hN1lTyJ8nmgFlAUOZ6yhhQ.1jBqd3r1C8mYQ1r7lcp1sDzWDLyJ6W0cN2YkSjv9S6UBUvKxPzX0";
+pub const HASH: &str =
+    "$6$saltsaltsaltsalt$hOxG3zXfAZ4hN1lTyJ8nmgFlAUOZ6yhhQ.1jBqd3r1C8mYQ1r7lcp1sDzWDLyJ6W0cN2YkSjv9S6UBUvKxPzX0";
 pub const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBwxqZzvqK0tGdeQZ3Wc3S6EeIZ1XU6Ocd9wq2U0y5dC bench";
 
 pub struct Populated {
@@ -40,7 +41,8 @@ impl Populated {
         let smb = |number| {
             format!("n{number}:{}:{}:{:032X}:[U          ]:LCT-65000000:", uid(number), "X".repeat(32), number)
         };
-        let passwd = |number| format!("n{number}:x:{0}:{0}:Number {number}:/mnt/tank/home/n{number}:/bin/sh", uid(number));
+        let passwd =
+            |number| format!("n{number}:x:{0}:{0}:Number {number}:/mnt/tank/home/n{number}:/bin/sh", uid(number));
         append(&world, "samba/smbpasswd", &lines(&smb));
         append(&world, "gshadow", &lines(&|number| format!("n{number}:!::")));
         append(&world, "group", &lines(&|number| format!("n{number}:x:{}:", uid(number))));
@@ -94,7 +96,16 @@ impl Populated {
 
     pub fn curl(&self) -> Command {
         let mut command = Command::new("curl");
-        command.args(["--silent", "--max-time", "300", "-H", "Content-Type: application/json", "-H", "Expect:", "--user"]);
+        command.args([
+            "--silent",
+            "--max-time",
+            "300",
+            "-H",
+            "Content-Type: application/json",
+            "-H",
+            "Expect:",
+            "--user",
+        ]);
         command.arg(format!("root:{}", self.world.admin_password())).stdin(Stdio::null());
         command
     }
@@ -103,7 +114,8 @@ impl Populated {
     pub fn shell(&self, command: &str) -> f64 {
         let script = format!("s=$EPOCHREALTIME; {command}; r=$?; echo $s $EPOCHREALTIME $r");
         let text = self.world.run(&["bash", "-c", &script]);
-        let words: Vec<f64> = text.lines().last().unwrap().split_whitespace().map(|word| word.parse().unwrap()).collect();
+        let words: Vec<f64> =
+            text.lines().last().unwrap().split_whitespace().map(|word| word.parse().unwrap()).collect();
         assert_eq!(words[2], 0.0, "{command} failed: {text}");
         (words[1] - words[0]) * 1000.0
     }

@@ -6,13 +6,18 @@ use accountd_protocol::id::{AccountId, Uid, never_an_id};
 use accountd_protocol::refusal::{Field, Invalid, Problem, Refusal};
 use accountd_protocol::secret::{MAX_PASSWORD_BYTES, Secret};
 use accountd_protocol::text::FieldPath;
+use tracing::info;
 
 use crate::agent::Agent;
 use crate::database::View;
 use crate::identity::authorized_keys;
+use crate::identity::hash::{affordable, is_hash};
+use crate::ids::{Outside, Question, is_dynamic};
 
 /// The most supplementary groups of an account (the limit of the FreeNAS dialect).
 const MAX_GROUPS: usize = 64;
+/// The longest hash that crypt(3) prints.
+const MAX_HASH_BYTES: usize = 384;
 
 /// The faults found so far.
 #[derive(Debug, Default)]
@@ -35,8 +40,12 @@ impl Faults {
         }
     }
 
+    pub fn into_result(self) -> Result<(), Vec<Invalid>> {
+        if self.0.is_empty() { Ok(()) } else { Err(self.0) }
+    }
+
     pub fn none(self) -> Result<(), Refusal> {
-        if self.0.is_empty() { Ok(()) } else { Err(Refusal::Invalid(self.0)) }
+        self.into_result().map_err(Refusal::Invalid)
     }
 }
 
@@ -58,27 +67,37 @@ pub fn free_group_name(view: &View, name: &str) -> Result<(), Problem> {
 }
 
 impl Agent {
-    /// A uid that an account may be given.
-    pub fn usable_uid(&self, view: &View, uid: u32) -> Result<(), Problem> {
-        if uid == 0 || never_an_id(uid) {
+    /// A uid that a request names and an account may be given. One that an account had before is
+    /// given again only so.
+    pub fn usable_uid(&self, view: &View, outside: &Outside, uid: u32) -> Result<(), Problem> {
+        if uid == 0 || never_an_id(uid) || is_dynamic(uid) {
             return Err(Problem::Reserved);
         }
         if self.is_service(view, Uid(uid)) {
             return Err(Problem::ServiceAccount);
         }
-        match (view.names_of_uid(uid).first(), self.shared_uid()) {
-            (Some(owner), SharedUid::Refused) => Err(Problem::Duplicate(owner.clone())),
-            (Some(_), SharedUid::Allowed) | (None, _) => Ok(()),
+        outside.nobody_becomes_uid(uid)?;
+        if view.was_uid(uid) {
+            info!(uid, "a request names the uid of an account that is gone");
+        }
+        match (self.shared_uid(), view.names_of_uid(uid).first()) {
+            (SharedUid::Allowed, _) => Ok(()),
+            (SharedUid::Refused, Some(owner)) => Err(Problem::Duplicate(owner.clone())),
+            (SharedUid::Refused, None) => outside.lacks(&Question::Uid(uid)),
         }
     }
 
-    /// A gid that a group may be given.
-    pub fn usable_gid(&self, view: &View, gid: u32) -> Result<(), Problem> {
-        if gid == 0 || never_an_id(gid) {
+    /// A gid that a request names and a group may be given, as far as other groups do not matter.
+    pub fn usable_gid(&self, view: &View, outside: &Outside, gid: u32) -> Result<(), Problem> {
+        if gid == 0 || never_an_id(gid) || is_dynamic(gid) {
             return Err(Problem::Reserved);
         }
         if self.is_service_gid(view, gid) {
             return Err(Problem::ServiceAccount);
+        }
+        outside.nobody_becomes_gid(gid)?;
+        if view.was_gid(gid) {
+            info!(gid, "a request names the gid of a group that is gone");
         }
         Ok(())
     }
@@ -100,11 +119,17 @@ impl Agent {
         }
         Ok(names)
     }
+}
 
-    /// A login shell: one of shells(5), or a `nologin`, which keeps its user from a shell.
-    pub fn known_shell(&self, shell: &FieldPath) -> Result<(), Problem> {
-        if self.shells().iter().any(|known| known == shell.as_str()) { Ok(()) } else { Err(Problem::NotAShell) }
-    }
+/// A login shell: one of shells(5), or a `nologin`, which keeps its user from a shell.
+pub fn known_shell(shells: &[String], shell: &FieldPath) -> Result<(), Problem> {
+    if shells.iter().any(|known| known == shell.as_str()) { Ok(()) } else { Err(Problem::NotAShell) }
+}
+
+/// A hash that can be verified here without stalling the agent.
+pub fn usable_hash(hash: &Secret) -> Result<(), Problem> {
+    let text = hash.reveal();
+    if text.len() <= MAX_HASH_BYTES && is_hash(text) && affordable(text) { Ok(()) } else { Err(Problem::BadHash) }
 }
 
 pub fn usable_password(password: &Secret) -> Result<(), Problem> {

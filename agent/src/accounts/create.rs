@@ -1,57 +1,30 @@
-//! A new user: everything that can fail is done before the lock, then one change.
+//! New users: everything that can fail is done before the lock, then one change for all of them.
 
 use accountd_config::{Deletion, SharedUid};
-use accountd_protocol::agent::{NewPassword, NewUser, PrimaryGroup, User};
+use accountd_protocol::agent::{NewPassword, NewUser, User};
 use accountd_protocol::id::{AccountId, Gid, Uid};
 use accountd_protocol::identity::Identity;
-use accountd_protocol::name::NewGroupName;
-use accountd_protocol::refusal::{Field, Problem, Refusal};
+use accountd_protocol::refusal::{Field, Invalid, InvalidItem, Problem, Refusal};
 use accountd_protocol::secret::Secret;
 
 use super::address;
-use super::check::{Faults, free_group_name, free_user_name, usable_keys, usable_mode, usable_password};
+use super::check::{free_group_name, free_user_name};
 use super::in_home::{InHome, Wanted};
 use super::memberships;
 use super::new_home::NewHome;
+use super::plan::{Plan, Planned, PlannedGroup, Sight, questions};
 use super::show::NO_HASH;
-use super::sudo::SudoEdit;
+use super::sudo::{PlannedSudo, SudoEdit};
 use crate::agent::{Agent, now};
 use crate::belongings;
-use crate::database::{Action, Draft, FileKind, Line, View};
+use crate::database::{Action, Draft, FileKind, Line};
 use crate::error::Error;
 use crate::homes::{HomeKind, Owner};
-use crate::reserved::Number;
+use crate::ids::Number;
 use crate::samba::{self, Flags};
 use crate::sudoers::{self, Grantee};
 
 const SECONDS_A_DAY: u64 = 86_400;
-
-/// A request whose every field has been found good.
-struct Plan {
-    request: NewUser,
-    uid: Uid,
-    group: PlannedGroup,
-    groups: Vec<String>,
-    home: HomeKind,
-    mode: u32,
-    keys: String,
-    shared_uid: SharedUid,
-}
-
-/// The primary group and whether it has still to be made.
-#[derive(Clone)]
-enum PlannedGroup {
-    Existing(Gid),
-    New(NewGroupName, Gid),
-}
-
-impl PlannedGroup {
-    fn gid(&self) -> Gid {
-        match self {
-            PlannedGroup::Existing(gid) | PlannedGroup::New(_, gid) => *gid,
-        }
-    }
-}
 
 /// The secrets of an account, ready to be written.
 pub struct Hashes {
@@ -60,25 +33,78 @@ pub struct Hashes {
     pub clear: Option<Secret>,
 }
 
+/// Everything that a new user needs beside its lines. Dropped before the change is made, it is
+/// taken away again.
+struct Ready<'a> {
+    home: Option<NewHome>,
+    keys: Option<InHome<'a>>,
+    _sudo: PlannedSudo,
+    _numbers: Vec<Number>,
+}
+
+/// What is entered under the lock.
+struct Entry {
+    plan: Plan,
+    hashes: Hashes,
+    also: Also,
+}
+
 impl Agent {
     pub(crate) fn create_user(&self, request: NewUser) -> Result<User, Refusal> {
-        let (plan, numbers) = self.plan(request)?;
+        let ids = self.create_users(vec![request]).map_err(|refusal| match refusal {
+            Refusal::InvalidItems(items) => Refusal::Invalid(items.into_iter().flat_map(|item| item.invalid).collect()),
+            refusal => refusal,
+        })?;
+        self.get_user(ids.first().copied().ok_or(Refusal::NotFound)?)
+    }
+
+    /// Creates all of them in one commit, or none; gives their ids in the same order.
+    pub(crate) fn create_users(&self, requests: Vec<NewUser>) -> Result<Vec<AccountId>, Refusal> {
+        let plans = self.plan_all(requests)?;
+        let (mut ready, mut entries) = (Vec::new(), Vec::new());
+        for planned in plans {
+            let (made, entry) = self.make_ready(planned)?;
+            ready.push(made);
+            entries.push(entry);
+        }
+        let (ids, _) = self.database.change(move |draft| enter_all(draft, entries))?;
+        let mut finished = Ok(());
+        for Ready { home, keys, .. } in ready {
+            if let Some(home) = home {
+                home.keep();
+            }
+            finished = finished.and(keys.map_or(Ok(()), InHome::finish));
+        }
+        finished.map(|()| ids)
+    }
+
+    fn plan_all(&self, requests: Vec<NewUser>) -> Result<Vec<Planned>, Refusal> {
+        let (view, shells) = (self.database.view(), self.shells());
+        let asked: Vec<_> = requests.iter().flat_map(|request| questions(&view, request)).collect();
+        let outside = self.ids.outside(&asked)?;
+        let sight = Sight { view: &view, outside: &outside, shells: &shells };
+        let (mut plans, mut items) = (Vec::new(), Vec::new());
+        for (index, request) in requests.into_iter().enumerate() {
+            match self.plan(&sight, request)? {
+                Ok(planned) => plans.push(planned),
+                Err(invalid) => items.push(InvalidItem { index, invalid }),
+            }
+        }
+        if items.is_empty() { Ok(plans) } else { Err(Refusal::InvalidItems(items)) }
+    }
+
+    fn make_ready(&self, (plan, numbers): Planned) -> Result<(Ready<'_>, Entry), Refusal> {
+        let name = plan.request.name.as_str();
         let hashes = self.hashes_of(&plan.request.password)?;
         let home = self.prepare_home(&plan)?;
         let keys = self.keys_in_existing_home(&plan, home.as_ref())?;
-        let sudo = self.plan_new_sudo(sudoers::Kind::User, plan.request.name.as_str(), plan.request.sudo)?;
+        let sudo = self.plan_new_sudo(sudoers::Kind::User, name, plan.request.sudo)?;
         let also = Also {
-            publish: home.as_ref().and_then(|home| home.action(plan.request.name.as_str())),
+            publish: home.as_ref().and_then(|home| home.action(name)),
             sudo: sudo.edit(),
-            forget: self.left_to(plan.request.name.as_str(), plan.uid),
+            forget: self.left_to(name, plan.uid),
         };
-        let (id, _) = self.database.change(move |draft| enter(draft, &plan, &hashes, also))?;
-        if let Some(home) = home {
-            home.keep();
-        }
-        drop(numbers);
-        keys.map_or(Ok(()), InHome::finish)?;
-        self.get_user(id)
+        Ok((Ready { home, keys, _sudo: sudo, _numbers: numbers }, Entry { plan, hashes, also }))
     }
 
     /// A home that was the user's before gets its keys by itself.
@@ -91,86 +117,9 @@ impl Agent {
         self.begin_in_home(&plan.request.home, identity, wanted).map(Some)
     }
 
-    fn plan(&self, request: NewUser) -> Result<(Plan, Vec<Number>), Refusal> {
-        let view = self.database.view();
-        let (mut faults, mut numbers) = (Faults::default(), Vec::new());
-        faults.take(Field::UserName, free_user_name(&view, request.name.as_str()));
-        let uid = match request.uid {
-            Some(uid) => {
-                numbers.push(self.reserved.hold(uid));
-                faults.take(Field::Uid, self.usable_uid(&view, uid).map(|()| uid))
-            }
-            None => {
-                let chosen = self.reserved.choose(|held| view.free_uid(self.config.ids.users.numbers(), held));
-                let chosen = faults.take(Field::Uid, chosen.ok_or(Problem::NoneFree));
-                let uid = chosen.as_ref().map(|reservation| reservation.number);
-                numbers.extend(chosen);
-                uid
-            }
-        };
-        faults.take(Field::Shell, self.known_shell(&request.shell));
-        let home = faults.take(Field::Home, self.homes.judge(&request.home, Uid(uid.unwrap_or(u32::MAX))));
-        let mode = faults.take(Field::HomeMode, usable_mode(request.home_mode));
-        let groups = faults.take(Field::Groups, self.known_groups(&view, &request.groups));
-        let keys = faults.take(Field::SshKeys, usable_keys(&request.ssh_keys));
-        if keys.as_ref().is_some_and(|keys| !keys.is_empty()) && home == Some(HomeKind::None) {
-            faults.add(Field::SshKeys, Problem::HomeNotWritable);
-        }
-        if let NewPassword::Clear(password) = &request.password {
-            faults.take(Field::Password, usable_password(password));
-        }
-        let group = faults.take(Field::PrimaryGroup, self.primary_group(&view, &request, uid, &mut numbers));
-        drop(view);
-        faults.none()?;
-        let complete = uid.zip(group).zip(home.zip(mode)).zip(groups.zip(keys));
-        let (((uid, group), (home, mode)), (groups, keys)) =
-            complete.ok_or_else(|| Refusal::Internal("internal error".into()))?;
-        let shared_uid = self.shared_uid();
-        Ok((Plan { request, uid: Uid(uid), group, groups, home, mode, keys, shared_uid }, numbers))
-    }
-
-    /// The group of a request: an existing one, or one of the user's own. An existing group with
-    /// the user's name is taken unless it gives rights.
-    fn primary_group(
-        &self,
-        view: &View,
-        request: &NewUser,
-        uid: Option<u32>,
-        numbers: &mut Vec<Number>,
-    ) -> Result<PlannedGroup, Problem> {
-        match &request.primary_group {
-            PrimaryGroup::Existing(id) => {
-                let group = view.group(*id).ok_or_else(|| Problem::NoSuch(id.to_string()))?;
-                if self.is_service_gid(view, group.gid.0) {
-                    return Err(Problem::ServiceAccount);
-                }
-                Ok(PlannedGroup::Existing(group.gid))
-            }
-            PrimaryGroup::Private => match view.group_named(request.name.as_str()) {
-                Some(group) if group.is_builtin() => Err(Problem::Duplicate(group.name.clone())),
-                Some(group) => Ok(PlannedGroup::Existing(group.gid)),
-                None => {
-                    free_group_name(view, request.name.as_str())?;
-                    let gid = self.private_gid(view, uid, numbers).ok_or(Problem::NoneFree)?;
-                    Ok(PlannedGroup::New((&request.name).into(), Gid(gid)))
-                }
-            },
-        }
-    }
-
-    /// The uid where it is free as a gid, else the first free one, which is then held.
-    fn private_gid(&self, view: &View, uid: Option<u32>, numbers: &mut Vec<Number>) -> Option<u32> {
-        let same = uid.filter(|uid| view.names_of_gid(*uid).is_empty() && self.usable_gid(view, *uid).is_ok());
-        same.or_else(|| {
-            let chosen = self.reserved.choose(|held| view.free_gid(self.config.ids.groups.numbers(), held))?;
-            let gid = chosen.number;
-            numbers.push(chosen);
-            Some(gid)
-        })
-    }
-
     pub(super) fn hashes_of(&self, password: &NewPassword) -> Result<Hashes, Refusal> {
         match password {
+            NewPassword::Hashed(hash) => Ok(Hashes { unix: hash.reveal().to_owned(), clear: None }),
             NewPassword::Disabled => Ok(Hashes { unix: NO_HASH.into(), clear: None }),
             NewPassword::Clear(password) => {
                 let unix = self.hashes.hash(password).map_err(|error| Error::Hash(error).into_refusal())?;
@@ -203,10 +152,20 @@ pub struct Also {
     pub forget: Option<Deletion>,
 }
 
+fn enter_all(draft: &mut Draft<'_>, entries: Vec<Entry>) -> Result<Vec<AccountId>, Refusal> {
+    let entered = entries.into_iter().enumerate().map(|(index, Entry { plan, hashes, also })| {
+        enter(draft, &plan, &hashes, also).map_err(|invalid| {
+            let items = vec![InvalidItem { index, invalid: vec![invalid] }];
+            Refusal::InvalidItems(items)
+        })
+    });
+    entered.collect()
+}
+
 /// Under the lock: what was free has to be free still; then the lines.
-fn enter(draft: &mut Draft<'_>, plan: &Plan, hashes: &Hashes, also: Also) -> Result<AccountId, Refusal> {
+fn enter(draft: &mut Draft<'_>, plan: &Plan, hashes: &Hashes, also: Also) -> Result<AccountId, Invalid> {
     let name = plan.request.name.as_str();
-    free_user_name(draft, name).map_err(|problem| Refusal::invalid(Field::UserName, problem))?;
+    free_user_name(draft, name).map_err(|problem| Invalid { field: Field::UserName, problem })?;
     enter_group(draft, plan)?;
     let request = &plan.request;
     let shell = request.shell.as_str();
@@ -238,18 +197,18 @@ fn enter(draft: &mut Draft<'_>, plan: &Plan, hashes: &Hashes, also: Also) -> Res
 }
 
 /// The uid and the primary group, if nobody has taken them meanwhile.
-fn enter_group(draft: &mut Draft<'_>, plan: &Plan) -> Result<(), Refusal> {
+fn enter_group(draft: &mut Draft<'_>, plan: &Plan) -> Result<(), Invalid> {
     let may_share = plan.request.uid.is_some() && plan.shared_uid == SharedUid::Allowed;
     if let Some(owner) = draft.names_of_uid(plan.uid.0).first().filter(|_| !may_share) {
-        return Err(Refusal::invalid(Field::Uid, Problem::Duplicate(owner.clone())));
+        return Err(Invalid { field: Field::Uid, problem: Problem::Duplicate(owner.clone()) });
     }
     match &plan.group {
         PlannedGroup::Existing(gid) if draft.names_of_gid(gid.0).is_empty() => {
-            Err(Refusal::invalid(Field::PrimaryGroup, Problem::NoSuch(gid.to_string())))
+            Err(Invalid { field: Field::PrimaryGroup, problem: Problem::NoSuch(gid.to_string()) })
         }
         PlannedGroup::Existing(_) => Ok(()),
         PlannedGroup::New(name, gid) => {
-            let taken = |problem| Refusal::invalid(Field::PrimaryGroup, problem);
+            let taken = |problem| Invalid { field: Field::PrimaryGroup, problem };
             free_group_name(draft, name.as_str()).map_err(taken)?;
             if let Some(owner) = draft.names_of_gid(gid.0).first() {
                 return Err(taken(Problem::Duplicate(owner.clone())));

@@ -11,6 +11,7 @@ use super::delete::remove_group;
 use crate::agent::Agent;
 use crate::database::entry::{group, gshadow, passwd};
 use crate::database::{Draft, FileKind, GroupRow, View};
+use crate::ids::{Outside, Question};
 use crate::sudoers::{Grantee, Kind};
 
 /// Where users go whose primary group is deleted.
@@ -19,17 +20,19 @@ const LAST_RESORT: [&str; 2] = ["nobody", "nogroup"];
 impl Agent {
     pub(crate) fn create_group(&self, request: NewGroup) -> Result<Group, Refusal> {
         let view = self.database.view();
+        let named = Question::GroupNamed(request.name.as_str().to_owned());
+        let questions: Vec<_> = [named.clone()].into_iter().chain(request.gid.map(Question::Gid)).collect();
+        let outside = self.ids.outside(&questions)?;
         let mut faults = Faults::default();
-        faults.take(Field::GroupName, free_group_name(&view, request.name.as_str()));
+        let free = free_group_name(&view, request.name.as_str());
+        faults.take(Field::GroupName, free.and_then(|()| outside.lacks(&named)));
         let held = match request.gid {
             Some(gid) => {
-                let usable = self.usable_gid(&view, gid).and_then(|()| unshared(&view, gid, request.shared_gid));
-                faults.take(Field::Gid, usable.map(|()| self.reserved.hold(gid)))
+                let usable = self.usable_gid(&view, &outside, gid);
+                let usable = usable.and_then(|()| unshared_anywhere(&view, &outside, gid, request.shared_gid));
+                faults.take(Field::Gid, usable.map(|()| self.ids.hold(gid)))
             }
-            None => {
-                let chosen = self.reserved.choose(|held| view.free_gid(self.config.ids.groups.numbers(), held));
-                faults.take(Field::Gid, chosen.ok_or(Problem::NoneFree))
-            }
+            None => faults.take(Field::Gid, self.ids.choose_gid(&self.database)?.ok_or(Problem::NoneFree)),
         };
         drop(view);
         faults.none()?;
@@ -52,17 +55,25 @@ impl Agent {
         let view = self.database.view();
         let row = view.group(id).cloned().ok_or(Refusal::NotFound)?;
         let mut faults = Faults::default();
-        if let Some(name) = change.name.as_ref().filter(|name| name.as_str() != row.name) {
-            faults.take(Field::GroupName, renamable(&view, &row, name.as_str()));
+        let new_name = change.name.as_ref().filter(|name| name.as_str() != row.name);
+        let named = new_name.map(|name| Question::GroupNamed(name.as_str().to_owned()));
+        let new_gid = change.gid.filter(|gid| *gid != row.gid.0);
+        let questions: Vec<_> = named.clone().into_iter().chain(new_gid.map(Question::Gid)).collect();
+        let outside = self.ids.outside(&questions)?;
+        let _held = new_gid.map(|gid| self.ids.hold(gid));
+        if let Some((name, question)) = new_name.zip(named) {
+            let usable = renamable(&view, &row, name.as_str()).and_then(|()| outside.lacks(&question));
+            faults.take(Field::GroupName, usable);
         }
         let shares = view.names_of_gid(row.gid.0).len() > 1;
         if let Some(gid) = change.gid.filter(|gid| *gid != row.gid.0 || shares) {
             let usable = match (gid == row.gid.0, row.is_builtin()) {
                 (true, _) => Ok(()),
                 (false, true) => Err(Problem::Builtin),
-                (false, false) => self.usable_gid(&view, gid),
+                (false, false) => self.usable_gid(&view, &outside, gid),
             };
-            faults.take(Field::Gid, usable.and_then(|()| unshared(&view, gid, change.shared_gid)));
+            let unshared = || unshared_anywhere(&view, &outside, gid, change.shared_gid);
+            faults.take(Field::Gid, usable.and_then(|()| unshared()));
         }
         drop(view);
         faults.none()?;
@@ -100,6 +111,15 @@ fn unshared(view: &View, gid: u32, shared: SharedGid) -> Result<(), Problem> {
     match (view.names_of_gid(gid).first(), shared) {
         (Some(owner), SharedGid::Refused) => Err(Problem::Duplicate(owner.clone())),
         (Some(_), SharedGid::Allowed) | (None, _) => Ok(()),
+    }
+}
+
+/// The same for groups of every source.
+fn unshared_anywhere(view: &View, outside: &Outside, gid: u32, shared: SharedGid) -> Result<(), Problem> {
+    unshared(view, gid, shared)?;
+    match shared {
+        SharedGid::Refused => outside.lacks(&Question::Gid(gid)),
+        SharedGid::Allowed => Ok(()),
     }
 }
 

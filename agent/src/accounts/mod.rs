@@ -9,6 +9,10 @@ mod in_home;
 mod list;
 mod memberships;
 mod new_home;
+mod plan;
 mod show;
 mod sudo;
 mod update;
+
+#[cfg(test)]
+mod tests;

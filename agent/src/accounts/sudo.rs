@@ -50,7 +50,7 @@ impl Agent {
         if !wanted {
             return Ok(PlannedSudo::Unchanged);
         }
-        self.ready(sudoers::rule(kind, name))
+        self.prepare_drop_in(sudoers::rule(kind, name))
     }
 
     /// For an account that is called `names.0` and will be called `names.1`.
@@ -67,13 +67,13 @@ impl Agent {
             (Sudo::Granted, Some(true) | None) if names.0 != names.1 => {
                 let drop_ins = self.drop_ins().read().map_err(|source| Error::DropIn(source).into_refusal())?;
                 let text = drop_ins.get(&grantee).map_or("", String::as_str);
-                self.ready(sudoers::renamed(text, grantee.kind(), names))
+                self.prepare_drop_in(sudoers::renamed(text, grantee.kind(), names))
             }
             (Sudo::None, Some(false) | None) | (Sudo::Granted, Some(true) | None) => Ok(PlannedSudo::Unchanged),
         }
     }
 
-    fn ready(&self, text: Result<String, Problem>) -> Result<PlannedSudo, Refusal> {
+    fn prepare_drop_in(&self, text: Result<String, Problem>) -> Result<PlannedSudo, Refusal> {
         let text = text.map_err(|problem| Refusal::invalid(Field::Sudo, problem))?;
         match sudoers::check(self.root(), &text) {
             Ok(()) => {}

@@ -10,7 +10,7 @@ use accountd_protocol::secret::Secret;
 use accountd_protocol::text::FieldPath;
 
 use super::address;
-use super::check::{Faults, free_user_name, usable_keys, usable_mode, usable_password};
+use super::check::{Faults, free_user_name, known_shell, usable_keys, usable_mode, usable_password};
 use super::create::{Also, Hashes, line};
 use super::in_home::{InHome, Wanted};
 use super::memberships;
@@ -21,6 +21,7 @@ use crate::database::entry::{Entry, passwd, shadow};
 use crate::database::{Action, Draft, FileKind, UserRow, View};
 use crate::homes::{HomeKind, Owner};
 use crate::identity::hash::is_hash;
+use crate::ids::{Number, Question};
 use crate::samba::{self, Flags};
 use crate::sudoers::Grantee;
 
@@ -35,6 +36,8 @@ struct Plan {
     keys: Option<String>,
     change: UserChange,
     shared_uid: SharedUid,
+    /// The new uid, kept from being chosen for somebody else.
+    _held: Option<Number>,
 }
 
 /// The account that an update is about, as it is.
@@ -82,12 +85,17 @@ impl Agent {
         let current = current(&view, id, ssh_keys).ok_or(Refusal::NotFound)?;
         let mut faults = Faults::default();
         let name = change.name.clone().filter(|name| name.as_str() != current.name);
-        if let Some(name) = &name {
-            faults.take(Field::UserName, renamable(&view, &current, name.as_str()));
-        }
+        let named = name.as_ref().map(|name| Question::UserNamed(name.as_str().to_owned()));
         let uid = change.uid.filter(|uid| *uid != current.uid.0);
+        let questions: Vec<_> = named.clone().into_iter().chain(uid.map(Question::Uid)).collect();
+        let outside = self.ids.outside(&questions)?;
+        let held = uid.map(|uid| self.ids.hold(uid));
+        if let Some((name, question)) = name.as_ref().zip(named) {
+            let usable = renamable(&view, &current, name.as_str()).and_then(|()| outside.lacks(&question));
+            faults.take(Field::UserName, usable);
+        }
         if let Some(uid) = uid {
-            let usable = not_builtin(&current).and_then(|()| self.usable_uid(&view, uid));
+            let usable = not_builtin(&current).and_then(|()| self.usable_uid(&view, &outside, uid));
             faults.take(Field::Uid, usable);
         }
         let gid = change
@@ -103,7 +111,7 @@ impl Agent {
                 .entry(FileKind::Passwd, &current.name)
                 .is_some_and(|entry| entry.text(passwd::SHELL) != shell.as_str())
         {
-            faults.take(Field::Shell, self.known_shell(shell));
+            faults.take(Field::Shell, known_shell(&self.shells(), shell));
         }
         if let Some(mode) = change.home_mode {
             faults.take(Field::HomeMode, usable_mode(mode));
@@ -133,7 +141,7 @@ impl Agent {
         drop(view);
         faults.none()?;
         let shared_uid = self.shared_uid();
-        Ok((current, Plan { id, name, uid, gid, groups, home, keys, change, shared_uid }))
+        Ok((current, Plan { id, name, uid, gid, groups, home, keys, change, shared_uid, _held: held }))
     }
 
     /// The gid of another primary group; `None` when it is the present one.

@@ -54,6 +54,15 @@ impl IndexMut<FileKind> for Fingerprints {
 pub type WholeFile = (Option<Vec<u8>>, Option<Fingerprint>);
 
 impl Fingerprint {
+    /// Of the file at `path`; `None` when it is not there.
+    pub fn at(path: &Path) -> io::Result<Option<Self>> {
+        match fs::metadata(path) {
+            Ok(status) => Ok(Some(Fingerprint::of(&status))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     fn of(status: &Metadata) -> Self {
         Fingerprint {
             device: status.dev(),
@@ -110,12 +119,12 @@ impl Disk {
             let now = self.fingerprint(kind).map_err(|source| DatabaseError::Read { kind, source })?;
             fingerprints[kind] = now;
         }
-        fingerprints.drop_ins = look(self.drop_ins.path()).map_err(DatabaseError::DropIns)?;
+        fingerprints.drop_ins = Fingerprint::at(self.drop_ins.path()).map_err(DatabaseError::DropIns)?;
         Ok(fingerprints)
     }
 
     pub fn fingerprint(&self, kind: FileKind) -> io::Result<Option<Fingerprint>> {
-        look(&self.path(kind))
+        Fingerprint::at(&self.path(kind))
     }
 
     /// The whole file; `None` when it is not there.
@@ -210,14 +219,6 @@ impl Disk {
         let mut directories: Vec<PathBuf> = kinds.iter().map(|kind| self.directory(*kind)).collect();
         directories.dedup();
         directories.iter().try_for_each(|directory| File::open(directory)?.sync_all())
-    }
-}
-
-fn look(path: &Path) -> io::Result<Option<Fingerprint>> {
-    match fs::metadata(path) {
-        Ok(status) => Ok(Some(Fingerprint::of(&status))),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
     }
 }
 

@@ -13,6 +13,7 @@ use super::entry::{self, Entry, group, gshadow};
 use super::error::DatabaseError;
 use super::file::{FileKind, Line, LineFile};
 use super::journal::{Action, Journal, JournalFile, LineEdit, digest};
+use super::kept_numbers::{Present, keep_numbers};
 use super::view::Edit;
 
 /// New accounts whose number somebody else has got between the crash and the recovery. Nobody was
@@ -26,8 +27,9 @@ struct Overtaken {
 impl Place<'_> {
     /// Completes what a crash has interrupted. The lock is held.
     pub fn recover(&mut self) -> Result<(), DatabaseError> {
-        let Some(journal) = self.state.journal()? else { return Ok(()) };
+        let Some(mut journal) = self.state.journal()? else { return Ok(()) };
         info!("completing a change that was interrupted");
+        self.keep_numbers(&mut journal)?;
         let overtaken = self.overtaken(&journal)?;
         for file in &journal.files {
             self.recover_file(file)?;
@@ -45,6 +47,15 @@ impl Place<'_> {
             | Action::RenameBelongings { .. } => true,
         };
         self.act(&journal.actions.into_iter().filter(stays).collect::<Vec<_>>());
+        Ok(())
+    }
+
+    fn keep_numbers(&self, journal: &mut Journal) -> Result<(), DatabaseError> {
+        let parsed = |kind| Ok::<_, DatabaseError>(LineFile::parse(kind, &self.read(kind)?));
+        let (passwd, group) = (parsed(FileKind::Passwd)?, parsed(FileKind::Group)?);
+        let (users, groups) = (self.state.user_names()?, self.state.group_names()?);
+        let users = Present { kind: FileKind::Passwd, file: &passwd, known: &users };
+        keep_numbers(journal, &users, &Present { kind: FileKind::Group, file: &group, known: &groups });
         Ok(())
     }
 

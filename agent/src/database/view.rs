@@ -5,16 +5,16 @@
 //! and is worked on next, so that nothing of the size of the files is copied for a change.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::ops::RangeInclusive;
 use std::sync::{Arc, OnceLock};
 
 use accountd_protocol::agent::Generation;
-use accountd_protocol::id::{AccountId, Gid, Uid, never_an_id};
+use accountd_protocol::id::{AccountId, Gid, Uid};
 
 use super::disk::Fingerprints;
 use super::entry::{Entry, group_of, gshadow, ids, number_of, shadow};
 use super::file::{FileKind, Line, LineFile, Presence, SlotEdit};
 use super::names::NamesByNumber;
+use super::numbers::Numbers;
 use super::row::{GroupRow, Origin, UserRow};
 use crate::sudoers::{Grantee, Sudo};
 
@@ -66,6 +66,9 @@ pub struct View {
     grants: HashSet<Grantee>,
     /// uids and gids of deleted accounts: never chosen automatically.
     quarantine: Quarantine,
+    /// All numbers that [`View::has_uid`] and [`View::has_gid`] are true of.
+    taken_uids: Numbers,
+    taken_gids: Numbers,
     pub(super) generation: u64,
     /// The files on disk that these lines are from.
     pub(super) fingerprints: Fingerprints,
@@ -96,6 +99,8 @@ pub struct Quarantine {
 impl View {
     pub(super) fn new(users: Vec<UserRow>, groups: Vec<GroupRow>, quarantine: Quarantine) -> Self {
         let mut view = View { quarantine, ..View::default() };
+        let buried: Vec<u32> = view.quarantine.uids.keys().chain(view.quarantine.gids.keys()).copied().collect();
+        buried.into_iter().for_each(|number| view.renumber(number));
         for row in users {
             view.put_user(row.id, None, Some(row));
         }
@@ -228,26 +233,45 @@ impl View {
         like(self.file(FileKind::Group), &self.groups_like, name)
     }
 
-    /// The first uid of `range` that nobody has or had, and that no group has or had as its gid
-    /// either, so that a private group can have the same number.
-    pub fn free_uid(&self, range: RangeInclusive<u32>, taken: impl Fn(u32) -> bool) -> Option<u32> {
-        let quarantine = &self.quarantine;
-        range.into_iter().find(|id| {
-            !never_an_id(*id)
-                && !self.by_uid.has(*id)
-                && !self.by_gid.has(*id)
-                && !self.primary.contains_key(id)
-                && !quarantine.uids.contains_key(id)
-                && !quarantine.gids.contains_key(id)
-                && !taken(*id)
-        })
+    /// The uids that nobody new gets: those that somebody has or had, and that a group has or had
+    /// as its gid, so that a private group can have the same number.
+    pub fn taken_uids(&self) -> &Numbers {
+        &self.taken_uids
     }
 
-    pub fn free_gid(&self, range: RangeInclusive<u32>, taken: impl Fn(u32) -> bool) -> Option<u32> {
-        let free = |id: &u32| {
-            !self.by_gid.has(*id) && !self.primary.contains_key(id) && !self.quarantine.gids.contains_key(id)
-        };
-        range.into_iter().find(|id| !never_an_id(*id) && free(id) && !taken(*id))
+    /// The gids that no new group gets: those of groups that are there or were, and those that
+    /// users have as their primary one.
+    pub fn taken_gids(&self) -> &Numbers {
+        &self.taken_gids
+    }
+
+    /// Whether an account that is gone had this uid.
+    pub fn was_uid(&self, uid: u32) -> bool {
+        self.quarantine.uids.contains_key(&uid)
+    }
+
+    pub fn was_gid(&self, gid: u32) -> bool {
+        self.quarantine.gids.contains_key(&gid)
+    }
+
+    pub(super) fn has_uid(&self, uid: u32) -> bool {
+        self.by_uid.has(uid) || self.was_uid(uid) || self.has_gid(uid)
+    }
+
+    pub(super) fn has_gid(&self, gid: u32) -> bool {
+        self.by_gid.has(gid) || self.primary.contains_key(&gid) || self.was_gid(gid)
+    }
+
+    /// To be called with every number that an edit has touched.
+    fn renumber(&mut self, number: u32) {
+        match self.has_uid(number) {
+            true => self.taken_uids.insert(number),
+            false => self.taken_uids.remove(number),
+        }
+        match self.has_gid(number) {
+            true => self.taken_gids.insert(number),
+            false => self.taken_gids.remove(number),
+        }
     }
 
     /// What decides whether sessions and handles of a user stay good: ids, home, password field,
@@ -283,9 +307,11 @@ impl View {
         }
         if let Some(uid) = edit.freed_uid() {
             *self.quarantine.uids.entry(uid.0).or_default() += 1;
+            self.renumber(uid.0);
         }
         if let Some(gid) = edit.freed_gid() {
             *self.quarantine.gids.entry(gid.0).or_default() += 1;
+            self.renumber(gid.0);
         }
     }
 
@@ -298,9 +324,11 @@ impl View {
         }
         if let Some(uid) = edit.freed_uid() {
             release(&mut self.quarantine.uids, uid.0);
+            self.renumber(uid.0);
         }
         if let Some(gid) = edit.freed_gid() {
             release(&mut self.quarantine.gids, gid.0);
+            self.renumber(gid.0);
         }
     }
 
@@ -327,12 +355,15 @@ impl View {
                 if let Some((uid, gid)) = ids(&line) {
                     self.by_uid.add(uid, &name, &self.files[kind as usize]);
                     *self.primary.entry(gid).or_default() += 1;
+                    self.renumber(uid);
+                    self.renumber(gid);
                 }
                 add_like(&mut self.users_like, &name);
             }
             FileKind::Group => {
                 if let Some((gid, members)) = group_of(&line) {
                     self.by_gid.add(gid, &name, &self.files[kind as usize]);
+                    self.renumber(gid);
                     for member in members {
                         self.memberships.entry(member).or_default().push(name.to_string());
                     }
@@ -355,12 +386,15 @@ impl View {
                 if let Some((uid, gid)) = ids(&line) {
                     self.by_uid.remove(uid, name);
                     release(&mut self.primary, gid);
+                    self.renumber(uid);
+                    self.renumber(gid);
                 }
                 remove(&mut self.users_like, &name.to_lowercase(), name);
             }
             FileKind::Group => {
                 if let Some((gid, members)) = group_of(&line) {
                     self.by_gid.remove(gid, name);
+                    self.renumber(gid);
                     for member in members {
                         remove(&mut self.memberships, &member, name);
                     }

@@ -90,7 +90,8 @@ pub fn is_hash(field: &str) -> bool {
         && field.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'*' | b'!' | b':' | b'\\'))
 }
 
-fn affordable(hash: &str) -> bool {
+/// Whether verifying a hash costs no more than it may.
+pub fn affordable(hash: &str) -> bool {
     let mut parts = hash.split('$').skip(1);
     let (Some(format), Some(parameter)) = (parts.next(), parts.next()) else { return true };
     match format {

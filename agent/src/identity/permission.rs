@@ -64,6 +64,7 @@ impl CallerRole {
             Operation::ListUsers(_)
             | Operation::GetUser(_)
             | Operation::CreateUser(_)
+            | Operation::CreateUsers(_)
             | Operation::UpdateUser { .. }
             | Operation::DeleteUser(_)
             | Operation::SetPassword { .. }

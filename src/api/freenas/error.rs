@@ -6,7 +6,7 @@ use rocket::request::Request;
 use rocket::response::{self, Responder};
 use serde_json::json;
 
-use super::faults::Faults;
+use super::faults::{Faults, ItemFaults};
 use super::form::Form;
 use super::place::{Action, Kind, Place};
 use super::reply::Reply;
@@ -30,6 +30,8 @@ pub enum Error {
         place: Place,
         faults: Faults,
     },
+    /// What is wrong with objects of a list.
+    Items(ItemFaults),
     NotFound(Place),
     /// The id in the path is no number.
     NotAnId,
@@ -61,9 +63,27 @@ impl Error {
         }
     }
 
+    /// The same for a request with several objects, each of which was a form.
+    pub fn of_items(place: Place, error: accountd_core::Error, forms: &[Form]) -> Self {
+        let accountd_core::Error::Refused(Refusal::InvalidItems(items)) = error else {
+            return Self::at(place, error, &Form::default());
+        };
+        let mut faults = ItemFaults::default();
+        for item in items {
+            if let Some(form) = forms.get(item.index) {
+                faults.add(item.index, Faults::of(place, &item.invalid, form));
+            }
+        }
+        Error::Items(faults)
+    }
+
     fn refused(place: Place, refusal: Refusal, form: &Form) -> Self {
         match refusal {
             Refusal::Invalid(invalid) => Error::Fields { place, faults: Faults::of(place, &invalid, form) },
+            Refusal::InvalidItems(items) => {
+                let invalid: Vec<_> = items.into_iter().flat_map(|item| item.invalid).collect();
+                Error::Fields { place, faults: Faults::of(place, &invalid, form) }
+            }
             Refusal::NotFound => Error::NotFound(place),
             Refusal::BadCredentials | Refusal::StaleHandle | Refusal::NotPermitted => Error::Unauthenticated,
             Refusal::BuiltinDelete => Error::BuiltinDelete(place.kind),
@@ -85,6 +105,7 @@ impl Error {
                 Action::Create | Action::Change | Action::Delete | Action::List | Action::Show => Status::Conflict,
                 Action::Password | Action::Memberships => Status::BadRequest,
             },
+            Error::Items(_) => Status::Conflict,
             Error::NotFound(_) | Error::NotAnId => Status::NotFound,
             Error::BuiltinDelete(_) => Status::Conflict,
             Error::Busy | Error::AgentDown => Status::ServiceUnavailable,
@@ -101,8 +122,9 @@ impl Error {
             Error::Json(reason) => Reply::json(status, &json!({"error": reason})),
             Error::Query(reason) => Reply::json(status, &json!({"error": reason})),
             Error::Format(format) => message(&no_deserializer(format)),
-            Error::TooLarge => message("The request is larger than this server accepts (1 MiB)."),
+            Error::TooLarge => message("The request is larger than this server accepts."),
             Error::Fields { faults, .. } => Reply::json(status, faults),
+            Error::Items(faults) => Reply::json(status, faults),
             Error::NotFound(place) => not_found(*place),
             Error::BuiltinDelete(Kind::User) => message("[EINVAL] Cannot delete a built-in user"),
             Error::BuiltinDelete(Kind::Group) => message("[EINVAL] Cannot delete a built-in group"),

@@ -37,7 +37,8 @@ impl<'a> FromParam<'a> for Id {
 /// A path that this dialect has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Endpoint {
-    List,
+    Users,
+    Groups,
     Detail,
     Memberships,
     Password,
@@ -51,7 +52,8 @@ impl Endpoint {
         let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
         match parts.as_slice() {
             [] | ["account", "all_users" | "all_groups"] => Some(Endpoint::View),
-            ["account", "users" | "groups"] => Some(Endpoint::List),
+            ["account", "users"] => Some(Endpoint::Users),
+            ["account", "groups"] => Some(Endpoint::Groups),
             ["account", "users" | "groups", "schema"] => Some(Endpoint::View),
             ["account", "users" | "groups", "set", _] => Some(Endpoint::View),
             ["account", "users" | "groups", _] => Some(Endpoint::Detail),
@@ -64,7 +66,8 @@ impl Endpoint {
     /// What it answers to; deleting a whole list is not among it, and never will be.
     fn allowed(self) -> &'static str {
         match self {
-            Endpoint::List => "GET,POST",
+            Endpoint::Users => "GET,POST,PATCH",
+            Endpoint::Groups => "GET,POST",
             Endpoint::Detail => "GET,PUT,DELETE,PATCH",
             Endpoint::Memberships => "POST,GET",
             Endpoint::Password => "POST",
@@ -76,7 +79,7 @@ impl Endpoint {
     fn without_route(self, method: Method) -> Reply {
         let allowed = self.allowed();
         match (self, method) {
-            (Endpoint::List | Endpoint::Detail, Method::Options) => {
+            (Endpoint::Users | Endpoint::Groups | Endpoint::Detail, Method::Options) => {
                 Reply::text(Status::Ok, OPTIONS).with("Allow", OPTIONS)
             }
             (Endpoint::Memberships | Endpoint::Password | Endpoint::View, Method::Options) => {
@@ -174,7 +177,7 @@ mod tests {
 
     #[test]
     fn paths_are_known_by_their_parts() {
-        assert_eq!(Endpoint::of("/api/v1.0/account/users/"), Some(Endpoint::List));
+        assert_eq!(Endpoint::of("/api/v1.0/account/users/"), Some(Endpoint::Users));
         assert_eq!(Endpoint::of("/api/v1.0/account/groups/7"), Some(Endpoint::Detail));
         assert_eq!(Endpoint::of("/api/v1.0/account/users/7/password/"), Some(Endpoint::Password));
         for path in ["/api/v1.0/", "/api/v1.0/account/all_users/", "/api/v1.0/account/groups/set/1;2/"] {

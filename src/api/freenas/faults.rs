@@ -13,6 +13,22 @@ use super::place::Place;
 #[serde(transparent)]
 pub struct Faults(BTreeMap<&'static str, Vec<String>>);
 
+/// The faults of each object of a list that has some, by its place in the list.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct ItemFaults {
+    objects: BTreeMap<usize, Faults>,
+}
+
+impl ItemFaults {
+    pub fn add(&mut self, index: usize, faults: Faults) {
+        self.objects.insert(index, faults);
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.objects.is_empty()
+    }
+}
+
 impl Faults {
     pub fn add(&mut self, key: &'static str, message: impl Into<String>) {
         self.0.entry(key).or_default().push(message.into());

@@ -133,14 +133,23 @@ impl Drop for Form {
 
 const NO_SUCH_CHOICE: &str = "Select a valid choice. That choice is not one of the available choices.";
 
-/// Reads a body of JSON, whatever it holds. Its depth is bounded by serde_json (128).
+/// Reads a body of JSON, whatever it holds.
 pub async fn read_json(data: Data<'_>, content_type: Option<&ContentType>) -> Result<Value, Error> {
+    read_json_up_to(MAX_BODY_MEBIBYTES, data, content_type).await
+}
+
+/// The same for a body of another size. Its depth is bounded by serde_json (128).
+pub async fn read_json_up_to(
+    mebibytes: u64,
+    data: Data<'_>,
+    content_type: Option<&ContentType>,
+) -> Result<Value, Error> {
     let format =
         content_type.map_or_else(|| "text/plain".to_owned(), |given| format!("{}/{}", given.top(), given.sub()));
     if !format.eq_ignore_ascii_case("application/json") {
         return Err(Error::Format(format));
     }
-    let read = data.open(MAX_BODY_MEBIBYTES.mebibytes()).into_bytes().await;
+    let read = data.open(mebibytes.mebibytes()).into_bytes().await;
     let body = read.map_err(|_| Error::Json("Request body could not be read."))?;
     if !body.is_complete() {
         return Err(Error::TooLarge);

@@ -28,6 +28,7 @@ pub fn key(place: Place, field: Field) -> &'static str {
         (Field::GroupName, Kind::Group) => "bsdgrp_group",
         (Field::Gid, Kind::Group) => "bsdgrp_gid",
         (Field::GroupName | Field::Gid, Kind::User) => "bsdusr_creategroup",
+        (Field::PasswordHash, _) => "bsdusr_password_hash",
         (Field::Locked, _) => "bsdusr_locked",
         (Field::PasswordDisabled, _) => "bsdusr_password_disabled",
         (Field::Sudo, Kind::User) => "bsdusr_sudo",
@@ -45,6 +46,9 @@ pub fn text(place: Place, field: Field, problem: &Problem, form: &Form) -> Strin
         Problem::Duplicate(existing) => duplicate(field, existing, &form.given(key(place, field))),
         Problem::CaseDuplicate(existing) => format!("The name \"{existing}\" already exists; it differs only in case."),
         Problem::Reserved => "This value is reserved and cannot be used.".into(),
+        Problem::Subordinate(owner) => {
+            format!("This is in the subordinate range of \"{owner}\", who could become it, and cannot be used.")
+        }
         Problem::ServiceAccount => "This belongs to a service of this system and cannot be used.".into(),
         Problem::Builtin => "This attribute cannot be changed".into(),
         Problem::NoSuch(what) => no_such(field, what),
@@ -61,6 +65,7 @@ pub fn text(place: Place, field: Field, problem: &Problem, form: &Form) -> Strin
         Problem::TooMany { max, actual } => too_many(field, *max, *actual),
         Problem::TooLong { max, actual } => too_many_bytes(*max, *actual),
         Problem::ControlCharacters => "This field cannot contain line breaks, NUL or other control characters.".into(),
+        Problem::BadHash => "This is not a password hash that can be verified here.".into(),
         Problem::BadKey { line, reason } => format!("Line {line} is not a public key: {reason}."),
         Problem::HomeNotWritable => "The home directory is not writable. Leave this field blank.".into(),
         Problem::NotForSudoers => "This name cannot be given sudo rights.".into(),
@@ -131,6 +136,7 @@ fn bad_characters(field: Field, characters: &str) -> String {
         | Field::HomeMode
         | Field::Shell
         | Field::Password
+        | Field::PasswordHash
         | Field::PrimaryGroup
         | Field::Groups
         | Field::SshKeys
@@ -154,6 +160,7 @@ fn duplicate(field: Field, existing: &str, given: &str) -> String {
         | Field::HomeMode
         | Field::Shell
         | Field::Password
+        | Field::PasswordHash
         | Field::Groups
         | Field::SshKeys
         | Field::Sudo

@@ -4,6 +4,7 @@
 //! [`user_change`], [`group_input`]), accounts become JSON ([`output`]), refusals become the
 //! dialect's messages ([`messages`]) and statuses ([`error`]).
 
+mod bulk;
 mod error;
 mod fallback;
 mod faults;
@@ -38,7 +39,8 @@ use reply::Reply;
 const BASE: &str = "/api/v1.0";
 
 pub fn attach(rocket: Rocket<Build>) -> Rocket<Build> {
-    let users = routes![users::list, users::show, users::create, users::change, users::patch, users::delete];
+    let users =
+        routes![users::list, users::show, users::create, users::change, users::patch, users::delete, bulk::create];
     let of_a_user = routes![memberships::list, memberships::replace, password::set];
     let groups = routes![groups::list, groups::show, groups::create, groups::change, groups::patch, groups::delete];
     let views =

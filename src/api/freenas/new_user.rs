@@ -3,6 +3,7 @@
 use accountd_protocol::agent::{NewPassword, NewUser, PrimaryGroup};
 use accountd_protocol::name::NewUserName;
 use accountd_protocol::refusal::Field;
+use accountd_protocol::secret::Secret;
 use accountd_protocol::text::FieldPath;
 
 use super::faults::Faults;
@@ -67,14 +68,26 @@ fn home(read: &mut UserForm<'_>, name: Option<&NewUserName>) -> Option<FieldPath
     read.checked(Field::Home, joined)
 }
 
-/// Either a password, or the word that there is to be none.
+/// What a form has under a key that is never shown again; `None` for one that can't be read.
+#[allow(clippy::option_option, reason = "a fault is something else than nothing")]
+fn secret(read: &mut UserForm<'_>, key: &'static str) -> Option<Option<Secret>> {
+    match read.form.secret(key) {
+        Some(secret) => read.faults.take(key, secret).map(Some),
+        None => Some(None),
+    }
+}
+
+/// A password, its hash (an extension: clients that have only that can keep it), or the word that
+/// there is to be none.
 fn password(read: &mut UserForm<'_>) -> Option<NewPassword> {
-    let password = match read.form.secret("bsdusr_password") {
-        Some(password) => Some(read.faults.take("bsdusr_password", password)?),
-        None => None,
-    };
-    match (password, read.checked_box("bsdusr_password_disabled")) {
-        (Some(password), false) => Some(NewPassword::Clear(password)),
+    let password = secret(read, "bsdusr_password")?.map(NewPassword::Clear);
+    let hash = secret(read, "bsdusr_password_hash")?.map(NewPassword::Hashed);
+    if password.is_some() && hash.is_some() {
+        read.faults.add("bsdusr_password_hash", "Leave this field blank when a password is given.");
+        return None;
+    }
+    match (password.or(hash), read.checked_box("bsdusr_password_disabled")) {
+        (Some(password), false) => Some(password),
         (None, true) => Some(NewPassword::Disabled),
         (None, false) => {
             read.faults.add("bsdusr_password", "Password is required");

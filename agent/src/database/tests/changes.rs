@@ -6,6 +6,7 @@ use accountd_protocol::refusal::Refusal;
 
 use super::*;
 use crate::database::Action;
+use crate::database::first_outside;
 
 #[test]
 fn a_new_account_is_in_every_file_and_all_else_is_as_it_was() {
@@ -139,7 +140,8 @@ fn a_deleted_account_takes_its_namesakes_lines_along_and_its_numbers_are_not_cho
     let database = world.open();
     delete(&database, "anna");
     assert!(files_with(&world.root(), "anna").is_empty());
-    let free = |database: &Database| database.change(|draft| Ok(draft.free_uid(1000..=2000, |_| false))).unwrap().0;
+    let free =
+        |database: &Database| database.change(|draft| Ok(first_outside(1000..=2000, &[draft.taken_uids()]))).unwrap().0;
     assert_eq!(free(&database), Some(1001));
     drop(database);
     assert_eq!(free(&world.open()), Some(1001), "after a restart too");
@@ -152,7 +154,7 @@ fn a_uid_given_up_in_the_same_commit_is_not_chosen_either() {
     let (chosen, _) = database
         .change(|draft| {
             remove(draft, "anna");
-            Ok((draft.free_uid(1000..=2000, |_| false), draft.free_gid(1000..=2000, |_| false)))
+            Ok((first_outside(1000..=2000, &[draft.taken_uids()]), first_outside(1000..=2000, &[draft.taken_gids()])))
         })
         .unwrap();
     assert_eq!(chosen, (Some(1001), Some(1001)));

@@ -2,6 +2,7 @@
 
 mod changes;
 mod crash;
+mod numbers;
 mod outside;
 
 use std::fs;

@@ -1,0 +1,176 @@
+//! The core's own requests, where no dialect reaches it: on a plain directory.
+
+use std::collections::HashSet;
+
+use accountd_protocol::agent::{NewGroup, NewPassword, NewUser, PrimaryGroup, SharedGid, UserChange};
+use accountd_protocol::name::{NewGroupName, NewUserName};
+use accountd_protocol::refusal::{Field, Problem, Refusal};
+use accountd_protocol::text::{Email, FieldPath, FullName};
+
+use crate::agent::Agent;
+use crate::arguments::Arguments;
+
+const PASSWD: &str = "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534::/:/usr/sbin/nologin\n\
+                      accountd-api:x:990:990::/:/usr/sbin/nologin\n";
+const GROUP: &str = "root:x:0:\nnogroup:x:65534:\naccountd-api:x:990:\n";
+
+struct World {
+    directory: tempfile::TempDir,
+    agent: Agent,
+}
+
+impl World {
+    fn new(config: &str) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::create_dir(directory.path().join("etc")).unwrap();
+        for (name, text) in [("passwd", PASSWD), ("group", GROUP), ("accountd.toml", config)] {
+            std::fs::write(directory.path().join("etc").join(name), text).unwrap();
+        }
+        let arguments = Arguments {
+            root: directory.path().to_owned(),
+            socket: directory.path().join("agent.sock"),
+            state: directory.path().join("state.sqlite"),
+            api_user: "accountd-api".into(),
+            ssh_user: "accountd-ssh".into(),
+            config: directory.path().join("etc/accountd.toml"),
+        };
+        let agent = Agent::open(&arguments).unwrap();
+        Self { directory, agent }
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.directory.path().join("etc").join(name), text).unwrap();
+    }
+
+    /// uid and gid of a new user with a group of its own.
+    fn create(&self, name: &str, uid: Option<u32>) -> Result<(u32, u32), Refusal> {
+        let user = self.agent.create_user(new_user(name, uid))?;
+        Ok((user.uid.0, user.gid.0))
+    }
+
+    #[track_caller]
+    fn refused(&self, uid: u32, problem: Problem) {
+        assert_eq!(self.create("refused", Some(uid)), Err(Refusal::invalid(Field::Uid, problem)), "{uid}");
+    }
+}
+
+fn new_user(name: &str, uid: Option<u32>) -> NewUser {
+    NewUser {
+        name: NewUserName::new(name).unwrap(),
+        uid,
+        full_name: FullName::new("").unwrap(),
+        email: Email::new("").unwrap(),
+        home: FieldPath::new("/nonexistent").unwrap(),
+        home_mode: 0o755,
+        shell: FieldPath::new("/usr/sbin/nologin").unwrap(),
+        password: NewPassword::Disabled,
+        primary_group: PrimaryGroup::Private,
+        groups: Vec::new(),
+        ssh_keys: String::new(),
+        locked: false,
+        microsoft_account: false,
+        sudo: false,
+    }
+}
+
+fn new_group(name: &str, gid: Option<u32>) -> NewGroup {
+    NewGroup { name: NewGroupName::new(name).unwrap(), gid, shared_gid: SharedGid::Refused, sudo: false }
+}
+
+#[test]
+fn a_user_gets_the_first_number_that_is_free_as_uid_and_as_gid() {
+    let world = World::new("");
+    assert_eq!(world.create("anna", None), Ok((3000, 3000)));
+    world.agent.create_group(new_group("team", Some(3001))).unwrap();
+    assert_eq!(world.create("berta", None), Ok((3002, 3002)));
+    assert_eq!(world.create("carla", Some(3001)), Ok((3001, 3003)), "the private group has the next free gid");
+    assert_eq!(world.agent.create_group(new_group("auto", None)).unwrap().gid.0, 3004);
+}
+
+#[test]
+fn what_stands_for_nobody_or_for_systemd_is_not_chosen_from_any_range() {
+    let world =
+        World::new("[ids]\nusers = { first = 61183, last = 65537 }\ngroups = { first = 65533, last = 65537 }\n");
+    assert_eq!(world.create("a", None), Ok((61_183, 61_183)));
+    assert_eq!(world.create("b", None), Ok((65_520, 65_520)));
+    for name in ["c", "d", "e"] {
+        let gid = world.agent.create_group(new_group(name, None)).unwrap().gid.0;
+        assert!(matches!(gid, 65_533 | 65_536 | 65_537), "{gid}");
+    }
+    let refused = world.agent.create_group(new_group("f", None)).unwrap_err();
+    assert_eq!(refused, Refusal::invalid(Field::Gid, Problem::NoneFree));
+}
+
+#[test]
+fn subordinate_ranges_are_passed_over_and_refused_and_read_again() {
+    let world = World::new("[ids]\nusers = { first = 100000, last = 300000 }\n");
+    world.write("subuid", "anna:100000:65536\n");
+    world.write("subgid", "berta:165536:100\n");
+    assert_eq!(world.create("a", None), Ok((165_636, 165_636)));
+    world.refused(100_000, Problem::Subordinate("anna".into()));
+    world.refused(165_535, Problem::Subordinate("anna".into()));
+    assert_eq!(world.create("b", Some(165_536)), Ok((165_536, 3000)), "its gid can not be in berta's range");
+    let group = world.agent.create_group(new_group("c", Some(165_537))).unwrap_err();
+    assert_eq!(group, Refusal::invalid(Field::Gid, Problem::Subordinate("berta".into())));
+    world.write("subuid", "");
+    assert_eq!(world.create("d", Some(100_000)), Ok((100_000, 100_000)));
+}
+
+#[test]
+fn numbers_that_can_not_be_an_accounts_are_refused_and_others_of_systemds_are_not() {
+    let world = World::new("[accounts]\nshared_uid = \"allowed\"\n");
+    for uid in [0, 61_184, 65_519, 65_534, 65_535, 1 << 31, u32::MAX] {
+        world.refused(uid, Problem::Reserved);
+    }
+    world.refused(990, Problem::ServiceAccount);
+    assert_eq!(world.create("homed", Some(60_001)), Ok((60_001, 60_001)));
+    assert_eq!(world.create("container", Some(524_288)), Ok((524_288, 524_288)));
+}
+
+#[test]
+fn a_uid_is_shared_only_where_that_is_allowed() {
+    let world = World::new("");
+    world.create("anna", Some(3001)).unwrap();
+    world.refused(3001, Problem::Duplicate("anna".into()));
+    let berta = world.agent.create_user(new_user("berta", Some(3002))).unwrap().id;
+    let change = || UserChange { uid: Some(3001), ..UserChange::default() };
+    let refused = world.agent.update_user(berta, change()).unwrap_err();
+    assert_eq!(refused, Refusal::invalid(Field::Uid, Problem::Duplicate("anna".into())));
+
+    let world = World::new("[accounts]\nshared_uid = \"allowed\"\n");
+    world.create("anna", Some(3001)).unwrap();
+    let berta = world.agent.create_user(new_user("berta", Some(3002))).unwrap().id;
+    assert_eq!(world.agent.update_user(berta, change()).unwrap().uid.0, 3001);
+    assert_eq!(world.create("carla", None), Ok((3000, 3000)), "a number that is chosen is nobody else's");
+}
+
+#[test]
+fn the_number_of_an_account_that_is_gone_is_had_by_asking_for_it_alone() {
+    let world = World::new("");
+    let anna = world.agent.create_user(new_user("anna", None)).unwrap();
+    world.agent.delete_user(anna.id).unwrap();
+    assert_eq!(world.create("berta", None), Ok((3001, 3001)));
+    assert_eq!(world.create("carla", Some(3000)), Ok((3000, 3000)));
+    let team = world.agent.create_group(new_group("team", Some(3500))).unwrap();
+    world.agent.delete_group(team.id).unwrap();
+    assert_eq!(world.create("doris", Some(3500)), Ok((3500, 3002)), "who asks for a uid does not ask for a group's");
+}
+
+#[test]
+fn many_at_once_get_a_number_each() {
+    let world = World::new("");
+    let ids: Vec<(u32, u32)> = std::thread::scope(|scope| {
+        let clients: Vec<_> = (0..16)
+            .map(|client| {
+                let world = &world;
+                scope.spawn(move || -> Vec<_> {
+                    (0..8).map(|number| world.create(&format!("u{client}.{number}"), None).unwrap()).collect()
+                })
+            })
+            .collect();
+        clients.into_iter().flat_map(|client| client.join().unwrap()).collect()
+    });
+    let different: HashSet<u32> = ids.iter().map(|(uid, _)| *uid).collect();
+    assert_eq!(different, (3000..3128).collect(), "none twice and none left out");
+    assert!(ids.iter().all(|(uid, gid)| uid == gid));
+}
