@@ -31,10 +31,10 @@ fn a_change_writes_each_of_its_files_once_and_syncs_it_once() {
     let plain = json!({"bsdusr_password_disabled": true});
     let all = ["passwd", "shadow", "group", "gshadow", "samba/smbpasswd"];
     // Four files, their directory, the commit point and the end of the journal.
-    let written = populated.written(|| drop(populated.create("plain", plain.clone())));
+    let written = populated.written(|| _ = populated.create("plain", plain.clone()));
     is_bounded(&populated, &written, 7, &all[..4]);
     let full = json!({"bsdusr_password": "pw", "bsdusr_home": "/mnt/tank/home", "bsdusr_sudo": true});
-    let written = populated.written(|| drop(populated.create("full", full)));
+    let written = populated.written(|| _ = populated.create("full", full));
     is_bounded(&populated, &written, 20, &all);
     let (_, id) = populated.create("changed", plain);
     let path = format!("/account/users/{id}/");

@@ -44,7 +44,7 @@ impl Bench {
             let create = |round| populated.create(&format!("{prefix}{round}"), particular.clone()).0;
             median((0..ROUNDS).map(create).collect())
         };
-        let written = |name: &str, particular: Value| populated.written(|| drop(populated.create(name, particular)));
+        let written = |name: &str, particular: Value| populated.written(|| _ = populated.create(name, particular));
         let plain = json!({"bsdusr_password_disabled": true});
         let full = json!({"bsdusr_password_hash": HASH, "bsdusr_home": "/mnt/tank/home", "bsdusr_sshpubkey": KEY});
         let clear = json!({"bsdusr_password": "correct horse", "bsdusr_home": "/mnt/tank/home"});
@@ -73,7 +73,7 @@ impl Bench {
         };
         let peer = self.peer(|round| format!("usermod -a -G staff plain{round}"));
         let own = median((0..ROUNDS).map(toggle).collect());
-        let written = populated.written(|| drop(toggle(ROUNDS)));
+        let written = populated.written(|| _ = toggle(ROUNDS));
         vec![
             Row::peer(self.size, "usermod -a -G", peer),
             Row::ours(self.size, "add to a group", own, peer).writing(written),
@@ -92,7 +92,7 @@ impl Bench {
         };
         let own = median((0..ROUNDS).map(|round| delete(&format!("gone{round}"))()).collect());
         let traced = delete("tgone");
-        let written = populated.written(|| drop(traced()));
+        let written = populated.written(|| _ = traced());
         let peer = self.peer(|round| format!("userdel -r home{round} 2>/dev/null"));
         vec![
             Row::peer(self.size, "userdel -r", peer),

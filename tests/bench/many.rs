@@ -41,7 +41,7 @@ fn bulk(populated: &Populated, size: usize, count: usize) -> Row {
     let send = |request: &Value| populated.request("PATCH", "/account/users/", Some(request), 202).milliseconds;
     let milliseconds = median((0..3).map(|round| send(&request(&format!("b{count}r{round}n")))).collect());
     let traced = request(&format!("b{count}tn"));
-    let written = populated.written(|| drop(send(&traced)));
+    let written = populated.written(|| _ = send(&traced));
     Row::peer(size, &format!("{count} accounts in one request"), milliseconds).writing(written)
 }
 
