@@ -16,5 +16,6 @@ mod rest;
 mod sandbox;
 mod sandbox_root;
 mod sftp;
+mod state_store;
 mod unauthenticated;
 mod world;

@@ -39,8 +39,7 @@ impl Place<'_> {
         let stays = |action: &Action| match action {
             Action::PublishHome { account, .. } => !overtaken.users.contains(account),
         };
-        self.act(&journal.actions.into_iter().filter(stays).collect::<Vec<_>>());
-        Ok(())
+        self.act(&journal.actions.into_iter().filter(stays).collect::<Vec<_>>())
     }
 
     /// Makes the edits of one file that are not made yet.

@@ -3,6 +3,7 @@
 mod changes;
 mod crash;
 mod outside;
+mod store;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -43,7 +44,7 @@ impl World {
     fn open(&self) -> Database {
         let revoked = self.revoked.clone();
         let note = move |new: &[Revocation]| revoked.lock().unwrap().extend_from_slice(new);
-        Database::open(&self.root(), &self.root().join("state.sqlite"), Box::new(note)).unwrap()
+        Database::open(&self.root(), &self.root().join("state.sqlite"), Box::new(note), Box::new(|| ())).unwrap()
     }
 
     fn etc(&self, name: &str) -> PathBuf {
