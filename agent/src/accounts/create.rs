@@ -75,7 +75,7 @@ impl Agent {
     }
 
     /// A home that was the user's before gets its keys by itself.
-    fn keys_in_existing_home(&self, plan: &Plan, home: Option<&NewHome>) -> Result<Option<InHome<'_>>, Refusal> {
+    fn keys_in_existing_home(&self, plan: &Plan, home: Option<&NewHome<'_>>) -> Result<Option<InHome<'_>>, Refusal> {
         if plan.keys.is_empty() || !home.is_some_and(NewHome::existed) {
             return Ok(None);
         }
@@ -172,7 +172,7 @@ impl Agent {
         }
     }
 
-    fn prepare_home(&self, plan: &Plan) -> Result<Option<NewHome>, Refusal> {
+    fn prepare_home(&self, plan: &Plan) -> Result<Option<NewHome<'_>>, Refusal> {
         match plan.home {
             HomeKind::None | HomeKind::RootsOwn => Ok(None),
             HomeKind::Made => {

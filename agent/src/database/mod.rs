@@ -4,6 +4,7 @@
 //! Readers see a [`View`]; one writer thread changes it, several requests in one commit. A
 //! commit is all or nothing over all files, whatever is killed when (see `commit`).
 
+mod adoption;
 mod commit;
 mod copier;
 mod copies;
@@ -48,6 +49,7 @@ use accountd_protocol::refusal::Refusal;
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 
+pub use self::adoption::Adoption;
 pub use self::draft::Draft;
 pub use self::error::DatabaseError;
 pub use self::file::{FileKind, Line};
@@ -120,6 +122,7 @@ impl Database {
         drop(lock);
         let home_parents = writer.state.home_parents()?;
         crate::homes::sweep(root, &home_parents);
+        adoption::give_back(root, &mut writer.state, &public.get())?;
         writer.keep_good_copy();
         let (jobs, waiting) = channel();
         let named = std::thread::Builder::new().name("writer".into());

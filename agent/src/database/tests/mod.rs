@@ -1,5 +1,6 @@
 //! The database as a whole, on a plain directory and without privileges.
 
+mod adoption;
 mod changes;
 mod crash;
 mod outside;
