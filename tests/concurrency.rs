@@ -75,10 +75,11 @@ fn the_same_name_many_times_at_once_is_made_once() {
     );
 }
 
-/// Holds a lock of fcntl(2) on a file inside the sandbox for four seconds; returns once it does.
-fn hold(nas: &Nas, path: &str) -> Child {
+/// Holds a lock of fcntl(2) on a file inside the sandbox for some seconds; returns once it does.
+fn hold(nas: &Nas, path: &str, seconds: u64) -> Child {
     let script = format!(
-        "import fcntl,time\nf=open('{path}','r+')\nfcntl.lockf(f,fcntl.LOCK_EX)\nprint('held',flush=True)\ntime.sleep(4)\n"
+        "import fcntl,time\nf=open('{path}','r+')\nfcntl.lockf(f,fcntl.LOCK_EX)\nprint('held',flush=True)\n\
+         time.sleep({seconds})\n"
     );
     let mut holder = nas.world.inside(&["python3", "-c", &script]).stdout(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
@@ -93,7 +94,7 @@ fn locks_that_other_tools_hold_for_a_while_are_waited_for() {
     nas.rest.create_user(&new_user("anna", 3001, "pw"));
     // That of lckpwdf(3), and that of Samba, which writes its file in place.
     for (path, name, uid) in [("/etc/.pwd.lock", "berta", 3002), ("/etc/samba/smbpasswd", "carla", 3003)] {
-        let mut holder = hold(&nas, path);
+        let mut holder = hold(&nas, path, 4);
         let begun = Instant::now();
         let answer = nas.rest.post("/account/users/", &new_user(name, uid, "pw"));
         assert_eq!(answer.status, 201, "{path}: {}", answer.body);
@@ -101,4 +102,21 @@ fn locks_that_other_tools_hold_for_a_while_are_waited_for() {
         assert!(nas.disk.line("/etc/samba/smbpasswd", name).is_some());
         holder.wait().unwrap();
     }
+}
+
+#[test]
+fn a_lock_that_is_held_for_too_long_is_reported_and_nothing_has_changed() {
+    let nas = Nas::start();
+    nas.rest.create_user(&new_user("anna", 3001, "pw"));
+    let before = (nas.disk.everything("/etc"), nas.disk.everything("/mnt"));
+    let mut holder = hold(&nas, "/etc/.pwd.lock", 20);
+    let begun = Instant::now();
+    let request = new_user("berta", 3002, "pw");
+    let answer = nas.rest.post("/account/users/", &request);
+    assert_eq!((answer.status, answer.header("retry-after")), (503, Some("5")), "{}", answer.body);
+    let waited = begun.elapsed();
+    assert!((14..19).contains(&waited.as_secs()), "{waited:?}");
+    assert!((nas.disk.everything("/etc"), nas.disk.everything("/mnt")) == before);
+    holder.wait().unwrap();
+    nas.rest.create_user(&request);
 }

@@ -78,12 +78,18 @@ impl Killed {
 
     /// Whether the account is there; half of it is a failure.
     fn is_whole(&self, name: &str, at: &str) -> bool {
+        let (disk, home) = (&self.nas.disk, format!("/mnt/tank/home/{name}"));
+        let is_whole = self.is_whole_but_for_the_home(name, at);
+        assert_eq!(disk.path(&home).is_dir(), is_whole, "{at}");
+        let keys = disk.text(&format!("{home}/.ssh/authorized_keys"));
+        assert_eq!(keys.contains(crate::freenas::keys::KEY), is_whole, "{at}");
+        is_whole
+    }
+
+    fn is_whole_but_for_the_home(&self, name: &str, at: &str) -> bool {
         let disk = &self.nas.disk;
         let mut signs: Vec<bool> = FILES.iter().map(|file| disk.line(file, name).is_some()).collect();
         signs.push(disk.field("/etc/group", "team", 3).split(',').any(|member| member == name));
-        let home = format!("/mnt/tank/home/{name}");
-        signs.push(disk.path(&home).is_dir());
-        signs.push(disk.text(&format!("{home}/.ssh/authorized_keys")).contains(crate::freenas::keys::KEY));
         let users = self.nas.rest.get("/account/users/?limit=0").object(200);
         signs.push(users.as_array().unwrap().iter().any(|user| user["bsdusr_username"] == name));
         let groups = self.nas.rest.get("/account/groups/?limit=0").object(200);
@@ -223,4 +229,38 @@ fn an_account_whose_number_was_taken_before_the_next_start_gives_way_whole() {
         assert_eq!((&seen[0]["bsdusr_username"], &seen[0]["bsdusr_email"]), (&json!(tool), &json!("")));
         nas.rest.create_user(&new_user(&name, uid + 100, "pw"));
     }
+}
+
+#[test]
+fn a_directory_that_was_becoming_a_home_is_one_or_is_given_back() {
+    let (whole, nothing) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    for step in ["mkdirat", "fchown", "write", "rename"] {
+        let killed = Killed::new();
+        let (nas, mut ended) = (&killed.nas, false);
+        for number in 1..MOST_CALLS {
+            let (name, at) = (format!("u{number}"), format!("killed at {step} {number}"));
+            let home = format!("/mnt/tank/home/{name}");
+            fs::create_dir(nas.disk.path(&home)).unwrap();
+            let uid = 3000 + u32::try_from(number).unwrap();
+            let (end, status) = killed.create(&name, uid, step, number);
+            if end == End::Finished {
+                ended = true;
+                break;
+            }
+            nas.world.release("agent");
+            if killed.is_whole_but_for_the_home(&name, &at) {
+                whole.fetch_add(1, Ordering::Relaxed);
+                assert_eq!(nas.disk.owner_and_mode(&home).0, uid, "{at}");
+                assert!(nas.disk.text(&format!("{home}/.ssh/authorized_keys")).contains(crate::freenas::keys::KEY));
+            } else {
+                nothing.fetch_add(1, Ordering::Relaxed);
+                assert_ne!(status, 201, "{at}: it was acknowledged");
+                assert_eq!(nas.disk.owner_and_mode(&home), (0, 0, 0o755), "{at}");
+                assert_eq!(fs::read_dir(nas.disk.path(&home)).unwrap().count(), 0, "{at}");
+                nas.rest.create_user(&new_user(&name, uid, "pw"));
+            }
+        }
+        assert!(ended, "{step} never ends");
+    }
+    assert!(whole.into_inner() > 2 && nothing.into_inner() > 5, "both must happen");
 }

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::process::Command;
 use std::time::{Duration, UNIX_EPOCH};
 
 use serde_json::{Value, json};
@@ -222,6 +223,42 @@ fn locks_that_a_power_cut_has_left_stop_nobody() {
     let rest = crate::rest::Rest::new(&nas.world.api(), "root", &nas.world.admin_password());
     rest.create_user(&new_user("anna", 3001, "pw"));
     assert!(!nas.disk.path("/etc/passwd.lock").exists());
+}
+
+/// A process that edits no accounts, as a number may be given out again.
+fn unrelated(nas: &Nas) -> std::process::Child {
+    nas.world.inside(&["sleep", "60"]).spawn().unwrap()
+}
+
+#[test]
+fn locks_that_nobody_holds_stop_neither_the_api_nor_useradd() {
+    let nas = Nas::start();
+    let mut dead = Command::new("true").spawn().unwrap();
+    dead.wait().unwrap();
+    let mut alive = unrelated(&nas);
+    let before_the_boot = UNIX_EPOCH + Duration::from_secs(9);
+    let rows = [
+        (format!("{}\0", dead.id()), None),
+        (format!("{}\0", alive.id()), Some(before_the_boot)),
+        (String::new(), None),
+        ("garbage".to_owned(), None),
+    ];
+    for (uid, (content, time)) in (3001..).zip(rows) {
+        for file in ["passwd", "shadow", "group", "gshadow"] {
+            let lock = nas.disk.path(&format!("/etc/{file}.lock"));
+            fs::write(&lock, &content).unwrap();
+            if let Some(time) = time {
+                fs::File::options().write(true).open(&lock).unwrap().set_modified(time).unwrap();
+            }
+        }
+        nas.rest.create_user(&new_user(&format!("rest{uid}"), uid, "pw"));
+        nas.world.run(&["useradd", "-M", &format!("tool{uid}")]);
+        for name in [format!("rest{uid}"), format!("tool{uid}")] {
+            assert!(nas.disk.line("/etc/shadow", &name).is_some(), "{content:?}: {name}");
+        }
+    }
+    alive.kill().unwrap();
+    alive.wait().unwrap();
 }
 
 #[test]

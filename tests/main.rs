@@ -23,6 +23,7 @@ mod rest;
 mod sandbox;
 mod sandbox_root;
 mod sftp;
+mod state_store;
 mod sudo;
 #[path = "bench/traced.rs"]
 mod traced;

@@ -27,6 +27,8 @@ use crate::revocations::{Revocations, Settled};
 
 /// How long an answer waits for sessions to have ended.
 const SESSIONS_DEADLINE: Duration = Duration::from_secs(5);
+/// Before the agent ends itself, this long for the answers that have been given to be sent.
+const LAST_ANSWERS: Duration = Duration::from_millis(500);
 
 /// Everything that the requests share.
 #[derive(Debug)]
@@ -58,7 +60,7 @@ impl Agent {
         let homes = Homes::new(&root, config.homes.roots.clone())
             .map_err(|source| Error::Root { path: root.clone(), source: source.into() })?;
         Ok(Self {
-            database: Database::open(&root, &arguments.state, Box::new(on_revoked))?,
+            database: Database::open(&root, &arguments.state, Box::new(on_revoked), Box::new(end))?,
             homes,
             worker: Worker::new(&root),
             hashes: HashPool::new(std::thread::available_parallelism().map_or(1, usize::from)),
@@ -214,6 +216,13 @@ impl Agent {
             Settled::No => info!("a change is made; ending the sessions takes longer than expected"),
         }
     }
+}
+
+/// Ends the agent, so that it is started again and restores its state store.
+fn end() {
+    tracing::error!("the state store is damaged; the agent ends, and restores it when it is started again");
+    std::thread::sleep(LAST_ANSWERS);
+    std::process::exit(1);
 }
 
 /// Seconds since 1970.

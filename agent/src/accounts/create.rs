@@ -36,7 +36,7 @@ pub struct Hashes {
 /// Everything that a new user needs beside its lines. Dropped before the change is made, it is
 /// taken away again.
 struct Ready<'a> {
-    home: Option<NewHome>,
+    home: Option<NewHome<'a>>,
     keys: Option<InHome<'a>>,
     _sudo: PlannedSudo,
     _numbers: Vec<Number>,
@@ -108,7 +108,7 @@ impl Agent {
     }
 
     /// A home that was the user's before gets its keys by itself.
-    fn keys_in_existing_home(&self, plan: &Plan, home: Option<&NewHome>) -> Result<Option<InHome<'_>>, Refusal> {
+    fn keys_in_existing_home(&self, plan: &Plan, home: Option<&NewHome<'_>>) -> Result<Option<InHome<'_>>, Refusal> {
         if plan.keys.is_empty() || !home.is_some_and(NewHome::existed) {
             return Ok(None);
         }
@@ -133,7 +133,7 @@ impl Agent {
         belongings::are_left_to(self.root(), name, uid).then(|| self.config.deletion.clone())
     }
 
-    fn prepare_home(&self, plan: &Plan) -> Result<Option<NewHome>, Refusal> {
+    fn prepare_home(&self, plan: &Plan) -> Result<Option<NewHome<'_>>, Refusal> {
         match plan.home {
             HomeKind::None | HomeKind::RootsOwn => Ok(None),
             HomeKind::Made => {

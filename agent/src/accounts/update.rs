@@ -172,7 +172,7 @@ impl Agent {
     }
 
     /// The new home is made like a first one and gets the keys; the old one stays as it is.
-    fn new_home(&self, current: &Current, plan: &Plan, keys: Option<&str>) -> Result<Option<NewHome>, Refusal> {
+    fn new_home(&self, current: &Current, plan: &Plan, keys: Option<&str>) -> Result<Option<NewHome<'_>>, Refusal> {
         let Some((home, HomeKind::Made)) = &plan.home else { return Ok(None) };
         let owner = plan.owner(current);
         let old_mode = || self.homes.mode_of(current.home.as_ref()?).ok().flatten();
@@ -185,7 +185,7 @@ impl Agent {
         &self,
         current: &Current,
         plan: &Plan,
-        (new, keys): (Option<&NewHome>, Option<String>),
+        (new, keys): (Option<&NewHome<'_>>, Option<String>),
     ) -> Result<Option<InHome<'_>>, Refusal> {
         let mode = plan.change.home_mode.filter(|_| !current.builtin);
         let wanted = Wanted { keys, mode };

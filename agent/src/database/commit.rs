@@ -41,7 +41,7 @@ pub struct Place<'a> {
 impl Place<'_> {
     /// Makes `edits`, which `view` has already, true on disk, and gives the fingerprints of all
     /// files as they are then. An error means that nothing has changed; after the commit point
-    /// there is none.
+    /// there is none, unless the state store is damaged.
     pub fn commit(&mut self, view: &View, edits: &[Edit], actions: Vec<Action>) -> Result<Fingerprints, DatabaseError> {
         let kinds = changed_kinds(edits);
         if kinds.is_empty() && actions.is_empty() {
@@ -59,7 +59,7 @@ impl Place<'_> {
             Ok((written, journal))
         });
         let (written, journal) = result.inspect_err(|_| kinds.iter().for_each(|kind| self.disk.discard(*kind)))?;
-        self.finish(view, &journal);
+        self.finish(view, &journal)?;
         Ok(self.fingerprints_after(view, &written, &journal.actions))
     }
 
@@ -100,13 +100,13 @@ impl Place<'_> {
     }
 
     /// Everything behind the commit point. Tried until it works.
-    fn finish(&mut self, view: &View, journal: &Journal) {
+    fn finish(&mut self, view: &View, journal: &Journal) -> Result<(), DatabaseError> {
         for file in &journal.files {
-            until_done(|| self.place(view, file));
+            until_done(|| self.place(view, file))?;
         }
         let kinds: Vec<FileKind> = journal.files.iter().map(|file| file.kind).collect();
-        until_done(|| self.disk.sync_directories(&kinds).map_err(DatabaseError::Sync));
-        self.act(&journal.actions);
+        until_done(|| self.disk.sync_directories(&kinds).map_err(DatabaseError::Sync))?;
+        self.act(&journal.actions)
     }
 
     /// Puts the new file in place. An editor that takes no lock may have written the old one
@@ -125,17 +125,17 @@ impl Place<'_> {
     }
 
     /// Does what comes after the files, then forgets the journal.
-    pub(super) fn act(&mut self, actions: &[Action]) {
+    pub(super) fn act(&mut self, actions: &[Action]) -> Result<(), DatabaseError> {
         for action in actions {
             match action {
                 Action::PublishHome { parent, hidden, name, .. } => {
-                    until_done(|| home::publish(self.root, parent, hidden, name));
+                    until_done(|| home::publish(self.root, parent, hidden, name))?;
                 }
                 Action::GrantSudo { grantee, grant } => {
-                    until_done(|| self.disk.drop_ins.place(*grantee, grant).map_err(DatabaseError::DropIns));
+                    until_done(|| self.disk.drop_ins.place(*grantee, grant).map_err(DatabaseError::DropIns))?;
                 }
                 Action::RevokeSudo { grantee } => {
-                    until_done(|| self.disk.drop_ins.remove(*grantee).map_err(DatabaseError::DropIns));
+                    until_done(|| self.disk.drop_ins.remove(*grantee).map_err(DatabaseError::DropIns))?;
                 }
                 Action::RemoveBelongings { name, uid, deletion } => {
                     belongings::remove(self.root, name, *uid, deletion);
@@ -143,7 +143,7 @@ impl Place<'_> {
                 Action::RenameBelongings { old, new, uid } => belongings::rename(self.root, old, new, *uid),
             }
         }
-        until_done(|| Ok(self.state.clear_journal()?));
+        until_done(|| Ok(self.state.clear_journal()?))
     }
 }
 
@@ -153,9 +153,13 @@ fn write(disk: &Disk, view: &View, kind: FileKind) -> Result<Written, DatabaseEr
     Ok(Written { kind, digest: digest(&content), fingerprint })
 }
 
-fn until_done(mut step: impl FnMut() -> Result<(), DatabaseError>) {
-    while let Err(error) = step() {
-        error!(%error, "a change is decided and not yet done; trying again");
+/// Only a damaged state store is given up: no try mends it.
+fn until_done(mut step: impl FnMut() -> Result<(), DatabaseError>) -> Result<(), DatabaseError> {
+    loop {
+        match step() {
+            Err(error) if !error.is_damage() => error!(%error, "a change is decided and not yet done; trying again"),
+            result => return result,
+        }
         std::thread::sleep(RETRY);
     }
 }

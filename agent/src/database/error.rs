@@ -1,9 +1,11 @@
 //! What can go wrong with the account database.
 
 use std::io;
+use std::path::PathBuf;
 
 use accountd_protocol::refusal::Refusal;
 
+use super::damage;
 use super::file::FileKind;
 use super::lock::LockError;
 use crate::error::no_space;
@@ -32,6 +34,18 @@ pub enum DatabaseError {
     Store(io::Error),
     #[error("state store: {0}")]
     State(#[from] rusqlite::Error),
+    #[error("the state store is damaged: {0}")]
+    Damaged(String),
+    #[error(
+        "the state store {store} is damaged ({found}) and can not be restored from its copy {copy} ({copy_found}). \
+         Nothing has been changed. Put one of them back from a backup; or, if there is none, move all files beginning \
+         with {store} away: the accounts stay, but get new ids, and what Unix files can not hold (e-mail \
+         addresses, hashes of disabled passwords) is lost",
+        store = store.display(), copy = copy.display()
+    )]
+    NoGoodCopy { store: PathBuf, found: String, copy: PathBuf, copy_found: String },
+    #[error("the state store was made by a newer accountd")]
+    Newer,
     #[error("cannot publish the home {name}: {source}")]
     Publish { name: String, source: io::Error },
     #[error("cannot watch the account files: {0}")]
@@ -54,6 +68,13 @@ impl DatabaseError {
             _ => {}
         }
         tracing::error!(error = %self, "a change of the accounts failed");
-        Refusal::Internal("the account files can not be changed".into())
+        let said = match &self {
+            error if error.is_damage() => "the state store is damaged; the agent starts again and restores it",
+            DatabaseError::State(error) if damage::is_failed_io(error) => {
+                "the state store can not be written; nothing has changed"
+            }
+            _ => "the account files can not be changed",
+        };
+        Refusal::Internal(said.into())
     }
 }

@@ -23,6 +23,8 @@ const SAMBA_PATIENCE: Duration = Duration::from_secs(5);
 const POLL: Duration = Duration::from_millis(2);
 /// What times of files, boot and processes may differ by without meaning anything.
 const CLOCK_SLACK: Duration = Duration::from_secs(2);
+/// A `.lock` file that names no process has to be left alone for so long.
+const NAMELESS_REST: Duration = Duration::from_secs(2);
 const LOCKED: [&str; 4] = ["passwd", "group", "gshadow", "shadow"];
 
 #[derive(Debug, thiserror::Error)]
@@ -157,11 +159,13 @@ fn link_until(own: &Path, lock: &Path, end: Instant) -> Result<Link, LockError> 
     }
 }
 
-/// Whether a `.lock` file was left behind: by a machine that has lost its power since, or by a
-/// process that has ended. With `.pwd.lock` held nobody who takes that is in the way. A file of
-/// this boot that names no process counts as held: shadow-utils thinks so too.
+/// Whether a `.lock` file was left behind: by a machine that has lost its power since, by a process
+/// that has ended, or by nobody that it names. With `.pwd.lock` held nobody who takes that is in
+/// the way, and who makes a `.lock` file only puts its number in before the file gets that name. A
+/// living process that is no program that edits accounts counts as one: nothing tells them apart.
 fn is_left_over(lock: &Path) -> bool {
-    let Ok(made) = fs::symlink_metadata(lock).and_then(|status| status.modified()) else { return false };
+    let Ok(status) = fs::symlink_metadata(lock) else { return false };
+    let Ok(made) = status.modified() else { return false };
     // Its content may not have reached the disk, and its number means nothing any more.
     if made + CLOCK_SLACK < boot_time() {
         return true;
@@ -169,11 +173,22 @@ fn is_left_over(lock: &Path) -> bool {
     let Ok(content) = fs::read(lock) else { return false };
     let digits = content.split(|byte| *byte == 0).next().unwrap_or_default();
     let number = std::str::from_utf8(digits).ok().and_then(|text| text.trim().parse::<i32>().ok());
-    let Some(number) = number.filter(|number| *number > 0) else { return false };
+    let Some(number) = number.filter(|number| *number > 0) else { return is_at_rest(&status) };
     let ours = u32::try_from(number).is_ok_and(|number| number == std::process::id());
     // A link of our own number is left over: this process takes the lock in one thread at a time.
     ours || nix::sys::signal::kill(nix::unistd::Pid::from_raw(number), None) == Err(Errno::ESRCH)
         || start_of(number).is_some_and(|start| made + CLOCK_SLACK < start)
+}
+
+/// Whether a file has not changed for a while. A time to come is one of a clock that was set back.
+fn is_at_rest(status: &fs::Metadata) -> bool {
+    let since = |seconds: i64, nanoseconds: i64| {
+        let changed = Duration::new(seconds.unsigned_abs(), u32::try_from(nanoseconds).unwrap_or_default());
+        let changed = UNIX_EPOCH + changed;
+        SystemTime::now().duration_since(changed).unwrap_or_else(|error| error.duration())
+    };
+    let (modified, changed) = (since(status.mtime(), status.mtime_nsec()), since(status.ctime(), status.ctime_nsec()));
+    modified.min(changed) >= NAMELESS_REST
 }
 
 /// When this machine was started (proc_stat(5)); long ago where that can't be read.
@@ -229,6 +244,19 @@ mod tests {
             assert_eq!(fs::read_to_string(&lock).unwrap(), content);
             fs::remove_file(&lock).unwrap();
         }
+    }
+
+    #[test]
+    fn a_lock_that_names_no_process_is_left_over_once_it_rests() {
+        let etc = tempfile::tempdir().unwrap();
+        let begun = Instant::now();
+        for (file, content) in LOCKED.into_iter().zip(["", "garbage", "-1", "0\0"]) {
+            fs::write(etc.path().join(format!("{file}.lock")), content).unwrap();
+        }
+        drop(PasswordLock::wait(etc.path(), DEADLINE).unwrap());
+        assert!(begun.elapsed() > NAMELESS_REST.mul_f32(0.9), "somebody might have been at work");
+        let left: Vec<_> = fs::read_dir(etc.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, [".pwd.lock"]);
     }
 
     #[test]

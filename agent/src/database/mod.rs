@@ -4,25 +4,32 @@
 //! Readers see a [`View`]; one writer thread changes it, several requests in one commit. A
 //! commit is all or nothing over all files, whatever is killed when (see `commit`).
 
+mod adoption;
 mod commit;
+mod copier;
 mod copies;
+mod damage;
 mod disk;
 mod draft;
 pub mod entry;
 mod error;
 mod file;
+mod good_copy;
 mod grants;
 mod home;
 mod journal;
 mod kept_numbers;
 mod lock;
+mod mark;
 mod matching;
 mod names;
 mod numbers;
 mod reading;
 mod recovery;
+mod restore;
 mod revoked;
 mod row;
+mod schema;
 mod state;
 mod view;
 mod watch;
@@ -45,6 +52,7 @@ use accountd_protocol::refusal::Refusal;
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 
+pub use self::adoption::Adoption;
 pub use self::disk::Fingerprint;
 pub use self::draft::Draft;
 pub use self::error::DatabaseError;
@@ -53,16 +61,17 @@ pub use self::journal::Action;
 pub use self::numbers::{Numbers, first_outside};
 pub use self::row::{GroupRow, UserRow};
 pub use self::view::View;
-pub use self::writer::OnRevoked;
+pub use self::writer::{OnDamaged, OnRevoked};
 
 use self::commit::Place;
+use self::copier::Copier;
 use self::copies::{Copies, Public};
 use self::disk::Disk;
 use self::lock::PasswordLock;
 use self::row::Origin;
-use self::state::State;
+use self::state::Note;
 use self::watch::Watch;
-use self::writer::{Change, Job, Writer};
+use self::writer::{Change, End, Job, Writer};
 
 /// A reader does not wait longer than this for the files to be read again.
 const READ_DEADLINE: Duration = Duration::from_secs(3);
@@ -82,12 +91,18 @@ pub struct Database {
 }
 
 impl Database {
-    /// Opens the accounts below `root` with the state store at `state`, completes what a crash
-    /// interrupted, and starts the writer. `on_revoked` must not wait for anything.
-    pub fn open(root: &Path, state: &Path, on_revoked: OnRevoked) -> Result<Self, DatabaseError> {
+    /// Opens the accounts below `root` with the state store at `store`, completes what a crash
+    /// interrupted, and starts the writer. A damaged store is restored from its good copy.
+    /// `on_revoked` must not wait for anything.
+    pub fn open(
+        root: &Path,
+        store: &Path,
+        on_revoked: OnRevoked,
+        on_damaged: OnDamaged,
+    ) -> Result<Self, DatabaseError> {
         let disk = Disk::new(root);
-        let alone = alone(state)?;
-        let mut state = State::open(state)?;
+        let alone = alone(store)?;
+        let mut state = restore::open(store)?;
         let lock = PasswordLock::wait(disk.etc(), lock::DEADLINE)?;
         FileKind::ALL.into_iter().for_each(|kind| disk.discard(kind));
         disk.drop_ins.sweep();
@@ -106,14 +121,18 @@ impl Database {
             next_group: stored.next_group,
             origin: if stored.fresh { Origin::Builtin } else { Origin::Added },
             on_revoked,
+            copier: Copier::start(store)?,
+            is_damaged: false,
         };
         writer.refresh()?;
         drop(lock);
         let home_parents = writer.state.home_parents()?;
         crate::homes::sweep(root, &home_parents);
+        adoption::give_back(root, &mut writer.state, &public.get())?;
+        writer.keep_good_copy();
         let (jobs, waiting) = channel();
         let named = std::thread::Builder::new().name("writer".into());
-        named.spawn(move || run_or_abort(writer, &waiting)).map_err(DatabaseError::Watch)?;
+        named.spawn(move || run_or_abort(writer, waiting, on_damaged)).map_err(DatabaseError::Watch)?;
         let watch = watch::start(&disk, public.clone(), jobs.clone())?;
         Ok(Self {
             public,
@@ -176,12 +195,16 @@ impl Database {
         if self.home_parents.lock().unwrap_or_else(PoisonError::into_inner).contains(parent) {
             return Ok(());
         }
-        let (answer, answered) = channel();
-        let gone = || DatabaseError::WriterGone.into_refusal();
-        self.jobs.send(Job::HomeParent(parent.to_owned(), answer)).map_err(|_| gone())?;
-        answered.recv().map_err(|_| gone())??;
+        self.note(Note::HomeParent(parent.to_owned()))?;
         self.home_parents.lock().unwrap_or_else(PoisonError::into_inner).insert(parent.to_owned());
         Ok(())
+    }
+
+    fn note(&self, note: Note) -> Result<(), Refusal> {
+        let (answer, answered) = channel();
+        let gone = || DatabaseError::WriterGone.into_refusal();
+        self.jobs.send(Job::Note(note, answer)).map_err(|_| gone())?;
+        answered.recv().map_err(|_| gone())?
     }
 }
 
@@ -197,10 +220,18 @@ fn alone(state: &Path) -> Result<Flock<File>, DatabaseError> {
 }
 
 /// Without its writer the agent would answer with what was true once: rather it is started again.
-fn run_or_abort(writer: Writer, jobs: &Receiver<Job>) {
-    if catch_unwind(AssertUnwindSafe(|| writer.run(jobs))).is_err() {
-        tracing::error!("the writer of the accounts has failed");
-        std::process::abort();
+fn run_or_abort(writer: Writer, jobs: Receiver<Job>, on_damaged: OnDamaged) {
+    match catch_unwind(AssertUnwindSafe(|| writer.run(&jobs))) {
+        Ok(End::NobodyAsks) => {}
+        Ok(End::Damaged) => {
+            // Whoever still waits gets an answer too.
+            drop(jobs);
+            on_damaged();
+        }
+        Err(_) => {
+            tracing::error!("the writer of the accounts has failed");
+            std::process::abort();
+        }
     }
 }
 

@@ -46,8 +46,7 @@ impl Place<'_> {
             | Action::RemoveBelongings { .. }
             | Action::RenameBelongings { .. } => true,
         };
-        self.act(&journal.actions.into_iter().filter(stays).collect::<Vec<_>>());
-        Ok(())
+        self.act(&journal.actions.into_iter().filter(stays).collect::<Vec<_>>())
     }
 
     fn keep_numbers(&self, journal: &mut Journal) -> Result<(), DatabaseError> {

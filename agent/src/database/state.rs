@@ -3,39 +3,52 @@
 use std::collections::{HashMap, HashSet};
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use accountd_protocol::id::{AccountId, Gid, Uid};
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
+use super::damage;
 use super::error::DatabaseError;
+use super::good_copy;
 use super::journal::Journal;
+use super::mark::{BEHIND, Mark, Reached};
 use super::row::{GroupRow, Origin, UserRow};
+use super::schema::{self, Age};
 use super::view::{Edit, Quarantine};
 
-/// One step for each `user_version`; a step that has been released never changes.
-const MIGRATIONS: [&str; 1] = ["
-    CREATE TABLE users (
-        id INTEGER PRIMARY KEY, name TEXT NOT NULL, uid INTEGER NOT NULL, builtin INTEGER NOT NULL,
-        email TEXT NOT NULL, microsoft_account INTEGER NOT NULL, kept_hash TEXT
-    ) STRICT;
-    CREATE TABLE groups (
-        id INTEGER PRIMARY KEY, name TEXT NOT NULL, gid INTEGER NOT NULL, builtin INTEGER NOT NULL
-    ) STRICT;
-    CREATE TABLE tombstones (
-        kind TEXT NOT NULL, id INTEGER NOT NULL, name TEXT NOT NULL, number INTEGER NOT NULL,
-        deleted TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP, PRIMARY KEY (kind, id, number)
-    ) STRICT;
-    CREATE TABLE journal (id INTEGER PRIMARY KEY CHECK (id = 1), record BLOB NOT NULL) STRICT;
-    CREATE TABLE starts (id INTEGER PRIMARY KEY CHECK (id = 1), count INTEGER NOT NULL) STRICT;
-    CREATE TABLE home_parents (path TEXT PRIMARY KEY) STRICT;
-    INSERT INTO starts VALUES (1, 0);
-"];
+/// As many pages of the write-ahead log are written back into the store (SQLite's default).
+const CHECKPOINT_PAGES: u32 = 1000;
 
 /// The open state store.
 #[derive(Debug)]
 pub struct State {
     connection: Connection,
+    path: PathBuf,
+    /// From the first [`State::load`] on.
+    mark: Option<Mark>,
+    unfinished: Unfinished,
+    changes: u64,
+}
+
+/// What must not reach the store itself: without its write-ahead log it would be carried out
+/// again, long after.
+#[derive(Debug, Default)]
+struct Unfinished {
+    journal: bool,
+    adoptions: HashSet<String>,
+}
+
+/// A note for the next start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Note {
+    /// Homes are made in this directory: what a crash leaves there has to be found.
+    HomeParent(String),
+    /// An existing directory is filled, to become a home.
+    Adoption(String),
+    /// It has become one, or is empty again.
+    AdoptionOver(String),
 }
 
 /// Everything that is read at start.
@@ -53,46 +66,76 @@ pub struct Stored {
 }
 
 impl State {
-    /// Opens the store, or makes it: it holds password hashes, so nobody else may read it.
+    /// Opens the store, or makes it: it holds password hashes, so nobody else may read it. One
+    /// that is damaged is an error and stays as it is, with its write-ahead log.
     pub fn open(path: &Path) -> Result<Self, DatabaseError> {
-        OpenOptions::new().append(true).create(true).mode(0o600).open(path).map_err(DatabaseError::Store)?;
-        let connection = Connection::open(path)?;
+        let mut options = OpenOptions::new();
+        let file = options.append(true).create(true).mode(0o600).open(path).map_err(DatabaseError::Store)?;
+        let is_empty = file.metadata().map_err(DatabaseError::Store)?.len() == 0;
+        drop(file);
+        let mut connection = Connection::open(path).map_err(DatabaseError::unreadable)?;
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+        connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+        damage::check(&connection)?;
+        match schema::age(&connection).map_err(DatabaseError::unreadable)? {
+            Age::Newer => return Err(DatabaseError::Newer),
+            // The tables are in the log for long before they are in the store.
+            Age::Unmade if !is_empty && Mark::read(path).is_some() => {
+                return Err(DatabaseError::Damaged(BEHIND.into()));
+            }
+            Age::Unmade | Age::Known => {}
+        }
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         // What a journal record held is not left in free pages.
         connection.pragma_update(None, "secure_delete", "ON")?;
-        let mut state = Self { connection };
-        state.migrate()?;
+        schema::migrate(&mut connection).map_err(DatabaseError::senseless)?;
+        schema::look(&connection).map_err(DatabaseError::senseless)?;
+        let mut state =
+            Self { connection, path: path.to_owned(), mark: None, unfinished: Unfinished::default(), changes: 0 };
+        state.unfinished.journal = state.journal().map_err(DatabaseError::senseless)?.is_some();
+        state.unfinished.adoptions = state.adoptions()?.into_iter().collect();
         Ok(state)
     }
 
-    fn migrate(&mut self) -> rusqlite::Result<()> {
-        let version: usize = self.connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-        for (number, step) in MIGRATIONS.iter().enumerate().skip(version) {
-            let transaction = self.connection.transaction()?;
-            transaction.execute_batch(step)?;
-            transaction.pragma_update(None, "user_version", number + 1)?;
-            transaction.commit()?;
-        }
-        Ok(())
-    }
-
     /// Reads all and counts this start.
-    pub fn load(&mut self) -> rusqlite::Result<Stored> {
+    pub fn load(&mut self) -> Result<Stored, DatabaseError> {
         self.connection.execute("UPDATE starts SET count = count + 1", [])?;
-        let starts = self.connection.query_row("SELECT count FROM starts", [], |row| row.get(0))?;
+        let reached = self.reached()?;
+        self.mark = Some(Mark::begin(&self.path, reached).map_err(DatabaseError::Store)?);
         let users = self.users()?;
         let fresh = users.is_empty();
+        let quarantine = Quarantine { uids: self.tombstones("user")?, gids: self.tombstones("group")? };
+        let Reached { starts, next_user, next_group } = reached;
+        Ok(Stored { users, groups: self.groups()?, quarantine, next_user, next_group, starts, fresh })
+    }
+
+    /// How far the store has got.
+    pub fn reached(&self) -> rusqlite::Result<Reached> {
+        Self::reached_in(&self.connection)
+    }
+
+    pub fn reached_in(connection: &Connection) -> rusqlite::Result<Reached> {
         let next = |table: &str, kind: &str| -> rusqlite::Result<u64> {
             let query = format!(
-                "SELECT 1 + max(coalesce((SELECT max(id) FROM {table}), 0),
-                                coalesce((SELECT max(id) FROM tombstones WHERE kind = ?1), 0))"
+                "SELECT max(coalesce((SELECT 1 + max(id) FROM {table}), 1),
+                            coalesce((SELECT 1 + max(id) FROM tombstones WHERE kind = ?1), 1),
+                            coalesce((SELECT id FROM floors WHERE kind = ?1), 1))"
             );
-            self.connection.query_row(&query, [kind], |row| row.get(0))
+            connection.query_row(&query, [kind], |row| row.get(0))
         };
-        let (next_user, next_group) = (next("users", "user")?, next("groups", "group")?);
-        let quarantine = Quarantine { uids: self.tombstones("user")?, gids: self.tombstones("group")? };
-        Ok(Stored { users, groups: self.groups()?, quarantine, next_user, next_group, starts, fresh })
+        let starts = connection.query_row("SELECT count FROM starts", [], |row| row.get(0))?;
+        Ok(Reached { starts, next_user: next("users", "user")?, next_group: next("groups", "group")? })
+    }
+
+    /// How many changes there have been since the store was opened.
+    pub fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    /// Copies the store as it is now, as something to restore it from.
+    pub fn keep_good_copy(&self) -> Result<(), DatabaseError> {
+        good_copy::keep(&self.path)
     }
 
     pub fn user_names(&self) -> rusqlite::Result<HashSet<String>> {
@@ -137,6 +180,37 @@ impl State {
 
     /// The commit point: rows and journal record in one transaction.
     pub fn commit(&mut self, edits: &[Edit], journal: Option<&Journal>) -> rusqlite::Result<()> {
+        self.let_checkpoints(journal.is_none() && self.unfinished.is_nothing())?;
+        let result = self.write(edits, journal);
+        match &result {
+            Ok(()) => {
+                self.unfinished.journal |= journal.is_some();
+                self.changes += 1;
+                if let Some(mark) = &mut self.mark {
+                    mark.raise(edits);
+                }
+            }
+            Err(error) if damage::is_failed_io(error) => self.write_over(),
+            Err(_) => {}
+        }
+        result
+    }
+
+    /// A commit whose sync has failed may be in the write-ahead log all the same, and would be
+    /// found there at the next start: something else takes its place, which has to be a change.
+    fn write_over(&self) {
+        if let Err(error) = self.connection.execute("UPDATE starts SET count = count + 1", []) {
+            tracing::error!(%error, "a change was refused because the state store can not be written; it may be made at the next start");
+        }
+    }
+
+    /// Whether the next transaction may write the log back into the store.
+    fn let_checkpoints(&self, finished: bool) -> rusqlite::Result<()> {
+        let pages = if finished { CHECKPOINT_PAGES } else { 0 };
+        self.connection.pragma_update(None, "wal_autocheckpoint", pages)
+    }
+
+    fn write(&mut self, edits: &[Edit], journal: Option<&Journal>) -> rusqlite::Result<()> {
         let transaction = self.connection.transaction()?;
         for edit in edits {
             match edit {
@@ -175,17 +249,42 @@ impl State {
     }
 
     pub fn clear_journal(&mut self) -> rusqlite::Result<()> {
-        self.connection.execute("DELETE FROM journal", []).map(|_| ())
+        self.let_checkpoints(self.unfinished.adoptions.is_empty())?;
+        self.connection.execute("DELETE FROM journal", [])?;
+        self.unfinished.journal = false;
+        Ok(())
     }
 
-    /// Remembers a directory in which homes are made, so that what a crash left there is found.
-    pub fn remember_home_parent(&mut self, path: &str) -> rusqlite::Result<()> {
-        self.connection.execute("INSERT OR IGNORE INTO home_parents VALUES (?1)", [path]).map(|_| ())
+    pub fn note(&mut self, note: &Note) -> rusqlite::Result<()> {
+        self.let_checkpoints(false)?;
+        let (sql, path) = match note {
+            Note::HomeParent(path) => ("INSERT OR IGNORE INTO home_parents VALUES (?1)", path),
+            Note::Adoption(path) => ("INSERT OR IGNORE INTO adoptions VALUES (?1)", path),
+            Note::AdoptionOver(path) => ("DELETE FROM adoptions WHERE path = ?1", path),
+        };
+        self.connection.execute(sql, [path])?;
+        match note {
+            Note::HomeParent(_) => self.changes += 1,
+            Note::Adoption(path) => drop(self.unfinished.adoptions.insert(path.clone())),
+            Note::AdoptionOver(path) => drop(self.unfinished.adoptions.remove(path)),
+        }
+        Ok(())
     }
 
     pub fn home_parents(&self) -> rusqlite::Result<Vec<String>> {
         let mut query = self.connection.prepare("SELECT path FROM home_parents")?;
         query.query_map([], |row| row.get(0))?.collect()
+    }
+
+    pub fn adoptions(&self) -> rusqlite::Result<Vec<String>> {
+        let mut query = self.connection.prepare("SELECT path FROM adoptions")?;
+        query.query_map([], |row| row.get(0))?.collect()
+    }
+}
+
+impl Unfinished {
+    fn is_nothing(&self) -> bool {
+        !self.journal && self.adoptions.is_empty()
     }
 }
 

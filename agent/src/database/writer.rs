@@ -9,6 +9,7 @@ use accountd_protocol::agent::{Generation, Revocation};
 use accountd_protocol::refusal::Refusal;
 
 use super::commit::Place;
+use super::copier::Copier;
 use super::copies::{Copies, Step};
 use super::disk::{Disk, Fingerprints};
 use super::draft::{Batch, Draft};
@@ -16,7 +17,7 @@ use super::error::DatabaseError;
 use super::lock::{self, PasswordLock};
 use super::revoked::{revoked, touched};
 use super::row::Origin;
-use super::state::State;
+use super::state::{Note, State};
 
 /// The most changes in one commit.
 const MOST_AT_ONCE: usize = 256;
@@ -31,8 +32,7 @@ pub(super) enum Job {
     Change(Box<dyn Change>),
     /// Read again what others have changed.
     Refresh(Sender<Result<(), Refusal>>),
-    /// Remember a directory in which homes are made.
-    HomeParent(String, Sender<Result<(), Refusal>>),
+    Note(Note, Sender<Result<(), Refusal>>),
 }
 
 /// One request's change and the way back to it.
@@ -42,6 +42,10 @@ pub(super) trait Change: Send {
     /// Tells the request what came of it; `generation` is the one that its change is in.
     fn answer(self: Box<Self>, committed: Result<Generation, Refusal>);
 }
+
+/// Called once, after everybody has been answered: with a damaged state store nothing more can be
+/// done, and the agent has to be started again.
+pub type OnDamaged = Box<dyn FnOnce() + Send>;
 
 /// Called after each commit with the users whose sessions and handles are void now.
 pub type OnRevoked = Box<dyn Fn(&[Revocation]) + Send>;
@@ -56,11 +60,22 @@ pub(super) struct Writer {
     /// Until the first reading is stored, accounts that appear are built in.
     pub origin: Origin,
     pub on_revoked: OnRevoked,
+    pub copier: Copier,
+    /// The state store has been found damaged.
+    pub is_damaged: bool,
+}
+
+/// Why the writer has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    NobodyAsks,
+    Damaged,
 }
 
 impl Writer {
-    pub fn run(mut self, jobs: &Receiver<Job>) {
-        loop {
+    pub fn run(mut self, jobs: &Receiver<Job>) -> End {
+        while !self.is_damaged {
+            self.copier.tell(self.state.changes());
             let first = match jobs.try_recv() {
                 Ok(job) => {
                     std::thread::sleep(GAP);
@@ -71,7 +86,7 @@ impl Writer {
                     self.copies.work();
                     match jobs.recv() {
                         Ok(job) => job,
-                        Err(_) => return,
+                        Err(_) => return End::NobodyAsks,
                     }
                 }
             };
@@ -79,6 +94,21 @@ impl Writer {
             batch.extend(jobs.try_iter().take(MOST_AT_ONCE - 1));
             self.serve(batch);
         }
+        End::Damaged
+    }
+
+    /// Copies the state store as it is at start. Where that can't be done the agent goes on, and it
+    /// is tried again.
+    pub fn keep_good_copy(&mut self) {
+        match self.state.keep_good_copy() {
+            Ok(()) => self.copier.copied(self.state.changes()),
+            Err(error) => tracing::error!(%error, "no good copy of the state store can be made; the last one stays"),
+        }
+    }
+
+    fn refusal(&mut self, error: DatabaseError) -> Refusal {
+        self.is_damaged |= error.is_damage();
+        error.into_refusal()
     }
 
     fn serve(&mut self, batch: Vec<Job>) {
@@ -87,15 +117,15 @@ impl Writer {
             match job {
                 Job::Change(change) => changes.push(change),
                 Job::Refresh(answer) => refreshes.push(answer),
-                Job::HomeParent(path, answer) => {
-                    let stored = self.state.remember_home_parent(&path).map_err(DatabaseError::from);
+                Job::Note(note, answer) => {
+                    let stored = self.state.note(&note).map_err(|error| self.refusal(error.into()));
                     // Whoever asked may have given up waiting.
-                    let _ = answer.send(stored.map_err(DatabaseError::into_refusal));
+                    let _ = answer.send(stored);
                 }
             }
         }
         if !refreshes.is_empty() {
-            let refreshed = self.catch_up().map_err(DatabaseError::into_refusal);
+            let refreshed = self.catch_up().map_err(|error| self.refusal(error));
             for answer in refreshes {
                 // Whoever asked may have given up waiting.
                 let _ = answer.send(refreshed.clone());
@@ -135,7 +165,7 @@ impl Writer {
                 answers.into_iter().for_each(|(change, committed)| change.answer(committed));
             }
             Err(error) => {
-                let refusal = error.into_refusal();
+                let refusal = self.refusal(error);
                 changes.into_iter().for_each(|change| change.answer(Err(refusal.clone())));
             }
         }
@@ -156,7 +186,7 @@ impl Writer {
             }
         }
         let batch = draft.finish();
-        let written = self.write(batch).map_err(DatabaseError::into_refusal);
+        let written = self.write(batch).map_err(|error| self.refusal(error));
         answers.extend(accepted.into_iter().map(|change| (change, written.clone())));
         answers
     }

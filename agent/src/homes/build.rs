@@ -1,6 +1,6 @@
 //! A new home, made ready under a hidden name before anything is decided.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::os::fd::OwnedFd;
 
 use accountd_protocol::id::{Gid, Uid};
@@ -9,6 +9,7 @@ use nix::errno::Errno;
 use nix::fcntl::AtFlags;
 use nix::sys::stat::{Mode, fstatat};
 
+use super::adopted;
 use super::directory;
 use super::place::{Homes, Parent};
 
@@ -59,7 +60,9 @@ pub struct Prepared {
 enum State {
     /// It was there already and is the owner's.
     Existing,
-    /// It was there, root's and empty (a fresh dataset): filled and handed over in place.
+    /// It was there, root's and empty (a fresh dataset), and still is.
+    Adoptable(OwnedFd),
+    /// It was that, and is filled and handed over in place.
     Adopted(OwnedFd),
     /// It stands ready under a hidden name beside its place.
     Hidden { hidden: CString, name: CString },
@@ -69,7 +72,8 @@ enum State {
 
 impl Homes {
     /// Makes the home of `owner` ready: the skeleton, then `.ssh/authorized_keys` with `keys`
-    /// unless they are empty, then owner and `mode`.
+    /// unless they are empty, then owner and `mode`. A directory that can be adopted is left as
+    /// it is, for [`Homes::adopt`].
     pub fn prepare(&self, home: &FieldPath, owner: Owner, mode: u32, keys: &str) -> Result<Prepared, BuildError> {
         for _ in 0..TRIES {
             match self.try_to_prepare(home, owner, mode, keys) {
@@ -89,7 +93,7 @@ impl Homes {
         let result = match fstatat(&prepared.parent.directory, name.as_c_str(), AtFlags::AT_SYMLINK_NOFOLLOW) {
             Err(Errno::ENOENT) => self.build_hidden(&mut prepared, name, owner, mode, keys),
             Err(error) => Err(error.into()),
-            Ok(_) => self.take_existing(&mut prepared, name, owner, mode, keys),
+            Ok(_) => take_existing(&mut prepared, &name, owner),
         };
         result.map(|()| prepared)
     }
@@ -108,21 +112,11 @@ impl Homes {
         self.fill(&home, owner, mode, keys)
     }
 
-    fn take_existing(
-        &self,
-        prepared: &mut Prepared,
-        name: CString,
-        owner: Owner,
-        mode: u32,
-        keys: &str,
-    ) -> Result<(), BuildError> {
-        let home = directory::open_directory(&prepared.parent.directory, name.as_c_str())?;
-        let found = directory::owner_of(&home)?;
-        if found == owner.uid.0 && found != 0 {
-            prepared.state = State::Existing;
-            return Ok(());
-        }
-        if found != 0 || !directory::is_empty(&home)? {
+    /// Fills a directory that can be adopted; any other home is ready.
+    pub fn adopt(&self, prepared: &mut Prepared, owner: Owner, mode: u32, keys: &str) -> Result<(), BuildError> {
+        let State::Adoptable(found) = &prepared.state else { return Ok(()) };
+        let home = directory::open_directory(found, c".")?;
+        if directory::owner_of(&home)? != Uid::ROOT.0 || !directory::is_empty(&home)? {
             return Err(BuildError::NotOwned);
         }
         prepared.state = State::Adopted(directory::open_directory(&home, c".")?);
@@ -141,6 +135,20 @@ impl Homes {
         directory::give(home, owner, Mode::from_bits_truncate(mode & 0o777))?;
         Ok(nix::unistd::fsync(home)?)
     }
+}
+
+fn take_existing(prepared: &mut Prepared, name: &CStr, owner: Owner) -> Result<(), BuildError> {
+    let home = directory::open_directory(&prepared.parent.directory, name)?;
+    let found = directory::owner_of(&home)?;
+    if found == owner.uid.0 && found != 0 {
+        prepared.state = State::Existing;
+        return Ok(());
+    }
+    if found != 0 || !directory::is_empty(&home)? {
+        return Err(BuildError::NotOwned);
+    }
+    prepared.state = State::Adoptable(home);
+    Ok(())
 }
 
 /// The key file of a home that only root can reach yet.
@@ -163,13 +171,18 @@ impl Prepared {
     pub fn hidden(&self) -> Option<(&str, &str)> {
         match &self.state {
             State::Hidden { hidden, name } => Some((hidden.to_str().ok()?, name.to_str().ok()?)),
-            State::Existing | State::Adopted(_) | State::Kept => None,
+            State::Existing | State::Adoptable(_) | State::Adopted(_) | State::Kept => None,
         }
     }
 
     /// Whether the home was the owner's before; its content has been left alone.
     pub fn existed(&self) -> bool {
         matches!(self.state, State::Existing)
+    }
+
+    /// Whether it has still to be adopted.
+    pub fn is_adoptable(&self) -> bool {
+        matches!(self.state, State::Adoptable(_))
     }
 
     /// The account exists now: nothing is taken away any more.
@@ -183,14 +196,14 @@ impl Drop for Prepared {
         // What can't be removed here is found by its prefix at the next start.
         match std::mem::replace(&mut self.state, State::Kept) {
             State::Kept => return,
-            State::Existing => {}
+            State::Existing | State::Adoptable(_) => {}
             State::Hidden { hidden, .. } => {
                 let _ = directory::remove_tree(&self.parent.directory, &hidden);
             }
             State::Adopted(home) => {
-                let root = Owner { uid: Uid::ROOT, gid: Gid::ROOT };
-                let _ = directory::give(&home, root, Mode::from_bits_truncate(0o755));
-                let _ = directory::remove_content(&home);
+                if let Err(error) = adopted::empty(&home) {
+                    tracing::warn!(%error, "a directory that has not become a home can not be emptied");
+                }
             }
         }
         self.parent.discard();

@@ -80,6 +80,7 @@ fn scripted(script: &mut Script, request: &AgentRequest) -> Result<Answer, Refus
             assert!(matches!(new.primary_group, PrimaryGroup::Private | PrimaryGroup::Existing(_)));
             Ok(Answer::User(Box::new(user(7))))
         }
+        Operation::CreateUsers(new) => Ok(Answer::Created((1..).zip(new).map(|(id, _)| AccountId(id)).collect())),
         Operation::DeleteUser(_) | Operation::DeleteGroup(_) => Ok(Answer::Done),
         Operation::ListMemberships(_) | Operation::SetMemberships { .. } => {
             Ok(Answer::Memberships(vec![Membership { id: AccountId(1), name: "ftp".into() }]))

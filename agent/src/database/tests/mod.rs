@@ -1,9 +1,11 @@
 //! The database as a whole, on a plain directory and without privileges.
 
+mod adoption;
 mod changes;
 mod crash;
 mod numbers;
 mod outside;
+mod store;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -44,7 +46,7 @@ impl World {
     fn open(&self) -> Database {
         let revoked = self.revoked.clone();
         let note = move |new: &[Revocation]| revoked.lock().unwrap().extend_from_slice(new);
-        Database::open(&self.root(), &self.root().join("state.sqlite"), Box::new(note)).unwrap()
+        Database::open(&self.root(), &self.root().join("state.sqlite"), Box::new(note), Box::new(|| ())).unwrap()
     }
 
     fn etc(&self, name: &str) -> PathBuf {

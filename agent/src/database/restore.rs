@@ -1,0 +1,136 @@
+//! The state store at start: used as it is, or put back from its good copy where it is damaged.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use rusqlite::{Connection, params};
+
+use super::error::DatabaseError;
+use super::good_copy::{self, COMPANIONS, beside};
+use super::mark::{BEHIND, Mark, Reached};
+use super::state::State;
+
+/// What ids and starts go on by after a restore. The copy may lack what was given out since it
+/// was made: half a minute of changes as a rule, a million only in hours. Ids stay far below
+/// 2^53, and starts below 2^32, however often this happens.
+const SKIP: u64 = 1_000_000;
+
+/// A store that was looked at.
+enum Look {
+    Usable(Box<State>),
+    /// And what was found.
+    Damaged(String),
+}
+
+/// Opens the store, or makes it where there has never been one. A damaged one is set aside and
+/// its good copy takes its place; where there is none, nothing is changed.
+pub fn open(store: &Path) -> Result<State, DatabaseError> {
+    match look(store)? {
+        Look::Usable(state) => Ok(*state),
+        Look::Damaged(found) => {
+            restore(store, &found)?;
+            State::open(store)
+        }
+    }
+}
+
+fn look(store: &Path) -> Result<Look, DatabaseError> {
+    let size = |path: &Path| match fs::metadata(path) {
+        Ok(status) => Ok(Some(status.len())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(DatabaseError::Store(error)),
+    };
+    let found = size(store)?;
+    let is_first = size(&good_copy::path(store))?.is_none() && size(&beside(store, "-wal"))?.unwrap_or(0) == 0;
+    match found {
+        None if !is_first => return Ok(Look::Damaged("it is missing".into())),
+        Some(0) if !is_first => return Ok(Look::Damaged("it is empty".into())),
+        None | Some(_) => {}
+    }
+    let state = match State::open(store) {
+        Err(DatabaseError::Damaged(found)) => return Ok(Look::Damaged(found)),
+        state => state?,
+    };
+    let noted = Mark::read(store).filter(|_| found.is_some_and(|size| size > 0)).unwrap_or_default();
+    if state.reached()?.is_behind(noted) {
+        return Ok(Look::Damaged(BEHIND.into()));
+    }
+    Ok(Look::Usable(Box::new(state)))
+}
+
+fn restore(store: &Path, found: &str) -> Result<(), DatabaseError> {
+    let copy = good_copy::path(store);
+    let refuse = |copy_found: String| DatabaseError::NoGoodCopy {
+        store: store.to_owned(),
+        found: found.to_owned(),
+        copy: copy.clone(),
+        copy_found,
+    };
+    let made = match fs::metadata(&copy).and_then(|status| status.modified()) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(refuse("there is none".into())),
+        made => made.map_err(DatabaseError::Store)?,
+    };
+    let ready = beside(store, ".restored");
+    let unpacked = unpack(&copy, &ready, Mark::read(store).unwrap_or_default());
+    let reached = unpacked.inspect_err(|_| good_copy::discard(&ready)).map_err(|error| match error {
+        DatabaseError::Damaged(found) => refuse(found),
+        DatabaseError::State(error) if super::damage::is_damage(&error) => refuse(error.to_string()),
+        error => error,
+    })?;
+    let aside = set_aside(store).map_err(DatabaseError::Store)?;
+    good_copy::replace(&ready, store)?;
+    let age = made.elapsed().unwrap_or_default().as_secs();
+    let made = made.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    tracing::error!(
+        store = %store.display(), found, aside = %aside.display(), copy = %copy.display(), made, age,
+        next_user = reached.next_user, next_group = reached.next_group,
+        "the state store was damaged and has been restored from its good copy; what it alone held and \
+         was changed since then is lost, and accounts made since then get new ids"
+    );
+    Ok(())
+}
+
+/// Makes a store of the copy, which gives out no number again that the damaged one gave out.
+fn unpack(copy: &Path, ready: &Path, noted: Reached) -> Result<Reached, DatabaseError> {
+    let mut file = good_copy::create(ready)?;
+    fs::File::open(copy).and_then(|mut copy| io::copy(&mut copy, &mut file)).map_err(DatabaseError::Store)?;
+    let mut reached = noted;
+    good_copy::finish(ready, |store| {
+        reached = skip(store, noted)?;
+        Ok(())
+    })?;
+    Ok(reached)
+}
+
+fn skip(store: &Connection, noted: Reached) -> rusqlite::Result<Reached> {
+    let reached = State::reached_in(store)?.or(noted);
+    let next = Reached {
+        starts: reached.starts.saturating_add(SKIP),
+        next_user: reached.next_user.saturating_add(SKIP),
+        next_group: reached.next_group.saturating_add(SKIP),
+    };
+    store.execute("UPDATE starts SET count = ?1", [next.starts])?;
+    for (kind, id) in [("user", next.next_user), ("group", next.next_group)] {
+        store.execute("REPLACE INTO floors VALUES (?1, ?2)", params![kind, id])?;
+    }
+    Ok(next)
+}
+
+/// Renames the store and what SQLite has put beside it. The store goes first: without it the next
+/// start knows that it has to be restored, whatever else is still there.
+fn set_aside(store: &Path) -> io::Result<PathBuf> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let names = (now..).map(|time| beside(store, &format!(".damaged-{time}")));
+    let is_free = |name: &PathBuf| ["", "-wal"].iter().all(|file| fs::symlink_metadata(beside(name, file)).is_err());
+    let aside = names.into_iter().find(is_free).ok_or(io::ErrorKind::AlreadyExists)?;
+    for file in ["", COMPANIONS[0], COMPANIONS[1], COMPANIONS[2]] {
+        match fs::rename(beside(store, file), beside(&aside, file)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            Ok(()) | Err(_) => {}
+        }
+    }
+    good_copy::sync_directory(store)?;
+    Ok(aside)
+}

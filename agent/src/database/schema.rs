@@ -1,0 +1,81 @@
+//! The tables of the state store, and how a store comes to have them.
+
+use rusqlite::Connection;
+
+/// One step for each `user_version`; a step that has been released never changes.
+const MIGRATIONS: [&str; 2] = [
+    "
+    CREATE TABLE users (
+        id INTEGER PRIMARY KEY, name TEXT NOT NULL, uid INTEGER NOT NULL, builtin INTEGER NOT NULL,
+        email TEXT NOT NULL, microsoft_account INTEGER NOT NULL, kept_hash TEXT
+    ) STRICT;
+    CREATE TABLE groups (
+        id INTEGER PRIMARY KEY, name TEXT NOT NULL, gid INTEGER NOT NULL, builtin INTEGER NOT NULL
+    ) STRICT;
+    CREATE TABLE tombstones (
+        kind TEXT NOT NULL, id INTEGER NOT NULL, name TEXT NOT NULL, number INTEGER NOT NULL,
+        deleted TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP, PRIMARY KEY (kind, id, number)
+    ) STRICT;
+    CREATE TABLE journal (id INTEGER PRIMARY KEY CHECK (id = 1), record BLOB NOT NULL) STRICT;
+    CREATE TABLE starts (id INTEGER PRIMARY KEY CHECK (id = 1), count INTEGER NOT NULL) STRICT;
+    CREATE TABLE home_parents (path TEXT PRIMARY KEY) STRICT;
+    INSERT INTO starts VALUES (1, 0);
+",
+    // The least id that may be given out next, where the rows do not say it.
+    "
+    CREATE TABLE floors (kind TEXT PRIMARY KEY, id INTEGER NOT NULL) STRICT;
+    CREATE TABLE adoptions (path TEXT PRIMARY KEY) STRICT;
+",
+];
+
+/// Reads a row of each table, as far as there is one.
+const LOOK: [&str; 8] = [
+    "SELECT id, name, uid, builtin, email, microsoft_account, kept_hash FROM users LIMIT 1",
+    "SELECT id, name, gid, builtin FROM groups LIMIT 1",
+    "SELECT kind, id, name, number FROM tombstones LIMIT 1",
+    "SELECT record FROM journal",
+    "SELECT count FROM starts",
+    "SELECT path FROM home_parents LIMIT 1",
+    "SELECT kind, id FROM floors",
+    "SELECT path FROM adoptions",
+];
+
+/// What a store says of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Age {
+    /// There is nothing in it.
+    Unmade,
+    /// It is as this program knows it, or an older one.
+    Known,
+    /// A newer accountd has made it.
+    Newer,
+}
+
+pub fn age(connection: &Connection) -> rusqlite::Result<Age> {
+    let version = version(connection)?;
+    Ok(match version {
+        0 => Age::Unmade,
+        _ if version <= MIGRATIONS.len() => Age::Known,
+        _ => Age::Newer,
+    })
+}
+
+/// Makes the tables that are missing.
+pub fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
+    for (number, step) in MIGRATIONS.iter().enumerate().skip(version(connection)?) {
+        let transaction = connection.transaction()?;
+        transaction.execute_batch(step)?;
+        transaction.pragma_update(None, "user_version", number + 1)?;
+        transaction.commit()?;
+    }
+    Ok(())
+}
+
+/// Whether every table is there with its columns.
+pub fn look(connection: &Connection) -> rusqlite::Result<()> {
+    LOOK.iter().try_for_each(|query| connection.prepare(query)?.query([])?.next().map(drop))
+}
+
+fn version(connection: &Connection) -> rusqlite::Result<usize> {
+    connection.pragma_query_value(None, "user_version", |row| row.get(0))
+}
