@@ -12,6 +12,7 @@ mod subordinate;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use accountd_config as config;
 use accountd_protocol::refusal::Refusal;
@@ -28,8 +29,12 @@ use self::subordinate::Subordinate;
 use crate::database::{Database, Numbers, View, first_outside};
 use crate::error::Error;
 
-/// The most numbers that the other sources are asked about at once.
-const MOST_AT_ONCE: u32 = 64;
+/// The most numbers that the other sources are asked about at once: a slow one has to answer all
+/// of them in time.
+const MOST_AT_ONCE: u32 = 16;
+/// One request looks no longer than this for a number that no other source has. What it has
+/// learnt stays known to the next.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What every request looks at that wants a name or a number.
 #[derive(Debug)]
@@ -90,8 +95,8 @@ impl Ids {
 
     fn choose(&self, database: &Database, purpose: Purpose) -> Result<Option<Number>, Refusal> {
         let (subuid, subgid) = self.subordinate()?;
-        let mut at_once = 1;
-        loop {
+        let (mut at_once, end) = (1, Instant::now() + PATIENCE);
+        while Instant::now() < end {
             // The accounts are looked at while nothing is let go: what another request has just
             // entered is either held still or in them.
             let chosen = self.held.choose(|held| {
@@ -108,6 +113,8 @@ impl Ids {
             }
             at_once = MOST_AT_ONCE.min(at_once * 2);
         }
+        tracing::warn!("other sources of NSS have too many numbers of the configured range");
+        Err(Refusal::Busy)
     }
 
     /// Asks about `count` numbers from `first` on, and remembers those that are somebody's: where

@@ -112,7 +112,11 @@ fn the_gid_of_a_user_that_goes_is_free_again_where_there_never_was_a_group() {
     let database = world.open();
     assert_eq!(first_outside(1000..=2000, &[database.view().taken_gids()]), Some(1001));
     assert!(database.view().taken_gids().has(1002));
-    database.change(|draft| Ok(remove(draft, "lost"))).unwrap();
+    let change = |draft: &mut Draft<'_>| {
+        remove(draft, "lost");
+        Ok(())
+    };
+    database.change(change).unwrap();
     let view = database.view();
     assert!(!view.taken_gids().has(1002) && view.taken_uids().has(1001) && !view.taken_uids().has(1002));
 }

@@ -39,7 +39,7 @@ impl Switch {
 /// The last line of a database counts.
 fn others(text: &str, database: &str) -> Vec<String> {
     let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default());
-    let found = lines.filter_map(|line| line.split_once(':')).filter(|(name, _)| name.trim() == database).last();
+    let found = lines.filter_map(|line| line.split_once(':')).rfind(|(name, _)| name.trim() == database);
     let mut others: Vec<String> = Vec::new();
     for name in found.map(|(_, sources)| without_actions(sources)).unwrap_or_default().split_whitespace() {
         if is_source(name) && !THE_FILES.contains(&name) && !others.iter().any(|other| other == name) {
