@@ -16,7 +16,7 @@ use super::show::NO_HASH;
 use crate::agent::{Agent, now};
 use crate::database::{Action, Draft, FileKind, Line, View};
 use crate::error::Error;
-use crate::homes::{HomeKind, Owner};
+use crate::homes::{HomeKind, KeysWanted, Owner};
 use crate::reserved::Number;
 use crate::samba::{self, Flags};
 
@@ -63,13 +63,14 @@ impl Agent {
         let home = self.prepare_home(&plan)?;
         let keys = self.keys_in_existing_home(&plan, home.as_ref())?;
         let action = home.as_ref().and_then(|home| home.action(plan.request.name.as_str()));
+        let wanted = if plan.keys.is_empty() { KeysWanted::Unknown } else { KeysWanted::Yes };
         let (id, _) = self.database.change(move |draft| enter(draft, &plan, &hashes, action))?;
         if let Some(home) = home {
             home.keep();
         }
         drop(numbers);
         keys.map_or(Ok(()), InHome::finish)?;
-        self.get_user(id)
+        self.show_with_advice(id, wanted)
     }
 
     /// A home that was the user's before gets its keys by itself.

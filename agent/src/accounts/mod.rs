@@ -8,5 +8,7 @@ mod in_home;
 mod list;
 mod memberships;
 mod new_home;
+mod repair;
+mod retire;
 mod show;
 mod update;

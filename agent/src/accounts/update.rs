@@ -18,7 +18,7 @@ use super::show::{NO_HASH, identity_of};
 use crate::agent::{Agent, now};
 use crate::database::entry::{Entry, passwd, shadow};
 use crate::database::{Action, Draft, FileKind, UserRow, View};
-use crate::homes::{HomeKind, Owner};
+use crate::homes::{HomeKind, KeysWanted, Owner};
 use crate::identity::hash::is_hash;
 use crate::samba::{self, Flags};
 
@@ -55,13 +55,14 @@ impl Agent {
         let home = self.new_home(&current, &plan, keys.as_deref())?;
         let in_home = self.in_existing_home(&current, &plan, (home.as_ref(), keys))?;
         let action = home.as_ref().and_then(|home| home.action(&current.name));
+        let has_keys = plan.change.ssh_keys.as_ref().is_some_and(|keys| !keys.trim().is_empty());
         let ((), generation) = self.database.change(move |draft| enter(draft, &plan, hashes.as_ref(), action))?;
         if let Some(home) = home {
             home.keep();
         }
         in_home.map_or(Ok(()), InHome::finish)?;
         self.settle(generation);
-        self.get_user(id)
+        self.show_with_advice(id, if has_keys { KeysWanted::Yes } else { KeysWanted::Unknown })
     }
 
     pub(crate) fn set_password(&self, id: AccountId, password: Secret) -> Result<User, Refusal> {

@@ -125,6 +125,7 @@ impl Place<'_> {
                 Action::PublishHome { parent, hidden, name, .. } => {
                     until_done(|| home::publish(self.root, parent, hidden, name));
                 }
+                Action::RetireHome(retirement) => until_done(|| home::retire(self.root, retirement)),
             }
         }
         until_done(|| Ok(self.state.clear_journal()?));

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::file::FileKind;
+use crate::homes::Retirement;
 
 /// SHA-256 of a whole file, in hexadecimal.
 pub type FileDigest = String;
@@ -56,6 +57,8 @@ pub enum Action {
     /// Renames a directory that stands ready under a hidden name beside its place. `parent` is a
     /// path below the root directory, `account` the user whose home it is.
     PublishHome { account: String, parent: String, hidden: String, name: String },
+    /// Renames a home that is no account's any more into the trash.
+    RetireHome(Retirement),
 }
 
 /// Lines as text where they are UTF-8, else as numbers: a group of 20,000 members has a long one.

@@ -65,7 +65,8 @@ impl CallerRole {
             | Operation::GetUser(_)
             | Operation::CreateUser(_)
             | Operation::UpdateUser { .. }
-            | Operation::DeleteUser(_)
+            | Operation::DeleteUser { .. }
+            | Operation::RepairKeys(_)
             | Operation::SetPassword { .. }
             | Operation::ListMemberships(_)
             | Operation::SetMemberships { .. }
