@@ -6,6 +6,8 @@ mod authentication;
 mod concurrency;
 mod crash;
 mod freenas;
+mod home_deletion;
+mod key_advice;
 mod leftovers;
 mod login;
 mod openssh;

@@ -8,6 +8,7 @@ use accountd_protocol::id::Uid;
 use accountd_protocol::refusal::{Field, Problem, Refusal};
 use accountd_protocol::removal::HomeStays;
 use accountd_protocol::text::FieldPath;
+use nix::errno::Errno;
 
 use crate::agent::Agent;
 use crate::database::entry::{Entry, passwd};
@@ -31,18 +32,19 @@ impl Agent {
     pub(super) fn retire_home(&self, name: &str, home: &FieldPath, uid: Uid) -> Result<Option<LeavingHome>, Refusal> {
         let held = self.reserved.home(home.as_str()).ok_or(Refusal::Busy)?;
         let stays = |reason| Refusal::invalid(Field::Home, Problem::HomeStays(reason));
-        let planned = self.homes.plan_retirement(home, uid).map_err(|error| match error {
+        let failed = |error| match error {
             RetirementError::Stays(reason) => stays(reason),
-            RetirementError::Io(nix::errno::Errno::ENOSPC | nix::errno::Errno::EDQUOT) => Refusal::NoSpace,
+            RetirementError::Io(Errno::ENOSPC | Errno::EDQUOT) => Refusal::NoSpace,
             RetirementError::Io(error) => Error::Retire { home: home.to_string(), source: error.into() }.into_refusal(),
-        })?;
-        let Some(retirement) = planned else { return Ok(None) };
+        };
+        let Some(retirement) = self.homes.plan_retirement(home, uid).map_err(failed)? else { return Ok(None) };
         let view = self.database.view();
         unclaimed(view.file(FileKind::Passwd), home, Some(name)).map_err(stays)?;
         let others = others(&view, name);
         drop(view);
         self.unreached(home, &others).map_err(stays)?;
         self.database.remember_home_parent(retirement.place().as_str())?;
+        self.homes.make_trash(&retirement).map_err(|error| failed(error.into()))?;
         Ok(Some(LeavingHome { retirement, _held: held }))
     }
 

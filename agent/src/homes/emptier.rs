@@ -81,8 +81,11 @@ impl Thread {
             .extend(retired.iter().filter(|retirement| !in_place.contains(retirement)).cloned().collect::<Vec<_>>());
         for retirement in in_place {
             match retirement.empty_in_place(&self.root) {
-                Ok(leftovers) if leftovers.is_none() => info!(home = %retirement.home(), "a home has been removed"),
-                Ok(leftovers) => warn!(home = %retirement.home(), %leftovers, "not all of a home can be removed"),
+                Ok(None) => {}
+                Ok(Some(leftovers)) if leftovers.is_none() => {
+                    info!(home = %retirement.home(), "a home has been emptied where it is");
+                }
+                Ok(Some(leftovers)) => warn!(home = %retirement.home(), %leftovers, "not all of a home can be removed"),
                 Err(error) => warn!(home = %retirement.home(), %error, "a home can not be removed"),
             }
         }

@@ -114,16 +114,13 @@ impl<'a> Emptying<'a> {
         match unlink(self.directory, name) {
             Ok(Unlinked::Gone) => Ok(()),
             Ok(Unlinked::Filled) => self.remove_filled(name),
-            Err(error) => Err(error.to_string()),
+            Err(error) => Err(reason(error)),
         }
     }
 
     fn remove_filled(&mut self, name: &CStr) -> Result<(), String> {
-        let filled = match directory::open_here(self.directory, name) {
-            Err(Errno::EXDEV) => return Err("something is mounted on it".into()),
-            opened => opened.map_err(|error| error.to_string())?,
-        };
-        let device = fstat(&filled).map_err(|error| error.to_string())?.st_dev;
+        let filled = directory::open_here(self.directory, name).map_err(reason)?;
+        let device = fstat(&filled).map_err(reason)?.st_dev;
         if device != self.device {
             return Err("it is another file system".into());
         }
@@ -135,7 +132,7 @@ impl<'a> Emptying<'a> {
             match unlinkat(self.directory, name, UnlinkatFlags::RemoveDir) {
                 Ok(()) | Err(Errno::ENOENT) => return Ok(()),
                 Err(Errno::ENOTEMPTY | Errno::EEXIST) => {}
-                Err(error) => return Err(error.to_string()),
+                Err(error) => return Err(reason(error)),
             }
         }
         Err(fault.unwrap_or_else(|| "something is made in it all the time".into()))
@@ -144,8 +141,8 @@ impl<'a> Emptying<'a> {
     /// Removes what is in `filled` and renames its directories up. Gives the first fault.
     fn pass(&mut self, filled: &OwnedFd) -> Result<(), String> {
         let mut result = Ok(());
-        for entry in open_stream(filled).map_err(|error| error.to_string())? {
-            let entry = entry.map_err(|error| error.to_string())?;
+        for entry in open_stream(filled).map_err(reason)? {
+            let entry = entry.map_err(reason)?;
             let name = entry.file_name();
             if is_dot(name) {
                 continue;
@@ -155,7 +152,7 @@ impl<'a> Emptying<'a> {
                 Ok(Unlinked::Filled) => self.rename_up(filled, name),
                 Err(error) => Err(error),
             };
-            result = result.and(done.map_err(|error| told(name, &error.to_string())));
+            result = result.and(done.map_err(|error| told(name, &reason(error))));
         }
         result
     }
@@ -205,6 +202,14 @@ fn unlink(directory: &OwnedFd, name: &CStr) -> nix::Result<Unlinked> {
 
 fn open_stream(directory: &OwnedFd) -> nix::Result<Dir> {
     Dir::from_fd(directory::open_below(directory, c".", OFlag::O_RDONLY | OFlag::O_DIRECTORY)?)
+}
+
+fn reason(error: Errno) -> String {
+    match error {
+        Errno::EBUSY | Errno::EXDEV => "something is mounted on it".into(),
+        Errno::EPERM => "it is immutable or may only be appended to".into(),
+        error => error.to_string(),
+    }
 }
 
 fn told(name: &CStr, reason: &str) -> String {

@@ -62,9 +62,8 @@ struct Surroundings {
 }
 
 impl Homes {
-    /// Makes ready that `home`, which is `uid`'s, goes: its trash is there when this returns.
-    /// `None` where there is no such directory. Whether other accounts have a part in it is the
-    /// caller's to know.
+    /// Finds out whether `home`, which is `uid`'s, can go; changes nothing. `None` where there is
+    /// no such directory. Whether other accounts have a part in it is the caller's to know.
     pub fn plan_retirement(&self, home: &FieldPath, uid: Uid) -> Result<Option<Retirement>, RetirementError> {
         let Some(found) = self.look(home)? else { return Ok(None) };
         match directory::kind(&found) {
@@ -86,12 +85,18 @@ impl Homes {
             Err(Errno::EPERM) => return Err(HomeStays::Exposed.into()),
             found => found?,
         };
-        match trash::open_or_make(&place) {
-            Ok(_) => {}
+        match trash::open(&place) {
+            Ok(_) | Err(Errno::ENOENT) => {}
             Err(Errno::EPERM) => return Err(HomeStays::BadTrash(format!("{path}/{}", trash::TRASH)).into()),
             Err(error) => return Err(error.into()),
         }
         Ok(Some(Retirement { home: home.clone(), place: path, name: random_name()?, uid, inode: found.st_ino }))
+    }
+
+    /// Makes the trash for a home, if there is none, so that what can fail has not failed when the
+    /// home is renamed.
+    pub fn make_trash(&self, retirement: &Retirement) -> nix::Result<()> {
+        trash::open_or_make(&open_trusted(self.root(), &retirement.place)?).map(|_| ())
     }
 
     /// The status of what `home` names, if anything does.
@@ -200,12 +205,12 @@ impl Retirement {
     }
 
     /// Empties a home that was not renamed but made root's, and removes it where it is no mount
-    /// point. Nothing happens where there is none.
-    pub fn empty_in_place(&self, root: &OwnedFd) -> nix::Result<Leftovers> {
+    /// point. `None` where there is none.
+    pub fn empty_in_place(&self, root: &OwnedFd) -> nix::Result<Option<Leftovers>> {
         let Surroundings { parent, place, .. } = self.surroundings(root)?;
         let trash = trash::open(&place)?;
         let Some(home) = self.open_home(&parent, [Uid::ROOT; 2])? else {
-            return trash::remove_note(&trash, self).map(|()| Leftovers::default());
+            return trash::remove_note(&trash, self).map(|()| None);
         };
         let leftovers = emptying::empty(&home, |_| false)?;
         if leftovers.is_none() {
@@ -215,7 +220,7 @@ impl Retirement {
             }
             trash::remove_note(&trash, self)?;
         }
-        Ok(leftovers)
+        Ok(Some(leftovers))
     }
 
     /// The home, if it still is the one that was checked, and one of these has it.
