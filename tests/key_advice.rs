@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::freenas::keys::KEY;
 use crate::freenas::{Nas, new_user};
+use crate::home_deletion::set_home;
 use crate::rest::Answer;
 
 const HOME: &str = "/mnt/tank/home/anna";
@@ -214,7 +215,7 @@ fn a_repair_changes_nothing_that_is_not_the_users_to_have() {
         ]);
     }
     symlink("/etc", nas.disk.path("/mnt/tank/home/link")).unwrap();
-    nas.world.run(&["usermod", "-d", "/mnt/tank/home/link", "anna"]);
+    set_home(&nas, "anna", "/mnt/tank/home/link");
     let before = nas.disk.everything("/etc");
     assert_eq!(repair(&nas, &path).status, 409);
     assert!(nas.disk.everything("/etc") == before);
