@@ -61,7 +61,7 @@ impl Killed {
         request["bsdusr_to_group"] = json!([self.team.parse::<u32>().unwrap()]);
         request["bsdusr_sshpubkey"] = json!(crate::freenas::keys::KEY);
         let status = self.nas.rest.post("/account/users/", &request.to_string()).status;
-        let gone = || !fs::read_to_string(format!("/proc/{agent}/stat")).is_ok_and(|stat| !stat.contains(") Z "));
+        let gone = || is_gone(agent);
         if status == 201 && !gone() {
             detach(&mut strace);
             // It may have been killed between the answer and this.
@@ -112,7 +112,8 @@ impl Killed {
     }
 }
 
-fn attach(agent: Pid, step: &str, number: usize) -> Child {
+/// strace(1) that kills `agent` at its `number`-th call of `step`.
+pub fn attach(agent: Pid, step: &str, number: usize) -> Child {
     let strace = Command::new("strace")
         .args(["-f", "-q", "-o", "/dev/null", "-e", &format!("trace={step}")])
         .args(["-e", &format!("inject={step}:signal=KILL:when={number}"), "-p", &agent.to_string()])
@@ -131,9 +132,14 @@ fn attach(agent: Pid, step: &str, number: usize) -> Child {
 }
 
 /// The kernel lets go of what a dead tracer has traced (ptrace(2)).
-fn detach(strace: &mut Child) {
+pub fn detach(strace: &mut Child) {
     strace.kill().unwrap();
     strace.wait().unwrap();
+}
+
+/// Whether a process has ended, waited for or not.
+pub fn is_gone(process: Pid) -> bool {
+    !fs::read_to_string(format!("/proc/{process}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
 }
 
 /// Kills the agent at every call of every step, each kind in a sandbox of its own; `check` gets

@@ -292,7 +292,10 @@ fn what_is_shown_can_be_sent_back_whoever_made_it() {
             let path = format!("/account/{kind}/{}/", shown["id"]);
             let answer = nas.rest.put(&path, &shown.to_string());
             assert_eq!(answer.status, 200, "{shown}: {}", answer.body);
-            assert_eq!(answer.value(), *shown);
+            let mut answered = answer.value();
+            // A list does not look whether the keys count.
+            answered.as_object_mut().unwrap().remove("bsdusr_sshpubkey_advice");
+            assert_eq!(answered, *shown);
         }
     }
     assert!(nas.disk.everything("/etc") == before);

@@ -9,9 +9,11 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{AccountId, Gid, Uid};
+use crate::key_advice::KeyAdvice;
 use crate::login::Proof;
 use crate::name::{NewGroupName, NewUserName, UserName};
 use crate::refusal::Refusal;
+use crate::removal::DeletedHome;
 use crate::secret::Secret;
 use crate::text::{Email, FieldPath, FullName};
 
@@ -66,7 +68,12 @@ pub enum Operation {
         id: AccountId,
         change: UserChange,
     },
-    DeleteUser(AccountId),
+    DeleteUser {
+        id: AccountId,
+        home: DeletedHome,
+    },
+    /// Sets owners and modes of home, `.ssh` and key file so that keys count.
+    RepairKeys(AccountId),
     SetPassword {
         id: AccountId,
         password: Secret,
@@ -171,6 +178,9 @@ pub struct User {
     pub smb_hash: String,
     /// The text of `~/.ssh/authorized_keys`, empty when it can't be read.
     pub ssh_keys: String,
+    /// What keeps the keys from counting. Not looked for in lists.
+    #[serde(default)]
+    pub key_advice: Vec<KeyAdvice>,
     /// Supplementary groups, by stable id.
     pub groups: Vec<AccountId>,
 }

@@ -4,7 +4,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::key_advice::{KeyAdvice, RepairFault};
 use crate::name::NameError;
+use crate::removal::HomeStays;
 use crate::text::TextError;
 
 /// What a request may be wrong about. Dialects map these to their own field names.
@@ -91,6 +93,13 @@ pub enum Problem {
     NoSudo(String),
     #[error("is not supported")]
     Unsupported,
+    #[error("can not be removed: it {0}")]
+    HomeStays(HomeStays),
+    /// What keeps keys from being written, read or made to count.
+    #[error("{} keeps keys from counting: {:?}", .0.path, .0.fault)]
+    Keys(KeyAdvice),
+    #[error("{path} can not be repaired: {fault}")]
+    NotRepairable { path: String, fault: RepairFault },
 }
 
 /// One field and what is wrong with it.

@@ -15,7 +15,7 @@ use crate::arguments::Arguments;
 use crate::database::entry::passwd;
 use crate::database::{Database, FileKind, View};
 use crate::error::Error;
-use crate::homes::{Homes, Worker};
+use crate::homes::{Emptier, Homes, Worker};
 use crate::identity::decide::{PasswordAccount, password_account};
 use crate::identity::handles::{Caller, Handles};
 use crate::identity::hash::{HashPool, Verdict};
@@ -40,6 +40,7 @@ pub struct Agent {
     pub(crate) reserved: Reserved,
     pub(crate) ids: Ids,
     pub(crate) key_readers: KeyReaders,
+    pub(crate) emptier: Emptier,
     handles: Arc<Handles>,
     revocations: Arc<Revocations>,
     root: PathBuf,
@@ -59,8 +60,11 @@ impl Agent {
         let config = Config::read(&arguments.config)?;
         let homes = Homes::new(&root, config.homes.roots.clone())
             .map_err(|source| Error::Root { path: root.clone(), source: source.into() })?;
+        let database = Database::open(&root, &arguments.state, Box::new(on_revoked), Box::new(end))?;
+        let emptier = Emptier::start(&homes, database.home_parents()).map_err(Error::Emptier)?;
         Ok(Self {
-            database: Database::open(&root, &arguments.state, Box::new(on_revoked), Box::new(end))?,
+            database,
+            emptier,
             homes,
             worker: Worker::new(&root),
             hashes: HashPool::new(std::thread::available_parallelism().map_or(1, usize::from)),
@@ -192,7 +196,8 @@ impl Agent {
             Operation::UpdateUser { id, change } => {
                 self.update_user(id, change).map(|user| Answer::User(Box::new(user)))
             }
-            Operation::DeleteUser(id) => self.delete_user(id).map(|()| Answer::Done),
+            Operation::DeleteUser { id, home } => self.delete_user(id, home).map(|()| Answer::Done),
+            Operation::RepairKeys(id) => self.repair_keys(id).map(|user| Answer::User(Box::new(user))),
             Operation::SetPassword { id, password } => {
                 self.set_password(id, password).map(|user| Answer::User(Box::new(user)))
             }

@@ -30,6 +30,12 @@ pub enum Error {
     OtherSource(#[from] crate::ids::NssError),
     #[error("cannot make the home {home}: {source}")]
     Home { home: String, source: crate::homes::BuildError },
+    #[error("cannot make ready that the home {home} goes: {source}")]
+    Retire { home: String, source: io::Error },
+    #[error("cannot repair {home}: {source}")]
+    Repair { home: String, source: crate::homes::WorkError },
+    #[error("cannot start the thread that empties the trash: {0}")]
+    Emptier(io::Error),
     #[error("cannot put the keys in {home} in place: {source}")]
     Keys { home: String, source: crate::homes::WorkError },
 }
@@ -44,7 +50,10 @@ impl Error {
             Error::Home { home, .. } => Refusal::Internal(format!("the home {home} can not be made")),
             Error::Keys { home, .. } => Refusal::Internal(format!("the keys in {home} can not be put in place")),
             Error::OtherSource(_) => Refusal::Busy,
+            Error::Retire { home, .. } => Refusal::Internal(format!("the home {home} can not be removed")),
+            Error::Repair { home, .. } => Refusal::Internal(format!("{home} can not be repaired")),
             Error::Config(_)
+            | Error::Emptier(_)
             | Error::Listen { .. }
             | Error::Root { .. }
             | Error::Database(_)

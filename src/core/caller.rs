@@ -8,6 +8,7 @@ use accountd_protocol::agent::{
 };
 use accountd_protocol::id::AccountId;
 use accountd_protocol::refusal::Refusal;
+use accountd_protocol::removal::DeletedHome;
 use accountd_protocol::secret::Secret;
 
 use crate::credential::Credential;
@@ -68,8 +69,13 @@ impl Caller {
         expect!(self.operate(Operation::UpdateUser { id, change }).await?, User).map(|user| *user)
     }
 
-    pub async fn delete_user(&self, id: AccountId) -> Result<(), Error> {
-        self.operate(Operation::DeleteUser(id)).await.and_then(done)
+    pub async fn delete_user(&self, id: AccountId, home: DeletedHome) -> Result<(), Error> {
+        self.operate(Operation::DeleteUser { id, home }).await.and_then(done)
+    }
+
+    /// Sets owners and modes so that the keys of a user count.
+    pub async fn repair_keys(&self, id: AccountId) -> Result<User, Error> {
+        expect!(self.operate(Operation::RepairKeys(id)).await?, User).map(|user| *user)
     }
 
     pub async fn set_password(&self, id: AccountId, password: Secret) -> Result<User, Error> {

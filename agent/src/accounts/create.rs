@@ -19,7 +19,7 @@ use crate::agent::{Agent, now};
 use crate::belongings;
 use crate::database::{Action, Draft, FileKind, Line};
 use crate::error::Error;
-use crate::homes::{HomeKind, Owner};
+use crate::homes::{HomeKind, KeysWanted, Owner};
 use crate::ids::Number;
 use crate::samba::{self, Flags};
 use crate::sudoers::{self, Grantee};
@@ -51,11 +51,12 @@ struct Entry {
 
 impl Agent {
     pub(crate) fn create_user(&self, request: NewUser) -> Result<User, Refusal> {
+        let wanted = if request.ssh_keys.trim().is_empty() { KeysWanted::Unknown } else { KeysWanted::Yes };
         let ids = self.create_users(vec![request]).map_err(|refusal| match refusal {
             Refusal::InvalidItems(items) => Refusal::Invalid(items.into_iter().flat_map(|item| item.invalid).collect()),
             refusal => refusal,
         })?;
-        self.get_user(ids.first().copied().ok_or(Refusal::NotFound)?)
+        self.show_with_advice(ids.first().copied().ok_or(Refusal::NotFound)?, wanted)
     }
 
     /// Creates all of them in one commit, or none; gives their ids in the same order.

@@ -1,31 +1,90 @@
-//! The end of a user. Its home stays on disk; nothing in the account files does.
+//! The end of a user. Its home stays on disk unless it is asked for to go; nothing in the account
+//! files does.
 
 use accountd_config::Deletion;
-use accountd_protocol::id::{AccountId, Gid};
-use accountd_protocol::refusal::Refusal;
+use accountd_protocol::id::{AccountId, Gid, Uid};
+use accountd_protocol::refusal::{Field, Problem, Refusal};
+use accountd_protocol::removal::DeletedHome;
+use accountd_protocol::text::FieldPath;
 
+use super::retire::LeavingHome;
 use super::{address, memberships};
 use crate::agent::Agent;
 use crate::database::entry::passwd;
-use crate::database::{Draft, FileKind};
+use crate::database::{Draft, FileKind, UserRow, View, unclaimed};
 use crate::sudoers::Grantee;
+
+/// The home of a user as it is to be removed.
+struct Home {
+    path: FieldPath,
+    uid: Uid,
+}
 
 impl Agent {
     /// Removes a user with its private group, if nobody else is in it. When this returns, no
-    /// session of the user is left.
-    pub(crate) fn delete_user(&self, id: AccountId) -> Result<(), Refusal> {
+    /// session of the user is left, and a home that was to go is not in its place any more.
+    pub(crate) fn delete_user(&self, id: AccountId, home: DeletedHome) -> Result<(), Refusal> {
+        let leaving = match home {
+            DeletedHome::Keep => None,
+            DeletedHome::Remove => self.leaving_home(id)?,
+        };
         let deletion = self.config.deletion.clone();
-        let ((), generation) = self.database.change(move |draft| remove(draft, id, &deletion))?;
+        let action = leaving.as_ref().map(|(path, leaving)| (path.clone(), leaving.action()));
+        let change = move |draft: &mut Draft<'_>| {
+            if let Some((path, action)) = action {
+                still_removable(draft, id, &path)?;
+                draft.after_commit(action);
+            }
+            remove(draft, id, &deletion)
+        };
+        let ((), generation) = self.database.change(change)?;
         self.settle(generation);
+        if let Some((_, leaving)) = leaving {
+            leaving.remove(&self.emptier);
+        }
         Ok(())
+    }
+
+    fn leaving_home(&self, id: AccountId) -> Result<Option<(FieldPath, LeavingHome)>, Refusal> {
+        let view = self.database.view();
+        let row = deletable(&view, id)?;
+        let home = home_of(&view, &row)?;
+        drop(view);
+        let Some(Home { path, uid }) = home else { return Ok(None) };
+        let leaving = self.retire_home(&row.name, &path, uid)?;
+        Ok(leaving.map(|leaving| (path, leaving)))
     }
 }
 
-fn remove(draft: &mut Draft<'_>, id: AccountId, deletion: &Deletion) -> Result<(), Refusal> {
-    let row = draft.user(id).cloned().ok_or(Refusal::NotFound)?;
-    if row.is_builtin() {
-        return Err(Refusal::BuiltinDelete);
+/// `None` for an account without a home.
+fn home_of(view: &View, row: &UserRow) -> Result<Option<Home>, Refusal> {
+    let entry = view.entry(FileKind::Passwd, &row.name).ok_or(Refusal::NotFound)?;
+    if entry.bytes(passwd::HOME).is_empty() {
+        return Ok(None);
     }
+    let path = FieldPath::new(entry.text(passwd::HOME));
+    let path = path.map_err(|error| Refusal::invalid(Field::Home, Problem::Text(error)))?;
+    Ok(Some(Home { path, uid: row.uid }))
+}
+
+/// Under the lock: what was found out before has to be so still.
+fn still_removable(draft: &Draft<'_>, id: AccountId, path: &FieldPath) -> Result<(), Refusal> {
+    let row = draft.user(id).ok_or(Refusal::NotFound)?;
+    let home = home_of(draft, row)?;
+    if home.is_none_or(|home| home.path != *path) {
+        return Err(Refusal::Busy);
+    }
+    unclaimed(draft.file(FileKind::Passwd), path, Some(&row.name))
+        .map_err(|reason| Refusal::invalid(Field::Home, Problem::HomeStays(reason)))
+}
+
+fn deletable(view: &View, id: AccountId) -> Result<UserRow, Refusal> {
+    let row = view.user(id).cloned().ok_or(Refusal::NotFound)?;
+    if row.is_builtin() { Err(Refusal::BuiltinDelete) } else { Ok(row) }
+}
+
+fn remove(draft: &mut Draft<'_>, id: AccountId, deletion: &Deletion) -> Result<(), Refusal> {
+    let row = deletable(draft, id)?;
     let gid = draft.entry(FileKind::Passwd, &row.name).and_then(|entry| entry.number(passwd::GID)).map(Gid);
     memberships::rename(draft, &row.name, None);
     for kind in [FileKind::Smbpasswd, FileKind::Shadow, FileKind::Passwd] {

@@ -4,12 +4,12 @@
 use std::path::{Path, PathBuf};
 
 use accountd_protocol::identity::Identity;
-use accountd_protocol::refusal::{Field, Problem, Refusal};
+use accountd_protocol::refusal::{Field, Invalid, Problem, Refusal};
 use accountd_protocol::text::FieldPath;
 
 use crate::agent::Agent;
 use crate::error::Error;
-use crate::homes::{Keys, WorkError, Worker};
+use crate::homes::{Keys, KeysWanted, WorkError, Worker, look_at_keys};
 
 /// What is to be done in a home.
 #[derive(Debug, Default)]
@@ -51,12 +51,13 @@ impl Agent {
             Ok(Some(mode)) => mode,
             Ok(None) => return Ok(begun),
             Err(_) if wanted.keys.is_none() => return Ok(begun),
-            Err(_) => return Err(Refusal::invalid(Field::SshKeys, Problem::HomeNotWritable)),
+            Err(_) => return Err(self.no_place_for_keys(home, &begun.identity)),
         };
         if let Some(text) = wanted.keys {
             let keys = if text.is_empty() { Keys::Remove } else { Keys::Write(text) };
             let prepared = begun.worker.prepare_keys(&begun.identity, &begun.home, &keys);
-            begun.accepts(prepared, Field::SshKeys, Problem::HomeNotWritable)?;
+            let accepted = begun.accepts(prepared, Field::SshKeys, Problem::HomeNotWritable);
+            accepted.map_err(|_| self.no_place_for_keys(home, &begun.identity))?;
             begun.keys = Some(keys);
         }
         if let Some(mode) = wanted.mode.filter(|mode| *mode != old_mode) {
@@ -65,6 +66,14 @@ impl Agent {
             begun.old_mode = Some(old_mode);
         }
         Ok(begun)
+    }
+
+    /// Why no keys can be written into a home, with what there is to be seen of the cause.
+    fn no_place_for_keys(&self, home: &FieldPath, identity: &Identity) -> Refusal {
+        let seen = look_at_keys(self.homes.root(), Path::new(home.as_str()), identity, KeysWanted::Yes);
+        let advice = seen.advice.into_iter().map(Problem::Keys);
+        let problems = std::iter::once(Problem::HomeNotWritable).chain(advice);
+        Refusal::Invalid(problems.map(|problem| Invalid { field: Field::SshKeys, problem }).collect())
     }
 }
 

@@ -10,6 +10,8 @@ mod list;
 mod memberships;
 mod new_home;
 mod plan;
+mod repair;
+mod retire;
 mod show;
 mod sudo;
 mod update;

@@ -13,7 +13,7 @@ use accountd_protocol::refusal::Refusal;
 use crate::agent::Agent;
 use crate::database::entry::{group, passwd, shadow};
 use crate::database::{FileKind, GroupRow, UserRow, View};
-use crate::homes::{Strictness, read_authorized_keys};
+use crate::homes::{KeysWanted, LookedAt, Strictness, look_at_keys, read_authorized_keys};
 use crate::identity::decide::supplementary_groups;
 use crate::identity::hash::is_hash;
 use crate::samba::{self, Flags};
@@ -31,11 +31,20 @@ pub struct Shown {
 
 impl Agent {
     pub(crate) fn get_user(&self, id: AccountId) -> Result<User, Refusal> {
+        self.show_with_advice(id, KeysWanted::Unknown)
+    }
+
+    /// A user with what there is to say about its keys: for one, that is a few more calls in the
+    /// thread that reads them.
+    pub(crate) fn show_with_advice(&self, id: AccountId, wanted: KeysWanted) -> Result<User, Refusal> {
         let shown = {
             let view = self.database.view();
             view.user(id).and_then(|row| show_user(&view, row))
         };
-        shown.map(|shown| self.with_keys(shown)).ok_or(Refusal::NotFound)
+        let shown = shown.ok_or(Refusal::NotFound)?;
+        let home = Path::new(OsStr::from_bytes(&shown.home));
+        let LookedAt { text, advice } = look_at_keys(self.homes.root(), home, &shown.identity, wanted);
+        Ok(User { ssh_keys: text, key_advice: advice, ..shown.user })
     }
 
     /// Reads the key file; not to be called while a view is held, because a home may be slow.
@@ -92,6 +101,7 @@ pub fn show_user(view: &View, row: &UserRow) -> Option<Shown> {
             .line(FileKind::Smbpasswd, &row.name)
             .map_or(NO_HASH.into(), |line| enabled(&String::from_utf8_lossy(line), row)),
         ssh_keys: String::new(),
+        key_advice: Vec::new(),
         groups: groups.collect(),
     };
     let identity = identity_of(view, &row.name, row.uid, gid);

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use accountd_protocol::agent::{NewGroup, NewPassword, NewUser, PrimaryGroup, SharedGid, UserChange};
 use accountd_protocol::name::{NewGroupName, NewUserName};
 use accountd_protocol::refusal::{Field, Problem, Refusal};
+use accountd_protocol::removal::DeletedHome;
 use accountd_protocol::text::{Email, FieldPath, FullName};
 
 use crate::agent::Agent;
@@ -148,7 +149,7 @@ fn a_uid_is_shared_only_where_that_is_allowed() {
 fn the_number_of_an_account_that_is_gone_is_had_by_asking_for_it_alone() {
     let world = World::new("");
     let anna = world.agent.create_user(new_user("anna", None)).unwrap();
-    world.agent.delete_user(anna.id).unwrap();
+    world.agent.delete_user(anna.id, DeletedHome::Keep).unwrap();
     assert_eq!(world.create("berta", None), Ok((3001, 3001)));
     assert_eq!(world.create("carla", Some(3000)), Ok((3000, 3000)));
     let team = world.agent.create_group(new_group("team", Some(3500))).unwrap();

@@ -19,7 +19,7 @@ use super::show::{NO_HASH, identity_of};
 use crate::agent::{Agent, now};
 use crate::database::entry::{Entry, passwd, shadow};
 use crate::database::{Action, Draft, FileKind, UserRow, View};
-use crate::homes::{HomeKind, Owner};
+use crate::homes::{HomeKind, KeysWanted, Owner};
 use crate::identity::hash::is_hash;
 use crate::ids::{Number, Question};
 use crate::samba::{self, Flags};
@@ -66,13 +66,14 @@ impl Agent {
             sudo: sudo.edit(),
             forget: self.left_to(name, current.uid).filter(|_| name != current.name),
         };
+        let has_keys = plan.change.ssh_keys.as_ref().is_some_and(|keys| !keys.trim().is_empty());
         let ((), generation) = self.database.change(move |draft| enter(draft, &plan, hashes.as_ref(), also))?;
         if let Some(home) = home {
             home.keep();
         }
         in_home.map_or(Ok(()), InHome::finish)?;
         self.settle(generation);
-        self.get_user(id)
+        self.show_with_advice(id, if has_keys { KeysWanted::Yes } else { KeysWanted::Unknown })
     }
 
     pub(crate) fn set_password(&self, id: AccountId, password: Secret) -> Result<User, Refusal> {

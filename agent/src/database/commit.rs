@@ -141,6 +141,7 @@ impl Place<'_> {
                     belongings::remove(self.root, name, *uid, deletion);
                 }
                 Action::RenameBelongings { old, new, uid } => belongings::rename(self.root, old, new, *uid),
+                Action::RetireHome(retirement) => until_done(|| home::retire(self.root, retirement))?,
             }
         }
         until_done(|| Ok(self.state.clear_journal()?))

@@ -62,6 +62,7 @@ impl DatabaseError {
             | DatabaseError::NoGoodCopy { .. }
             | DatabaseError::Newer
             | DatabaseError::Publish { .. }
+            | DatabaseError::Retire { .. }
             | DatabaseError::Watch(_)
             | DatabaseError::WriterGone => false,
         }

@@ -48,6 +48,8 @@ pub enum DatabaseError {
     Newer,
     #[error("cannot publish the home {name}: {source}")]
     Publish { name: String, source: io::Error },
+    #[error("cannot take the home {home} out of its place: {source}")]
+    Retire { home: String, source: io::Error },
     #[error("cannot watch the account files: {0}")]
     Watch(io::Error),
     #[error("the writer has ended")]

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::file::FileKind;
+use crate::homes::Retirement;
 use crate::sudoers::{Grant, Grantee};
 
 /// SHA-256 of a whole file, in hexadecimal.
@@ -83,6 +84,8 @@ pub enum Action {
         new: String,
         uid: Uid,
     },
+    /// Renames a home that is no account's any more into the trash.
+    RetireHome(Retirement),
 }
 
 /// Lines as text where they are UTF-8, else as numbers: a group of 20,000 members has a long one.

@@ -5,6 +5,7 @@
 //! commit is all or nothing over all files, whatever is killed when (see `commit`).
 
 mod adoption;
+mod claim;
 mod commit;
 mod copier;
 mod copies;
@@ -53,6 +54,7 @@ use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 
 pub use self::adoption::Adoption;
+pub use self::claim::unclaimed;
 pub use self::disk::Fingerprint;
 pub use self::draft::Draft;
 pub use self::error::DatabaseError;
@@ -189,8 +191,13 @@ impl Database {
 }
 
 impl Database {
-    /// Has `parent` searched for unfinished homes at the next start. To be called before a home
-    /// is begun there; costs something only the first time.
+    /// The directories of [`Database::remember_home_parent`].
+    pub fn home_parents(&self) -> Vec<String> {
+        self.home_parents.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    }
+
+    /// Has `parent` searched for unfinished homes and trash at the next start. To be called before
+    /// there is any; costs something only the first time.
     pub fn remember_home_parent(&self, parent: &str) -> Result<(), Refusal> {
         if self.home_parents.lock().unwrap_or_else(PoisonError::into_inner).contains(parent) {
             return Ok(());

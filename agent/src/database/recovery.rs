@@ -8,6 +8,7 @@ use std::collections::HashSet;
 
 use tracing::{info, warn};
 
+use super::claim::unclaimed;
 use super::commit::Place;
 use super::entry::{self, Entry, group, gshadow};
 use super::error::DatabaseError;
@@ -38,6 +39,7 @@ impl Place<'_> {
         self.forget(&overtaken)?;
         let kinds: Vec<FileKind> = journal.files.iter().map(|file| file.kind).collect();
         self.disk.sync_directories(&kinds).map_err(DatabaseError::Sync)?;
+        let passwd = LineFile::parse(FileKind::Passwd, &self.read(FileKind::Passwd)?);
         let stays = |action: &Action| match action {
             Action::PublishHome { account, .. } => !overtaken.users.contains(account),
             // A drop-in of an account that is not there is removed at the next reading.
@@ -45,6 +47,8 @@ impl Place<'_> {
             | Action::RevokeSudo { .. }
             | Action::RemoveBelongings { .. }
             | Action::RenameBelongings { .. } => true,
+            // Somebody may have made an account with this home since.
+            Action::RetireHome(retirement) => unclaimed(&passwd, retirement.home(), None).is_ok(),
         };
         self.act(&journal.actions.into_iter().filter(stays).collect::<Vec<_>>())
     }

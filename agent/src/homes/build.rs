@@ -11,6 +11,7 @@ use nix::sys::stat::{Mode, fstatat};
 
 use super::adopted;
 use super::directory;
+use super::emptying::random_name;
 use super::place::{Homes, Parent};
 
 /// The beginning of every hidden name; what is left over of one is removed at the next start.
@@ -24,6 +25,10 @@ const TRIES: usize = 5;
 pub struct Owner {
     pub uid: Uid,
     pub gid: Gid,
+}
+
+impl Owner {
+    pub const ROOT: Owner = Owner { uid: Uid::ROOT, gid: Gid::ROOT };
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -211,9 +216,7 @@ impl Drop for Prepared {
 }
 
 fn hidden_name() -> Result<CString, BuildError> {
-    let mut bytes = [0; 8];
-    getrandom::fill(&mut bytes).map_err(|_| Errno::EIO)?;
-    CString::new(format!("{HIDDEN_PREFIX}{:016x}", u64::from_le_bytes(bytes))).map_err(|_| Errno::EINVAL.into())
+    CString::new(format!("{HIDDEN_PREFIX}{}", random_name()?)).map_err(|_| Errno::EINVAL.into())
 }
 
 /// Removes what a crash left of homes that were being made.

@@ -7,18 +7,24 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use nix::dir::{Dir, Type};
 use nix::errno::Errno;
-use nix::fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag, openat2};
+use nix::fcntl::{AtFlags, OFlag, OpenHow, RenameFlags, ResolveFlag, openat2, renameat, renameat2};
 use nix::sys::stat::{FileStat, Mode, fchmod, fstat, fstatat, mkdirat};
 use nix::unistd::{Gid, Uid, UnlinkatFlags, fchown, fchownat, symlinkat, unlinkat};
 
-use super::Owner;
+use super::{Owner, emptying};
 
-/// The deepest skeleton that is copied and the deepest tree of ours that is removed.
+/// The deepest skeleton that is copied.
 const MAX_DEPTH: usize = 32;
 
 /// Opens `path` below `directory`; no component, nor the last, may be a symbolic link.
 pub fn open_below(directory: &impl AsFd, path: &(impl nix::NixPath + ?Sized), flags: OFlag) -> nix::Result<OwnedFd> {
     open_new_below(directory, path, flags, Mode::empty())
+}
+
+/// The directory `name` in `directory`; EXDEV where something is mounted on it.
+pub fn open_here(directory: &impl AsFd, name: &CStr) -> nix::Result<OwnedFd> {
+    let how = how(OFlag::O_RDONLY | OFlag::O_DIRECTORY).resolve(BELOW | ResolveFlag::RESOLVE_NO_XDEV);
+    open_how(directory, name, how)
 }
 
 fn open_new_below(
@@ -27,8 +33,17 @@ fn open_new_below(
     flags: OFlag,
     mode: Mode,
 ) -> nix::Result<OwnedFd> {
-    let resolve = ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_SYMLINKS | ResolveFlag::RESOLVE_NO_MAGICLINKS;
-    let how = OpenHow::new().flags(flags | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW).mode(mode).resolve(resolve);
+    open_how(directory, path, how(flags).mode(mode).resolve(BELOW))
+}
+
+const BELOW: ResolveFlag =
+    ResolveFlag::RESOLVE_BENEATH.union(ResolveFlag::RESOLVE_NO_SYMLINKS).union(ResolveFlag::RESOLVE_NO_MAGICLINKS);
+
+fn how(flags: OFlag) -> OpenHow {
+    OpenHow::new().flags(flags | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW)
+}
+
+fn open_how(directory: &impl AsFd, path: &(impl nix::NixPath + ?Sized), how: OpenHow) -> nix::Result<OwnedFd> {
     loop {
         match openat2(directory, path, how) {
             Err(Errno::EAGAIN | Errno::EINTR) => {}
@@ -106,23 +121,10 @@ fn copy_level(from: &impl AsFd, to: &impl AsFd, owner: Owner, depth: usize) -> i
     Ok(())
 }
 
-/// Removes everything in a directory that nobody but root can reach.
-pub fn remove_content(directory: &impl AsFd) -> nix::Result<()> {
-    remove_level(directory, MAX_DEPTH)
-}
-
-fn remove_level(directory: &impl AsFd, depth: usize) -> nix::Result<()> {
-    let depth = depth.checked_sub(1).ok_or(Errno::ELOOP)?;
-    for name in entries(directory)? {
-        let status = fstatat(directory, name.as_c_str(), AtFlags::AT_SYMLINK_NOFOLLOW)?;
-        if kind(&status) == libc::S_IFDIR {
-            remove_level(&open_directory(directory, name.as_c_str())?, depth)?;
-            unlinkat(directory, name.as_c_str(), UnlinkatFlags::RemoveDir)?;
-        } else {
-            unlinkat(directory, name.as_c_str(), UnlinkatFlags::NoRemoveDir)?;
-        }
-    }
-    Ok(())
+/// Removes everything in a directory, which is root's alone from then on.
+pub fn remove_content(directory: &OwnedFd) -> nix::Result<()> {
+    emptying::take(directory)?;
+    if emptying::empty(directory, |_| false)?.is_none() { Ok(()) } else { Err(Errno::ENOTEMPTY) }
 }
 
 /// Removes the directory `name` with all that is in it, if it is there.
@@ -133,6 +135,20 @@ pub fn remove_tree(parent: &impl AsFd, name: &CStr) -> nix::Result<()> {
         Err(error) => return Err(error),
     }
     unlinkat(parent, name, UnlinkatFlags::RemoveDir)
+}
+
+/// Renames, in directories of root's, but never over what is there. Not every file system knows
+/// RENAME_NOREPLACE (ZFS before 2.2, NFS); there the name is looked at first (renameat2(2)).
+pub fn rename_to_free(from: (&OwnedFd, &str), to: (&OwnedFd, &str)) -> nix::Result<()> {
+    match renameat2(from.0, from.1, to.0, to.1, RenameFlags::RENAME_NOREPLACE) {
+        Err(Errno::EINVAL | Errno::ENOSYS) => {}
+        result => return result,
+    }
+    match fstatat(to.0, to.1, AtFlags::AT_SYMLINK_NOFOLLOW) {
+        Ok(_) => Err(Errno::EEXIST),
+        Err(Errno::ENOENT) => renameat(from.0, from.1, to.0, to.1),
+        Err(error) => Err(error),
+    }
 }
 
 /// The names in a directory, without `.` and `..`.

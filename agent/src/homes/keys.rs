@@ -37,7 +37,12 @@ pub fn read_authorized_keys(root: &OwnedFd, home: &Path, identity: &Identity, st
     }
 }
 
-fn read_as_user(root: &OwnedFd, home: &Path, identity: &Identity, strictness: Strictness) -> std::io::Result<String> {
+pub(super) fn read_as_user(
+    root: &OwnedFd,
+    home: &Path,
+    identity: &Identity,
+    strictness: Strictness,
+) -> std::io::Result<String> {
     let home = open_home(root, home)?;
     let ssh = directory::open_below(&home, c".ssh", OFlag::O_PATH | OFlag::O_DIRECTORY)?;
     let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
@@ -58,7 +63,7 @@ fn read_as_user(root: &OwnedFd, home: &Path, identity: &Identity, strictness: St
 
 /// The home itself may be reached over symbolic links that the administrator made; they are
 /// followed with the user's rights, inside the root directory.
-fn open_home(root: &OwnedFd, home: &Path) -> nix::Result<OwnedFd> {
+pub(super) fn open_home(root: &OwnedFd, home: &Path) -> nix::Result<OwnedFd> {
     let resolve = ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS;
     let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
     loop {

@@ -7,13 +7,23 @@
 mod adopted;
 mod build;
 mod directory;
+mod emptier;
+mod emptying;
+mod key_advice;
 mod keys;
 mod place;
+mod repair;
+mod retirement;
+mod trash;
 mod worker;
 
 pub use adopted::give_back;
 pub use build::{BuildError, Owner, Prepared, sweep};
-pub use directory::open_directory;
+pub use directory::{open_directory, rename_to_free};
+pub use emptier::Emptier;
+pub use key_advice::{KeysWanted, LookedAt, look_at_keys};
 pub use keys::{Strictness, read_authorized_keys};
 pub use place::{HomeKind, Homes};
+pub use repair::RepairError;
+pub use retirement::{Retirement, RetirementError};
 pub use worker::{Keys, NO_HOME, WORKER_ARGUMENT, WorkError, Worker, run_worker};

@@ -13,6 +13,7 @@ use nix::sys::stat::{Mode, fstat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
 use super::directory;
+use super::trash::TRASH;
 
 /// The home of an account that has none (Debian's and FreeNAS' convention).
 const NONE: &str = "/nonexistent";
@@ -64,16 +65,27 @@ impl Homes {
             ROOTS_OWN if uid == Uid::ROOT => return Ok(HomeKind::RootsOwn),
             _ => {}
         }
-        let pool_of = |roots: &FieldPath| home.is_within(roots).then(|| roots.components().count() + 1);
-        let Some(pool_depth) = self.pools.iter().filter_map(pool_of).max() else {
-            return Err(self.outside());
-        };
+        let Some(pool_depth) = self.pool_depth(home) else { return Err(self.outside()) };
         let parts: Vec<&str> = home.components().collect();
+        if parts.contains(&TRASH) {
+            return Err(Problem::Reserved);
+        }
         let pool = parts.get(..pool_depth).ok_or_else(|| self.outside())?.join("/");
         if directory::open_below(&self.root, pool.as_str(), OFlag::O_PATH | OFlag::O_DIRECTORY).is_err() {
             return Err(self.outside());
         }
         if parts.len() == pool_depth { Err(Problem::PoolRoot) } else { Ok(HomeKind::Made) }
+    }
+
+    /// How many components the pool has that `home` lies in.
+    pub(super) fn pool_depth(&self, home: &FieldPath) -> Option<usize> {
+        let depth = |roots: &FieldPath| home.is_within(roots).then(|| roots.components().count() + 1);
+        self.pools.iter().filter_map(depth).max()
+    }
+
+    /// The directories whose children are pools.
+    pub(super) fn roots_of_pools(&self) -> &[FieldPath] {
+        &self.pools
     }
 
     /// The permission bits of a home; `None` where there is none. An error where a symbolic link
@@ -88,7 +100,12 @@ impl Homes {
     }
 
     fn outside(&self) -> Problem {
-        Problem::OutsideRoots(self.pools.iter().map(|pool| format!("{pool}/POOL")).collect::<Vec<_>>().join(", "))
+        Problem::OutsideRoots(self.named_pools())
+    }
+
+    /// Where homes may lie, for people.
+    pub(super) fn named_pools(&self) -> String {
+        self.pools.iter().map(|pool| format!("{pool}/POOL")).collect::<Vec<_>>().join(", ")
     }
 
     /// Opens the directory that `home` lies in and makes what is missing on the way, root's and
@@ -138,7 +155,7 @@ impl Parent {
 }
 
 /// A directory in which only root can rename what is in it, or where the sticky bit says so.
-fn trusted(directory: OwnedFd) -> nix::Result<OwnedFd> {
+pub(super) fn trusted(directory: OwnedFd) -> nix::Result<OwnedFd> {
     let status = fstat(&directory)?;
     let open_to_others = status.st_mode & 0o002 != 0 && status.st_mode & libc::S_ISVTX == 0;
     if status.st_uid != 0 || open_to_others { Err(Errno::EPERM) } else { Ok(directory) }

@@ -17,6 +17,7 @@ use nix::sys::stat::Mode;
 use nix::unistd::{UnlinkatFlags, unlinkat};
 use serde::{Deserialize, Serialize};
 
+use super::repair::repair_modes;
 use super::{Owner, directory};
 use crate::identity::authorized_keys::MAX_BYTES;
 
@@ -38,6 +39,8 @@ pub enum WorkError {
     Order(#[from] serde_json::Error),
     #[error(transparent)]
     Identity(#[from] IdentityError),
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
     #[error("cannot {doing}: {source}")]
     File { doing: &'static str, source: std::io::Error },
 }
@@ -63,6 +66,8 @@ enum Work {
     DropKeys,
     /// Permission bits of the home itself.
     Mode(u32),
+    /// Takes permissions away that keep keys from counting.
+    Repair,
 }
 
 /// What becomes of a key file.
@@ -110,6 +115,12 @@ impl Worker {
         self.order(identity, home, Work::Mode(mode))
     }
 
+    /// Lets nobody but the user write the home, `.ssh` and the key file, as far as they are the
+    /// user's.
+    pub fn repair(&self, identity: &Identity, home: &Path) -> Result<(), WorkError> {
+        self.order(identity, home, Work::Repair)
+    }
+
     fn order(&self, identity: &Identity, home: &Path, work: Work) -> Result<(), WorkError> {
         let order = Order {
             uid: identity.uid,
@@ -154,6 +165,9 @@ pub fn run_worker(input: impl Read) -> Result<(), WorkError> {
     let order: Order = serde_json::from_slice(&text)?;
     Identity { uid: order.uid, gid: order.gid, groups: order.groups.clone() }.assume()?;
     nix::sys::stat::umask(Mode::from_bits_truncate(0o077));
+    if matches!(order.work, Work::Repair) {
+        return repair_modes(&order.root, &order.home, order.uid).map_err(|error| failed("repair the home", error));
+    }
     let home = match open_home(&order) {
         Err(Errno::ENOENT) => return Err(WorkError::NoHome),
         opened => opened.map_err(|error| failed("open the home", error))?,
@@ -165,6 +179,7 @@ pub fn run_worker(input: impl Read) -> Result<(), WorkError> {
         Work::PlaceKeys(Keys::Remove) => remove_keys(&home, c"authorized_keys"),
         Work::DropKeys => remove_keys(&home, TEMPORARY),
         Work::Mode(mode) => set_mode(&home, *mode),
+        Work::Repair => Ok(()),
     }
 }
 

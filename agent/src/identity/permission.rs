@@ -66,7 +66,8 @@ impl CallerRole {
             | Operation::CreateUser(_)
             | Operation::CreateUsers(_)
             | Operation::UpdateUser { .. }
-            | Operation::DeleteUser(_)
+            | Operation::DeleteUser { .. }
+            | Operation::RepairKeys(_)
             | Operation::SetPassword { .. }
             | Operation::ListMemberships(_)
             | Operation::SetMemberships { .. }

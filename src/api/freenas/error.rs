@@ -102,7 +102,9 @@ impl Error {
             Error::Json(_) | Error::Format(_) | Error::Query(_) => Status::BadRequest,
             Error::TooLarge => Status::PayloadTooLarge,
             Error::Fields { place, .. } => match place.action {
-                Action::Create | Action::Change | Action::Delete | Action::List | Action::Show => Status::Conflict,
+                Action::Create | Action::Change | Action::Delete | Action::List | Action::Show | Action::Home => {
+                    Status::Conflict
+                }
                 Action::Password | Action::Memberships => Status::BadRequest,
             },
             Error::Items(_) => Status::Conflict,
@@ -148,7 +150,9 @@ fn no_deserializer(format: &str) -> String {
 /// What is missing is said in three ways, by what was to be done with it.
 fn not_found(place: Place) -> Reply {
     match place.action {
-        Action::List | Action::Show | Action::Password | Action::Memberships => Reply::empty(Status::NotFound),
+        Action::List | Action::Show | Action::Password | Action::Memberships | Action::Home => {
+            Reply::empty(Status::NotFound)
+        }
         Action::Change => Reply::json(Status::NotFound, &"Object not found"),
         Action::Create | Action::Delete => Reply::json(Status::NotFound, &json!({"error_message": CANNED})),
     }

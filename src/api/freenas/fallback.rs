@@ -42,6 +42,7 @@ enum Endpoint {
     Detail,
     Memberships,
     Password,
+    Home,
     /// What can only be looked at: the index, a schema, a set, a list of all.
     View,
 }
@@ -59,6 +60,7 @@ impl Endpoint {
             ["account", "users" | "groups", _] => Some(Endpoint::Detail),
             ["account", "users", _, "groups"] => Some(Endpoint::Memberships),
             ["account", "users", _, "password"] => Some(Endpoint::Password),
+            ["account", "users", _, "home"] => Some(Endpoint::Home),
             _ => None,
         }
     }
@@ -69,7 +71,7 @@ impl Endpoint {
             Endpoint::Users => "GET,POST,PATCH",
             Endpoint::Groups => "GET,POST",
             Endpoint::Detail => "GET,PUT,DELETE,PATCH",
-            Endpoint::Memberships => "POST,GET",
+            Endpoint::Memberships | Endpoint::Home => "POST,GET",
             Endpoint::Password => "POST",
             Endpoint::View => "GET",
         }
@@ -82,7 +84,7 @@ impl Endpoint {
             (Endpoint::Users | Endpoint::Groups | Endpoint::Detail, Method::Options) => {
                 Reply::text(Status::Ok, OPTIONS).with("Allow", OPTIONS)
             }
-            (Endpoint::Memberships | Endpoint::Password | Endpoint::View, Method::Options) => {
+            (Endpoint::Memberships | Endpoint::Password | Endpoint::Home | Endpoint::View, Method::Options) => {
                 Reply::text(Status::Ok, allowed).with("Allow", allowed)
             }
             (Endpoint::Detail, Method::Post) => Reply::empty(Status::NotImplemented),

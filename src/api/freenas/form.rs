@@ -33,7 +33,17 @@ impl Form {
 
     /// Reads a body of JSON, an object at its top.
     pub async fn read(data: Data<'_>, content_type: Option<&ContentType>) -> Result<Self, Error> {
-        match read_json(data, content_type).await? {
+        Self::of(read_json(data, content_type).await?)
+    }
+
+    /// The same, where there may be no body.
+    pub async fn read_if_any(data: Data<'_>, content_type: &ContentType) -> Result<Self, Error> {
+        let body = read_body(MAX_BODY_MEBIBYTES, data, Some(content_type)).await?;
+        if body.is_empty() { Ok(Self::default()) } else { Self::of(parse(&body)?) }
+    }
+
+    fn of(body: Value) -> Result<Self, Error> {
+        match body {
             Value::Object(values) => Ok(Self { values }),
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
                 Err(Error::Json("Request is not a JSON object."))
@@ -135,15 +145,28 @@ const NO_SUCH_CHOICE: &str = "Select a valid choice. That choice is not one of t
 
 /// Reads a body of JSON, whatever it holds.
 pub async fn read_json(data: Data<'_>, content_type: Option<&ContentType>) -> Result<Value, Error> {
-    read_json_up_to(MAX_BODY_MEBIBYTES, data, content_type).await
+    parse(&read_body(MAX_BODY_MEBIBYTES, data, content_type).await?)
 }
 
-/// The same for a body of another size. Its depth is bounded by serde_json (128).
+/// The same for a body of another size.
 pub async fn read_json_up_to(
     mebibytes: u64,
     data: Data<'_>,
     content_type: Option<&ContentType>,
 ) -> Result<Value, Error> {
+    parse(&read_body(mebibytes, data, content_type).await?)
+}
+
+/// Its depth is bounded by serde_json (128).
+fn parse(body: &[u8]) -> Result<Value, Error> {
+    serde_json::from_slice(body).map_err(|_| Error::Json("Request is not valid JSON."))
+}
+
+async fn read_body(
+    mebibytes: u64,
+    data: Data<'_>,
+    content_type: Option<&ContentType>,
+) -> Result<Zeroizing<Vec<u8>>, Error> {
     let format =
         content_type.map_or_else(|| "text/plain".to_owned(), |given| format!("{}/{}", given.top(), given.sub()));
     if !format.eq_ignore_ascii_case("application/json") {
@@ -154,8 +177,7 @@ pub async fn read_json_up_to(
     if !body.is_complete() {
         return Err(Error::TooLarge);
     }
-    let body = Zeroizing::new(body.into_inner());
-    serde_json::from_slice(&body).map_err(|_| Error::Json("Request is not valid JSON."))
+    Ok(Zeroizing::new(body.into_inner()))
 }
 
 /// What a form sends for a field that nothing was chosen in.

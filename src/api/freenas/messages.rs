@@ -2,8 +2,10 @@
 
 use accountd_protocol::name::NameError;
 use accountd_protocol::refusal::{Field, Problem};
+use accountd_protocol::removal::HomeStays;
 use accountd_protocol::text::TextError;
 
+use super::advice;
 use super::form::Form;
 use super::place::{Action, Kind, Place};
 
@@ -72,6 +74,9 @@ pub fn text(place: Place, field: Field, problem: &Problem, form: &Form) -> Strin
         Problem::NoSudo(reason) => format!("Sudo rights cannot be given: {reason}."),
         Problem::Unsupported => "This is not supported.".into(),
         Problem::NoneFree => "No number is free for this.".into(),
+        Problem::HomeStays(reason) => home_stays(reason),
+        Problem::Keys(advice) => advice::text(advice),
+        Problem::NotRepairable { path, fault } => advice::not_repairable(path, fault),
     }
 }
 
@@ -167,6 +172,22 @@ fn duplicate(field: Field, existing: &str, given: &str) -> String {
         | Field::Locked
         | Field::PasswordDisabled => format!("This is already in use: {existing}"),
     }
+}
+
+/// Neither the home nor the account has been deleted.
+fn home_stays(reason: &HomeStays) -> String {
+    let reason = match reason {
+        HomeStays::SharedWith(name) => format!("it is the home directory of \"{name}\" too"),
+        HomeStays::Holds(name) => format!("the home directory of \"{name}\" is in it"),
+        HomeStays::Outside(_) => "it does not reside within a volume mount point".into(),
+        HomeStays::PoolRoot => "it is a volume root directory".into(),
+        HomeStays::Linked => "it is a symbolic link or is reached over one".into(),
+        HomeStays::NotADirectory => "it is not a directory".into(),
+        HomeStays::NotOwned => "it belongs to somebody else".into(),
+        HomeStays::Exposed => "it lies in a directory that others than root can change".into(),
+        HomeStays::BadTrash(path) => format!("{path} can be reached by others than root"),
+    };
+    format!("The home directory cannot be deleted: {reason}.")
 }
 
 fn no_such(field: Field, what: &str) -> String {

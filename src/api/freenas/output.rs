@@ -5,12 +5,24 @@ use std::collections::BTreeMap;
 use accountd_protocol::agent::{Group, User};
 use serde_json::{Value, json};
 
+use super::advice;
+
 /// The names and values of one object, sorted by name.
 pub type Object = BTreeMap<&'static str, Value>;
 
 /// A user. `bsdusr_group` is the gid of the primary group (on input, it is the id of one), and the
-/// password is in none of the fields.
+/// password is in none of the fields. What keeps the keys from counting is said in one more field,
+/// which is there only then.
 pub fn user(user: &User) -> Object {
+    let mut object = fields(user);
+    if !user.key_advice.is_empty() {
+        let texts: Vec<String> = user.key_advice.iter().map(advice::text).collect();
+        object.insert("bsdusr_sshpubkey_advice", json!(texts));
+    }
+    object
+}
+
+fn fields(user: &User) -> Object {
     BTreeMap::from([
         ("id", json!(user.id)),
         ("bsdusr_attributes", json!({})),

@@ -44,6 +44,7 @@ fn user(id: u64) -> User {
         unix_hash: "$6$s$h".into(),
         smb_hash: "*".into(),
         ssh_keys: String::new(),
+        key_advice: vec![],
         groups: vec![],
     }
 }
@@ -72,16 +73,17 @@ fn scripted(script: &mut Script, request: &AgentRequest) -> Result<Answer, Refus
             let items = (0..31).skip(window.offset).take(window.limit).map(user).collect();
             Ok(Answer::Users(Page { items, total: 31 }))
         }
-        Operation::GetUser(_) | Operation::UpdateUser { .. } | Operation::SetPassword { .. } => {
-            Ok(Answer::User(Box::new(user(7))))
-        }
+        Operation::GetUser(_)
+        | Operation::UpdateUser { .. }
+        | Operation::SetPassword { .. }
+        | Operation::RepairKeys(_) => Ok(Answer::User(Box::new(user(7)))),
         Operation::CreateUser(new) => {
             assert!(matches!(new.password, NewPassword::Clear(_) | NewPassword::Disabled));
             assert!(matches!(new.primary_group, PrimaryGroup::Private | PrimaryGroup::Existing(_)));
             Ok(Answer::User(Box::new(user(7))))
         }
         Operation::CreateUsers(new) => Ok(Answer::Created((1..).zip(new).map(|(id, _)| AccountId(id)).collect())),
-        Operation::DeleteUser(_) | Operation::DeleteGroup(_) => Ok(Answer::Done),
+        Operation::DeleteUser { .. } | Operation::DeleteGroup(_) => Ok(Answer::Done),
         Operation::ListMemberships(_) | Operation::SetMemberships { .. } => {
             Ok(Answer::Memberships(vec![Membership { id: AccountId(1), name: "ftp".into() }]))
         }

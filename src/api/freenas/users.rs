@@ -4,6 +4,7 @@ use accountd_core::Caller;
 use accountd_protocol::agent::{SortBy, User, Window};
 use accountd_protocol::id::AccountId;
 use accountd_protocol::refusal::Refusal;
+use accountd_protocol::removal::DeletedHome;
 use rocket::http::{ContentType, Status};
 use rocket::{Data, delete, get, patch, post, put};
 
@@ -149,12 +150,27 @@ pub async fn missing_first(caller: &Caller, id: AccountId, error: Error) -> Erro
     }
 }
 
-/// A body is ignored, unless it is one that a browser's form could have sent.
-#[delete("/account/users/<id>")]
-pub async fn delete(caller: Signed, id: Id, content_type: Option<&ContentType>) -> Result<Reply, Error> {
+/// The home stays, unless a body of JSON has `delete_home`. Another body is ignored, unless it is
+/// one that a browser's form could have sent.
+#[delete("/account/users/<id>", data = "<data>")]
+pub async fn delete(
+    caller: Signed,
+    id: Id,
+    content_type: Option<&ContentType>,
+    data: Data<'_>,
+) -> Result<Reply, Error> {
     let Basic(caller) = caller?;
     super::fallback::no_browser_form(content_type)?;
+    let id = id.get()?;
+    let form = match content_type {
+        Some(content_type) if content_type.is_json() => Form::read_if_any(data, content_type).await?,
+        Some(_) | None => Form::default(),
+    };
+    let home = match form.boolean("delete_home") {
+        Some(true) => DeletedHome::Remove,
+        Some(false) | None => DeletedHome::Keep,
+    };
     let place = Place::user(Action::Delete);
-    caller.delete_user(id.get()?).await.map_err(|error| Error::at(place, error, &Form::default()))?;
+    caller.delete_user(id, home).await.map_err(|error| Error::at(place, error, &form))?;
     Ok(Reply::no_content())
 }

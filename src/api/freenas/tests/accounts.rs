@@ -109,3 +109,18 @@ fn changes_deletions_passwords_and_memberships_have_the_codes_that_clients_know(
         }
     }
 }
+
+#[test]
+fn a_deleted_home_is_asked_for_in_a_body_of_json() {
+    let rows = [
+        ("", "home: Keep"),
+        ("{}", "home: Keep"),
+        (r#"{"delete_home": "false", "nodelgroup": true}"#, "home: Keep"),
+        (r#"{"delete_home": true}"#, "home: Remove"),
+    ];
+    for (body, asked) in rows {
+        let world = World::new();
+        world.json(Method::Delete, "/account/users/7/", body).is(204, "");
+        assert!(world.asked()[0].contains(asked), "{body}: {:?}", world.asked());
+    }
+}

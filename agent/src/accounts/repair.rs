@@ -1,0 +1,46 @@
+//! Repairs on request: what keeps an account's keys from counting.
+
+use std::path::Path;
+
+use accountd_protocol::agent::User;
+use accountd_protocol::id::{AccountId, Gid};
+use accountd_protocol::refusal::{Field, Problem, Refusal};
+use accountd_protocol::text::FieldPath;
+
+use super::show::identity_of;
+use crate::agent::Agent;
+use crate::database::FileKind;
+use crate::database::entry::passwd;
+use crate::error::Error;
+use crate::homes::{KeysWanted, Owner, RepairError};
+
+impl Agent {
+    /// Sets owners and modes of home, `.ssh` and key file so that keys count. Where that is not
+    /// possible, nothing changes.
+    pub(crate) fn repair_keys(&self, id: AccountId) -> Result<User, Refusal> {
+        let view = self.database.view();
+        let row = view.user(id).cloned().ok_or(Refusal::NotFound)?;
+        let entry = view.entry(FileKind::Passwd, &row.name).ok_or(Refusal::NotFound)?;
+        let gid = Gid(entry.number(passwd::GID).ok_or(Refusal::NotFound)?);
+        let identity = identity_of(&view, &row.name, row.uid, gid);
+        drop(view);
+        let home = FieldPath::new(entry.text(passwd::HOME)).map_err(|error| at_home(error.into()))?;
+        self.homes.judge(&home, row.uid).map_err(at_home)?;
+        let failed = |source| Error::Repair { home: home.to_string(), source }.into_refusal();
+        let account_of = |uid: accountd_protocol::id::Uid| {
+            self.database.known_view().names_of_uid(uid.0).into_iter().find(|name| *name != row.name)
+        };
+        let owner = Owner { uid: row.uid, gid };
+        let planned = self.homes.plan_repair(&home, owner, account_of).map_err(|error| match error {
+            RepairError::Refused(problem) => Refusal::invalid(Field::SshKeys, problem),
+            RepairError::Io(error) => failed(std::io::Error::from(error).into()),
+        })?;
+        planned.perform().map_err(|error| failed(std::io::Error::from(error).into()))?;
+        self.worker.repair(&identity, Path::new(home.as_str())).map_err(failed)?;
+        self.show_with_advice(id, KeysWanted::Unknown)
+    }
+}
+
+fn at_home(problem: Problem) -> Refusal {
+    Refusal::invalid(Field::Home, problem)
+}
