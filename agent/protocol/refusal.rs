@@ -77,6 +77,10 @@ pub enum Problem {
     BadKey { line: usize, reason: String },
     #[error("can not be kept in a home that is not writable")]
     HomeNotWritable,
+    #[error("can not be changed while the home is being transferred")]
+    TransferRunning,
+    #[error("can not be moved: the home of {0} lies in it")]
+    HoldsHome(String),
     #[error("is not supported")]
     Unsupported,
 }

@@ -11,6 +11,7 @@ use accountd_protocol::refusal::Refusal;
 use accountd_protocol::secret::Secret;
 use tracing::{info, warn};
 
+use crate::accounts::transfers::Transfers;
 use crate::arguments::Arguments;
 use crate::database::entry::passwd;
 use crate::database::{Database, FileKind, View};
@@ -35,6 +36,7 @@ pub struct Agent {
     pub(crate) worker: Worker,
     pub(crate) hashes: HashPool,
     pub(crate) reserved: Reserved,
+    pub(crate) transfers: Transfers,
     pub(crate) key_readers: KeyReaders,
     handles: Arc<Handles>,
     revocations: Arc<Revocations>,
@@ -55,8 +57,10 @@ impl Agent {
         let config = Config::read(&arguments.config)?;
         let homes = Homes::new(&root, config.homes.roots.clone())
             .map_err(|source| Error::Root { path: root.clone(), source: source.into() })?;
+        let database = Database::open(&root, &arguments.state, Box::new(on_revoked))?;
         Ok(Self {
-            database: Database::open(&root, &arguments.state, Box::new(on_revoked))?,
+            transfers: Transfers::new(database.stored_transfers()),
+            database,
             homes,
             worker: Worker::new(&root),
             hashes: HashPool::new(std::thread::available_parallelism().map_or(1, usize::from)),
@@ -185,6 +189,7 @@ impl Agent {
             Operation::SetPassword { id, password } => {
                 self.set_password(id, password).map(|user| Answer::User(Box::new(user)))
             }
+            Operation::GetHome(id) => self.get_home(id).map(|home| Answer::Home(Box::new(home))),
             Operation::ListMemberships(id) => self.memberships(id).map(Answer::Memberships),
             Operation::SetMemberships { id, groups } => self.set_memberships(id, &groups).map(Answer::Memberships),
             Operation::ListGroups(window) => Ok(Answer::Groups(self.list_groups(&window))),

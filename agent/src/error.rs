@@ -17,6 +17,8 @@ pub enum Error {
     Database(#[from] crate::database::DatabaseError),
     #[error("cannot hash a password: {0}")]
     Hash(#[from] crate::identity::hash::HashError),
+    #[error("cannot start the transfers of homes: {0}")]
+    Transfers(io::Error),
     #[error("cannot make a handle")]
     Handle,
     #[error("cannot make the home {home}: {source}")]
@@ -37,6 +39,7 @@ impl Error {
             | Error::Root { .. }
             | Error::Database(_)
             | Error::Hash(_)
+            | Error::Transfers(_)
             | Error::Handle => Refusal::Internal("internal error".into()),
         }
     }

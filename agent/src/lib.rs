@@ -12,7 +12,7 @@ mod revocations;
 mod samba;
 mod server;
 
-#[allow(unsafe_code, reason = "libcrypt and per-thread file system identity have no safe wrappers")]
+#[allow(unsafe_code, reason = "libcrypt, per-thread identity and getdents64 have no safe wrappers")]
 mod sys;
 
 use std::process::ExitCode;
@@ -46,6 +46,7 @@ fn work() -> ExitCode {
 fn serve(arguments: &Arguments) -> Result<(), Error> {
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));
     let agent = Arc::new(Agent::open(arguments)?);
+    agent.start_transfers()?;
     let listener = server::listen(&arguments.socket, agent.api_gid())?;
     info!(socket = %arguments.socket.display(), "accounts are kept");
     server::serve(&agent, &listener)

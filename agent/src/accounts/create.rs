@@ -16,7 +16,7 @@ use super::show::NO_HASH;
 use crate::agent::{Agent, now};
 use crate::database::{Action, Draft, FileKind, Line, View};
 use crate::error::Error;
-use crate::homes::{HomeKind, Owner};
+use crate::homes::{Filling, HomeKind, Owner, Skeleton};
 use crate::reserved::Number;
 use crate::samba::{self, Flags};
 
@@ -68,7 +68,7 @@ impl Agent {
             home.keep();
         }
         drop(numbers);
-        keys.map_or(Ok(()), InHome::finish)?;
+        keys.map_or(Ok(()), |keys| keys.finish(None))?;
         self.get_user(id)
     }
 
@@ -175,7 +175,8 @@ impl Agent {
             HomeKind::None | HomeKind::RootsOwn => Ok(None),
             HomeKind::Made => {
                 let owner = Owner { uid: plan.uid, gid: plan.group.gid() };
-                self.make_home(&plan.request.home, owner, plan.mode, &plan.keys).map(Some)
+                let filling = Filling { mode: plan.mode, keys: &plan.keys, skeleton: Skeleton::Copied };
+                self.make_home(&plan.request.home, owner, filling).map(Some)
             }
         }
     }

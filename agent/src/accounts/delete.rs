@@ -13,6 +13,7 @@ impl Agent {
     /// session of the user is left.
     pub(crate) fn delete_user(&self, id: AccountId) -> Result<(), Refusal> {
         let ((), generation) = self.database.change(move |draft| remove(draft, id))?;
+        self.transfers.cancel(id);
         self.settle(generation);
         Ok(())
     }

@@ -13,6 +13,7 @@ use super::file::FileKind;
 use super::home;
 use super::journal::{Action, FileDigest, Journal, JournalFile, LineEdit, digest};
 use super::lock;
+use super::relocation;
 use super::state::State;
 use super::view::{Edit, View};
 
@@ -125,6 +126,7 @@ impl Place<'_> {
                 Action::PublishHome { parent, hidden, name, .. } => {
                     until_done(|| home::publish(self.root, parent, hidden, name));
                 }
+                Action::MoveHome { from, to, .. } => until_done(|| relocation::relocate(self.root, from, to)),
             }
         }
         until_done(|| Ok(self.state.clear_journal()?));
@@ -165,7 +167,7 @@ fn line_edits(kind: FileKind, edits: &[Edit]) -> Vec<LineEdit> {
     for edit in edits {
         let slot = match edit {
             Edit::Line { kind: of, slot } if *of == kind => slot,
-            Edit::Line { .. } | Edit::User { .. } | Edit::Group { .. } => continue,
+            Edit::Line { .. } | Edit::User { .. } | Edit::Group { .. } | Edit::Transfer { .. } => continue,
         };
         let (old, new) = (slot.before().map(|line| line.to_vec()), slot.after().map(|line| line.to_vec()));
         match by_slot.get(&slot.number()).and_then(|place| sum.get_mut(*place)) {

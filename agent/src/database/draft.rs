@@ -8,6 +8,7 @@ use accountd_protocol::refusal::Refusal;
 use super::file::{FileKind, Line};
 use super::journal::Action;
 use super::row::{GroupRow, Origin, UserRow};
+use super::transfers::TransferRow;
 use super::view::{Edit, View};
 
 /// The accounts as this batch of changes has made them so far. Reads go through [`View`].
@@ -131,6 +132,11 @@ impl<'a> Draft<'a> {
         if old != new {
             self.edit(Edit::Group { id, old, new });
         }
+    }
+
+    /// Stores the transfer that a home is to have, or that there is none.
+    pub fn set_transfer(&mut self, account: AccountId, new: Option<TransferRow>) {
+        self.edit(Edit::Transfer { account, new: new.map(Box::new) });
     }
 
     /// What is done when the files are in place, also after a crash.

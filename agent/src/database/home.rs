@@ -1,16 +1,15 @@
 //! The last step of a new home: from its hidden name to its own (renameat2(2)).
 
 use std::io;
-use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use nix::errno::Errno;
-use nix::fcntl::{AtFlags, OFlag, RenameFlags, open, renameat, renameat2};
-use nix::sys::stat::{Mode, fstatat};
+use nix::fcntl::{OFlag, open};
+use nix::sys::stat::Mode;
 use tracing::warn;
 
 use super::error::DatabaseError;
-use crate::homes::open_directory;
+use crate::homes::{open_directory, rename_to_free};
 
 /// Renames `hidden` to `name` in `parent`, a path below `root`. Can be done twice: a hidden name
 /// that has gone means that it is done. What already stands under `name` is never replaced.
@@ -26,7 +25,7 @@ pub fn publish(root: &Path, parent: &str, hidden: &str, name: &str) -> Result<()
         }
         opened => opened.map_err(failed)?,
     };
-    match rename_to_free(&parent_directory, hidden, name) {
+    match rename_to_free(&parent_directory, hidden, &parent_directory, name) {
         Ok(()) | Err(Errno::ENOENT) => {}
         Err(Errno::EEXIST) => {
             warn!(parent, name, "another directory has taken the place of a new home; it is used as it is")
@@ -39,18 +38,4 @@ pub fn publish(root: &Path, parent: &str, hidden: &str, name: &str) -> Result<()
     }
     // Also when a try before a crash has renamed it: that may not be on disk yet.
     nix::unistd::fsync(&parent_directory).map_err(failed)
-}
-
-/// Renames within a directory of root's, never over what is there. Not every file system knows
-/// RENAME_NOREPLACE (ZFS before 2.2, NFS); there the name is looked at first.
-fn rename_to_free(directory: &OwnedFd, from: &str, to: &str) -> nix::Result<()> {
-    match renameat2(directory, from, directory, to, RenameFlags::RENAME_NOREPLACE) {
-        Err(Errno::EINVAL | Errno::ENOSYS) => {}
-        result => return result,
-    }
-    match fstatat(directory, to, AtFlags::AT_SYMLINK_NOFOLLOW) {
-        Ok(_) => Err(Errno::EEXIST),
-        Err(Errno::ENOENT) => renameat(directory, from, directory, to),
-        Err(error) => Err(error),
-    }
 }

@@ -56,6 +56,8 @@ pub enum Action {
     /// Renames a directory that stands ready under a hidden name beside its place. `parent` is a
     /// path below the root directory, `account` the user whose home it is.
     PublishHome { account: String, parent: String, hidden: String, name: String },
+    /// Renames a home to another place on the same mount. Both are paths below the root directory.
+    MoveHome { account: String, from: String, to: String },
 }
 
 /// Lines as text where they are UTF-8, else as numbers: a group of 20,000 members has a long one.

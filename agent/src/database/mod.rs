@@ -18,9 +18,11 @@ mod matching;
 mod names;
 mod reading;
 mod recovery;
+mod relocation;
 mod revoked;
 mod row;
 mod state;
+mod transfers;
 mod view;
 mod watch;
 mod writer;
@@ -47,6 +49,7 @@ pub use self::error::DatabaseError;
 pub use self::file::{FileKind, Line};
 pub use self::journal::Action;
 pub use self::row::{GroupRow, UserRow};
+pub use self::transfers::TransferRow;
 pub use self::view::View;
 pub use self::writer::OnRevoked;
 
@@ -72,6 +75,7 @@ pub struct Database {
     jobs: Sender<Job>,
     disk: Disk,
     home_parents: Mutex<HashSet<String>>,
+    transfers: Vec<TransferRow>,
     _watch: Watch,
     _alone: Flock<File>,
 }
@@ -105,6 +109,7 @@ impl Database {
         drop(lock);
         let home_parents = writer.state.home_parents()?;
         crate::homes::sweep(root, &home_parents);
+        let transfers = writer.state.transfers()?;
         let (jobs, waiting) = channel();
         let named = std::thread::Builder::new().name("writer".into());
         named.spawn(move || run_or_abort(writer, &waiting)).map_err(DatabaseError::Watch)?;
@@ -114,6 +119,7 @@ impl Database {
             jobs,
             disk,
             home_parents: Mutex::new(home_parents.into_iter().collect()),
+            transfers,
             _watch: watch,
             _alone: alone,
         })
@@ -176,6 +182,21 @@ impl Database {
         answered.recv().map_err(|_| gone())??;
         self.home_parents.lock().unwrap_or_else(PoisonError::into_inner).insert(parent.to_owned());
         Ok(())
+    }
+}
+
+impl Database {
+    /// The last transfer of each account, as it was when the database was opened.
+    pub fn stored_transfers(&self) -> &[TransferRow] {
+        &self.transfers
+    }
+
+    /// Stores how far a transfer is.
+    pub fn record_transfer(&self, row: TransferRow) -> Result<(), Refusal> {
+        let (answer, answered) = channel();
+        let gone = || DatabaseError::WriterGone.into_refusal();
+        self.jobs.send(Job::Transfer(Box::new(row), answer)).map_err(|_| gone())?;
+        answered.recv().map_err(|_| gone())?
     }
 }
 

@@ -18,7 +18,7 @@ pub fn touched(steps: &[Step], before: &View, after: &View) -> HashSet<String> {
             Step::Edit(Edit::User { old, new, .. }) => {
                 names.extend([old, new].into_iter().flatten().map(|row| row.name.clone()));
             }
-            Step::Edit(Edit::Group { .. }) => {}
+            Step::Edit(Edit::Group { .. } | Edit::Transfer { .. }) => {}
             Step::Edit(Edit::Line { kind, slot }) => {
                 let of_lines = slot.lines().filter_map(|line| kind.key(line)).map(str::to_owned);
                 named_by(*kind, of_lines, &mut names, &mut groups);

@@ -11,10 +11,13 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use super::error::DatabaseError;
 use super::journal::Journal;
 use super::row::{GroupRow, Origin, UserRow};
+use super::transfers::{self, TransferRow};
 use super::view::{Edit, Quarantine};
 
 /// One step for each `user_version`; a step that has been released never changes.
-const MIGRATIONS: [&str; 1] = ["
+const MIGRATIONS: [&str; 2] = [FIRST, transfers::MIGRATION];
+
+const FIRST: &str = "
     CREATE TABLE users (
         id INTEGER PRIMARY KEY, name TEXT NOT NULL, uid INTEGER NOT NULL, builtin INTEGER NOT NULL,
         email TEXT NOT NULL, microsoft_account INTEGER NOT NULL, kept_hash TEXT
@@ -30,7 +33,7 @@ const MIGRATIONS: [&str; 1] = ["
     CREATE TABLE starts (id INTEGER PRIMARY KEY CHECK (id = 1), count INTEGER NOT NULL) STRICT;
     CREATE TABLE home_parents (path TEXT PRIMARY KEY) STRICT;
     INSERT INTO starts VALUES (1, 0);
-"];
+";
 
 /// The open state store.
 #[derive(Debug)]
@@ -143,10 +146,14 @@ impl State {
                 Edit::Line { .. } => {}
                 Edit::User { id, old, new } => {
                     store_user(&transaction, *id, new.as_ref())?;
+                    if new.is_none() {
+                        transfers::store(&transaction, *id, None)?;
+                    }
                     if let (Some(row), Some(uid)) = (old, edit.freed_uid()) {
                         bury(&transaction, "user", *id, (&row.name, uid.0))?;
                     }
                 }
+                Edit::Transfer { account, new } => transfers::store(&transaction, *account, new.as_deref())?,
                 Edit::Group { id, old, new } => {
                     store_group(&transaction, *id, new.as_ref())?;
                     if let (Some(row), Some(gid)) = (old, edit.freed_gid()) {
@@ -176,6 +183,14 @@ impl State {
 
     pub fn clear_journal(&mut self) -> rusqlite::Result<()> {
         self.connection.execute("DELETE FROM journal", []).map(|_| ())
+    }
+
+    pub fn transfers(&self) -> rusqlite::Result<Vec<TransferRow>> {
+        transfers::all(&self.connection)
+    }
+
+    pub fn update_transfer(&mut self, row: &TransferRow) -> rusqlite::Result<()> {
+        transfers::update(&self.connection, row)
     }
 
     /// Remembers a directory in which homes are made, so that what a crash left there is found.

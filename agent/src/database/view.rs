@@ -16,6 +16,7 @@ use super::entry::{Entry, group_of, gshadow, ids, number_of, shadow};
 use super::file::{FileKind, Line, LineFile, Presence, SlotEdit};
 use super::names::NamesByNumber;
 use super::row::{GroupRow, Origin, UserRow};
+use super::transfers::TransferRow;
 
 /// One change of the accounts; it can be applied and undone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +35,11 @@ pub enum Edit {
         id: AccountId,
         old: Option<GroupRow>,
         new: Option<GroupRow>,
+    },
+    /// The last transfer of an account's home. No view has it.
+    Transfer {
+        account: AccountId,
+        new: Option<Box<TransferRow>>,
     },
 }
 
@@ -251,6 +257,7 @@ impl View {
             Edit::Line { kind, slot } => self.change_file(*kind, slot, LineFile::apply),
             Edit::User { id, old, new } => self.put_user(*id, old.as_ref(), new.clone()),
             Edit::Group { id, old, new } => self.put_group(*id, old.as_ref(), new.clone()),
+            Edit::Transfer { .. } => {}
         }
         if let Some(uid) = edit.freed_uid() {
             *self.quarantine.uids.entry(uid.0).or_default() += 1;
@@ -265,6 +272,7 @@ impl View {
             Edit::Line { kind, slot } => self.change_file(*kind, slot, LineFile::undo),
             Edit::User { id, old, new } => self.put_user(*id, new.as_ref(), old.clone()),
             Edit::Group { id, old, new } => self.put_group(*id, new.as_ref(), old.clone()),
+            Edit::Transfer { .. } => {}
         }
         if let Some(uid) = edit.freed_uid() {
             release(&mut self.quarantine.uids, uid.0);

@@ -17,6 +17,7 @@ use super::lock::{self, PasswordLock};
 use super::revoked::{revoked, touched};
 use super::row::Origin;
 use super::state::State;
+use super::transfers::TransferRow;
 
 /// The most changes in one commit.
 const MOST_AT_ONCE: usize = 256;
@@ -33,6 +34,8 @@ pub(super) enum Job {
     Refresh(Sender<Result<(), Refusal>>),
     /// Remember a directory in which homes are made.
     HomeParent(String, Sender<Result<(), Refusal>>),
+    /// Store how far a transfer is.
+    Transfer(Box<TransferRow>, Sender<Result<(), Refusal>>),
 }
 
 /// One request's change and the way back to it.
@@ -90,6 +93,10 @@ impl Writer {
                 Job::HomeParent(path, answer) => {
                     let stored = self.state.remember_home_parent(&path).map_err(DatabaseError::from);
                     // Whoever asked may have given up waiting.
+                    let _ = answer.send(stored.map_err(DatabaseError::into_refusal));
+                }
+                Job::Transfer(row, answer) => {
+                    let stored = self.state.update_transfer(&row).map_err(DatabaseError::from);
                     let _ = answer.send(stored.map_err(DatabaseError::into_refusal));
                 }
             }

@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use nix::dir::{Dir, Type};
 use nix::errno::Errno;
-use nix::fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag, openat2};
+use nix::fcntl::{AtFlags, OFlag, OpenHow, RenameFlags, ResolveFlag, openat2, renameat, renameat2};
 use nix::sys::stat::{FileStat, Mode, fchmod, fstat, fstatat, mkdirat};
 use nix::unistd::{Gid, Uid, UnlinkatFlags, fchown, fchownat, symlinkat, unlinkat};
 
@@ -133,6 +133,25 @@ pub fn remove_tree(parent: &impl AsFd, name: &CStr) -> nix::Result<()> {
         Err(error) => return Err(error),
     }
     unlinkat(parent, name, UnlinkatFlags::RemoveDir)
+}
+
+/// Renames, never over what is there. Not every file system knows RENAME_NOREPLACE (ZFS before
+/// 2.2, NFS); there the name is looked at first.
+pub fn rename_to_free(
+    from: &OwnedFd,
+    old: &(impl nix::NixPath + ?Sized),
+    to: &OwnedFd,
+    new: &(impl nix::NixPath + ?Sized),
+) -> nix::Result<()> {
+    match renameat2(from, old, to, new, RenameFlags::RENAME_NOREPLACE) {
+        Err(Errno::EINVAL | Errno::ENOSYS) => {}
+        result => return result,
+    }
+    match fstatat(to, new, AtFlags::AT_SYMLINK_NOFOLLOW) {
+        Ok(_) => Err(Errno::EEXIST),
+        Err(Errno::ENOENT) => renameat(from, old, to, new),
+        Err(error) => Err(error),
+    }
 }
 
 /// The names in a directory, without `.` and `..`.

@@ -7,11 +7,16 @@
 mod build;
 mod directory;
 mod keys;
+mod child;
 mod place;
+mod relocation;
+pub mod transfer;
 mod worker;
 
-pub use build::{BuildError, Owner, Prepared, sweep};
-pub use directory::open_directory;
+pub use build::{BuildError, Filling, Owner, Prepared, Skeleton, sweep};
+pub use child::Ender;
+pub use directory::{open_directory, rename_to_free};
 pub use keys::{Strictness, read_authorized_keys};
 pub use place::{HomeKind, Homes};
+pub use relocation::Relocation;
 pub use worker::{Keys, NO_HOME, WORKER_ARGUMENT, WorkError, Worker, run_worker};

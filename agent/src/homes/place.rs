@@ -8,7 +8,7 @@ use accountd_protocol::id::Uid;
 use accountd_protocol::refusal::Problem;
 use accountd_protocol::text::FieldPath;
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, open};
+use nix::fcntl::{OFlag, OpenHow, ResolveFlag, open, openat2};
 use nix::sys::stat::{Mode, fstat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
@@ -87,6 +87,14 @@ impl Homes {
         }
     }
 
+    /// Who owns a home, links of the administrator's making followed; `None` where there is none.
+    pub fn owner_of(&self, home: &FieldPath) -> Option<Uid> {
+        let resolve = ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS;
+        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        let opened = openat2(&self.root, home.as_str(), OpenHow::new().flags(flags).resolve(resolve)).ok()?;
+        fstat(&opened).ok().map(|status| Uid(status.st_uid))
+    }
+
     fn outside(&self) -> Problem {
         Problem::OutsideRoots(self.pools.iter().map(|pool| format!("{pool}/POOL")).collect::<Vec<_>>().join(", "))
     }
@@ -138,7 +146,7 @@ impl Parent {
 }
 
 /// A directory in which only root can rename what is in it, or where the sticky bit says so.
-fn trusted(directory: OwnedFd) -> nix::Result<OwnedFd> {
+pub(super) fn trusted(directory: OwnedFd) -> nix::Result<OwnedFd> {
     let status = fstat(&directory)?;
     let open_to_others = status.st_mode & 0o002 != 0 && status.st_mode & libc::S_ISVTX == 0;
     if status.st_uid != 0 || open_to_others { Err(Errno::EPERM) } else { Ok(directory) }

@@ -1,4 +1,5 @@
-//! The only unsafe code of the agent's own: libcrypt and per-thread file system identity.
+//! The only unsafe code of the agent's own: libcrypt, per-thread file system identity, raw directories.
 
 pub mod crypt;
+pub mod directory_entries;
 pub mod filesystem_identity;

@@ -83,7 +83,7 @@ impl Error {
             Error::TooLarge => Status::PayloadTooLarge,
             Error::Fields { place, .. } => match place.action {
                 Action::Create | Action::Change | Action::Delete | Action::List | Action::Show => Status::Conflict,
-                Action::Password | Action::Memberships => Status::BadRequest,
+                Action::Password | Action::Memberships | Action::Home => Status::BadRequest,
             },
             Error::NotFound(_) | Error::NotAnId => Status::NotFound,
             Error::BuiltinDelete(_) => Status::Conflict,
@@ -126,7 +126,9 @@ fn no_deserializer(format: &str) -> String {
 /// What is missing is said in three ways, by what was to be done with it.
 fn not_found(place: Place) -> Reply {
     match place.action {
-        Action::List | Action::Show | Action::Password | Action::Memberships => Reply::empty(Status::NotFound),
+        Action::List | Action::Show | Action::Password | Action::Memberships | Action::Home => {
+            Reply::empty(Status::NotFound)
+        },
         Action::Change => Reply::json(Status::NotFound, &"Object not found"),
         Action::Create | Action::Delete => Reply::json(Status::NotFound, &json!({"error_message": CANNED})),
     }

@@ -41,6 +41,7 @@ enum Endpoint {
     Detail,
     Memberships,
     Password,
+    Home,
     /// What can only be looked at: the index, a schema, a set, a list of all.
     View,
 }
@@ -57,6 +58,7 @@ impl Endpoint {
             ["account", "users" | "groups", _] => Some(Endpoint::Detail),
             ["account", "users", _, "groups"] => Some(Endpoint::Memberships),
             ["account", "users", _, "password"] => Some(Endpoint::Password),
+            ["account", "users", _, "home"] => Some(Endpoint::Home),
             _ => None,
         }
     }
@@ -68,7 +70,7 @@ impl Endpoint {
             Endpoint::Detail => "GET,PUT,DELETE,PATCH",
             Endpoint::Memberships => "POST,GET",
             Endpoint::Password => "POST",
-            Endpoint::View => "GET",
+            Endpoint::Home | Endpoint::View => "GET",
         }
     }
 
@@ -79,7 +81,7 @@ impl Endpoint {
             (Endpoint::List | Endpoint::Detail, Method::Options) => {
                 Reply::text(Status::Ok, OPTIONS).with("Allow", OPTIONS)
             }
-            (Endpoint::Memberships | Endpoint::Password | Endpoint::View, Method::Options) => {
+            (Endpoint::Memberships | Endpoint::Password | Endpoint::Home | Endpoint::View, Method::Options) => {
                 Reply::text(Status::Ok, allowed).with("Allow", allowed)
             }
             (Endpoint::Detail, Method::Post) => Reply::empty(Status::NotImplemented),
@@ -170,6 +172,7 @@ mod tests {
         assert_eq!(Endpoint::of("/api/v1.0/account/users/"), Some(Endpoint::List));
         assert_eq!(Endpoint::of("/api/v1.0/account/groups/7"), Some(Endpoint::Detail));
         assert_eq!(Endpoint::of("/api/v1.0/account/users/7/password/"), Some(Endpoint::Password));
+        assert_eq!(Endpoint::of("/api/v1.0/account/users/7/home/"), Some(Endpoint::Home));
         for path in ["/api/v1.0/", "/api/v1.0/account/all_users/", "/api/v1.0/account/groups/set/1;2/"] {
             assert_eq!(Endpoint::of(path), Some(Endpoint::View), "{path}");
         }

@@ -59,6 +59,8 @@ pub fn text(place: Place, field: Field, problem: &Problem, form: &Form) -> Strin
         Problem::ControlCharacters => "This field cannot contain line breaks, NUL or other control characters.".into(),
         Problem::BadKey { line, reason } => format!("Line {line} is not a public key: {reason}."),
         Problem::HomeNotWritable => "The home directory is not writable. Leave this field blank.".into(),
+        Problem::TransferRunning => "The home directory is being transferred. Please try again later.".into(),
+        Problem::HoldsHome(other) => format!("The home directory of {other} lies in it, so it cannot be moved."),
         Problem::Unsupported => unsupported(field),
         Problem::NoneFree => "No number is free for this.".into(),
     }

@@ -10,6 +10,7 @@ mod faults;
 mod form;
 mod group_input;
 mod groups;
+mod home;
 mod index;
 mod json;
 mod memberships;
@@ -39,7 +40,7 @@ const BASE: &str = "/api/v1.0";
 
 pub fn attach(rocket: Rocket<Build>) -> Rocket<Build> {
     let users = routes![users::list, users::show, users::create, users::change, users::patch, users::delete];
-    let of_a_user = routes![memberships::list, memberships::replace, password::set];
+    let of_a_user = routes![memberships::list, memberships::replace, password::set, home::show];
     let groups = routes![groups::list, groups::show, groups::create, groups::change, groups::patch, groups::delete];
     let views =
         routes![index::show, schema::users, schema::groups, set::users, set::groups, users::list_all, groups::list_all];

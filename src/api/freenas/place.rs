@@ -18,6 +18,8 @@ pub enum Action {
     Password,
     /// `/users/ID/groups/`
     Memberships,
+    /// `/users/ID/home/`
+    Home,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
