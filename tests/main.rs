@@ -6,6 +6,7 @@ mod authentication;
 mod concurrency;
 mod crash;
 mod freenas;
+mod homes;
 mod leftovers;
 mod login;
 mod openssh;

@@ -48,7 +48,12 @@ pub fn may_change(view: &View, current: &Current, plan: &Plan, claim: Option<&Cl
 
 impl Agent {
     /// The new home, made like a first one with the keys, or the way for the old one.
-    pub(super) fn new_home(&self, current: &Current, plan: &Plan, keys: Option<&str>) -> Result<Option<NewHome>, Refusal> {
+    pub(super) fn new_home(
+        &self,
+        current: &Current,
+        plan: &Plan,
+        keys: Option<&str>,
+    ) -> Result<Option<NewHome>, Refusal> {
         let Some((home, HomeKind::Made)) = &plan.home else { return Ok(None) };
         let content = self.content(current, plan);
         if let (HomeTransfer::Move, Some(old)) = (plan.change.home_transfer, content)

@@ -60,9 +60,7 @@ impl NewHome {
                 let (parent, hidden, name) = (parent.clone(), hidden.to_owned(), name.to_owned());
                 Some(Action::PublishHome { account, parent, hidden, name })
             }
-            Ready::Moved { from, to, .. } => {
-                Some(Action::MoveHome { account, from: from.clone(), to: to.clone() })
-            }
+            Ready::Moved { from, to, .. } => Some(Action::MoveHome { account, from: from.clone(), to: to.clone() }),
         }
     }
 

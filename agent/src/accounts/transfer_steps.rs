@@ -80,7 +80,11 @@ impl Agent {
                 if counts.left_alone == 0 {
                     retire_home(row, &identity);
                 } else {
-                    info!(from = row.from, left_alone = counts.left_alone, "the old home stays: not all of it could be moved");
+                    info!(
+                        from = row.from,
+                        left_alone = counts.left_alone,
+                        "the old home stays: not all of it could be moved"
+                    );
                 }
             }
         }

@@ -37,7 +37,9 @@ impl Place<'_> {
         let kinds: Vec<FileKind> = journal.files.iter().map(|file| file.kind).collect();
         self.disk.sync_directories(&kinds).map_err(DatabaseError::Sync)?;
         let stays = |action: &Action| match action {
-            Action::PublishHome { account, .. } | Action::MoveHome { account, .. } => !overtaken.users.contains(account),
+            Action::PublishHome { account, .. } | Action::MoveHome { account, .. } => {
+                !overtaken.users.contains(account)
+            }
         };
         self.act(&journal.actions.into_iter().filter(stays).collect::<Vec<_>>());
         Ok(())

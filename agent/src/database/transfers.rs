@@ -109,12 +109,7 @@ fn parse(row: &Row<'_>) -> rusqlite::Result<TransferRow> {
         old_owner: Owner { uid: Uid(row.get(4)?), gid: Gid(row.get(5)?) },
         attributes: if attributes == "copied" { Attributes::Copied } else { Attributes::Kept },
         state: states.into_iter().find(|known| known.name() == state).ok_or_else(|| unknown(&state))?,
-        counts: Report {
-            files: row.get(8)?,
-            bytes: row.get(9)?,
-            bytes_total: row.get(10)?,
-            left_alone: row.get(11)?,
-        },
+        counts: Report { files: row.get(8)?, bytes: row.get(9)?, bytes_total: row.get(10)?, left_alone: row.get(11)? },
         error: row.get(12)?,
     })
 }

@@ -5,9 +5,9 @@
 //! root elsewhere.
 
 mod build;
+mod child;
 mod directory;
 mod keys;
-mod child;
 mod place;
 mod relocation;
 pub mod transfer;

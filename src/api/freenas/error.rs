@@ -128,7 +128,7 @@ fn not_found(place: Place) -> Reply {
     match place.action {
         Action::List | Action::Show | Action::Password | Action::Memberships | Action::Home => {
             Reply::empty(Status::NotFound)
-        },
+        }
         Action::Change => Reply::json(Status::NotFound, &"Object not found"),
         Action::Create | Action::Delete => Reply::json(Status::NotFound, &json!({"error_message": CANNED})),
     }

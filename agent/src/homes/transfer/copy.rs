@@ -25,7 +25,6 @@ use crate::identity::authorized_keys::MAX_BYTES;
 const TRIES: usize = 3;
 
 /// One pass over the old home.
-#[derive(Debug)]
 pub struct Copier<'a> {
     pub uid: Uid,
     /// Homes of other accounts: not entered.

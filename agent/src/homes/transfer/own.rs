@@ -17,7 +17,6 @@ use crate::homes::Owner;
 use crate::homes::directory::kind;
 
 /// One pass over a home.
-#[derive(Debug)]
 pub struct Handover<'a> {
     pub from: Owner,
     pub to: Owner,

@@ -1,6 +1,6 @@
-//! How far a transfer is: a line of JSON on standard output, now and then and at the end.
+//! How far a transfer is: a line of JSON, now and then and at the end.
 
-use std::io::{Write, stdout};
+use std::io::Write;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
@@ -21,15 +21,15 @@ pub struct Report {
 }
 
 /// Says how far it is. What is not said to anybody is an error: then the agent has gone.
-#[derive(Debug)]
 pub struct Reporter {
     pub counts: Report,
+    out: Box<dyn Write>,
     last: Option<Instant>,
 }
 
 impl Reporter {
-    pub fn new() -> Self {
-        Self { counts: Report::default(), last: None }
+    pub fn new(out: impl Write + 'static) -> Self {
+        Self { counts: Report::default(), out: Box::new(out), last: None }
     }
 
     /// Tells, unless that was done a moment ago.
@@ -44,7 +44,6 @@ impl Reporter {
         self.last = Some(Instant::now());
         let mut line = serde_json::to_vec(&self.counts).map_err(|_| Fault::Unheard)?;
         line.push(b'\n');
-        let mut out = stdout().lock();
-        out.write_all(&line).and_then(|()| out.flush()).map_err(|_| Fault::Unheard)
+        self.out.write_all(&line).and_then(|()| self.out.flush()).map_err(|_| Fault::Unheard)
     }
 }

@@ -52,7 +52,8 @@ impl Staging {
             return Err(Fault::NotOwned);
         }
         strip_acls(&directory)?;
-        let new = CString::new(format!("new-{}", std::process::id())).map_err(|_| failed("name a copy")(Errno::EINVAL))?;
+        let new =
+            CString::new(format!("new-{}", std::process::id())).map_err(|_| failed("name a copy")(Errno::EINVAL))?;
         Ok(Self { directory, new })
     }
 
@@ -76,8 +77,8 @@ impl Staging {
     /// A new directory, marked as one that is being filled.
     pub fn make_directory(&self) -> Result<OwnedFd, Fault> {
         self.clear()?;
-        let made = directory::make_directory(&self.directory, &self.new, Mode::S_IRWXU)
-            .map_err(failed("make a directory"))?;
+        let made =
+            directory::make_directory(&self.directory, &self.new, Mode::S_IRWXU).map_err(failed("make a directory"))?;
         let status = fstat(&made).map_err(failed("look at a directory"))?;
         match symlinkat(c"filling", &self.directory, mark(&status)?.as_c_str()) {
             Ok(()) | Err(Errno::EEXIST) => Ok(made),
@@ -141,7 +142,9 @@ impl Staging {
             let again = open_here(&self.directory, c".", OFlag::O_RDONLY | OFlag::O_DIRECTORY);
             let listed = again.map_err(failed("open the directory for the copies"))?;
             let (mut entries, mut removed) = (Entries::default(), 0);
-            while let Some(name) = entries.next(&listed).map_err(|source| Fault::File { doing: "list the copies", source })? {
+            while let Some(name) =
+                entries.next(&listed).map_err(|source| Fault::File { doing: "list the copies", source })?
+            {
                 self.unlink(name)?;
                 removed += 1;
             }
@@ -176,7 +179,13 @@ impl Staging {
 fn is_of_the_name(error: Errno) -> bool {
     matches!(
         error,
-        Errno::EEXIST | Errno::EACCES | Errno::EPERM | Errno::ENAMETOOLONG | Errno::EINVAL | Errno::EILSEQ | Errno::ENOENT
+        Errno::EEXIST
+            | Errno::EACCES
+            | Errno::EPERM
+            | Errno::ENAMETOOLONG
+            | Errno::EINVAL
+            | Errno::EILSEQ
+            | Errno::ENOENT
     )
 }
 

@@ -1,14 +1,16 @@
 //! What such a child is told to do, and the order of its steps.
 
 use std::collections::HashSet;
+use std::io::stdout;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
+use accountd_protocol::id::Uid;
 use accountd_protocol::identity::Identity;
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, open, openat2};
-use nix::sys::signal::Signal;
 use nix::sys::resource::{Resource, setrlimit};
+use nix::sys::signal::Signal;
 use nix::sys::stat::{Mode, fstat};
 use nix::unistd::syncfs;
 use serde::{Deserialize, Serialize};
@@ -70,7 +72,8 @@ pub fn run(root: &Path, identity: &Identity, work: &TransferWork) -> Result<(), 
             end_with_the_agent()?;
             let to = Owner { uid: identity.uid, gid: identity.gid };
             let home = open_home(&root, home)?;
-            hand_over(&home, *from, to, &identify(&root, others))?;
+            let others = identify(&root, others);
+            hand_over(&home, (*from, to), &others, &mut Reporter::new(stdout()))?;
         }
         TransferWork::Measure { home, others } => {
             identity.assume()?;
@@ -78,14 +81,14 @@ pub fn run(root: &Path, identity: &Identity, work: &TransferWork) -> Result<(), 
             let (home, others) = (open_home(&root, home)?, identify(&root, others));
             let mut measure = Measure { uid: identity.uid, others: &others, found: Report::default() };
             walk(home, &mut measure)?;
-            let mut reporter = Reporter::new();
+            let mut reporter = Reporter::new(stdout());
             reporter.counts = measure.found;
             reporter.tell()?;
         }
         TransferWork::Copy(transfer) => {
             identity.assume()?;
             end_with_the_agent()?;
-            copy(&root, identity, transfer)?;
+            copy(&root, identity.uid, transfer, &mut Reporter::new(stdout()))?;
         }
     }
     Ok(())
@@ -114,10 +117,15 @@ fn identify(root: &OwnedFd, homes: &[PathBuf]) -> HashSet<FileId> {
     homes.iter().filter_map(open).filter_map(|home| fstat(&home).ok()).map(|status| FileId::of(&status)).collect()
 }
 
-fn hand_over(home: &OwnedFd, from: Owner, to: Owner, others: &HashSet<FileId>) -> Result<(), Fault> {
-    let mut reporter = Reporter::new();
+/// Makes what is the first one's the second one's.
+pub(super) fn hand_over(
+    home: &OwnedFd,
+    (from, to): (Owner, Owner),
+    others: &HashSet<FileId>,
+    reporter: &mut Reporter,
+) -> Result<(), Fault> {
     again(|| {
-        let mut handover = Handover { from, to, others, reporter: &mut reporter };
+        let mut handover = Handover { from, to, others, reporter };
         handover.begin(home)?;
         walk(reopen(home)?, &mut handover)
     })?;
@@ -125,17 +133,17 @@ fn hand_over(home: &OwnedFd, from: Owner, to: Owner, others: &HashSet<FileId>) -
     reporter.tell()
 }
 
-fn copy(root: &OwnedFd, identity: &Identity, transfer: &Transfer) -> Result<(), WorkError> {
-    let uid = identity.uid;
+/// Copies as whoever runs this; `uid` is that one's.
+pub(super) fn copy(root: &OwnedFd, uid: Uid, transfer: &Transfer, reporter: &mut Reporter) -> Result<(), WorkError> {
     let from = open_home(root, &transfer.from)?;
     let to = transfer.to.strip_prefix("/").unwrap_or(&transfer.to);
     let to = directory::open_directory(root, to).map_err(failed("open the new home"))?;
-    let (old, new) = (fstat(&from).map_err(failed("look at the old home"))?, fstat(&to).map_err(failed("look at the new home"))?);
+    let (old, new) =
+        (fstat(&from).map_err(failed("look at the old home"))?, fstat(&to).map_err(failed("look at the new home"))?);
     if new.st_uid != uid.0 || FileId::of(&old) == FileId::of(&new) {
         return Err(Fault::NotOwned.into());
     }
     let others = identify(root, &transfer.others);
-    let mut reporter = Reporter::new();
     let mut measure = Measure { uid, others: &others, found: Report::default() };
     again(|| {
         measure.found = Report::default();
@@ -151,7 +159,7 @@ fn copy(root: &OwnedFd, identity: &Identity, transfer: &Transfer) -> Result<(), 
         again(|| {
             let bytes_total = reporter.counts.bytes_total;
             reporter.counts = Report { bytes_total, ..Report::default() };
-            let mut copier = Copier::new(reopen(&to)?, uid, (&others, &staging), &mut reporter);
+            let mut copier = Copier::new(reopen(&to)?, uid, (&others, &staging), reporter);
             walk(reopen(&from)?, &mut copier)?;
             added = copier.added;
             Ok(())
