@@ -7,16 +7,20 @@ mod interrupted;
 mod moved;
 mod owner;
 
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 
 use crate::freenas::{Nas, new_user};
-use crate::world::wait_for;
 
 /// A sandbox with a user anna (uid 3001) at `/mnt/tank/home/anna`.
 pub struct Anna {
     pub nas: Nas,
     pub id: u64,
 }
+
+/// Disks that others use too may take their time.
+const PATIENCE: Duration = Duration::from_secs(180);
 
 pub const OLD: &str = "/mnt/tank/home/anna";
 pub const NEW: &str = "/mnt/tank/new/anna";
@@ -68,11 +72,15 @@ impl Anna {
     /// The transfer, when it has come to its end.
     #[track_caller]
     pub fn transferred(&self) -> Value {
-        wait_for("the end of a transfer", || {
+        let end = Instant::now() + PATIENCE;
+        loop {
             let transfer = &self.home()["transfer"];
-            ["done", "failed"].iter().any(|state| transfer["state"] == *state)
-        });
-        self.home()["transfer"].clone()
+            if ["done", "failed"].iter().any(|state| transfer["state"] == *state) {
+                return transfer.clone();
+            }
+            assert!(Instant::now() < end, "the transfer does not end: {transfer}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     #[track_caller]

@@ -6,7 +6,7 @@ use super::{Anna, NEW, OLD};
 use crate::world::wait_for;
 
 /// More than is copied at once, but for machines that nobody has.
-const FILES: u64 = 40_000;
+const FILES: u64 = 15_000;
 
 fn big() -> Anna {
     let anna = Anna::start();

@@ -8,8 +8,10 @@ use crate::freenas::new_user;
 #[test]
 fn after_a_change_of_the_uid_the_home_is_the_users_still() {
     let anna = Anna::start();
-    anna.sh("mkdir -m 700 a; echo one > a/one; ln -s a link; echo l > linked; ln linked /tmp/linked");
-    anna.root(&format!("cd {OLD}; echo r > roots; echo g > a/grouped; chown 3001:50 a/grouped"));
+    anna.sh("mkdir -m 700 a; echo one > a/one; ln -s a link; echo l > linked");
+    anna.root(&format!(
+        "cd {OLD}; echo r > roots; echo g > a/grouped; chown 3001:50 a/grouped; ln linked /mnt/tank/linked"
+    ));
     anna.put(&json!({"bsdusr_uid": 4001}));
     anna.done("owner", 2);
     let owner = |path: &str| anna.nas.disk.owner_and_mode(&format!("{OLD}/{path}")).0;
@@ -40,7 +42,9 @@ fn the_primary_group_goes_where_it_was() {
 fn the_home_of_another_account_inside_is_not_entered() {
     let anna = Anna::start();
     anna.nas.rest.create_user(&new_user("twin", 3001, "pw"));
-    anna.root(&format!("mkdir {OLD}/in; cp -a /mnt/tank/home/twin {OLD}/in/twin; usermod -d {OLD}/in/twin twin"));
+    anna.root(&format!(
+        "mkdir {OLD}/in; mv /mnt/tank/home/twin {OLD}/in; sed -i 's#/mnt/tank/home/twin#{OLD}/in/twin#' /etc/passwd"
+    ));
     anna.root(&format!("chown 3001:3001 {OLD}/in; echo t > {OLD}/in/twin/file; chown 3001 {OLD}/in/twin/file"));
     anna.put(&json!({"bsdusr_uid": 4001}));
     anna.done("owner", 1);

@@ -14,7 +14,7 @@ use crate::agent::Agent;
 use crate::database::entry::passwd;
 use crate::database::{FileKind, TransferRow, View};
 use crate::error::Error;
-use crate::homes::transfer::{Report, Transfer, TransferWork};
+use crate::homes::transfer::{Passes, Report, Transfer, TransferWork};
 use crate::homes::{Owner, WorkError};
 
 /// The most transfers at a time: they share the disks with everybody else.
@@ -68,15 +68,16 @@ impl Agent {
             let work = TransferWork::Own { home, from: row.old_owner, others: others.clone() };
             self.step(row, &identity, work)?;
         }
-        let copy = || {
+        let copy = |passes| {
             let (from, to) = (PathBuf::from(&row.from), PathBuf::from(&row.to));
-            TransferWork::Copy(Transfer { from, to, others: others.clone(), attributes: row.attributes })
+            let (others, attributes) = (others.clone(), row.attributes);
+            self.step(row, &identity, TransferWork::Copy(Transfer { from, to, others, attributes, passes }))
         };
         match row.kind {
             TransferKind::Owner => {}
-            TransferKind::Copy => drop(self.step(row, &identity, copy())?),
+            TransferKind::Copy => drop(copy(Passes::One)?),
             TransferKind::Move => {
-                let counts = self.step(row, &identity, copy())?;
+                let counts = copy(Passes::UntilComplete)?;
                 if counts.left_alone == 0 {
                     retire_home(row, &identity);
                 } else {

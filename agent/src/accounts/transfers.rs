@@ -52,8 +52,9 @@ impl Transfers {
     /// `None` while a transfer of the account is under way, or another request has claimed it.
     pub fn claim(&self, account: AccountId) -> Option<Claim<'_>> {
         let mut inner = self.lock();
-        let busy = inner.is_under_way(account) || !inner.claimed.insert(account);
-        (!busy).then_some(Claim { transfers: self, account })
+        let free = !inner.is_under_way(account) && inner.claimed.insert(account);
+        // Only made where it is free: dropping one gives the account back.
+        free.then(|| Claim { transfers: self, account })
     }
 
     pub fn get(&self, account: AccountId) -> Option<TransferRow> {
@@ -164,5 +165,61 @@ impl Claim<'_> {
 impl Drop for Claim<'_> {
     fn drop(&mut self) {
         self.transfers.lock().claimed.remove(&self.account);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use accountd_protocol::home::TransferKind;
+    use accountd_protocol::id::{Gid, Uid};
+
+    use super::*;
+    use crate::homes::Owner;
+    use crate::homes::transfer::Attributes;
+
+    const ANNA: AccountId = AccountId(7);
+
+    fn row(state: TransferState) -> TransferRow {
+        TransferRow {
+            account: ANNA,
+            from: "/mnt/tank/old".into(),
+            to: "/mnt/tank/new".into(),
+            kind: TransferKind::Copy,
+            old_owner: Owner { uid: Uid(3001), gid: Gid(3001) },
+            attributes: Attributes::Copied,
+            state,
+            counts: Report::default(),
+            error: None,
+        }
+    }
+
+    #[test]
+    fn an_account_is_claimed_by_one_request_and_not_while_its_home_is_transferred() {
+        let transfers = Transfers::default();
+        let claim = transfers.claim(ANNA).unwrap();
+        assert!(transfers.claim(ANNA).is_none() && transfers.claim(AccountId(8)).is_some());
+        drop(claim);
+        transfers.claim(ANNA).unwrap().enter(Some(row(TransferState::Waiting)));
+        assert!(transfers.claim(ANNA).is_none());
+        assert_eq!(transfers.next().state, TransferState::Running);
+        assert!(transfers.claim(ANNA).is_none());
+        assert_eq!(transfers.ended(ANNA, Some("full".into())).unwrap().state, TransferState::Failed);
+        transfers.let_go(ANNA);
+        assert!(transfers.claim(ANNA).is_some());
+    }
+
+    #[test]
+    fn what_was_under_way_goes_on_after_a_start_and_ends_with_its_account() {
+        let transfers = Transfers::new(&[row(TransferState::Running)]);
+        assert_eq!(transfers.next().account, ANNA);
+        std::thread::scope(|scope| {
+            scope.spawn(|| transfers.cancel(ANNA));
+            while transfers.get(ANNA).is_some() {
+                std::thread::yield_now();
+            }
+            assert_eq!(transfers.ended(ANNA, None), None);
+            transfers.let_go(ANNA);
+        });
+        assert!(Transfers::new(&[row(TransferState::Done)]).claim(ANNA).is_some());
     }
 }

@@ -46,3 +46,28 @@ fn parent_directory(root: &OwnedFd, path: &str) -> nix::Result<OwnedFd> {
 fn split(path: &str) -> (&str, &str) {
     path.rsplit_once('/').unwrap_or(("/", path))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn a_move_can_be_done_twice_and_replaces_nothing() {
+        let root = tempfile::tempdir().unwrap();
+        let at = |path: &str| root.path().join(path);
+        for made in ["mnt/old/anna/file", "mnt/new"] {
+            fs::create_dir_all(at(made)).unwrap();
+        }
+        for _ in 0..2 {
+            relocate(root.path(), "/mnt/old/anna", "/mnt/new/anna").unwrap();
+            assert!(at("mnt/new/anna/file").exists() && !at("mnt/old/anna").exists());
+        }
+        fs::create_dir_all(at("mnt/old/anna")).unwrap();
+        relocate(root.path(), "/mnt/old/anna", "/mnt/new/anna").unwrap();
+        assert!(at("mnt/new/anna/file").exists() && at("mnt/old/anna").exists());
+        relocate(root.path(), "/mnt/old/anna", "/mnt/gone/anna").unwrap();
+        assert!(at("mnt/old/anna").exists());
+    }
+}

@@ -20,7 +20,7 @@ use std::io;
 use nix::errno::Errno;
 
 pub use report::Report;
-pub use work::{Attributes, Transfer, TransferWork, run};
+pub use work::{Attributes, Passes, Transfer, TransferWork, run};
 
 /// Why a transfer has ended early. What it has done so far stays, and it can be started again.
 #[derive(Debug, thiserror::Error)]

@@ -15,7 +15,7 @@ use xattr::FileExt as _;
 
 use super::report::Reporter;
 use super::work::{copy, hand_over};
-use super::{Attributes, Report, Transfer};
+use super::{Attributes, Passes, Report, Transfer};
 use crate::homes::Owner;
 
 const STRANGER: u32 = 3999;
@@ -59,6 +59,7 @@ impl Homes {
             to: "/new".into(),
             others: others.iter().map(PathBuf::from).collect(),
             attributes: Attributes::Copied,
+            passes: Passes::UntilComplete,
         };
         copy(&self.opened(""), Uid(0), &transfer, &mut reporter).unwrap();
         reporter.counts

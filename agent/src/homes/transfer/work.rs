@@ -52,6 +52,17 @@ pub struct Transfer {
     /// Homes of other accounts: not looked into.
     pub others: Vec<PathBuf>,
     pub attributes: Attributes,
+    pub passes: Passes,
+}
+
+/// How often the old home is gone through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Passes {
+    /// What its user does in the new home meanwhile stays done.
+    One,
+    /// Until one has found nothing new: then the old home is not needed any more.
+    UntilComplete,
 }
 
 /// Whether the new home itself gets what the old one has: mode, ACLs, times.
@@ -151,11 +162,12 @@ pub(super) fn copy(root: &OwnedFd, uid: Uid, transfer: &Transfer, reporter: &mut
     })?;
     reporter.counts.bytes_total = measure.found.bytes;
     let staging = Staging::open(&to, uid)?;
-    let mut added = 1;
-    for _ in 0..PASSES {
-        if added == 0 {
-            break;
-        }
+    let mut added = 0;
+    let passes = match transfer.passes {
+        Passes::One => 1,
+        Passes::UntilComplete => PASSES,
+    };
+    for _ in 0..passes {
         again(|| {
             let bytes_total = reporter.counts.bytes_total;
             reporter.counts = Report { bytes_total, ..Report::default() };
@@ -164,9 +176,14 @@ pub(super) fn copy(root: &OwnedFd, uid: Uid, transfer: &Transfer, reporter: &mut
             added = copier.added;
             Ok(())
         })?;
+        if added == 0 {
+            break;
+        }
     }
-    // What still came to be in the last pass may not be all.
-    reporter.counts.left_alone += added;
+    if transfer.passes == Passes::UntilComplete {
+        // What still came to be in the last pass may not be all.
+        reporter.counts.left_alone += added;
+    }
     staging.remove(&to)?;
     if transfer.attributes == Attributes::Copied && adopt_directory(&from, &to)? == Kept::NotAll {
         reporter.counts.left_alone += 1;
