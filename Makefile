@@ -1,6 +1,6 @@
 # Everything that is done with this project; each target installs what it needs.
 SHELL := /bin/bash
-PACKAGES := gcc g++ make cmake perl pkg-config libcrypt-dev git curl openssl openssh-client passwd libnss-extrausers strace sudo tcsh rsync python3
+PACKAGES := gcc g++ make cmake perl pkg-config libcrypt-dev git curl openssl openssh-client passwd libnss-extrausers strace sudo tcsh rsync python3 acl attr
 .PHONY: run test bench lint deny tools
 
 run: tools

@@ -102,7 +102,7 @@ impl Killed {
         for directory in ["/etc", "/etc/samba", "/mnt/tank/home"] {
             for entry in fs::read_dir(self.nas.disk.path(directory)).unwrap() {
                 let name = entry.unwrap().file_name().into_string().unwrap();
-                let strange = name.contains("accountd") || (name.starts_with('.') && !matches!(&*name, ".pwd.lock"));
+                let strange = name.contains(".accountd") || (name.starts_with('.') && !matches!(&*name, ".pwd.lock"));
                 assert!(
                     !strange && !name.ends_with("passwd.lock") && !name.ends_with("shadow.lock"),
                     "{at}: {directory}/{name}"

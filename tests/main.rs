@@ -8,6 +8,7 @@ mod concurrency;
 mod crash;
 mod freenas;
 mod home_deletion;
+mod homes;
 mod ids;
 mod key_advice;
 mod leftovers;

@@ -154,7 +154,7 @@ fn mode_owner_and_inode_of_the_files_are_what_other_tools_expect() {
     let left: Vec<String> = fs::read_dir(nas.disk.path("/etc"))
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .filter(|name| name.ends_with(".lock") && name != ".pwd.lock" || name.contains("accountd"))
+        .filter(|name| name.ends_with(".lock") && name != ".pwd.lock" || name.contains(".accountd"))
         .collect();
     assert_eq!(left, [""; 0], "nothing of ours is left beside them");
     for tool in [&["pwck", "-r", "-q"][..], &["grpck", "-r"]] {

@@ -8,6 +8,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::home::{HomeState, HomeTransfer};
 use crate::id::{AccountId, Gid, Uid};
 use crate::key_advice::KeyAdvice;
 use crate::login::Proof;
@@ -46,6 +47,7 @@ pub enum Answer {
     Users(Page<User>),
     Groups(Page<Group>),
     Memberships(Vec<Membership>),
+    Home(Box<HomeState>),
     Shells(Vec<String>),
     /// Ids in the order of the request.
     Created(Vec<AccountId>),
@@ -78,6 +80,8 @@ pub enum Operation {
         id: AccountId,
         password: Secret,
     },
+    /// The home of a user, and how far a transfer of it is.
+    GetHome(AccountId),
     ListMemberships(AccountId),
     /// Replaces the supplementary groups by those of these names; unknown names are dropped.
     SetMemberships {
@@ -251,7 +255,11 @@ pub struct UserChange {
     pub uid: Option<u32>,
     pub full_name: Option<FullName>,
     pub email: Option<Email>,
+    /// The home that the account has already starts a transfer anew that has failed.
     pub home: Option<FieldPath>,
+    /// What happens to what is in the old home.
+    #[serde(default)]
+    pub home_transfer: HomeTransfer,
     pub home_mode: Option<u32>,
     pub shell: Option<FieldPath>,
     pub password: Option<Secret>,

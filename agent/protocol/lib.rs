@@ -7,6 +7,7 @@
 pub mod agent;
 pub mod client;
 pub mod frame;
+pub mod home;
 pub mod id;
 pub mod identity;
 pub mod key_advice;

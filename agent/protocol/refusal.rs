@@ -91,6 +91,10 @@ pub enum Problem {
     NotForSudoers,
     #[error("can not be granted: {0}")]
     NoSudo(String),
+    #[error("can not be changed while the home is being transferred")]
+    TransferRunning,
+    #[error("can not be moved: the home of {0} lies in it")]
+    HoldsHome(String),
     #[error("is not supported")]
     Unsupported,
     #[error("can not be removed: it {0}")]

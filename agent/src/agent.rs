@@ -11,6 +11,7 @@ use accountd_protocol::refusal::Refusal;
 use accountd_protocol::secret::Secret;
 use tracing::{info, warn};
 
+use crate::accounts::transfers::Transfers;
 use crate::arguments::Arguments;
 use crate::database::entry::passwd;
 use crate::database::{Database, FileKind, View};
@@ -39,6 +40,7 @@ pub struct Agent {
     pub(crate) hashes: HashPool,
     pub(crate) reserved: Reserved,
     pub(crate) ids: Ids,
+    pub(crate) transfers: Transfers,
     pub(crate) key_readers: KeyReaders,
     pub(crate) emptier: Emptier,
     handles: Arc<Handles>,
@@ -63,6 +65,7 @@ impl Agent {
         let database = Database::open(&root, &arguments.state, Box::new(on_revoked), Box::new(end))?;
         let emptier = Emptier::start(&homes, database.home_parents()).map_err(Error::Emptier)?;
         Ok(Self {
+            transfers: Transfers::new(database.stored_transfers()),
             database,
             emptier,
             homes,
@@ -201,6 +204,7 @@ impl Agent {
             Operation::SetPassword { id, password } => {
                 self.set_password(id, password).map(|user| Answer::User(Box::new(user)))
             }
+            Operation::GetHome(id) => self.get_home(id).map(|home| Answer::Home(Box::new(home))),
             Operation::ListMemberships(id) => self.memberships(id).map(Answer::Memberships),
             Operation::SetMemberships { id, groups } => self.set_memberships(id, &groups).map(Answer::Memberships),
             Operation::ListGroups(window) => Ok(Answer::Groups(self.list_groups(&window))),

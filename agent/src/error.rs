@@ -17,6 +17,8 @@ pub enum Error {
     Database(#[from] crate::database::DatabaseError),
     #[error("cannot hash a password: {0}")]
     Hash(#[from] crate::identity::hash::HashError),
+    #[error("cannot start the transfers of homes: {0}")]
+    Transfers(io::Error),
     #[error("cannot make a handle")]
     Handle,
     #[error("cannot write a drop-in of sudo: {0}")]
@@ -59,6 +61,7 @@ impl Error {
             | Error::Database(_)
             | Error::Hash(_)
             | Error::Ids(_)
+            | Error::Transfers(_)
             | Error::Handle => Refusal::Internal("internal error".into()),
         }
     }

@@ -15,7 +15,7 @@ mod samba;
 mod server;
 mod sudoers;
 
-#[allow(unsafe_code, reason = "libcrypt, per-thread file system identity and NSS have no safe wrappers")]
+#[allow(unsafe_code, reason = "libcrypt, per-thread identity, NSS and getdents64 have no safe wrappers")]
 mod sys;
 
 use std::process::ExitCode;
@@ -53,6 +53,7 @@ fn work() -> ExitCode {
 fn serve(arguments: &Arguments) -> Result<(), Error> {
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));
     let agent = Arc::new(Agent::open(arguments)?);
+    agent.start_transfers()?;
     let listener = server::listen(&arguments.socket, agent.api_gid())?;
     info!(socket = %arguments.socket.display(), "accounts are kept");
     server::serve(&agent, &listener)

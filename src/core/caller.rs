@@ -6,6 +6,7 @@ use accountd_protocol::agent::{
     AgentRequest, Answer, Group, GroupChange, Handle, Membership, NewGroup, NewUser, Operation, Page, User, UserChange,
     Window,
 };
+use accountd_protocol::home::HomeState;
 use accountd_protocol::id::AccountId;
 use accountd_protocol::refusal::Refusal;
 use accountd_protocol::removal::DeletedHome;
@@ -80,6 +81,11 @@ impl Caller {
 
     pub async fn set_password(&self, id: AccountId, password: Secret) -> Result<User, Error> {
         expect!(self.operate(Operation::SetPassword { id, password }).await?, User).map(|user| *user)
+    }
+
+    /// The home of a user, and how far a transfer of it is.
+    pub async fn home(&self, id: AccountId) -> Result<HomeState, Error> {
+        expect!(self.operate(Operation::GetHome(id)).await?, Home).map(|home| *home)
     }
 
     /// The supplementary groups of a user.

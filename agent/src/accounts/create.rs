@@ -19,7 +19,7 @@ use crate::agent::{Agent, now};
 use crate::belongings;
 use crate::database::{Action, Draft, FileKind, Line};
 use crate::error::Error;
-use crate::homes::{HomeKind, KeysWanted, Owner};
+use crate::homes::{Filling, HomeKind, KeysWanted, Owner, Skeleton};
 use crate::ids::Number;
 use crate::samba::{self, Flags};
 use crate::sudoers::{self, Grantee};
@@ -74,7 +74,7 @@ impl Agent {
             if let Some(home) = home {
                 home.keep();
             }
-            finished = finished.and(keys.map_or(Ok(()), InHome::finish));
+            finished = finished.and(keys.map_or(Ok(()), |keys| keys.finish(None)));
         }
         finished.map(|()| ids)
     }
@@ -139,7 +139,8 @@ impl Agent {
             HomeKind::None | HomeKind::RootsOwn => Ok(None),
             HomeKind::Made => {
                 let owner = Owner { uid: plan.uid, gid: plan.group.gid() };
-                self.make_home(&plan.request.home, owner, plan.mode, &plan.keys).map(Some)
+                let filling = Filling { mode: plan.mode, keys: &plan.keys, skeleton: Skeleton::Copied };
+                self.make_home(&plan.request.home, owner, filling).map(Some)
             }
         }
     }

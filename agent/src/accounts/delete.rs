@@ -38,6 +38,7 @@ impl Agent {
             remove(draft, id, &deletion)
         };
         let ((), generation) = self.database.change(change)?;
+        self.transfers.cancel(id);
         self.settle(generation);
         if let Some((_, leaving)) = leaving {
             leaving.remove(&self.emptier);

@@ -89,9 +89,13 @@ impl InHome<'_> {
         }
     }
 
-    /// The account has changed: the keys get their place.
-    pub fn finish(mut self) -> Result<(), Refusal> {
+    /// The account has changed, and the home is at `moved` now if that is given: the keys get
+    /// their place.
+    pub fn finish(mut self, moved: Option<&FieldPath>) -> Result<(), Refusal> {
         self.old_mode = None;
+        if let Some(home) = moved {
+            self.home = Path::new(home.as_str()).to_owned();
+        }
         let Some(keys) = self.keys.take() else { return Ok(()) };
         match self.worker.place_keys(&self.identity, &self.home, &keys) {
             Ok(()) | Err(WorkError::NoHome) => Ok(()),

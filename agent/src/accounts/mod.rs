@@ -5,6 +5,8 @@ mod check;
 mod create;
 mod delete;
 mod groups;
+mod home_change;
+mod home_state;
 mod in_home;
 mod list;
 mod memberships;
@@ -14,6 +16,8 @@ mod repair;
 mod retire;
 mod show;
 mod sudo;
+mod transfer_steps;
+pub mod transfers;
 mod update;
 
 #[cfg(test)]

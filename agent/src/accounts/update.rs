@@ -1,9 +1,10 @@
 //! Changes of a user: checked against the account as it is, then one change of the database.
 
+use std::time::Duration;
+
 use accountd_config::SharedUid;
 use accountd_protocol::agent::{NewPassword, User, UserChange};
 use accountd_protocol::id::{AccountId, Gid, Uid};
-use accountd_protocol::identity::Identity;
 use accountd_protocol::name::NewUserName;
 use accountd_protocol::refusal::{Field, Problem, Refusal};
 use accountd_protocol::secret::Secret;
@@ -12,10 +13,11 @@ use accountd_protocol::text::FieldPath;
 use super::address;
 use super::check::{Faults, free_user_name, known_shell, usable_keys, usable_mode, usable_password};
 use super::create::{Also, Hashes, line};
-use super::in_home::{InHome, Wanted};
+use super::home_change::{TransferChange, may_change};
 use super::memberships;
 use super::new_home::NewHome;
-use super::show::{NO_HASH, identity_of};
+use super::show::NO_HASH;
+use super::transfers::Claim;
 use crate::agent::{Agent, now};
 use crate::database::entry::{Entry, passwd, shadow};
 use crate::database::{Action, Draft, FileKind, UserRow, View};
@@ -25,35 +27,45 @@ use crate::ids::{Number, Question};
 use crate::samba::{self, Flags};
 use crate::sudoers::Grantee;
 
+/// How long an answer waits for the transfer of a home.
+const TRANSFER_PATIENCE: Duration = Duration::from_secs(3);
+
 /// An update whose every field has been found good; `None` leaves as it is.
-struct Plan {
-    id: AccountId,
+pub struct Plan {
+    pub id: AccountId,
     name: Option<NewUserName>,
-    uid: Option<u32>,
-    gid: Option<Gid>,
+    pub uid: Option<u32>,
+    pub gid: Option<Gid>,
     groups: Option<Vec<String>>,
-    home: Option<(FieldPath, HomeKind)>,
-    keys: Option<String>,
-    change: UserChange,
+    pub home: Option<(FieldPath, HomeKind)>,
+    pub keys: Option<String>,
+    pub change: UserChange,
     shared_uid: SharedUid,
     /// The new uid, kept from being chosen for somebody else.
     _held: Option<Number>,
 }
 
 /// The account that an update is about, as it is.
-struct Current {
-    name: String,
-    uid: Uid,
-    gid: Gid,
+pub struct Current {
+    pub name: String,
+    pub uid: Uid,
+    pub gid: Gid,
     /// `None` for a field that is no path.
-    home: Option<FieldPath>,
+    pub home: Option<FieldPath>,
     ssh_keys: String,
-    builtin: bool,
+    pub builtin: bool,
+}
+
+/// What is done for the home behind the commit.
+struct Behind {
+    also: Also,
+    transfer: TransferChange,
 }
 
 impl Agent {
     pub(crate) fn update_user(&self, id: AccountId, change: UserChange) -> Result<User, Refusal> {
-        let (current, plan) = self.plan_update(id, change)?;
+        let claim = self.claim_for(id, &change);
+        let (current, plan) = self.plan_update(id, change, claim.as_ref())?;
         let hashes = plan.change.password.clone().map(|password| self.hashes_of(&NewPassword::Clear(password)));
         let hashes = hashes.transpose()?;
         let keys = keys_of(&current, &plan);
@@ -66,21 +78,50 @@ impl Agent {
             sudo: sudo.edit(),
             forget: self.left_to(name, current.uid).filter(|_| name != current.name),
         };
+        let transfer = self.transfer_of(&current, &plan, home.as_ref());
+        let behind = Behind { also, transfer: transfer.clone() };
+        let place = plan.home.as_ref().map(|(home, _)| home.clone());
         let has_keys = plan.change.ssh_keys.as_ref().is_some_and(|keys| !keys.trim().is_empty());
-        let ((), generation) = self.database.change(move |draft| enter(draft, &plan, hashes.as_ref(), also))?;
+        let ((), generation) = self.database.change(move |draft| enter(draft, &plan, hashes.as_ref(), behind))?;
+        let moved = place.filter(|_| home.as_ref().is_some_and(NewHome::is_moved));
         if let Some(home) = home {
             home.keep();
         }
-        in_home.map_or(Ok(()), InHome::finish)?;
+        let finished = in_home.map_or(Ok(()), |in_home| in_home.finish(moved.as_ref()));
         self.settle(generation);
+        self.begin_transfer(id, claim, transfer);
+        finished?;
         self.show_with_advice(id, if has_keys { KeysWanted::Yes } else { KeysWanted::Unknown })
+    }
+
+    /// Only what touches the home keeps others from touching it.
+    fn claim_for(&self, id: AccountId, change: &UserChange) -> Option<Claim<'_>> {
+        let touches = change.home.is_some() || change.uid.is_some() || change.primary_group.is_some();
+        if touches { self.transfers.claim(id) } else { None }
+    }
+
+    /// A small home is ready when the answer comes.
+    fn begin_transfer(&self, id: AccountId, claim: Option<Claim<'_>>, transfer: TransferChange) {
+        match (claim, transfer) {
+            (Some(claim), TransferChange::Begun(row)) => {
+                claim.enter(Some(*row));
+                self.transfers.settled(id, TRANSFER_PATIENCE);
+            }
+            (Some(claim), TransferChange::Forgotten) => claim.enter(None),
+            (Some(_), TransferChange::Nothing) | (None, _) => {}
+        }
     }
 
     pub(crate) fn set_password(&self, id: AccountId, password: Secret) -> Result<User, Refusal> {
         self.update_user(id, UserChange { password: Some(password), ..UserChange::default() })
     }
 
-    fn plan_update(&self, id: AccountId, change: UserChange) -> Result<(Current, Plan), Refusal> {
+    fn plan_update(
+        &self,
+        id: AccountId,
+        change: UserChange,
+        claim: Option<&Claim<'_>>,
+    ) -> Result<(Current, Plan), Refusal> {
         let ssh_keys = self.get_user(id)?.ssh_keys;
         let view = self.database.view();
         let current = current(&view, id, ssh_keys).ok_or(Refusal::NotFound)?;
@@ -139,10 +180,12 @@ impl Agent {
         if keys.as_ref().is_some_and(|keys| !keys.is_empty()) {
             faults.take(Field::SshKeys, self.keys_have_a_place(&current, home.as_ref()));
         }
+        let shared_uid = self.shared_uid();
+        let plan = Plan { id, name, uid, gid, groups, home, keys, change, shared_uid, _held: held };
+        may_change(&view, &current, &plan, claim, &mut faults);
         drop(view);
         faults.none()?;
-        let shared_uid = self.shared_uid();
-        Ok((current, Plan { id, name, uid, gid, groups, home, keys, change, shared_uid, _held: held }))
+        Ok((current, plan))
     }
 
     /// The gid of another primary group; `None` when it is the present one.
@@ -171,42 +214,11 @@ impl Agent {
             Ok(HomeKind::None) | Err(_) => Err(Problem::HomeNotWritable),
         }
     }
-
-    /// The new home is made like a first one and gets the keys; the old one stays as it is.
-    fn new_home(&self, current: &Current, plan: &Plan, keys: Option<&str>) -> Result<Option<NewHome<'_>>, Refusal> {
-        let Some((home, HomeKind::Made)) = &plan.home else { return Ok(None) };
-        let owner = plan.owner(current);
-        let old_mode = || self.homes.mode_of(current.home.as_ref()?).ok().flatten();
-        let mode = plan.change.home_mode.or_else(old_mode).unwrap_or(self.config.homes.mode.bits());
-        self.make_home(home, owner, mode, keys.unwrap_or_default()).map(Some)
-    }
-
-    /// Keys and mode in a home that is there: the present one, or one that the user had before.
-    fn in_existing_home(
-        &self,
-        current: &Current,
-        plan: &Plan,
-        (new, keys): (Option<&NewHome<'_>>, Option<String>),
-    ) -> Result<Option<InHome<'_>>, Refusal> {
-        let mode = plan.change.home_mode.filter(|_| !current.builtin);
-        let wanted = Wanted { keys, mode };
-        match (&plan.home, new, &current.home) {
-            (Some((home, _)), Some(new), _) if new.existed() => {
-                let Owner { uid, gid } = plan.owner(current);
-                self.begin_in_home(home, Identity { uid, gid, groups: Vec::new() }, wanted).map(Some)
-            }
-            (Some(_), ..) | (None, _, None) => Ok(None),
-            (None, _, Some(home)) => {
-                let identity = identity_of(&self.database.view(), &current.name, current.uid, current.gid);
-                self.begin_in_home(home, identity, wanted).map(Some)
-            }
-        }
-    }
 }
 
 impl Plan {
     /// Whose the home is when the change is made.
-    fn owner(&self, current: &Current) -> Owner {
+    pub fn owner(&self, current: &Current) -> Owner {
         Owner { uid: self.uid.map_or(current.uid, Uid), gid: self.gid.unwrap_or(current.gid) }
     }
 }
@@ -256,7 +268,7 @@ fn renamable(view: &View, current: &Current, name: &str) -> Result<(), Problem> 
 }
 
 /// Under the lock.
-fn enter(draft: &mut Draft<'_>, plan: &Plan, hashes: Option<&Hashes>, also: Also) -> Result<(), Refusal> {
+fn enter(draft: &mut Draft<'_>, plan: &Plan, hashes: Option<&Hashes>, behind: Behind) -> Result<(), Refusal> {
     let row = draft.user(plan.id).cloned().ok_or(Refusal::NotFound)?;
     let old = row.name.clone();
     let name = plan.name.as_ref().map_or(old.as_str(), NewUserName::as_str);
@@ -282,15 +294,20 @@ fn enter(draft: &mut Draft<'_>, plan: &Plan, hashes: Option<&Hashes>, also: Also
     if let Some(groups) = &plan.groups {
         memberships::replace(draft, name, groups);
     }
-    also.sudo.enter(draft, Grantee::User(plan.id));
-    if let Some(publish) = also.publish {
+    behind.also.sudo.enter(draft, Grantee::User(plan.id));
+    if let Some(publish) = behind.also.publish {
         draft.after_commit(publish);
     }
-    if let Some(deletion) = also.forget {
+    if let Some(deletion) = behind.also.forget {
         draft.remove_belongings(name, None, &deletion);
     }
     if (name, uid) != (&old, row.uid) {
         draft.after_commit(Action::RenameBelongings { old: old.clone(), new: name.to_owned(), uid });
+    }
+    match behind.transfer {
+        TransferChange::Nothing => {}
+        TransferChange::Forgotten => draft.set_transfer(plan.id, None),
+        TransferChange::Begun(row) => draft.set_transfer(plan.id, Some(*row)),
     }
     let email = plan.change.email.as_ref().map_or(row.email.clone(), |email| email.as_str().to_owned());
     let microsoft_account = plan.change.microsoft_account.unwrap_or(row.microsoft_account);

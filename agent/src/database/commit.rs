@@ -13,6 +13,7 @@ use super::file::FileKind;
 use super::home;
 use super::journal::{Action, FileDigest, Journal, JournalFile, LineEdit, digest};
 use super::lock;
+use super::relocation;
 use super::state::State;
 use super::view::{Edit, View};
 use crate::belongings;
@@ -142,6 +143,7 @@ impl Place<'_> {
                 }
                 Action::RenameBelongings { old, new, uid } => belongings::rename(self.root, old, new, *uid),
                 Action::RetireHome(retirement) => until_done(|| home::retire(self.root, retirement))?,
+                Action::MoveHome { from, to, .. } => until_done(|| relocation::relocate(self.root, from, to))?,
             }
         }
         until_done(|| Ok(self.state.clear_journal()?))
@@ -186,7 +188,9 @@ fn line_edits(kind: FileKind, edits: &[Edit]) -> Vec<LineEdit> {
     for edit in edits {
         let slot = match edit {
             Edit::Line { kind: of, slot } if *of == kind => slot,
-            Edit::Line { .. } | Edit::User { .. } | Edit::Group { .. } | Edit::Sudo { .. } => continue,
+            Edit::Line { .. } | Edit::User { .. } | Edit::Group { .. } | Edit::Sudo { .. } | Edit::Transfer { .. } => {
+                continue;
+            }
         };
         let (old, new) = (slot.before().map(|line| line.to_vec()), slot.after().map(|line| line.to_vec()));
         match by_slot.get(&slot.number()).and_then(|place| sum.get_mut(*place)) {

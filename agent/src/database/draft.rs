@@ -9,6 +9,7 @@ use accountd_protocol::refusal::Refusal;
 use super::file::{FileKind, Line};
 use super::journal::Action;
 use super::row::{GroupRow, Origin, UserRow};
+use super::transfers::TransferRow;
 use super::view::{Edit, View};
 use crate::sudoers::{Grant, Grantee, Sudo};
 
@@ -153,6 +154,11 @@ impl<'a> Draft<'a> {
     pub fn remove_belongings(&mut self, name: &str, uid: Option<Uid>, deletion: &Deletion) {
         let (name, deletion) = (name.to_owned(), deletion.clone());
         self.after_commit(Action::RemoveBelongings { name, uid, deletion });
+    }
+
+    /// Stores the transfer that a home is to have, or that there is none.
+    pub fn set_transfer(&mut self, account: AccountId, new: Option<TransferRow>) {
+        self.edit(Edit::Transfer { account, new: new.map(Box::new) });
     }
 
     /// What is done when the files are in place, also after a crash.

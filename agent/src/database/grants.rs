@@ -15,7 +15,9 @@ pub fn may_void_grants(step: &Step) -> bool {
     match step {
         Step::Edit(Edit::User { old: Some(old), new, .. }) => new.as_ref().is_none_or(|new| new.name != old.name),
         Step::Edit(Edit::Group { old: Some(old), new, .. }) => new.as_ref().is_none_or(|new| new.name != old.name),
-        Step::Edit(Edit::User { .. } | Edit::Group { .. } | Edit::Line { .. } | Edit::Sudo { .. })
+        Step::Edit(
+            Edit::User { .. } | Edit::Group { .. } | Edit::Line { .. } | Edit::Sudo { .. } | Edit::Transfer { .. },
+        )
         | Step::File { .. }
         | Step::Grants(_) => false,
     }
@@ -72,7 +74,9 @@ fn renamed(steps: &[Step]) -> HashMap<Grantee, String> {
         Step::Edit(Edit::Group { id, old: Some(old), new: Some(new) }) if old.name != new.name => {
             Some((Grantee::Group(*id), old.name.clone()))
         }
-        Step::Edit(Edit::User { .. } | Edit::Group { .. } | Edit::Line { .. } | Edit::Sudo { .. })
+        Step::Edit(
+            Edit::User { .. } | Edit::Group { .. } | Edit::Line { .. } | Edit::Sudo { .. } | Edit::Transfer { .. },
+        )
         | Step::File { .. }
         | Step::Grants(_) => None,
     };

@@ -86,6 +86,12 @@ pub enum Action {
     },
     /// Renames a home that is no account's any more into the trash.
     RetireHome(Retirement),
+    /// Renames a home to another place on the same mount. Both are paths below the root directory.
+    MoveHome {
+        account: String,
+        from: String,
+        to: String,
+    },
 }
 
 /// Lines as text where they are UTF-8, else as numbers: a group of 20,000 members has a long one.

@@ -27,11 +27,13 @@ mod names;
 mod numbers;
 mod reading;
 mod recovery;
+mod relocation;
 mod restore;
 mod revoked;
 mod row;
 mod schema;
 mod state;
+mod transfers;
 mod view;
 mod watch;
 mod writer;
@@ -62,6 +64,7 @@ pub use self::file::{FileKind, Line};
 pub use self::journal::Action;
 pub use self::numbers::{Numbers, first_outside};
 pub use self::row::{GroupRow, UserRow};
+pub use self::transfers::TransferRow;
 pub use self::view::View;
 pub use self::writer::{OnDamaged, OnRevoked};
 
@@ -88,6 +91,7 @@ pub struct Database {
     jobs: Sender<Job>,
     disk: Disk,
     home_parents: Mutex<HashSet<String>>,
+    transfers: Vec<TransferRow>,
     _watch: Watch,
     _alone: Flock<File>,
 }
@@ -132,6 +136,7 @@ impl Database {
         crate::homes::sweep(root, &home_parents);
         adoption::give_back(root, &mut writer.state, &public.get())?;
         writer.keep_good_copy();
+        let transfers = writer.state.transfers()?;
         let (jobs, waiting) = channel();
         let named = std::thread::Builder::new().name("writer".into());
         named.spawn(move || run_or_abort(writer, waiting, on_damaged)).map_err(DatabaseError::Watch)?;
@@ -141,6 +146,7 @@ impl Database {
             jobs,
             disk,
             home_parents: Mutex::new(home_parents.into_iter().collect()),
+            transfers,
             _watch: watch,
             _alone: alone,
         })
@@ -211,6 +217,21 @@ impl Database {
         let (answer, answered) = channel();
         let gone = || DatabaseError::WriterGone.into_refusal();
         self.jobs.send(Job::Note(note, answer)).map_err(|_| gone())?;
+        answered.recv().map_err(|_| gone())?
+    }
+}
+
+impl Database {
+    /// The last transfer of each account, as it was when the database was opened.
+    pub fn stored_transfers(&self) -> &[TransferRow] {
+        &self.transfers
+    }
+
+    /// Stores how far a transfer is.
+    pub fn record_transfer(&self, row: TransferRow) -> Result<(), Refusal> {
+        let (answer, answered) = channel();
+        let gone = || DatabaseError::WriterGone.into_refusal();
+        self.jobs.send(Job::Transfer(Box::new(row), answer)).map_err(|_| gone())?;
         answered.recv().map_err(|_| gone())?
     }
 }

@@ -41,7 +41,9 @@ impl Place<'_> {
         self.disk.sync_directories(&kinds).map_err(DatabaseError::Sync)?;
         let passwd = LineFile::parse(FileKind::Passwd, &self.read(FileKind::Passwd)?);
         let stays = |action: &Action| match action {
-            Action::PublishHome { account, .. } => !overtaken.users.contains(account),
+            Action::PublishHome { account, .. } | Action::MoveHome { account, .. } => {
+                !overtaken.users.contains(account)
+            }
             // A drop-in of an account that is not there is removed at the next reading.
             Action::GrantSudo { .. }
             | Action::RevokeSudo { .. }

@@ -19,7 +19,7 @@ pub fn touched(steps: &[Step], before: &View, after: &View) -> HashSet<String> {
                 names.extend([old, new].into_iter().flatten().map(|row| row.name.clone()));
             }
             // sudo reads its drop-ins anew each time.
-            Step::Edit(Edit::Group { .. } | Edit::Sudo { .. }) | Step::Grants(_) => {}
+            Step::Edit(Edit::Group { .. } | Edit::Sudo { .. } | Edit::Transfer { .. }) | Step::Grants(_) => {}
             Step::Edit(Edit::Line { kind, slot }) => {
                 let of_lines = slot.lines().filter_map(|line| kind.key(line)).map(str::to_owned);
                 named_by(*kind, of_lines, &mut names, &mut groups);

@@ -2,8 +2,10 @@
 
 use rusqlite::Connection;
 
+use super::transfers;
+
 /// One step for each `user_version`; a step that has been released never changes.
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     "
     CREATE TABLE users (
         id INTEGER PRIMARY KEY, name TEXT NOT NULL, uid INTEGER NOT NULL, builtin INTEGER NOT NULL,
@@ -26,10 +28,11 @@ const MIGRATIONS: [&str; 2] = [
     CREATE TABLE floors (kind TEXT PRIMARY KEY, id INTEGER NOT NULL) STRICT;
     CREATE TABLE adoptions (path TEXT PRIMARY KEY) STRICT;
 ",
+    transfers::MIGRATION,
 ];
 
 /// Reads a row of each table, as far as there is one.
-const LOOK: [&str; 8] = [
+const LOOK: [&str; 9] = [
     "SELECT id, name, uid, builtin, email, microsoft_account, kept_hash FROM users LIMIT 1",
     "SELECT id, name, gid, builtin FROM groups LIMIT 1",
     "SELECT kind, id, name, number FROM tombstones LIMIT 1",
@@ -38,6 +41,8 @@ const LOOK: [&str; 8] = [
     "SELECT path FROM home_parents LIMIT 1",
     "SELECT kind, id FROM floors",
     "SELECT path FROM adoptions",
+    "SELECT account, source, target, kind, old_uid, old_gid, attributes, state, files, bytes, bytes_total, left_alone, \
+     error FROM transfers LIMIT 1",
 ];
 
 /// What a store says of itself.

@@ -16,6 +16,7 @@ use super::journal::Journal;
 use super::mark::{BEHIND, Mark, Reached};
 use super::row::{GroupRow, Origin, UserRow};
 use super::schema::{self, Age};
+use super::transfers::{self, TransferRow};
 use super::view::{Edit, Quarantine};
 
 /// As many pages of the write-ahead log are written back into the store (SQLite's default).
@@ -217,10 +218,14 @@ impl State {
                 Edit::Line { .. } | Edit::Sudo { .. } => {}
                 Edit::User { id, old, new } => {
                     store_user(&transaction, *id, new.as_ref())?;
+                    if new.is_none() {
+                        transfers::store(&transaction, *id, None)?;
+                    }
                     if let (Some(row), Some(uid)) = (old, edit.freed_uid()) {
                         bury(&transaction, "user", *id, (&row.name, uid.0))?;
                     }
                 }
+                Edit::Transfer { account, new } => transfers::store(&transaction, *account, new.as_deref())?,
                 Edit::Group { id, old, new } => {
                     store_group(&transaction, *id, new.as_ref())?;
                     if let (Some(row), Some(gid)) = (old, edit.freed_gid()) {
@@ -269,6 +274,14 @@ impl State {
             Note::AdoptionOver(path) => drop(self.unfinished.adoptions.remove(path)),
         }
         Ok(())
+    }
+
+    pub fn transfers(&self) -> rusqlite::Result<Vec<TransferRow>> {
+        transfers::all(&self.connection)
+    }
+
+    pub fn update_transfer(&mut self, row: &TransferRow) -> rusqlite::Result<()> {
+        transfers::update(&self.connection, row)
     }
 
     pub fn home_parents(&self) -> rusqlite::Result<Vec<String>> {

@@ -16,6 +16,7 @@ use super::file::{FileKind, Line, LineFile, Presence, SlotEdit};
 use super::names::NamesByNumber;
 use super::numbers::Numbers;
 use super::row::{GroupRow, Origin, UserRow};
+use super::transfers::TransferRow;
 use crate::sudoers::{Grantee, Sudo};
 
 /// One change of the accounts; it can be applied and undone.
@@ -40,6 +41,11 @@ pub enum Edit {
     Sudo {
         grantee: Grantee,
         sudo: Sudo,
+    },
+    /// The last transfer of an account's home. No view has it.
+    Transfer {
+        account: AccountId,
+        new: Option<Box<TransferRow>>,
     },
 }
 
@@ -304,6 +310,7 @@ impl View {
             Edit::User { id, old, new } => self.put_user(*id, old.as_ref(), new.clone()),
             Edit::Group { id, old, new } => self.put_group(*id, old.as_ref(), new.clone()),
             Edit::Sudo { grantee, sudo } => self.set_sudo(*grantee, *sudo),
+            Edit::Transfer { .. } => {}
         }
         if let Some(uid) = edit.freed_uid() {
             *self.quarantine.uids.entry(uid.0).or_default() += 1;
@@ -321,6 +328,7 @@ impl View {
             Edit::User { id, old, new } => self.put_user(*id, new.as_ref(), old.clone()),
             Edit::Group { id, old, new } => self.put_group(*id, new.as_ref(), old.clone()),
             Edit::Sudo { grantee, sudo } => self.set_sudo(*grantee, sudo.other()),
+            Edit::Transfer { .. } => {}
         }
         if let Some(uid) = edit.freed_uid() {
             release(&mut self.quarantine.uids, uid.0);

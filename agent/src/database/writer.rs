@@ -18,6 +18,7 @@ use super::lock::{self, PasswordLock};
 use super::revoked::{revoked, touched};
 use super::row::Origin;
 use super::state::{Note, State};
+use super::transfers::TransferRow;
 
 /// The most changes in one commit.
 const MOST_AT_ONCE: usize = 256;
@@ -33,6 +34,8 @@ pub(super) enum Job {
     /// Read again what others have changed.
     Refresh(Sender<Result<(), Refusal>>),
     Note(Note, Sender<Result<(), Refusal>>),
+    /// Store how far a transfer is.
+    Transfer(Box<TransferRow>, Sender<Result<(), Refusal>>),
 }
 
 /// One request's change and the way back to it.
@@ -121,6 +124,10 @@ impl Writer {
                     let stored = self.state.note(&note).map_err(|error| self.refusal(error.into()));
                     // Whoever asked may have given up waiting.
                     let _ = answer.send(stored);
+                }
+                Job::Transfer(row, answer) => {
+                    let stored = self.state.update_transfer(&row).map_err(DatabaseError::from);
+                    let _ = answer.send(stored.map_err(DatabaseError::into_refusal));
                 }
             }
         }

@@ -8,6 +8,7 @@ use accountd_protocol::text::FieldPath;
 use nix::errno::Errno;
 use nix::fcntl::AtFlags;
 use nix::sys::stat::{Mode, fstatat};
+use serde::{Deserialize, Serialize};
 
 use super::adopted;
 use super::directory;
@@ -21,7 +22,7 @@ pub const HIDDEN_PREFIX: &str = ".accountd-new-";
 const TRIES: usize = 5;
 
 /// Whose a new file is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Owner {
     pub uid: Uid,
     pub gid: Gid,
@@ -29,6 +30,23 @@ pub struct Owner {
 
 impl Owner {
     pub const ROOT: Owner = Owner { uid: Uid::ROOT, gid: Gid::ROOT };
+}
+
+/// What a new home begins with.
+#[derive(Clone, Copy, Debug)]
+pub struct Filling<'a> {
+    /// Its permission bits.
+    pub mode: u32,
+    /// The text of `.ssh/authorized_keys`; empty for none.
+    pub keys: &'a str,
+    pub skeleton: Skeleton,
+}
+
+/// Whether a new home gets what is in `etc/skel`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Skeleton {
+    Copied,
+    LeftOut,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -76,12 +94,11 @@ enum State {
 }
 
 impl Homes {
-    /// Makes the home of `owner` ready: the skeleton, then `.ssh/authorized_keys` with `keys`
-    /// unless they are empty, then owner and `mode`. A directory that can be adopted is left as
-    /// it is, for [`Homes::adopt`].
-    pub fn prepare(&self, home: &FieldPath, owner: Owner, mode: u32, keys: &str) -> Result<Prepared, BuildError> {
+    /// Makes the home of `owner` ready: the skeleton, then the keys, then owner and mode. A
+    /// directory that can be adopted is left as it is, for [`Homes::adopt`].
+    pub fn prepare(&self, home: &FieldPath, owner: Owner, filling: Filling<'_>) -> Result<Prepared, BuildError> {
         for _ in 0..TRIES {
-            match self.try_to_prepare(home, owner, mode, keys) {
+            match self.try_to_prepare(home, owner, filling) {
                 // A request that failed has taken the directory away that it had made above this one.
                 Err(BuildError::Io(error)) if error.kind() == std::io::ErrorKind::NotFound => {}
                 result => return result,
@@ -90,13 +107,13 @@ impl Homes {
         Err(Errno::ENOENT.into())
     }
 
-    fn try_to_prepare(&self, home: &FieldPath, owner: Owner, mode: u32, keys: &str) -> Result<Prepared, BuildError> {
+    fn try_to_prepare(&self, home: &FieldPath, owner: Owner, filling: Filling<'_>) -> Result<Prepared, BuildError> {
         let parent = self.open_parent(home)?;
         let mut prepared = Prepared { parent, state: State::Existing };
         let name = home.components().last().ok_or(Errno::EINVAL)?;
         let name = CString::new(name).map_err(|_| Errno::EINVAL)?;
         let result = match fstatat(&prepared.parent.directory, name.as_c_str(), AtFlags::AT_SYMLINK_NOFOLLOW) {
-            Err(Errno::ENOENT) => self.build_hidden(&mut prepared, name, owner, mode, keys),
+            Err(Errno::ENOENT) => self.build_hidden(&mut prepared, name, owner, filling),
             Err(error) => Err(error.into()),
             Ok(_) => take_existing(&mut prepared, &name, owner),
         };
@@ -108,36 +125,37 @@ impl Homes {
         prepared: &mut Prepared,
         name: CString,
         owner: Owner,
-        mode: u32,
-        keys: &str,
+        filling: Filling<'_>,
     ) -> Result<(), BuildError> {
         let hidden = hidden_name()?;
         let home = directory::make_directory(&prepared.parent.directory, &hidden, Mode::S_IRWXU)?;
         prepared.state = State::Hidden { hidden, name };
-        self.fill(&home, owner, mode, keys)
+        self.fill(&home, owner, filling)
     }
 
     /// Fills a directory that can be adopted; any other home is ready.
-    pub fn adopt(&self, prepared: &mut Prepared, owner: Owner, mode: u32, keys: &str) -> Result<(), BuildError> {
+    pub fn adopt(&self, prepared: &mut Prepared, owner: Owner, filling: Filling<'_>) -> Result<(), BuildError> {
         let State::Adoptable(found) = &prepared.state else { return Ok(()) };
         let home = directory::open_directory(found, c".")?;
         if directory::owner_of(&home)? != Uid::ROOT.0 || !directory::is_empty(&home)? {
             return Err(BuildError::NotOwned);
         }
         prepared.state = State::Adopted(directory::open_directory(&home, c".")?);
-        self.fill(&home, owner, mode, keys)
+        self.fill(&home, owner, filling)
     }
 
-    fn fill(&self, home: &OwnedFd, owner: Owner, mode: u32, keys: &str) -> Result<(), BuildError> {
-        match directory::open_directory(self.root(), c"etc/skel") {
-            Ok(skeleton) => directory::copy_tree(&skeleton, home, owner)?,
-            Err(Errno::ENOENT) => {}
-            Err(error) => return Err(error.into()),
+    fn fill(&self, home: &OwnedFd, owner: Owner, filling: Filling<'_>) -> Result<(), BuildError> {
+        if filling.skeleton == Skeleton::Copied {
+            match directory::open_directory(self.root(), c"etc/skel") {
+                Ok(skeleton) => directory::copy_tree(&skeleton, home, owner)?,
+                Err(Errno::ENOENT) => {}
+                Err(error) => return Err(error.into()),
+            }
         }
-        if !keys.is_empty() {
-            write_keys(home, owner, keys)?;
+        if !filling.keys.is_empty() {
+            write_keys(home, owner, filling.keys)?;
         }
-        directory::give(home, owner, Mode::from_bits_truncate(mode & 0o777))?;
+        directory::give(home, owner, Mode::from_bits_truncate(filling.mode & 0o777))?;
         Ok(nix::unistd::fsync(home)?)
     }
 }

@@ -139,7 +139,7 @@ pub fn remove_tree(parent: &impl AsFd, name: &CStr) -> nix::Result<()> {
 
 /// Renames, in directories of root's, but never over what is there. Not every file system knows
 /// RENAME_NOREPLACE (ZFS before 2.2, NFS); there the name is looked at first (renameat2(2)).
-pub fn rename_to_free(from: (&OwnedFd, &str), to: (&OwnedFd, &str)) -> nix::Result<()> {
+pub fn rename_to_free<P: nix::NixPath + ?Sized>(from: (&OwnedFd, &P), to: (&OwnedFd, &P)) -> nix::Result<()> {
     match renameat2(from.0, from.1, to.0, to.1, RenameFlags::RENAME_NOREPLACE) {
         Err(Errno::EINVAL | Errno::ENOSYS) => {}
         result => return result,

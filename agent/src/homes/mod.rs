@@ -6,24 +6,29 @@
 
 mod adopted;
 mod build;
+mod child;
 mod directory;
 mod emptier;
 mod emptying;
 mod key_advice;
 mod keys;
 mod place;
+mod relocation;
 mod repair;
 mod retirement;
+pub mod transfer;
 mod trash;
 mod worker;
 
 pub use adopted::give_back;
-pub use build::{BuildError, Owner, Prepared, sweep};
+pub use build::{BuildError, Filling, Owner, Prepared, Skeleton, sweep};
+pub use child::Ender;
 pub use directory::{open_directory, rename_to_free};
 pub use emptier::Emptier;
 pub use key_advice::{KeysWanted, LookedAt, look_at_keys};
 pub use keys::{Strictness, read_authorized_keys};
 pub use place::{HomeKind, Homes};
+pub use relocation::Relocation;
 pub use repair::RepairError;
 pub use retirement::{Retirement, RetirementError};
 pub use worker::{Keys, NO_HOME, WORKER_ARGUMENT, WorkError, Worker, run_worker};

@@ -8,7 +8,7 @@ use accountd_protocol::id::Uid;
 use accountd_protocol::refusal::Problem;
 use accountd_protocol::text::FieldPath;
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, open};
+use nix::fcntl::{OFlag, OpenHow, ResolveFlag, open, openat2};
 use nix::sys::stat::{Mode, fstat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
@@ -97,6 +97,14 @@ impl Homes {
             Err(Errno::ENOENT | Errno::ENOTDIR) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// Who owns a home, links of the administrator's making followed; `None` where there is none.
+    pub fn owner_of(&self, home: &FieldPath) -> Option<Uid> {
+        let resolve = ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS;
+        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        let opened = openat2(&self.root, home.as_str(), OpenHow::new().flags(flags).resolve(resolve)).ok()?;
+        fstat(&opened).ok().map(|status| Uid(status.st_uid))
     }
 
     fn outside(&self) -> Problem {

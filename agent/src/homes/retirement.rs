@@ -194,9 +194,9 @@ impl Retirement {
         let arriving = self.arriving();
         let status = fstatat(trash, arriving.as_str(), AtFlags::AT_SYMLINK_NOFOLLOW)?;
         if status.st_ino == self.inode && directory::kind(&status) == libc::S_IFDIR {
-            return directory::rename_to_free((trash, &arriving), (trash, &self.name));
+            return directory::rename_to_free((trash, &*arriving), (trash, &*self.name));
         }
-        directory::rename_to_free((trash, &arriving), (parent, self.last()?))?;
+        directory::rename_to_free((trash, &*arriving), (parent, self.last()?))?;
         Err(Errno::ESTALE)
     }
 

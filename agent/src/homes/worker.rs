@@ -17,7 +17,9 @@ use nix::sys::stat::Mode;
 use nix::unistd::{UnlinkatFlags, unlinkat};
 use serde::{Deserialize, Serialize};
 
+use super::child::Child;
 use super::repair::repair_modes;
+use super::transfer::{self, Fault, TransferWork};
 use super::{Owner, directory};
 use crate::identity::authorized_keys::MAX_BYTES;
 
@@ -40,6 +42,8 @@ pub enum WorkError {
     #[error(transparent)]
     Identity(#[from] IdentityError),
     #[error(transparent)]
+    Transfer(#[from] Fault),
+    #[error(transparent)]
     Io(#[from] std::io::Error),
     #[error("cannot {doing}: {source}")]
     File { doing: &'static str, source: std::io::Error },
@@ -58,6 +62,15 @@ struct Order {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Work {
+    /// Something small in the home of the order.
+    InHome(InHome),
+    /// Work that takes its time and tells how far it is.
+    Transfer(TransferWork),
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum InHome {
     /// Writes the new text of `authorized_keys` beside it, or sees that it can be removed.
     PrepareKeys(Keys),
     /// Puts what was prepared in place.
@@ -93,7 +106,7 @@ impl Worker {
 
     /// Makes the new key file ready beside the present one, on disk, 0600 in a 0700 directory.
     pub fn prepare_keys(&self, identity: &Identity, home: &Path, keys: &Keys) -> Result<(), WorkError> {
-        self.order(identity, home, Work::PrepareKeys(keys.clone()))
+        self.order(identity, home, InHome::PrepareKeys(keys.clone()))
     }
 
     /// Puts in place what was made ready. On success it is on disk.
@@ -103,46 +116,53 @@ impl Worker {
             Keys::Write(_) => Keys::Write(String::new()),
             Keys::Remove => Keys::Remove,
         };
-        self.order(identity, home, Work::PlaceKeys(keys))
+        self.order(identity, home, InHome::PlaceKeys(keys))
     }
 
     pub fn drop_keys(&self, identity: &Identity, home: &Path) -> Result<(), WorkError> {
-        self.order(identity, home, Work::DropKeys)
+        self.order(identity, home, InHome::DropKeys)
     }
 
     /// Sets the permission bits of the user's home.
     pub fn set_mode(&self, identity: &Identity, home: &Path, mode: u32) -> Result<(), WorkError> {
-        self.order(identity, home, Work::Mode(mode))
+        self.order(identity, home, InHome::Mode(mode))
     }
 
     /// Lets nobody but the user write the home, `.ssh` and the key file, as far as they are the
     /// user's.
     pub fn repair(&self, identity: &Identity, home: &Path) -> Result<(), WorkError> {
-        self.order(identity, home, Work::Repair)
+        self.order(identity, home, InHome::Repair)
     }
 
-    fn order(&self, identity: &Identity, home: &Path, work: Work) -> Result<(), WorkError> {
-        let order = Order {
+    /// Starts work on a whole home.
+    pub fn start(&self, identity: &Identity, work: TransferWork) -> Result<Child, WorkError> {
+        let order = self.order_for(identity, Path::new("/"), Work::Transfer(work));
+        Child::start(self.command().stdout(Stdio::piped()), &serde_json::to_vec(&order)?)
+    }
+
+    fn order(&self, identity: &Identity, home: &Path, work: InHome) -> Result<(), WorkError> {
+        self.run(&self.order_for(identity, home, Work::InHome(work)))
+    }
+
+    fn order_for(&self, identity: &Identity, home: &Path, work: Work) -> Order {
+        Order {
             uid: identity.uid,
             gid: identity.gid,
             groups: identity.groups.clone(),
             root: self.root.clone(),
             home: home.to_owned(),
             work,
-        };
-        self.run(&order)
+        }
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        command.arg(WORKER_ARGUMENT).env_clear().current_dir("/").stdin(Stdio::piped()).stderr(Stdio::piped());
+        command
     }
 
     fn run(&self, order: &Order) -> Result<(), WorkError> {
-        let mut child = Command::new(&self.program)
-            .arg(WORKER_ARGUMENT)
-            .env_clear()
-            .current_dir("/")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .map_err(WorkError::Start)?;
+        let mut child = self.command().stdout(Stdio::null()).spawn().map_err(WorkError::Start)?;
         if let Some(mut input) = child.stdin.take() {
             // A child that has died says why on its standard error.
             let _ = input.write_all(&serde_json::to_vec(order)?);
@@ -163,23 +183,33 @@ pub fn run_worker(input: impl Read) -> Result<(), WorkError> {
     let read = input.take(4 * MAX_BYTES as u64).read_to_end(&mut text);
     read.map_err(|source| WorkError::File { doing: "read the order", source })?;
     let order: Order = serde_json::from_slice(&text)?;
-    Identity { uid: order.uid, gid: order.gid, groups: order.groups.clone() }.assume()?;
+    let identity = Identity { uid: order.uid, gid: order.gid, groups: order.groups.clone() };
     nix::sys::stat::umask(Mode::from_bits_truncate(0o077));
-    if matches!(order.work, Work::Repair) {
+    match &order.work {
+        Work::Transfer(work) => transfer::run(&order.root, &identity, work),
+        Work::InHome(work) => {
+            identity.assume()?;
+            work_in_home(&order, work)
+        }
+    }
+}
+
+fn work_in_home(order: &Order, work: &InHome) -> Result<(), WorkError> {
+    if matches!(work, InHome::Repair) {
         return repair_modes(&order.root, &order.home, order.uid).map_err(|error| failed("repair the home", error));
     }
-    let home = match open_home(&order) {
+    let home = match open_home(order) {
         Err(Errno::ENOENT) => return Err(WorkError::NoHome),
         opened => opened.map_err(|error| failed("open the home", error))?,
     };
-    match &order.work {
-        Work::PrepareKeys(Keys::Write(text)) => write_keys(&home, &order, text),
-        Work::PrepareKeys(Keys::Remove) => open_ssh(&home).map(|_| ()),
-        Work::PlaceKeys(Keys::Write(_)) => place_keys(&home),
-        Work::PlaceKeys(Keys::Remove) => remove_keys(&home, c"authorized_keys"),
-        Work::DropKeys => remove_keys(&home, TEMPORARY),
-        Work::Mode(mode) => set_mode(&home, *mode),
-        Work::Repair => Ok(()),
+    match work {
+        InHome::PrepareKeys(Keys::Write(text)) => write_keys(&home, order, text),
+        InHome::PrepareKeys(Keys::Remove) => open_ssh(&home).map(|_| ()),
+        InHome::PlaceKeys(Keys::Write(_)) => place_keys(&home),
+        InHome::PlaceKeys(Keys::Remove) => remove_keys(&home, c"authorized_keys"),
+        InHome::DropKeys => remove_keys(&home, TEMPORARY),
+        InHome::Mode(mode) => set_mode(&home, *mode),
+        InHome::Repair => Ok(()),
     }
 }
 

@@ -63,6 +63,7 @@ impl CallerRole {
         let needed = match operation {
             Operation::ListUsers(_)
             | Operation::GetUser(_)
+            | Operation::GetHome(_)
             | Operation::CreateUser(_)
             | Operation::CreateUsers(_)
             | Operation::UpdateUser { .. }

@@ -1,5 +1,7 @@
-//! The only unsafe code of the agent's own: libcrypt, per-thread file system identity, NSS sources.
+//! The only unsafe code of the agent's own: libcrypt, per-thread file system identity, NSS sources,
+//! raw directories.
 
 pub mod crypt;
+pub mod directory_entries;
 pub mod filesystem_identity;
 pub mod nss;

@@ -182,6 +182,7 @@ mod tests {
         assert_eq!(Endpoint::of("/api/v1.0/account/users/"), Some(Endpoint::Users));
         assert_eq!(Endpoint::of("/api/v1.0/account/groups/7"), Some(Endpoint::Detail));
         assert_eq!(Endpoint::of("/api/v1.0/account/users/7/password/"), Some(Endpoint::Password));
+        assert_eq!(Endpoint::of("/api/v1.0/account/users/7/home/"), Some(Endpoint::Home));
         for path in ["/api/v1.0/", "/api/v1.0/account/all_users/", "/api/v1.0/account/groups/set/1;2/"] {
             assert_eq!(Endpoint::of(path), Some(Endpoint::View), "{path}");
         }

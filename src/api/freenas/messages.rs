@@ -73,6 +73,8 @@ pub fn text(place: Place, field: Field, problem: &Problem, form: &Form) -> Strin
         Problem::NotForSudoers => "This name cannot be given sudo rights.".into(),
         Problem::NoSudo(reason) => format!("Sudo rights cannot be given: {reason}."),
         Problem::Unsupported => "This is not supported.".into(),
+        Problem::TransferRunning => "The home directory is being transferred. Please try again later.".into(),
+        Problem::HoldsHome(other) => format!("The home directory of {other} lies in it, so it cannot be moved."),
         Problem::NoneFree => "No number is free for this.".into(),
         Problem::HomeStays(reason) => home_stays(reason),
         Problem::Keys(advice) => advice::text(advice),

@@ -43,7 +43,7 @@ const BASE: &str = "/api/v1.0";
 pub fn attach(rocket: Rocket<Build>) -> Rocket<Build> {
     let users =
         routes![users::list, users::show, users::create, users::change, users::patch, users::delete, bulk::create];
-    let of_a_user = routes![memberships::list, memberships::replace, password::set, home::repair];
+    let of_a_user = routes![memberships::list, memberships::replace, password::set, home::show, home::repair];
     let groups = routes![groups::list, groups::show, groups::create, groups::change, groups::patch, groups::delete];
     let views =
         routes![index::show, schema::users, schema::groups, set::users, set::groups, users::list_all, groups::list_all];

@@ -10,6 +10,7 @@ use accountd_core::Core;
 use accountd_protocol::agent::{
     AgentRequest, Answer, Group, Membership, NewPassword, Operation, Page, PrimaryGroup, User,
 };
+use accountd_protocol::home::HomeState;
 use accountd_protocol::id::{AccountId, Gid, Uid};
 use accountd_protocol::refusal::Refusal;
 use accountd_protocol::secret::Secret;
@@ -90,6 +91,9 @@ fn scripted(script: &mut Script, request: &AgentRequest) -> Result<Answer, Refus
         Operation::ListGroups(_) => Ok(Answer::Groups(Page { items: vec![group()], total: 1 })),
         Operation::GetGroup(_) | Operation::CreateGroup(_) | Operation::UpdateGroup { .. } => {
             Ok(Answer::Group(Box::new(group())))
+        }
+        Operation::GetHome(_) => {
+            Ok(Answer::Home(Box::new(HomeState { home: "/mnt/tank/home/myuser".into(), exists: true, transfer: None })))
         }
         Operation::ListShells => Ok(Answer::Shells(vec![])),
     }

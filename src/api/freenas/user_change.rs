@@ -25,6 +25,7 @@ pub fn user_change(form: &mut Form) -> Result<UserChange, Faults> {
         full_name: read.full_name(),
         email: read.email(),
         home: read.home(),
+        home_transfer: read.home_transfer(),
         home_mode: read.home_mode(),
         shell: read.shell(),
         password,

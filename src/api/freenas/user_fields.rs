@@ -1,5 +1,6 @@
 //! The fields that a new user and a changed one have in common, each from form value to type.
 
+use accountd_protocol::home::HomeTransfer;
 use accountd_protocol::id::AccountId;
 use accountd_protocol::name::NewUserName;
 use accountd_protocol::refusal::Field;
@@ -87,6 +88,18 @@ impl<'a> UserForm<'a> {
         }
         let home = self.faults.take("bsdusr_home", absolute(&home))?;
         self.checked(Field::Home, FieldPath::new(home))
+    }
+
+    /// An extension: what happens to what is in the old home.
+    pub fn home_transfer(&mut self) -> HomeTransfer {
+        let word = self.form.text("bsdusr_home_transfer").unwrap_or(Ok(String::new()));
+        let transfer = word.and_then(|word| match word.as_str() {
+            "" | "copy" => Ok(HomeTransfer::Copy),
+            "move" => Ok(HomeTransfer::Move),
+            "none" => Ok(HomeTransfer::None),
+            _ => Err(messages::no_choice(&word.escape_debug().to_string())),
+        });
+        self.faults.take("bsdusr_home_transfer", transfer).unwrap_or_default()
     }
 
     pub fn shell(&mut self) -> Option<FieldPath> {

@@ -5,6 +5,7 @@ use accountd_protocol::agent::{SortBy, User, Window};
 use accountd_protocol::id::AccountId;
 use accountd_protocol::refusal::Refusal;
 use accountd_protocol::removal::DeletedHome;
+use accountd_protocol::text::FieldPath;
 use rocket::http::{ContentType, Status};
 use rocket::{Data, delete, get, patch, post, put};
 
@@ -106,9 +107,14 @@ async fn apply(caller: Signed, id: Id, content_type: Option<&ContentType>, data:
     let mut form = Form::read(data, content_type).await?;
     let place = Place::user(Action::Change);
     let shown = caller.user(id).await.map_err(|error| Error::at(place, error, &form))?;
+    let same_home = form.text("bsdusr_home").is_some_and(|home| home.as_deref() == Ok(shown.home.as_str()));
     form.drop_unchanged(&output::user(&shown), &SENT_BACK);
     drop_shown_group(&caller, &shown, &mut form).await;
-    let change = user_change(&mut form).map_err(|faults| Error::Fields { place, faults })?;
+    let mut change = user_change(&mut form).map_err(|faults| Error::Fields { place, faults })?;
+    if same_home {
+        // The agent begins a transfer to it again that has failed.
+        change.home = FieldPath::new(shown.home.as_str()).ok();
+    }
     let user = caller.update_user(id, change).await.map_err(|error| Error::at(place, error, &form))?;
     Ok(output::user(&user))
 }

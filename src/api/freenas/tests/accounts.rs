@@ -124,3 +124,34 @@ fn a_deleted_home_is_asked_for_in_a_body_of_json() {
         assert!(world.asked()[0].contains(asked), "{body}: {:?}", world.asked());
     }
 }
+
+#[test]
+fn the_home_of_a_user_is_shown_with_its_transfer() {
+    let world = World::new();
+    world
+        .get("/account/users/7/home/")
+        .is(200, r#"{"exists": true, "home": "/mnt/tank/home/myuser", "transfer": null}"#);
+}
+
+#[test]
+fn what_happens_to_the_old_home_is_said_in_one_of_three_words() {
+    for (word, meant) in [("copy", "Copy"), ("move", "Move"), ("none", "None")] {
+        let world = World::new();
+        let body = format!("{{\"bsdusr_home\": \"/mnt/tank/x\", \"bsdusr_home_transfer\": \"{word}\"}}");
+        assert_eq!(world.json(Method::Put, "/account/users/7/", &body).status, 200);
+        assert!(world.asked()[1].contains(&format!("home_transfer: {meant}")), "{:?}", world.asked());
+    }
+    for word in ["\"Move\"", "\"steal\"", "7", "[]"] {
+        let body = format!("{{\"bsdusr_home_transfer\": {word}}}");
+        let seen = World::new().json(Method::Put, "/account/users/7/", &body);
+        assert_eq!(seen.status, 409, "{word}");
+        assert!(seen.body.starts_with("{\"bsdusr_home_transfer\": [\""), "{}", seen.body);
+    }
+}
+
+#[test]
+fn the_home_that_a_user_has_is_passed_on_so_that_a_transfer_can_begin_again() {
+    let world = World::new();
+    world.json(Method::Put, "/account/users/7/", r#"{"bsdusr_home": "/mnt/tank/home/myuser"}"#);
+    assert!(world.asked()[1].contains("home: Some(FieldPath(\"/mnt/tank/home/myuser\"))"), "{:?}", world.asked());
+}

@@ -66,6 +66,7 @@ fn methods_that_are_not_there_are_told_those_that_are() {
         (Method::Delete, "/account/groups/", 405, Some("GET,POST")),
         (Method::Delete, "/account/users/1/groups/", 405, Some("POST,GET")),
         (Method::Get, "/account/users/1/password/", 405, Some("POST")),
+        (Method::Delete, "/account/users/1/home/", 405, Some("GET")),
         (Method::Post, "/account/users/1/", 501, None),
         (Method::Options, "/account/users/", 200, Some("GET,POST,PUT,DELETE,PATCH")),
     ];
