@@ -10,11 +10,10 @@ use super::check::Faults;
 use super::in_home::{InHome, Wanted};
 use super::new_home::NewHome;
 use super::show::identity_of;
-use super::transfer_steps::homes_within;
 use super::transfers::Claim;
 use super::update::{Current, Plan};
 use crate::agent::Agent;
-use crate::database::{TransferRow, View};
+use crate::database::{FileKind, TransferRow, View, claimants};
 use crate::homes::transfer::{Attributes, Report};
 use crate::homes::{Filling, HomeKind, Owner, Skeleton};
 
@@ -40,9 +39,9 @@ pub fn may_change(view: &View, current: &Current, plan: &Plan, claim: Option<&Cl
         faults.add(field, Problem::TransferRunning);
     }
     if let (true, HomeTransfer::Move, Some(old)) = (plan.home.is_some(), plan.change.home_transfer, &current.home)
-        && let Some((other, _)) = homes_within(view, old, &current.name).into_iter().next()
+        && let Some((other, _)) = claimants(view.file(FileKind::Passwd), old, Some(&current.name)).next()
     {
-        faults.add(Field::Home, Problem::HoldsHome(other));
+        faults.add(Field::Home, Problem::HoldsHome(other.to_owned()));
     }
 }
 
@@ -155,8 +154,9 @@ impl Agent {
 
     /// Whether a home is this user's and nobody else's.
     fn is_own(&self, current: &Current, home: &FieldPath) -> bool {
-        let shared = homes_within(&self.database.known_view(), home, &current.name);
-        self.homes.owner_of(home) == Some(current.uid) && !shared.iter().any(|(_, other)| other == home)
+        let view = self.database.known_view();
+        let shared = claimants(view.file(FileKind::Passwd), home, Some(&current.name)).any(|(_, other)| other == *home);
+        self.homes.owner_of(home) == Some(current.uid) && !shared
     }
 
     fn identity_now(&self, current: &Current) -> Identity {

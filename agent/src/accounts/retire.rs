@@ -1,5 +1,6 @@
 //! The way out of a home that is no account's any more, after a deletion or a move.
 
+use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -11,8 +12,7 @@ use accountd_protocol::text::FieldPath;
 use nix::errno::Errno;
 
 use crate::agent::Agent;
-use crate::database::entry::{Entry, passwd};
-use crate::database::{Action, FileKind, Line, View, unclaimed};
+use crate::database::{Action, FileKind, View, home_field, unclaimed};
 use crate::error::Error;
 use crate::homes::{Emptier, Retirement, RetirementError};
 use crate::reserved;
@@ -40,26 +40,86 @@ impl Agent {
         let Some(retirement) = self.homes.plan_retirement(home, uid).map_err(failed)? else { return Ok(None) };
         let view = self.database.view();
         unclaimed(view.file(FileKind::Passwd), home, Some(name)).map_err(stays)?;
-        let others = others(&view, name);
+        let parents = parents_of_homes(&view);
         drop(view);
-        self.unreached(home, &others).map_err(stays)?;
+        self.unreached(home, name, &parents).map_err(stays)?;
         self.database.remember_home_parent(retirement.place().as_str())?;
         self.homes.make_trash(&retirement).map_err(|error| failed(error.into()))?;
         Ok(Some(LeavingHome { retirement, _held: held }))
     }
 
-    /// No other account's home leads into this one over symbolic links.
-    fn unreached(&self, home: &FieldPath, others: &[(String, Vec<u8>)]) -> Result<(), HomeStays> {
+    /// No other account's home leads into this one over symbolic links. Most homes lie in a few
+    /// directories, of which each is looked at once for the links in it.
+    fn unreached(&self, home: &FieldPath, name: &str, parents: &HashSet<Vec<u8>>) -> Result<(), HomeStays> {
         let Some(own) = self.homes.resolved(Path::new(home.as_str())) else { return Ok(()) };
-        for (name, path) in others {
-            match self.homes.resolved(Path::new(OsStr::from_bytes(path))) {
-                Some(other) if other == own => return Err(HomeStays::SharedWith(name.clone())),
-                Some(other) if other.starts_with(&own) => return Err(HomeStays::Holds(name.clone())),
+        let crooked: HashMap<&[u8], Crooked> =
+            parents.iter().filter_map(|parent| Some((parent.as_slice(), self.crooked(path_of(parent))?))).collect();
+        if crooked.is_empty() {
+            return Ok(());
+        }
+        let view = self.database.view();
+        let others = view.file(FileKind::Passwd).entries(FileKind::Passwd).filter(|(other, _)| *other != name);
+        for (other, line) in others {
+            let Some((parent, last)) = home_field(line).and_then(split) else { continue };
+            if !crooked.get(parent).is_some_and(|crooked| crooked.leads_away(last)) {
+                continue;
+            }
+            let led = self.homes.resolved(&path_of(parent).join(path_of(last)));
+            match led {
+                Some(led) if led == own => return Err(HomeStays::SharedWith(other.to_owned())),
+                Some(led) if led.starts_with(&own) => return Err(HomeStays::Holds(other.to_owned())),
                 Some(_) | None => {}
             }
         }
         Ok(())
     }
+
+    /// What of a directory is not what its name says; `None` for one that is straight.
+    fn crooked(&self, directory: &Path) -> Option<Crooked> {
+        if self.homes.resolved(directory)? != directory {
+            return Some(Crooked::All);
+        }
+        let links = self.homes.links_in(directory);
+        (!links.is_empty()).then_some(Crooked::Links(links))
+    }
+}
+
+/// Names that lead elsewhere than they say.
+enum Crooked {
+    /// The directory itself is reached over a link.
+    All,
+    Links(HashSet<Vec<u8>>),
+}
+
+impl Crooked {
+    fn leads_away(&self, name: &[u8]) -> bool {
+        match self {
+            Crooked::All => true,
+            Crooked::Links(links) => links.contains(name),
+        }
+    }
+}
+
+/// The directories that homes lie in.
+fn parents_of_homes(view: &View) -> HashSet<Vec<u8>> {
+    let mut parents: HashSet<Vec<u8>> = HashSet::new();
+    for (parent, _) in view.file(FileKind::Passwd).lines().filter_map(|line| home_field(line).and_then(split)) {
+        if !parents.contains(parent) {
+            parents.insert(parent.to_vec());
+        }
+    }
+    parents
+}
+
+/// A path as its directory and its last name.
+fn split(home: &[u8]) -> Option<(&[u8], &[u8])> {
+    let trimmed = home.strip_suffix(b"/").unwrap_or(home);
+    let slash = trimmed.iter().rposition(|byte| *byte == b'/')?;
+    Some((trimmed.get(..slash.max(1))?, trimmed.get(slash + 1..)?)).filter(|_| home.starts_with(b"/"))
+}
+
+fn path_of(bytes: &[u8]) -> &Path {
+    Path::new(OsStr::from_bytes(bytes))
 }
 
 impl LeavingHome {
@@ -72,14 +132,4 @@ impl LeavingHome {
     pub fn remove(self, emptier: &Emptier) {
         emptier.remove(self.retirement);
     }
-}
-
-/// Names and homes of all other accounts that have a path.
-fn others(view: &View, but: &str) -> Vec<(String, Vec<u8>)> {
-    let entries = view.file(FileKind::Passwd).entries(FileKind::Passwd).filter(|(name, _)| *name != but);
-    let home = |(name, line): (&str, &Line)| {
-        let home = Entry::parse(line).bytes(passwd::HOME).to_vec();
-        home.starts_with(b"/").then(|| (name.to_owned(), home))
-    };
-    entries.filter_map(home).collect()
 }

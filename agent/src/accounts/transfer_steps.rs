@@ -4,15 +4,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use accountd_protocol::home::TransferKind;
-use accountd_protocol::id::Gid;
+use accountd_protocol::id::{Gid, Uid};
 use accountd_protocol::identity::Identity;
+use accountd_protocol::refusal::{Field, Problem, Refusal};
 use accountd_protocol::text::FieldPath;
 use tracing::{info, warn};
 
 use super::show::identity_of;
 use crate::agent::Agent;
 use crate::database::entry::passwd;
-use crate::database::{FileKind, TransferRow, View};
+use crate::database::{FileKind, TransferRow, View, claimants, unclaimed};
 use crate::error::Error;
 use crate::homes::transfer::{Passes, Report, Transfer, TransferWork};
 use crate::homes::{Owner, WorkError};
@@ -79,7 +80,7 @@ impl Agent {
             TransferKind::Move => {
                 let counts = copy(Passes::UntilComplete)?;
                 if counts.left_alone == 0 {
-                    retire_home(row, &identity);
+                    self.retire_old(row, identity.uid);
                 } else {
                     info!(
                         from = row.from,
@@ -90,6 +91,28 @@ impl Agent {
             }
         }
         Ok(())
+    }
+
+    /// Removes the home that has been copied to the last entry and is on disk in its new place. One
+    /// that has become somebody's meanwhile stays.
+    fn retire_old(&self, row: &TransferRow, uid: Uid) {
+        let Ok(home) = FieldPath::new(&row.from) else { return };
+        let name = self.database.known_view().user(row.account).map(|user| user.name.clone()).unwrap_or_default();
+        let retired = self.retire_home(&name, &home, uid).and_then(|leaving| {
+            let Some(leaving) = leaving else { return Ok(()) };
+            let action = leaving.action();
+            self.database.change(move |draft| {
+                let stays = |reason| Refusal::invalid(Field::Home, Problem::HomeStays(reason));
+                unclaimed(draft.file(FileKind::Passwd), &home, None).map_err(stays)?;
+                draft.after_commit(action);
+                Ok(())
+            })?;
+            leaving.remove(&self.emptier);
+            Ok(())
+        });
+        if let Err(refusal) = retired {
+            warn!(from = row.from, to = row.to, %refusal, "a home is moved; the old one stays");
+        }
     }
 
     /// One child, to its end.
@@ -136,25 +159,10 @@ impl Agent {
     }
 }
 
-/// JOIN HERE: the old home of a move that had to copy is removed by this one call. `row.from` has
-/// been copied to `row.to` to the last entry, is on disk there, and holds nothing of anybody else.
-/// Until there is something that removes homes, it stays.
-fn retire_home(row: &TransferRow, _owner: &Identity) {
-    info!(from = row.from, to = row.to, "a home is moved; the old one stays");
-}
-
 /// The homes of other accounts that are `home` or lie in it.
 fn others_within(view: &View, home: &str, row: &TransferRow) -> Vec<PathBuf> {
     let Ok(home) = FieldPath::new(home) else { return Vec::new() };
-    let own = view.user(row.account).map(|user| user.name.clone()).unwrap_or_default();
-    homes_within(view, &home, &own).into_iter().map(|(_, home)| PathBuf::from(home.as_str())).collect()
-}
-
-/// Accounts other than `own` whose home is `home` or lies in it.
-pub fn homes_within(view: &View, home: &FieldPath, own: &str) -> Vec<(String, FieldPath)> {
-    let entries = view.users().filter(|row| row.name != own).filter_map(|row| {
-        let other = FieldPath::new(view.entry(FileKind::Passwd, &row.name)?.text(passwd::HOME)).ok()?;
-        other.is_within(home).then(|| (row.name.clone(), other))
-    });
-    entries.collect()
+    let own = view.user(row.account).map(|user| user.name.as_str());
+    let others = claimants(view.file(FileKind::Passwd), &home, own);
+    others.map(|(_, home)| PathBuf::from(home.as_str())).collect()
 }

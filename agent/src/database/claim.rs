@@ -4,32 +4,41 @@ use accountd_protocol::removal::HomeStays;
 use accountd_protocol::text::FieldPath;
 
 use super::entry::passwd;
-use super::file::{FileKind, LineFile};
+use super::file::{FileKind, Line, LineFile};
 
 /// Whether no account but `but` has this home or one in it.
 pub fn unclaimed(file: &LineFile, home: &FieldPath, but: Option<&str>) -> Result<(), HomeStays> {
-    let Some(last) = home.components().last() else { return Ok(()) };
-    // Nearly every line ends here: it is looked at as it is before it is taken apart.
-    let may_be_within = |line: &[u8]| home_field(line).is_some_and(|field| contains(field, last.as_bytes()));
-    for line in file.lines().filter(|line| may_be_within(line)) {
-        let Some(name) = FileKind::Passwd.key(line).filter(|name| Some(*name) != but) else { continue };
-        let Some(other) = home_of(line).filter(|_| file.find(name) == Some(line)) else { continue };
-        if other == *home {
-            return Err(HomeStays::SharedWith(name.to_owned()));
-        }
-        if other.is_within(home) {
-            return Err(HomeStays::Holds(name.to_owned()));
-        }
+    match claimants(file, home, but).next() {
+        None => Ok(()),
+        Some((name, other)) if other == *home => Err(HomeStays::SharedWith(name.to_owned())),
+        Some((name, _)) => Err(HomeStays::Holds(name.to_owned())),
     }
-    Ok(())
 }
 
-fn home_field(line: &[u8]) -> Option<&[u8]> {
+/// The accounts but `but` that have this home or one in it, with theirs.
+pub fn claimants<'a>(
+    file: &'a LineFile,
+    home: &'a FieldPath,
+    but: Option<&'a str>,
+) -> impl Iterator<Item = (&'a str, FieldPath)> {
+    let last = home.components().last().unwrap_or_default().as_bytes();
+    // Nearly every line ends here: it is looked at as it is before it is taken apart.
+    let may_be_within = move |line: &&Line| home_field(line).is_some_and(|field| contains(field, last));
+    file.lines().filter(may_be_within).filter_map(move |line| {
+        let name = FileKind::Passwd.key(line).filter(|name| Some(*name) != but)?;
+        let other = home_of(line).filter(|other| other.is_within(home))?;
+        // As glibc finds it: the first line of the name.
+        (file.find(name) == Some(line)).then_some((name, other))
+    })
+}
+
+/// The home field of a line of passwd(5) as it stands there.
+pub fn home_field(line: &[u8]) -> Option<&[u8]> {
     line.split(|byte| *byte == b':').nth(passwd::HOME)
 }
 
 fn contains(field: &[u8], part: &[u8]) -> bool {
-    field.len() >= part.len() && field.windows(part.len()).any(|window| window == part)
+    part.is_empty() || field.len() >= part.len() && field.windows(part.len()).any(|window| window == part)
 }
 
 /// Others write paths as they like.

@@ -56,7 +56,7 @@ use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 
 pub use self::adoption::Adoption;
-pub use self::claim::unclaimed;
+pub use self::claim::{claimants, home_field, unclaimed};
 pub use self::disk::Fingerprint;
 pub use self::draft::Draft;
 pub use self::error::DatabaseError;

@@ -127,6 +127,17 @@ impl Homes {
         let link = format!("/proc/self/fd/{}", opened.as_raw_fd());
         readlink(link.as_str()).ok().map(PathBuf::from)
     }
+
+    /// The names of symbolic links in a directory that no link leads to.
+    pub fn links_in(&self, directory: &Path) -> HashSet<Vec<u8>> {
+        let path = directory.strip_prefix("/").unwrap_or(directory);
+        let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+        let opened = directory::open_directory(self.root(), path).and_then(Dir::from_fd);
+        let entries = opened.into_iter().flatten().flatten();
+        // A file system that does not say what an entry is has it looked at by whoever asks.
+        let may_be_link = |entry: &Entry| matches!(entry.file_type(), Some(Type::Symlink) | None);
+        entries.filter(may_be_link).map(|entry| entry.file_name().to_bytes().to_vec()).collect()
+    }
 }
 
 impl Retirement {
