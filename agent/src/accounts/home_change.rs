@@ -110,11 +110,8 @@ impl Agent {
         let begun = |row| TransferChange::Begun(Box::new(row));
         match (&plan.home, new, self.content(current, plan)) {
             (Some((home, _)), Some(new), Some(old)) if new.is_moved() => {
-                let state = TransferState::Done;
-                if owner != old_owner {
-                    return begun(row(TransferKind::Owner, home, home));
-                }
-                begun(TransferRow { state, ..row(TransferKind::Move, old, home) })
+                let moved = TransferRow { state: TransferState::Done, ..row(TransferKind::Move, old, home) };
+                begun(if owner == old_owner { moved } else { row(TransferKind::Owner, home, home) })
             }
             (Some((home, _)), Some(new), Some(old)) => {
                 let kind = match plan.change.home_transfer {

@@ -54,7 +54,7 @@ pub fn adopt(original: &File, status: &FileStat, copy: &File) -> Result<Kept, Fa
 
 /// Takes the ACLs away that a directory has inherited from the one above.
 pub fn strip_acls(directory: &OwnedFd) -> Result<(), Fault> {
-    let directory = File::from(directory.as_fd().try_clone_to_owned().map_err(|source| lost(source))?);
+    let directory = File::from(directory.as_fd().try_clone_to_owned().map_err(lost)?);
     for name in [ACCESS_ACL, DEFAULT_ACL] {
         match directory.remove_xattr(name) {
             Err(error) if !is_absent(&error) => return Err(lost(error)),

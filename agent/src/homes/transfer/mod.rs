@@ -29,7 +29,7 @@ pub enum Fault {
     File { doing: &'static str, source: io::Error },
     #[error("a directory was moved away while it was read")]
     Moved,
-    #[error("the new home is not the account's own")]
+    #[error("the home is not the account's own")]
     NotOwned,
     #[error("nobody listens any more")]
     Unheard,
