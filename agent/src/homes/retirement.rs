@@ -4,6 +4,7 @@
 //! Where it can't be renamed, because it is a mount point or of another quota project, it is made
 //! root's and emptied where it is.
 
+use std::collections::HashSet;
 use std::ffi::CString;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -12,6 +13,7 @@ use accountd_protocol::id::Uid;
 use accountd_protocol::refusal::Problem;
 use accountd_protocol::removal::HomeStays;
 use accountd_protocol::text::FieldPath;
+use nix::dir::{Dir, Entry, Type};
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag, open, openat2, readlink};
 use nix::sys::stat::{FileStat, Mode, fstat, fstatat};
