@@ -14,6 +14,7 @@ use crate::world::wait_for;
 
 const REMOVE: &str = r#"{"delete_home": true}"#;
 const TRASH: &str = "/mnt/tank/.accountd-trash";
+const FILES: [&str; 5] = ["/etc/passwd", "/etc/shadow", "/etc/group", "/etc/gshadow", "/etc/samba/smbpasswd"];
 const HOME: &str = "/mnt/tank/home/anna";
 
 /// A sandbox with `anna` (uid 3001) and her id.
@@ -46,10 +47,11 @@ pub fn set_home(nas: &Nas, name: &str, home: &str) {
 /// Refused with this message, and nothing has changed.
 #[track_caller]
 fn is_refused(nas: &Nas, id: u64, reason: &str) {
-    let before = (nas.disk.everything("/etc"), nas.disk.everything("/mnt"));
+    let state = || (FILES.map(|file| nas.disk.text(file)), nas.disk.everything("/mnt"));
+    let before = state();
     let message = format!("The home directory cannot be deleted: {reason}.");
     delete(nas, id, REMOVE).is(409, &format!("{{\"bsdusr_home\": [{}]}}", json!(message)));
-    assert!((nas.disk.everything("/etc"), nas.disk.everything("/mnt")) == before);
+    assert!(state() == before);
 }
 
 #[test]
