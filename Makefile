@@ -1,7 +1,9 @@
 # Everything that is done with this project; each target installs what it needs.
 SHELL := /bin/bash
 PACKAGES := gcc g++ make cmake perl pkg-config libcrypt-dev git curl openssl openssh-client passwd strace sudo tcsh rsync python3
-.PHONY: run test bench lint deny tools
+.PHONY: run test bench fuzz lint deny tools
+# Seconds for each fuzz target.
+FUZZ_SECONDS := 60
 
 run: tools
 	cargo build --locked --release --workspace
@@ -16,6 +18,10 @@ bench: PACKAGES += openssh-server
 bench: tools
 	cargo build --locked --release --workspace
 	cargo bench --locked --workspace --bench accountd
+
+# The laws of the parsers on bytes that a fuzzer has chosen; what breaks one is in tests/fuzz/artifacts.
+fuzz: tools
+	.ci/fuzz $(FUZZ_SECONDS)
 
 lint:
 	cargo fmt --check

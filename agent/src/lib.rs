@@ -7,6 +7,9 @@ pub mod database;
 mod error;
 mod homes;
 mod identity;
+#[cfg(any(test, feature = "laws"))]
+#[doc(hidden)]
+pub mod laws;
 mod reserved;
 mod revocations;
 mod samba;

@@ -13,6 +13,8 @@ mod error;
 mod file;
 mod home;
 mod journal;
+#[cfg(any(test, feature = "laws"))]
+pub(crate) mod laws;
 mod lock;
 mod matching;
 mod names;
