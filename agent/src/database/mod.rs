@@ -6,6 +6,7 @@
 
 mod commit;
 mod copies;
+mod dead_links;
 mod disk;
 mod draft;
 pub mod entry;
@@ -87,6 +88,7 @@ impl Database {
         let mut state = State::open(state)?;
         let lock = PasswordLock::wait(disk.etc(), lock::DEADLINE)?;
         FileKind::ALL.into_iter().for_each(|kind| disk.discard(kind));
+        dead_links::sweep(disk.etc());
         Place { disk: &disk, root, state: &mut state }.recover()?;
         let stored = state.load()?;
         let mut view = View::new(stored.users, stored.groups, stored.quarantine);
