@@ -57,6 +57,9 @@ impl State {
     pub fn open(path: &Path) -> Result<Self, DatabaseError> {
         OpenOptions::new().append(true).create(true).mode(0o600).open(path).map_err(DatabaseError::Store)?;
         let connection = Connection::open(path)?;
+        // Nobody else uses it (`alone`), and without locks none can fail to be given back: SQLite
+        // would hold such a one against itself for as long as the agent runs.
+        connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         // What a journal record held is not left in free pages.
