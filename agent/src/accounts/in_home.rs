@@ -11,6 +11,9 @@ use crate::agent::Agent;
 use crate::error::Error;
 use crate::homes::{Keys, WorkError, Worker};
 
+/// How often keys are put in place before that has failed.
+const PLACINGS: usize = 3;
+
 /// What is to be done in a home.
 #[derive(Debug, Default)]
 pub struct Wanted {
@@ -56,8 +59,9 @@ impl Agent {
         if let Some(text) = wanted.keys {
             let keys = if text.is_empty() { Keys::Remove } else { Keys::Write(text) };
             let prepared = begun.worker.prepare_keys(&begun.identity, &begun.home, &keys);
-            begun.accepts(prepared, Field::SshKeys, Problem::HomeNotWritable)?;
+            // From here on dropped, also where only a part of it was done.
             begun.keys = Some(keys);
+            begun.accepts(prepared, Field::SshKeys, Problem::HomeNotWritable)?;
         }
         if let Some(mode) = wanted.mode.filter(|mode| *mode != old_mode) {
             let set = begun.worker.set_mode(&begun.identity, &begun.home, mode);
@@ -80,13 +84,26 @@ impl InHome<'_> {
         }
     }
 
-    /// The account has changed: the keys get their place.
+    /// The account has changed: the keys get their place. Tried more than once, because the
+    /// account does not change back; where it fails, what was prepared is dropped.
     pub fn finish(mut self) -> Result<(), Refusal> {
         self.old_mode = None;
-        let Some(keys) = self.keys.take() else { return Ok(()) };
-        match self.worker.place_keys(&self.identity, &self.home, &keys) {
-            Ok(()) | Err(WorkError::NoHome) => Ok(()),
-            Err(source) => Err(Error::Keys { home: self.home.display().to_string(), source }.into_refusal()),
+        let Some(keys) = self.keys.clone() else { return Ok(()) };
+        let mut tries = 1;
+        loop {
+            match self.worker.place_keys(&self.identity, &self.home, &keys) {
+                Ok(()) | Err(WorkError::NoHome) => {
+                    self.keys = None;
+                    return Ok(());
+                }
+                Err(error) if tries < PLACINGS => {
+                    tracing::warn!(%error, home = %self.home.display(), "keys can not be put in place; trying again");
+                    tries += 1;
+                }
+                Err(source) => {
+                    return Err(Error::Keys { home: self.home.display().to_string(), source }.into_refusal());
+                }
+            }
         }
     }
 }
