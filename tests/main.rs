@@ -5,6 +5,7 @@
 mod authentication;
 mod concurrency;
 mod crash;
+mod faults;
 mod freenas;
 mod leftovers;
 mod login;
