@@ -1,7 +1,9 @@
 # Everything that is done with this project; each target installs what it needs.
 SHELL := /bin/bash
 PACKAGES := gcc g++ make cmake perl pkg-config libcrypt-dev git curl openssl openssh-client passwd libnss-extrausers strace sudo tcsh rsync python3 acl attr
-.PHONY: run test bench lint deny tools
+.PHONY: run test bench faults fuzz lint deny tools
+# Seconds for each fuzz target.
+FUZZ_SECONDS := 60
 
 run: tools
 	cargo build --locked --release --workspace
@@ -16,6 +18,15 @@ bench: PACKAGES += openssh-server
 bench: tools
 	cargo build --locked --release --workspace
 	cargo bench --locked --workspace --bench accountd
+
+# The laws of the parsers on bytes that a fuzzer has chosen; what breaks one is in tests/fuzz/artifacts.
+fuzz: tools
+	.ci/fuzz $(FUZZ_SECONDS)
+
+# Every fault at every file-system call of every kind of transaction, or of some: KINDS=keys,renamed
+faults: tools
+	cargo build --locked --workspace
+	KINDS=$(KINDS) cargo test --locked --test accountd a_fault_at_any_call -- --ignored --nocapture
 
 lint:
 	cargo fmt --check

@@ -6,6 +6,7 @@ mod authentication;
 mod belongings;
 mod concurrency;
 mod crash;
+mod faults;
 mod freenas;
 mod home_deletion;
 mod homes;

@@ -9,6 +9,9 @@ mod error;
 mod homes;
 mod identity;
 mod ids;
+#[cfg(any(test, feature = "laws"))]
+#[doc(hidden)]
+pub mod laws;
 mod reserved;
 mod revocations;
 mod samba;

@@ -35,7 +35,8 @@ impl Flags {
             Flags::Enabled => "",
             Flags::Disabled => "D",
         };
-        let letters: String = disabled.chars().chain(others).collect();
+        // Samba looks at no letter behind the eleventh.
+        let letters: String = disabled.chars().chain(others).take(11).collect();
         format!("[{letters:<11}]")
     }
 }

@@ -11,6 +11,9 @@ use crate::agent::Agent;
 use crate::error::Error;
 use crate::homes::{Keys, KeysWanted, WorkError, Worker, look_at_keys};
 
+/// How often keys are put in place before that has failed.
+const PLACINGS: usize = 3;
+
 /// What is to be done in a home.
 #[derive(Debug, Default)]
 pub struct Wanted {
@@ -56,9 +59,10 @@ impl Agent {
         if let Some(text) = wanted.keys {
             let keys = if text.is_empty() { Keys::Remove } else { Keys::Write(text) };
             let prepared = begun.worker.prepare_keys(&begun.identity, &begun.home, &keys);
+            // From here on dropped, also where only a part of it was done.
+            begun.keys = Some(keys);
             let accepted = begun.accepts(prepared, Field::SshKeys, Problem::HomeNotWritable);
             accepted.map_err(|_| self.no_place_for_keys(home, &begun.identity))?;
-            begun.keys = Some(keys);
         }
         if let Some(mode) = wanted.mode.filter(|mode| *mode != old_mode) {
             let set = begun.worker.set_mode(&begun.identity, &begun.home, mode);
@@ -90,16 +94,29 @@ impl InHome<'_> {
     }
 
     /// The account has changed, and the home is at `moved` now if that is given: the keys get
-    /// their place.
+    /// their place. Tried more than once, because the account does not change back; where it
+    /// fails, what was prepared is dropped.
     pub fn finish(mut self, moved: Option<&FieldPath>) -> Result<(), Refusal> {
         self.old_mode = None;
         if let Some(home) = moved {
             self.home = Path::new(home.as_str()).to_owned();
         }
-        let Some(keys) = self.keys.take() else { return Ok(()) };
-        match self.worker.place_keys(&self.identity, &self.home, &keys) {
-            Ok(()) | Err(WorkError::NoHome) => Ok(()),
-            Err(source) => Err(Error::Keys { home: self.home.display().to_string(), source }.into_refusal()),
+        let Some(keys) = self.keys.clone() else { return Ok(()) };
+        let mut tries = 1;
+        loop {
+            match self.worker.place_keys(&self.identity, &self.home, &keys) {
+                Ok(()) | Err(WorkError::NoHome) => {
+                    self.keys = None;
+                    return Ok(());
+                }
+                Err(error) if tries < PLACINGS => {
+                    tracing::warn!(%error, home = %self.home.display(), "keys can not be put in place; trying again");
+                    tries += 1;
+                }
+                Err(source) => {
+                    return Err(Error::Keys { home: self.home.display().to_string(), source }.into_refusal());
+                }
+            }
         }
     }
 }

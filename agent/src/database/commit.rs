@@ -182,7 +182,7 @@ fn journal(written: &[Written], edits: &[Edit], actions: Vec<Action>) -> Journal
 }
 
 /// The edits of one file as they are in sum: a slot that was changed several times counts once.
-fn line_edits(kind: FileKind, edits: &[Edit]) -> Vec<LineEdit> {
+pub(super) fn line_edits(kind: FileKind, edits: &[Edit]) -> Vec<LineEdit> {
     let mut sum: Vec<LineEdit> = Vec::new();
     let mut by_slot: HashMap<usize, usize> = HashMap::new();
     for edit in edits {

@@ -230,7 +230,7 @@ impl LineFile {
     }
 
     pub fn find(&self, name: &str) -> Option<&Line> {
-        self.slots.get(*self.by_name.get(name)?)?.as_ref()
+        self.line_at(*self.by_name.get(name)?)
     }
 
     /// The name as the file shares it.
@@ -257,13 +257,26 @@ impl LineFile {
     /// or at the end, when there is none yet. `None` when nothing would change.
     pub fn edit(&self, name: &str, new: Option<Line>) -> Option<SlotEdit> {
         match (self.by_name.get(name), new) {
-            (Some(slot), new) => {
-                let old = self.slots.get(*slot).cloned().flatten();
-                (old != new).then_some(SlotEdit::Replace { slot: *slot, old, new })
-            }
+            (Some(slot), new) => self.edit_at(*slot, new),
             (None, Some(line)) => Some(SlotEdit::Insert { slot: self.slots.len(), line }),
             (None, None) => None,
         }
+    }
+
+    /// The slots of all lines with a name, in the order of the file.
+    pub fn places(&self, name: &str) -> Vec<usize> {
+        let only = || self.by_name.get(name).map(|slot| vec![*slot]).unwrap_or_default();
+        self.repeated.get(name).cloned().unwrap_or_else(only)
+    }
+
+    pub fn line_at(&self, slot: usize) -> Option<&Line> {
+        self.slots.get(slot)?.as_ref()
+    }
+
+    /// The edit that puts `new` into a slot; `None` when nothing would change.
+    pub fn edit_at(&self, slot: usize, new: Option<Line>) -> Option<SlotEdit> {
+        let old = self.line_at(slot).cloned();
+        (old != new).then_some(SlotEdit::Replace { slot, old, new })
     }
 
     pub fn apply(&mut self, kind: FileKind, edit: &SlotEdit) {
@@ -297,7 +310,7 @@ impl LineFile {
     }
 
     fn key_of(&self, kind: FileKind, slot: usize) -> Option<&str> {
-        kind.key(self.slots.get(slot)?.as_ref()?)
+        kind.key(self.line_at(slot)?)
     }
 
     /// The line in `slot` stands for its name from now on, unless one before it does.

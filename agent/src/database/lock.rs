@@ -13,6 +13,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
+use tracing::warn;
 
 /// As long as lckpwdf(3) waits.
 pub const DEADLINE: Duration = Duration::from_secs(15);
@@ -21,11 +22,13 @@ const LINK_PATIENCE: Duration = Duration::from_secs(1);
 /// How long Samba is waited for.
 const SAMBA_PATIENCE: Duration = Duration::from_secs(5);
 const POLL: Duration = Duration::from_millis(2);
+/// How often the removal of a lock file is tried.
+const REMOVALS: usize = 3;
 /// What times of files, boot and processes may differ by without meaning anything.
 const CLOCK_SLACK: Duration = Duration::from_secs(2);
 /// A `.lock` file that names no process has to be left alone for so long.
 const NAMELESS_REST: Duration = Duration::from_secs(2);
-const LOCKED: [&str; 4] = ["passwd", "group", "gshadow", "shadow"];
+pub(super) const LOCKED: [&str; 4] = ["passwd", "group", "gshadow", "shadow"];
 
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
@@ -113,8 +116,20 @@ struct Link(PathBuf);
 
 impl Drop for Link {
     fn drop(&mut self) {
-        // Gone already means that somebody took it for stale; there is nothing to give back.
-        let _ = fs::remove_file(&self.0);
+        remove(&self.0);
+    }
+}
+
+/// Removes a file of ours. As long as this process lives, what is left of it would keep others
+/// from the lock, so it is tried more than once.
+fn remove(path: &Path) {
+    for _ in 0..REMOVALS {
+        match fs::remove_file(path) {
+            // Gone already means that somebody took it for stale; there is nothing to give back.
+            Ok(()) => return,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return,
+            Err(error) => warn!(%error, path = %path.display(), "cannot give a lock back"),
+        }
     }
 }
 
@@ -137,7 +152,7 @@ fn lock_link(etc: &Path, name: &str, end: Instant) -> Result<Link, LockError> {
     let mut file = options.open(&own).map_err(failed)?;
     let written = io::Write::write_all(&mut file, content.as_bytes());
     let result = written.map_err(failed).and_then(|()| link_until(&own, &lock, end));
-    let _ = fs::remove_file(&own);
+    remove(&own);
     result
 }
 

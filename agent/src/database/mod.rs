@@ -10,6 +10,7 @@ mod commit;
 mod copier;
 mod copies;
 mod damage;
+mod dead_links;
 mod disk;
 mod draft;
 pub mod entry;
@@ -20,6 +21,8 @@ mod grants;
 mod home;
 mod journal;
 mod kept_numbers;
+#[cfg(any(test, feature = "laws"))]
+pub(crate) mod laws;
 mod lock;
 mod mark;
 mod matching;
@@ -112,6 +115,7 @@ impl Database {
         let lock = PasswordLock::wait(disk.etc(), lock::DEADLINE)?;
         FileKind::ALL.into_iter().for_each(|kind| disk.discard(kind));
         disk.drop_ins.sweep();
+        dead_links::sweep(disk.etc());
         Place { disk: &disk, root, state: &mut state }.recover()?;
         let stored = state.load()?;
         let mut view = View::new(stored.users, stored.groups, stored.quarantine);

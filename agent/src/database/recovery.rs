@@ -12,7 +12,7 @@ use super::claim::unclaimed;
 use super::commit::Place;
 use super::entry::{self, Entry, group, gshadow};
 use super::error::DatabaseError;
-use super::file::{FileKind, Line, LineFile};
+use super::file::{FileKind, Line, LineFile, SlotEdit};
 use super::journal::{Action, Journal, JournalFile, LineEdit, digest};
 use super::kept_numbers::{Present, keep_numbers};
 use super::view::Edit;
@@ -152,26 +152,13 @@ fn inserted(journal: &Journal, kind: FileKind) -> Vec<(String, u32)> {
 
 /// Makes the edits that are not made yet. Places are found before anything is changed, so that
 /// names may move among them.
-fn reapply(kind: FileKind, file: &mut LineFile, edits: &[LineEdit]) {
+pub(super) fn reapply(kind: FileKind, file: &mut LineFile, edits: &[LineEdit]) {
     let open: Vec<&LineEdit> = edits.iter().filter(|edit| !is_made(kind, file, edits, edit)).collect();
-    let leaving: HashSet<&str> = open
-        .iter()
-        .filter(|edit| edit.old_name(kind) != edit.new_name(kind))
-        .filter_map(|edit| edit.old_name(kind))
-        .collect();
-    let mut slots = Vec::new();
-    for edit in open.iter().filter(|edit| edit.old.is_some()) {
-        let (old, new) = (edit.old_name(kind).unwrap_or_default(), edit.new_name(kind));
-        let Some(theirs) = file.find(old) else {
-            warn!(?kind, old, "a line was removed by another program since; it stays so");
-            continue;
-        };
-        if new.is_some_and(|new| new != old && file.find(new).is_some() && !leaving.contains(new)) {
-            warn!(?kind, old, "another program has taken the new name since; the line keeps its old one");
-            continue;
-        }
-        let merged = edit.new.as_deref().map(|new| merge(kind, edit.old.as_deref().unwrap_or_default(), new, theirs));
-        slots.extend(file.edit(old, merged));
+    let mut places = HashSet::new();
+    let mut slots = changed(kind, file, &open, &mut places);
+    for name in open.iter().filter(|edit| edit.new.is_none()).filter_map(|edit| edit.old_name(kind)) {
+        let removed = places_to_remove(file, edits, name).into_iter().filter(|place| places.insert(*place));
+        slots.extend(removed.filter_map(|place| file.edit_at(place, None)));
     }
     slots.iter().for_each(|slot| file.apply(kind, slot));
     for line in open.iter().filter(|edit| edit.old.is_none()).filter_map(|edit| edit.new.as_deref()) {
@@ -184,15 +171,44 @@ fn reapply(kind: FileKind, file: &mut LineFile, edits: &[LineEdit]) {
     }
 }
 
+/// The lines that change or get another name. Their places, which nothing else may touch, are put
+/// into `places`, also where the line stays as it is.
+fn changed(kind: FileKind, file: &LineFile, open: &[&LineEdit], places: &mut HashSet<usize>) -> Vec<SlotEdit> {
+    let leaves = |edit: &&&LineEdit| edit.old_name(kind) != edit.new_name(kind);
+    let leaving: HashSet<&str> = open.iter().filter(leaves).filter_map(|edit| edit.old_name(kind)).collect();
+    let mut slots = Vec::new();
+    for edit in open {
+        let (Some(before), Some(after)) = (&edit.old, &edit.new) else { continue };
+        let (old, new) = (edit.old_name(kind).unwrap_or_default(), edit.new_name(kind).unwrap_or_default());
+        let free: Vec<usize> = file.places(old).into_iter().filter(|place| !places.contains(place)).collect();
+        let same = free.iter().find(|place| file.line_at(**place).is_some_and(|line| **line == **before));
+        let Some((place, theirs)) = same.or(free.first()).and_then(|place| Some((*place, file.line_at(*place)?)))
+        else {
+            warn!(?kind, old, "a line was removed by another program since; it stays so");
+            continue;
+        };
+        places.insert(place);
+        if new != old && file.find(new).is_some() && !leaving.contains(new) {
+            warn!(?kind, old, "another program has taken the new name since; the line keeps its old one");
+            continue;
+        }
+        slots.extend(file.edit_at(place, Some(merge(kind, before, after, theirs))));
+    }
+    slots
+}
+
+/// Every line of a name but those that the edits have made: a removal leaves no namesake.
+fn places_to_remove(file: &LineFile, edits: &[LineEdit], name: &str) -> Vec<usize> {
+    let is_new = |line: &Line| edits.iter().any(|edit| edit.new.as_deref() == Some(line));
+    file.places(name).into_iter().filter(|place| file.line_at(*place).is_some_and(|line| !is_new(line))).collect()
+}
+
 /// Whether the file has what an edit makes. A name that is gone may be that of another edit's
 /// line by now.
 fn is_made(kind: FileKind, file: &LineFile, edits: &[LineEdit], edit: &LineEdit) -> bool {
-    let stands = |name: Option<&str>| name.and_then(|name| file.find(name)).map(|line| &**line);
     match &edit.new {
-        Some(new) => stands(edit.new_name(kind)) == Some(new),
-        None => {
-            stands(edit.old_name(kind)).is_none_or(|line| edits.iter().any(|other| other.new.as_deref() == Some(line)))
-        }
+        Some(new) => edit.new_name(kind).and_then(|name| file.find(name)).is_some_and(|line| **line == **new),
+        None => edit.old_name(kind).is_none_or(|name| places_to_remove(file, edits, name).is_empty()),
     }
 }
 
@@ -302,6 +318,17 @@ mod tests {
         let swap = [edit(Some("a:x:1:"), Some("b:x:1:")), edit(Some("b:x:2:"), Some("a:x:2:"))];
         assert_eq!(after_all("a:x:1:\nb:x:2:\n", &swap), "b:x:1:\na:x:2:\n");
         assert_eq!(after_all("b:x:1:\na:x:2:\n", &swap), "b:x:1:\na:x:2:\n");
+    }
+
+    #[test]
+    fn a_name_with_several_lines_is_removed_whole_and_renamed_once() {
+        let removal = [edit(Some("a:x:1:"), None), edit(Some("a:x:2:"), None)];
+        assert_eq!(after_all("a:x:1:\na:x:2:\nb:x:3:\n", &removal), "b:x:3:\n");
+        let rename = [edit(Some("a:x:1:"), Some("z:x:1:")), edit(Some("a:x:2:"), None)];
+        assert_eq!(after_all("a:x:1:\na:x:2:\n", &rename), "z:x:1:\n");
+        assert_eq!(after_all("z:x:1:\n", &rename), "z:x:1:\n");
+        // Somebody has taken the new name: the account keeps its line.
+        assert_eq!(after_all("z:x:7:\na:x:1:\na:x:2:\n", &rename), "z:x:7:\na:x:1:\n");
     }
 
     #[test]

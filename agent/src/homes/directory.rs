@@ -57,12 +57,14 @@ pub fn open_directory(directory: &impl AsFd, path: &(impl nix::NixPath + ?Sized)
     open_below(directory, path, OFlag::O_RDONLY | OFlag::O_DIRECTORY)
 }
 
-/// Makes a directory of `mode` and opens it.
+/// Makes a directory of `mode` and opens it; where that fails, there is none.
 pub fn make_directory(parent: &impl AsFd, name: &CStr, mode: Mode) -> nix::Result<OwnedFd> {
     mkdirat(parent, name, mode)?;
-    let made = open_directory(parent, name)?;
-    fchmod(&made, mode)?;
-    Ok(made)
+    let made = open_directory(parent, name).and_then(|made| fchmod(&made, mode).map(|()| made));
+    made.inspect_err(|_| {
+        // The error that is returned says what happened; an empty directory is what is left.
+        let _ = unlinkat(parent, name, UnlinkatFlags::RemoveDir);
+    })
 }
 
 /// Writes a new file of `mode` for `owner` and syncs it.

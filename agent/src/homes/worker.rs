@@ -12,8 +12,8 @@ use std::process::{Command, Stdio};
 use accountd_protocol::id::{Gid, Uid};
 use accountd_protocol::identity::{Identity, IdentityError};
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, open, renameat};
-use nix::sys::stat::Mode;
+use nix::fcntl::{AtFlags, OFlag, open, renameat};
+use nix::sys::stat::{Mode, fstatat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 use serde::{Deserialize, Serialize};
 
@@ -262,8 +262,16 @@ fn write_keys(home: &OwnedFd, order: &Order, keys: &str) -> Result<(), WorkError
 
 fn place_keys(home: &OwnedFd) -> Result<(), WorkError> {
     let ssh = open_ssh(home)?.ok_or_else(|| failed("open .ssh", Errno::ENOENT))?;
-    renameat(&ssh, TEMPORARY, &ssh, c"authorized_keys").map_err(|error| failed("replace authorized_keys", error))?;
+    match renameat(&ssh, TEMPORARY, &ssh, c"authorized_keys") {
+        // An earlier try has renamed it, and could not sync it.
+        Err(Errno::ENOENT) if exists(&ssh, c"authorized_keys") => {}
+        renamed => renamed.map_err(|error| failed("replace authorized_keys", error))?,
+    }
     nix::unistd::fsync(&ssh).map_err(|error| failed("sync .ssh", error))
+}
+
+fn exists(directory: &OwnedFd, name: &CStr) -> bool {
+    fstatat(directory, name, AtFlags::AT_SYMLINK_NOFOLLOW).is_ok()
 }
 
 fn failed(doing: &'static str, error: Errno) -> WorkError {

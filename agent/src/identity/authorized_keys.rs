@@ -115,39 +115,48 @@ fn parse_key(text: &str) -> Result<Vec<u8>, LineError> {
     key.to_bytes().map_err(|_| LineError::BadBlob)
 }
 
-/// The comma-separated options up to the first blank outside quotes, and what follows it.
-fn split_options(line: &str) -> Result<(Vec<String>, &str), LineError> {
-    let (mut options, mut option) = (Vec::new(), String::new());
-    let (mut quoted, mut escaped) = (false, false);
+/// The comma-separated options up to the first blank outside quotes, and what follows it. As
+/// sshd reads them, `\"` does not end a quote, whatever stands before it.
+fn split_options(line: &str) -> Result<(Vec<&str>, &str), LineError> {
+    let (mut options, mut start) = (Vec::new(), 0);
+    let (mut quoted, mut before) = (false, ' ');
     for (at, c) in line.char_indices() {
+        let ended = || line.get(start..at).unwrap_or_default();
         match c {
-            '"' if !escaped => quoted = !quoted,
-            ',' if !quoted => options.push(std::mem::take(&mut option)),
+            '"' if before != '\\' => quoted = !quoted,
+            ',' if !quoted => {
+                options.push(ended());
+                start = at + 1;
+            }
             ' ' | '\t' if !quoted => {
-                options.push(option);
+                options.push(ended());
                 return Ok((options, line.get(at..).unwrap_or_default()));
             }
-            '\\' if quoted && !escaped => {
-                escaped = true;
-                continue;
-            }
-            _ => {
-                if escaped && c != '"' {
-                    option.push('\\');
-                }
-                option.push(c);
-            }
+            _ => {}
         }
-        escaped = false;
+        before = c;
     }
     Err(if quoted { LineError::OpenQuote } else { LineError::NoKey })
 }
 
+/// What is between the quotes that begin and end a value; nothing stands before or behind them.
+fn unquoted(value: &str) -> Result<String, LineError> {
+    let inner = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).ok_or(LineError::UnknownOption)?;
+    let plain = inner.replace("\\\"", "");
+    if plain.contains('"') || inner.ends_with('\\') {
+        return Err(LineError::UnknownOption);
+    }
+    Ok(inner.replace("\\\"", "\""))
+}
+
 fn parse_option(option: &str) -> Result<KeyOption, LineError> {
-    let (name, value) = option.split_once('=').map_or((option, None), |(name, value)| (name, Some(value)));
+    let (name, value) = match option.split_once('=') {
+        Some((name, value)) => (name, Some(unquoted(value)?)),
+        None => (option, None),
+    };
     match (name.to_ascii_lowercase().as_str(), value) {
-        ("from", Some(patterns)) => Ok(KeyOption::From(patterns.into())),
-        ("expiry-time", Some(time)) => Ok(KeyOption::ExpiryTime(time.into())),
+        ("from", Some(patterns)) => Ok(KeyOption::From(patterns)),
+        ("expiry-time", Some(time)) => Ok(KeyOption::ExpiryTime(time)),
         ("command", Some(_)) => Ok(KeyOption::Command),
         ("cert-authority", None) => Ok(KeyOption::CertAuthority),
         ("principals", Some(_)) => Ok(KeyOption::CertAuthority),
@@ -244,6 +253,10 @@ mod tests {
             "ssh-ed25519 AAAA".into(),
             "ssh-rsa AAAAC3NzaC1lZDI1NTE5AAAAIJdD7y3aLq454yWBdwLWbieU1ebz9/cu7/QEXn9OIeZJ".into(),
             "garbage".into(),
+            // sshd wants quotes around a value, and a comma or a blank behind them.
+            format!("from=192.0.2.1 {KEY}"),
+            format!("from=\"192.0.2.1\"from=\",*\" {KEY}"),
+            format!("from=\"192.0.2.1\\\\\",no-pty {KEY}"),
         ] {
             assert!(parse(&line).next().is_none(), "{line}");
             assert!(checked(&line).is_err(), "{line}");
