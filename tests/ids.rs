@@ -135,7 +135,7 @@ fn what_another_source_has_is_taken() {
     let gid = r#"{"bsdgrp_gid": ["The Group ID \"7100\" already exists."]}"#;
     refused("POST", "/account/users/", with("bsdusr_username", json!("elsewhere")), name);
     refused("POST", "/account/users/", with("bsdusr_uid", json!(7000)), uid);
-    let private = r#"{"bsdusr_group": ["This is already in use: others"]}"#;
+    let private = r#"{"bsdusr_group": ["A Group with the name \"others\" already exists."]}"#;
     refused("POST", "/account/users/", with("bsdusr_username", json!("others")), private);
     refused("PUT", &user, json!({"bsdusr_username": "elsewhere"}), name);
     refused("PUT", &user, json!({"bsdusr_uid": 7000}), uid);

@@ -20,7 +20,7 @@ pub struct Kind {
     pub signs: fn(&Stage, &Subject) -> Signs,
 }
 
-pub const KINDS: [Kind; 15] = [
+pub const KINDS: [Kind; 20] = [
     Kind {
         name: "user created with everything",
         prepare: |_, _| {},
@@ -132,6 +132,88 @@ pub const KINDS: [Kind; 15] = [
                 sign("home", stage.nas.disk.path(&new).is_dir()),
                 sign("rest", shown_user(stage, &subject.name)["bsdusr_home"] == new),
             ]
+        },
+    },
+    Kind {
+        name: "home moved",
+        prepare: make_user_with_home,
+        request: |stage, subject| {
+            let home = format!("/mnt/tank/new/{}", subject.name);
+            put_user(stage, subject, json!({"bsdusr_home": home, "bsdusr_home_transfer": "move"}))
+        },
+        signs: |stage, subject| {
+            let (old, new) = (format!("{POOL}/{}", subject.name), format!("/mnt/tank/new/{}", subject.name));
+            vec![
+                sign("passwd", field(stage, "/etc/passwd", &subject.name, 5) == new),
+                sign("new home", stage.nas.disk.path(&new).is_dir()),
+                sign("no old home", !stage.nas.disk.path(&old).exists()),
+            ]
+        },
+    },
+    Kind {
+        name: "sudo granted and address set",
+        prepare: make_user,
+        request: |stage, subject| {
+            put_user(stage, subject, json!({"bsdusr_sudo": true, "bsdusr_email": "some@example.org"}))
+        },
+        signs: |stage, subject| {
+            let shown = shown_user(stage, &subject.name);
+            vec![
+                sign("drop-in", drop_in(stage, subject).contains(&format!("\"{}\" ALL=", subject.name))),
+                sign("alias", stage.nas.disk.line("/etc/aliases", &subject.name).is_some()),
+                sign("sudo in rest", shown["bsdusr_sudo"] == true),
+                sign("address in rest", shown["bsdusr_email"] == "some@example.org"),
+            ]
+        },
+    },
+    Kind {
+        name: "user with sudo and address renamed",
+        prepare: |stage, subject| {
+            make_user(stage, subject);
+            put_user(stage, subject, json!({"bsdusr_sudo": true, "bsdusr_email": "some@example.org"})).object(200);
+        },
+        request: |stage, subject| put_user(stage, subject, json!({"bsdusr_username": subject.new})),
+        signs: |stage, subject| {
+            vec![
+                sign("passwd", stage.nas.disk.line("/etc/passwd", &subject.new).is_some()),
+                sign("drop-in", drop_in(stage, subject).contains(&format!("\"{}\" ALL=", subject.new))),
+                sign("alias", stage.nas.disk.line("/etc/aliases", &subject.new).is_some()),
+                sign("no old alias", stage.nas.disk.line("/etc/aliases", &subject.name).is_none()),
+            ]
+        },
+    },
+    Kind {
+        name: "user deleted with sudo, crontab and home",
+        prepare: |stage, subject| {
+            make_user_with_home(stage, subject);
+            put_user(stage, subject, json!({"bsdusr_sudo": true})).object(200);
+            std::fs::write(crontab(stage, subject), "@daily true\n").unwrap();
+        },
+        request: |stage, subject| {
+            let json = ["-H", "Content-Type: application/json"];
+            let path = format!("/account/users/{}/", subject.id);
+            stage.nas.rest.curl("DELETE", &path, &json, Some(br#"{"delete_home": true}"#))
+        },
+        signs: |stage, subject| {
+            let there = user_is_there(stage, subject).into_iter();
+            let mut signs: Signs = there.map(|(what, there)| (format!("no {what}"), !there)).collect();
+            signs.push(sign("no drop-in", drop_in(stage, subject).is_empty()));
+            signs.push(sign("no crontab", !crontab(stage, subject).exists()));
+            signs.push(sign("no home", !stage.nas.disk.path(&format!("{POOL}/{}", subject.name)).exists()));
+            signs
+        },
+    },
+    Kind {
+        name: "two users created in one request",
+        prepare: |_, _| {},
+        request: |stage, subject| {
+            let second = Subject { name: subject.new.clone(), number: subject.number + 1, ..subject.clone() };
+            let objects = [stage.new_user(subject, NO_HOME), stage.new_user(&second, NO_HOME)];
+            stage.nas.rest.json("PATCH", "/account/users/", &json!({"objects": objects}).to_string())
+        },
+        signs: |stage, subject| {
+            let second = Subject { name: subject.new.clone(), ..subject.clone() };
+            [user_is_there(stage, subject), user_is_there(stage, &second)].concat()
         },
     },
     Kind {
@@ -274,6 +356,15 @@ fn passwords(stage: &Stage, subject: &Subject) -> Vec<String> {
 
 fn keys(stage: &Stage, home: &str) -> String {
     stage.nas.disk.text(&format!("{home}/.ssh/authorized_keys"))
+}
+
+/// The text of the user's drop-in; empty where there is none.
+fn drop_in(stage: &Stage, subject: &Subject) -> String {
+    stage.nas.disk.text(&format!("/etc/sudoers.d/accountd-user-{}", subject.id))
+}
+
+fn crontab(stage: &Stage, subject: &Subject) -> std::path::PathBuf {
+    stage.nas.disk.path(&format!("/var/spool/cron/crontabs/{}", subject.name))
 }
 
 fn shown_user(stage: &Stage, name: &str) -> Value {

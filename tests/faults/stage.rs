@@ -17,6 +17,8 @@ use crate::world::{World, wait_for};
 pub const FILES: [&str; 5] = ["/etc/passwd", "/etc/shadow", "/etc/group", "/etc/gshadow", "/etc/samba/smbpasswd"];
 /// A key file that has still to be renamed.
 pub const NEW_KEYS: &str = ".authorized_keys.accountd";
+/// Stays once it is there; empty, it is nobody's.
+const TRASH: &str = "/mnt/tank/.accountd-trash";
 /// How long the death of an agent may take that did not answer well.
 const DEATH: Duration = Duration::from_secs(2);
 
@@ -112,7 +114,8 @@ impl Stage {
         // An empty directory for keys that did not come harms nobody; what is in it is looked at
         // with all that can be left over.
         let is_of_keys = |path: &Path| path.ends_with(".ssh") || path.ends_with(NEW_KEYS);
-        differing.retain(|path| before.contains_key(*path) || !is_of_keys(path));
+        let trash = self.nas.disk.path(TRASH);
+        differing.retain(|path| (before.contains_key(*path) || !is_of_keys(path)) && !path.starts_with(&trash));
         if differing.is_empty() { Ok(()) } else { Err(format!("it is not there, but {differing:?} changed")) }
     }
 
@@ -165,7 +168,10 @@ impl Stage {
     pub fn nothing_is_left_over(&self, allowed: Option<&str>) -> Result<(), String> {
         let homes = fs::read_dir(self.nas.disk.path("/mnt/tank/home")).unwrap();
         let keys = homes.map(|home| home.unwrap().path().join(".ssh")).filter(|path| path.is_dir());
-        let others = ["/etc", "/etc/samba", "/mnt/tank", "/mnt/tank/home"].map(|path| self.nas.disk.path(path));
+        let others = ["/etc", "/etc/samba", "/etc/sudoers.d", "/mnt/tank", "/mnt/tank/home", "/mnt/tank/new"];
+        let others = others.map(|path| self.nas.disk.path(path)).into_iter().filter(|path| path.is_dir());
+        let trash = self.nas.disk.path(TRASH);
+        wait_for("the trash to be emptied", || fs::read_dir(&trash).map_or(true, |mut listed| listed.next().is_none()));
         for directory in keys.chain(others) {
             for entry in fs::read_dir(&directory).unwrap() {
                 let name = entry.unwrap().file_name().into_string().unwrap();
@@ -175,7 +181,12 @@ impl Stage {
                 if allowed == Some(&*name) {
                     continue;
                 }
-                if hidden || lock || own || name.contains("accountd-new") {
+                if (hidden && !TRASH.ends_with(&name))
+                    || lock
+                    || own
+                    || name.contains("accountd-new")
+                    || name.ends_with(".new")
+                {
                     return Err(format!("{}/{name} is left over", directory.display()));
                 }
             }

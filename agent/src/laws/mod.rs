@@ -5,6 +5,7 @@
 mod frames;
 mod keys;
 mod smbpasswd;
+mod sudoers;
 
 #[cfg(test)]
 mod tests;
@@ -14,3 +15,4 @@ pub use crate::database::laws::{Change, entry, kind, line_file, recovery};
 pub use self::frames::{frame, message};
 pub use self::keys::{authorized_keys, restriction};
 pub use self::smbpasswd::smbpasswd_line;
+pub use self::sudoers::drop_in;

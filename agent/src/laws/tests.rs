@@ -63,6 +63,13 @@ proptest! {
     }
 
     #[test]
+    fn a_drop_in_of_sudo_is_for_the_account_whatever_it_is_called(
+        name in "[a-c%+#!:\"\\\\ ALé\n]{0,6}", other in "[a-c\"%]{0,3}", group: bool,
+    ) {
+        drop_in(&name, &other, group);
+    }
+
+    #[test]
     fn a_field_that_is_set_changes_no_other(line in any_line(), field in 0..12_u8, value in "[a:\n\0é]{0,3}") {
         entry(&line, field, value.as_bytes());
     }

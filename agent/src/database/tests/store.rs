@@ -301,7 +301,9 @@ fn a_store_of_a_newer_program_is_refused_and_left_alone() {
 fn a_store_of_the_first_version_is_carried_over() {
     let world = world();
     let connection = rusqlite::Connection::open(store(&world)).unwrap();
-    connection.execute_batch("DROP TABLE floors; DROP TABLE adoptions; DROP TABLE transfers; PRAGMA user_version = 1").unwrap();
+    connection
+        .execute_batch("DROP TABLE floors; DROP TABLE adoptions; DROP TABLE transfers; PRAGMA user_version = 1")
+        .unwrap();
     drop(connection);
     let database = world.open();
     assert_eq!((id(&database, "carla"), create(&database, "dora", 1003).unwrap().0.0), (4, 5));
