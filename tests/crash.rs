@@ -114,9 +114,14 @@ impl Killed {
 
 /// strace(1) that kills `agent` at its `number`-th call of `step`.
 pub fn attach(agent: Pid, step: &str, number: usize) -> Child {
+    tamper(agent, step, &format!("signal=KILL:when={number}"))
+}
+
+/// strace(1) that does something to the calls of `step` of `agent`.
+pub fn tamper(agent: Pid, step: &str, how: &str) -> Child {
     let strace = Command::new("strace")
         .args(["-f", "-q", "-o", "/dev/null", "-e", &format!("trace={step}")])
-        .args(["-e", &format!("inject={step}:signal=KILL:when={number}"), "-p", &agent.to_string()])
+        .args(["-e", &format!("inject={step}:{how}"), "-p", &agent.to_string()])
         .stdin(Stdio::null())
         .stderr(Stdio::null())
         .spawn()

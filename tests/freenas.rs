@@ -1,6 +1,7 @@
 //! The FreeNAS dialect through the real programs: curl in front, the sandbox's files behind.
 
 mod accounts;
+mod bulk;
 mod groups;
 pub mod keys;
 mod passwords;

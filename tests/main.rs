@@ -8,6 +8,7 @@ mod concurrency;
 mod crash;
 mod faults;
 mod freenas;
+mod hand_edits;
 mod home_deletion;
 mod homes;
 mod ids;

@@ -256,7 +256,15 @@ fn passwords_and_keys_that_can_not_be_kept_are_refused() {
         let body = json!({"bsdusr_password": password}).to_string();
         quiet.refused("POST", &format!("{}password/", quiet.anna), body.as_bytes(), 400, "{\"bsdusr_password\": [\"");
     }
-    for hash in ["", "x", "*", "!$6$salt$hashhashhash", "$6$rounds=999999999$salt$hash", "$6$a:b$hashhashhash", "$6$a\nb$hashhash"] {
+    for hash in [
+        "",
+        "x",
+        "*",
+        "!$6$salt$hashhashhash",
+        "$6$rounds=999999999$salt$hash",
+        "$6$a:b$hashhashhash",
+        "$6$a\nb$hashhash",
+    ] {
         let mut request = good_user();
         request.as_object_mut().unwrap().remove("bsdusr_password");
         let named = if hash.is_empty() { "bsdusr_password" } else { "bsdusr_password_hash" };

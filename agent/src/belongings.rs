@@ -18,6 +18,8 @@ const CRONTABS: &str = "var/spool/cron/crontabs";
 const AT: [&str; 2] = ["var/spool/cron/atjobs", "var/spool/cron/atspool"];
 const LINGER: &str = "var/lib/systemd/linger";
 const MAIL: &str = "var/mail";
+/// How often a removal is tried.
+const REMOVALS: usize = 3;
 /// Begins the name of mail that was given to root. No account can be called so.
 const KEPT_MAIL: &str = ".accountd-kept-";
 
@@ -39,13 +41,13 @@ pub fn are_left_to(root: &Path, name: &str, owner: Uid) -> bool {
 pub fn remove(root: &Path, name: &str, uid: Option<Uid>, deletion: &Deletion) {
     if let Some([crontab, linger, mail]) = named(root, name) {
         if deletion.crontab == Leftover::Remove {
-            attempt("remove", &crontab, fs::remove_file(&crontab));
+            remove_file(&crontab);
         }
         if deletion.linger == Leftover::Remove {
-            attempt("remove", &linger, fs::remove_file(&linger));
+            remove_file(&linger);
         }
         match deletion.mail {
-            Mail::Remove => attempt("remove", &mail, fs::remove_file(&mail)),
+            Mail::Remove => remove_file(&mail),
             Mail::GiveToRoot => attempt("give to root", &mail, give_to_root(&mail, name)),
             Mail::Keep => {}
         }
@@ -66,6 +68,17 @@ pub fn rename(root: &Path, old: &str, new: &str, uid: Uid) {
             attempt("rename", from, fs::rename(from, to));
         }
     }
+}
+
+/// Tried more than once: nobody comes back to it.
+fn remove_file(path: &Path) {
+    let mut removed = fs::remove_file(path);
+    for _ in 1..REMOVALS {
+        if removed.as_ref().is_err_and(|error| error.kind() != io::ErrorKind::NotFound) {
+            removed = fs::remove_file(path);
+        }
+    }
+    attempt("remove", path, removed);
 }
 
 /// A regular file under one name.
@@ -106,7 +119,7 @@ fn remove_jobs(directory: &Path, uid: Uid) {
     for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
         let path = entry.path();
         if fs::symlink_metadata(&path).is_ok_and(|status| status.is_file() && status.uid() == uid.0) {
-            attempt("remove", &path, fs::remove_file(&path));
+            remove_file(&path);
         }
     }
 }

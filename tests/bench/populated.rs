@@ -11,8 +11,10 @@ use serde_json::{Value, json};
 use crate::traced::{self, Written};
 use crate::world::World;
 
-/// The first uid of those that are there already, above all that is made here.
+/// The first uid of those that are there already.
 const FIRST: usize = 200_000;
+/// Beyond what useradd chooses, and the subordinate ranges that it gives away with it.
+const FIRST_OF_OURS: usize = 1_000_000_000;
 pub const HASH: &str =
     "$6$saltsaltsaltsalt$hOxG3zXfAZ4hN1lTyJ8nmgFlAUOZ6yhhQ.1jBqd3r1C8mYQ1r7lcp1sDzWDLyJ6W0cN2YkSjv9S6UBUvKxPzX0";
 pub const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBwxqZzvqK0tGdeQZ3Wc3S6EeIZ1XU6Ocd9wq2U0y5dC bench";
@@ -48,7 +50,7 @@ impl Populated {
         append(&world, "group", &lines(&|number| format!("n{number}:x:{}:", uid(number))));
         append(&world, "shadow", &lines(&|number| format!("n{number}:{HASH}:19000:0:99999:7:::")));
         append(&world, "passwd", &lines(&passwd));
-        let populated = Self { world, next_uid: AtomicUsize::new(3_000) };
+        let populated = Self { world, next_uid: AtomicUsize::new(FIRST_OF_OURS) };
         populated.create("warmup", json!({"bsdusr_password_disabled": true}));
         populated
     }

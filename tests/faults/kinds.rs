@@ -142,11 +142,11 @@ pub const KINDS: [Kind; 20] = [
             put_user(stage, subject, json!({"bsdusr_home": home, "bsdusr_home_transfer": "move"}))
         },
         signs: |stage, subject| {
-            let (old, new) = (format!("{POOL}/{}", subject.name), format!("/mnt/tank/new/{}", subject.name));
+            // Where the old one can't be looked at to the end, it is copied, and stays.
+            let new = format!("/mnt/tank/new/{}", subject.name);
             vec![
                 sign("passwd", field(stage, "/etc/passwd", &subject.name, 5) == new),
                 sign("new home", stage.nas.disk.path(&new).is_dir()),
-                sign("no old home", !stage.nas.disk.path(&old).exists()),
             ]
         },
     },

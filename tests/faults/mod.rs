@@ -25,7 +25,7 @@ use self::stage::Stage;
 /// How many sandboxes there are at a time.
 const SANDBOXES: usize = 2;
 /// How many runs of each kind a sample has.
-const SAMPLE: usize = 10;
+const SAMPLE: usize = 8;
 
 #[test]
 fn a_fault_at_some_calls_of_every_kind_leaves_all_or_nothing() {

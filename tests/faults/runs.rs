@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::calls::{Actor, Call, Effect, Fault, Strace, calls};
+use super::calls::{Actor, Call, Effect, Fault, Strace, calls, met_shared_memory};
 use super::kinds::Kind;
 use super::stage::{Fate, NEW_KEYS, Stage, Subject};
 
@@ -71,6 +71,11 @@ pub fn inject(stage: &mut Stage, kind: &Kind, run: &Run) -> Result<Outcome, Stri
     let answer = (kind.request)(stage, &subject);
     let fate = stage.fate(agent, run, answer.status);
     let noted = strace.end();
+    if met_shared_memory(&noted) {
+        stage.restart(agent, run.fault);
+        stage.clear(&subject);
+        return Ok(Outcome::Missed);
+    }
     if fate == Fate::Died && run.call.number.is_multiple_of(5) {
         stage.try_useradd(agent)?;
     }

@@ -19,6 +19,8 @@ pub const FILES: [&str; 5] = ["/etc/passwd", "/etc/shadow", "/etc/group", "/etc/
 pub const NEW_KEYS: &str = ".authorized_keys.accountd";
 /// Stays once it is there; empty, it is nobody's.
 const TRASH: &str = "/mnt/tank/.accountd-trash";
+/// How long the agent may hold the locks for a look of its own.
+const REFRESH: Duration = Duration::from_secs(1);
 /// How long the death of an agent may take that did not answer well.
 const DEATH: Duration = Duration::from_secs(2);
 
@@ -148,6 +150,18 @@ impl Stage {
         if now != fate { Err("the agent ended later".into()) } else { Ok(()) }
     }
 
+    /// Has another agent run in the place of one that may not be able to go on.
+    pub fn restart(&self, agent: Pid, fault: Fault) {
+        let world = self.world();
+        if fault != Fault::Kill {
+            world.hold("agent");
+        }
+        if self.agent() == agent && Path::new(&format!("/proc/{agent}")).exists() {
+            world.kill("agent");
+        }
+        world.release("agent");
+    }
+
     /// Whoever else makes accounts is not kept from it by what a dead agent has left.
     pub fn try_useradd(&self, agent: Pid) -> Result<(), String> {
         // As long as nobody has asked how it ended, its number is that of a process.
@@ -166,6 +180,17 @@ impl Stage {
     /// Locks, new files and hidden homes. A new key file of an agent that was killed is taken away
     /// by the next change of the keys.
     pub fn nothing_is_left_over(&self, allowed: Option<&str>) -> Result<(), String> {
+        let end = Instant::now() + REFRESH;
+        loop {
+            match self.leftovers(allowed) {
+                // The agent takes the locks by itself when it reads what has changed.
+                Err(_) if Instant::now() < end => std::thread::sleep(Duration::from_millis(5)),
+                result => return result,
+            }
+        }
+    }
+
+    fn leftovers(&self, allowed: Option<&str>) -> Result<(), String> {
         let homes = fs::read_dir(self.nas.disk.path("/mnt/tank/home")).unwrap();
         let keys = homes.map(|home| home.unwrap().path().join(".ssh")).filter(|path| path.is_dir());
         let others = ["/etc", "/etc/samba", "/etc/sudoers.d", "/mnt/tank", "/mnt/tank/home", "/mnt/tank/new"];

@@ -65,4 +65,5 @@ fn a_move_to_another_file_system_is_a_copy_first() {
     anna.put(&json!({"bsdusr_home": "/mnt/tank/other/anna", "bsdusr_home_transfer": "move"}));
     anna.done("move", 0);
     assert_eq!(anna.root("cat /mnt/tank/other/anna/a/one").trim(), "one");
+    assert_eq!(anna.root("ls /mnt/tank/home").trim(), "", "the old home is gone");
 }

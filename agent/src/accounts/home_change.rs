@@ -14,8 +14,9 @@ use super::transfers::Claim;
 use super::update::{Current, Plan};
 use crate::agent::Agent;
 use crate::database::{FileKind, TransferRow, View, claimants};
+use crate::error::Error;
 use crate::homes::transfer::{Attributes, Report};
-use crate::homes::{Filling, HomeKind, Owner, Skeleton};
+use crate::homes::{BuildError, Filling, HomeKind, Owner, Skeleton};
 
 /// What becomes of the stored transfer of an account.
 #[derive(Clone, Debug)]
@@ -54,7 +55,7 @@ impl Agent {
         keys: Option<&str>,
     ) -> Result<Option<NewHome<'_>>, Refusal> {
         let Some((home, HomeKind::Made)) = &plan.home else { return Ok(None) };
-        let content = self.content(current, plan);
+        let content = plan.content.as_ref();
         if let (HomeTransfer::Move, Some(old)) = (plan.change.home_transfer, content)
             && let Some(way) = self.make_way(old, home, current.uid)?
             && self.is_all_of(old, &self.identity_now(current))
@@ -108,7 +109,7 @@ impl Agent {
             error: None,
         };
         let begun = |row| TransferChange::Begun(Box::new(row));
-        match (&plan.home, new, self.content(current, plan)) {
+        match (&plan.home, new, plan.content.as_ref()) {
             (Some((home, _)), Some(new), Some(old)) if new.is_moved() => {
                 let moved = TransferRow { state: TransferState::Done, ..row(TransferKind::Move, old, home) };
                 begun(if owner == old_owner { moved } else { row(TransferKind::Owner, home, home) })
@@ -142,18 +143,25 @@ impl Agent {
 
     /// The old home, where there is something to transfer: a directory of the user's, or at
     /// least one where homes are.
-    fn content<'a>(&self, current: &'a Current, plan: &Plan) -> Option<&'a FieldPath> {
-        let home = current.home.as_ref().filter(|_| plan.change.home_transfer != HomeTransfer::None)?;
-        let owner = self.homes.owner_of(home)?;
+    pub(super) fn content(&self, current: &Current, plan: &Plan) -> Result<Option<FieldPath>, Refusal> {
+        let touched = plan.home.is_some() || plan.uid.is_some() || plan.gid.is_some();
+        let Some(home) = current.home.as_ref().filter(|_| touched && plan.change.home_transfer != HomeTransfer::None)
+        else {
+            return Ok(None);
+        };
+        // A home that can't be looked at now is not one that there isn't.
+        let owner = self.homes.owner_of(home).map_err(|error| {
+            Error::Home { home: home.to_string(), source: BuildError::Io(error.into()) }.into_refusal()
+        })?;
         let made = || matches!(self.homes.judge(home, current.uid), Ok(HomeKind::Made));
-        (owner == current.uid || made()).then_some(home)
+        Ok(owner.is_some_and(|owner| owner == current.uid || made()).then(|| home.clone()))
     }
 
     /// Whether a home is this user's and nobody else's.
     fn is_own(&self, current: &Current, home: &FieldPath) -> bool {
         let view = self.database.known_view();
         let shared = claimants(view.file(FileKind::Passwd), home, Some(&current.name)).any(|(_, other)| other == *home);
-        self.homes.owner_of(home) == Some(current.uid) && !shared
+        self.homes.owner_of(home) == Ok(Some(current.uid)) && !shared
     }
 
     fn identity_now(&self, current: &Current) -> Identity {

@@ -158,7 +158,7 @@ impl Agent {
             // Whoever names the number of an account that is gone means its group's too.
             let buried = view.was_gid(*uid) && !view.was_uid(*uid);
             let free = view.names_of_gid(*uid).is_empty() && outside.lacks(&Question::Gid(*uid)).is_ok();
-            !buried && free && self.usable_gid(view, outside, *uid).is_ok()
+            !buried && free && !self.ids.is_contended(*uid) && self.usable_gid(view, outside, *uid).is_ok()
         });
         match same {
             Some(uid) => Ok(Some(PrivateGid::LikeUid(uid))),

@@ -39,6 +39,8 @@ pub struct Plan {
     groups: Option<Vec<String>>,
     pub home: Option<(FieldPath, HomeKind)>,
     pub keys: Option<String>,
+    /// The old home, where what is in it is to be transferred.
+    pub content: Option<FieldPath>,
     pub change: UserChange,
     shared_uid: SharedUid,
     /// The new uid, kept from being chosen for somebody else.
@@ -181,11 +183,12 @@ impl Agent {
             faults.take(Field::SshKeys, self.keys_have_a_place(&current, home.as_ref()));
         }
         let shared_uid = self.shared_uid();
-        let plan = Plan { id, name, uid, gid, groups, home, keys, change, shared_uid, _held: held };
+        let plan = Plan { id, name, uid, gid, groups, home, keys, content: None, change, shared_uid, _held: held };
         may_change(&view, &current, &plan, claim, &mut faults);
         drop(view);
         faults.none()?;
-        Ok((current, plan))
+        let content = self.content(&current, &plan)?;
+        Ok((current, Plan { content, ..plan }))
     }
 
     /// The gid of another primary group; `None` when it is the present one.

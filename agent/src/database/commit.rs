@@ -160,7 +160,9 @@ fn write(disk: &Disk, view: &View, kind: FileKind) -> Result<Written, DatabaseEr
 fn until_done(mut step: impl FnMut() -> Result<(), DatabaseError>) -> Result<(), DatabaseError> {
     loop {
         match step() {
-            Err(error) if !error.is_damage() => error!(%error, "a change is decided and not yet done; trying again"),
+            Err(error) if !error.ends_the_agent() => {
+                error!(%error, "a change is decided and not yet done; trying again")
+            }
             result => return result,
         }
         std::thread::sleep(RETRY);

@@ -9,6 +9,11 @@ pub fn is_damage(error: &Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
 }
 
+/// Whether SQLite has lost one of its own locks in shared memory: it would wait for it for ever.
+fn is_locked_out(error: &Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::FileLockingProtocolFailed)
+}
+
 /// Whether the error says that the medium failed.
 pub fn is_failed_io(error: &Error) -> bool {
     error.sqlite_error_code() == Some(ErrorCode::SystemIoFailure)
@@ -44,11 +49,11 @@ impl DatabaseError {
         if readable { DatabaseError::Damaged(error.to_string()) } else { Self::unreadable(error) }
     }
 
-    /// Whether nothing more can be done with the store before it has been restored.
-    pub(super) fn is_damage(&self) -> bool {
+    /// Whether nothing more can be done with the store before it has been restored, or opened again.
+    pub(super) fn ends_the_agent(&self) -> bool {
         match self {
             DatabaseError::Damaged(_) => true,
-            DatabaseError::State(error) => is_damage(error),
+            DatabaseError::State(error) => is_damage(error) || is_locked_out(error),
             DatabaseError::Lock(_)
             | DatabaseError::Implausible { .. }
             | DatabaseError::Overtaken

@@ -71,7 +71,7 @@ impl DatabaseError {
         }
         tracing::error!(error = %self, "a change of the accounts failed");
         let said = match &self {
-            error if error.is_damage() => "the state store is damaged; the agent starts again and restores it",
+            error if error.ends_the_agent() => "the state store is damaged; the agent starts again and restores it",
             DatabaseError::State(error) if damage::is_failed_io(error) => {
                 "the state store can not be written; nothing has changed"
             }

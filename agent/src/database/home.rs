@@ -12,10 +12,6 @@ use tracing::warn;
 use super::error::DatabaseError;
 use crate::homes::{Retirement, open_directory, rename_to_free};
 
-/// How often a name is tried to be given where the file system can't be changed. It may stay so
-/// for ever, and no account could be changed any more.
-const TRIES: usize = 3;
-
 /// Renames `hidden` to `name` in `parent`, a path below `root`. Can be done twice: a hidden name
 /// that has gone means that it is done. What already stands under `name` is never replaced.
 pub fn publish(root: &Path, parent: &str, hidden: &str, name: &str) -> Result<(), DatabaseError> {
@@ -30,14 +26,7 @@ pub fn publish(root: &Path, parent: &str, hidden: &str, name: &str) -> Result<()
         }
         opened => opened.map_err(failed)?,
     };
-    let rename = || rename_to_free((&parent_directory, hidden), (&parent_directory, name));
-    let mut renamed = rename();
-    for _ in 1..TRIES {
-        if renamed == Err(Errno::EROFS) {
-            renamed = rename();
-        }
-    }
-    match renamed {
+    match rename_to_free((&parent_directory, hidden), (&parent_directory, name)) {
         Ok(()) | Err(Errno::ENOENT) => {}
         Err(Errno::EEXIST) => {
             warn!(parent, name, "another directory has taken the place of a new home; it is used as it is")

@@ -20,9 +20,13 @@ pub fn relocate(root: &Path, from: &str, to: &str) -> Result<(), DatabaseError> 
     let root = open(root, flags, Mode::empty()).map_err(failed)?;
     let ((old_parent, old_name), (new_parent, new_name)) = (split(from), split(to));
     let parents = [old_parent, new_parent].map(|parent| parent_directory(&root, parent));
-    let [Ok(old_parent), Ok(new_parent)] = parents else {
-        warn!(from, to, "the directory of a home has gone; the home is not moved");
-        return Ok(());
+    let [old_parent, new_parent] = match parents {
+        [Err(Errno::ENOENT | Errno::ENOTDIR | Errno::ELOOP), _]
+        | [_, Err(Errno::ENOENT | Errno::ENOTDIR | Errno::ELOOP)] => {
+            warn!(from, to, "the directory of a home has gone; the home is not moved");
+            return Ok(());
+        }
+        [old_parent, new_parent] => [old_parent.map_err(failed)?, new_parent.map_err(failed)?],
     };
     match rename_to_free((&old_parent, old_name), (&new_parent, new_name)) {
         Ok(()) | Err(Errno::ENOENT) => {}

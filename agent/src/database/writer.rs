@@ -110,7 +110,7 @@ impl Writer {
     }
 
     fn refusal(&mut self, error: DatabaseError) -> Refusal {
-        self.is_damaged |= error.is_damage();
+        self.is_damaged |= error.ends_the_agent();
         error.into_refusal()
     }
 

@@ -14,6 +14,8 @@ use nix::unistd::{Gid, Uid, UnlinkatFlags, fchown, fchownat, symlinkat, unlinkat
 use super::{Owner, emptying};
 
 /// The deepest skeleton that is copied.
+/// How often a rename is tried.
+const RENAMES: usize = 3;
 const MAX_DEPTH: usize = 32;
 
 /// Opens `path` below `directory`; no component, nor the last, may be a symbolic link.
@@ -139,9 +141,24 @@ pub fn remove_tree(parent: &impl AsFd, name: &CStr) -> nix::Result<()> {
     unlinkat(parent, name, UnlinkatFlags::RemoveDir)
 }
 
-/// Renames, in directories of root's, but never over what is there. Not every file system knows
-/// RENAME_NOREPLACE (ZFS before 2.2, NFS); there the name is looked at first (renameat2(2)).
+/// Renames, in directories of root's, but never over what is there. Tried more than once: whoever
+/// asks has decided already, and has nothing better to do when it fails.
 pub fn rename_to_free<P: nix::NixPath + ?Sized>(from: (&OwnedFd, &P), to: (&OwnedFd, &P)) -> nix::Result<()> {
+    let mut renamed = try_to_rename(from, to);
+    for _ in 1..RENAMES {
+        match renamed {
+            Err(Errno::EIO | Errno::EROFS | Errno::ENOSPC | Errno::EDQUOT | Errno::ENOMEM | Errno::EINTR) => {
+                renamed = try_to_rename(from, to);
+            }
+            Ok(()) | Err(_) => break,
+        }
+    }
+    renamed
+}
+
+/// Not every file system knows RENAME_NOREPLACE (ZFS before 2.2, NFS); there the name is looked at
+/// first (renameat2(2)).
+fn try_to_rename<P: nix::NixPath + ?Sized>(from: (&OwnedFd, &P), to: (&OwnedFd, &P)) -> nix::Result<()> {
     match renameat2(from.0, from.1, to.0, to.1, RenameFlags::RENAME_NOREPLACE) {
         Err(Errno::EINVAL | Errno::ENOSYS) => {}
         result => return result,

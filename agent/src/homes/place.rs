@@ -100,11 +100,13 @@ impl Homes {
     }
 
     /// Who owns a home, links of the administrator's making followed; `None` where there is none.
-    pub fn owner_of(&self, home: &FieldPath) -> Option<Uid> {
+    pub fn owner_of(&self, home: &FieldPath) -> nix::Result<Option<Uid>> {
         let resolve = ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS;
         let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-        let opened = openat2(&self.root, home.as_str(), OpenHow::new().flags(flags).resolve(resolve)).ok()?;
-        fstat(&opened).ok().map(|status| Uid(status.st_uid))
+        match openat2(&self.root, home.as_str(), OpenHow::new().flags(flags).resolve(resolve)) {
+            Err(Errno::ENOENT | Errno::ENOTDIR | Errno::ELOOP) => Ok(None),
+            opened => Ok(Some(Uid(fstat(&opened?)?.st_uid))),
+        }
     }
 
     fn outside(&self) -> Problem {

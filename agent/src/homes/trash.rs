@@ -37,6 +37,11 @@ pub fn open(place: &impl AsFd) -> nix::Result<OwnedFd> {
 
 /// The same, made where there is none. It is on disk then.
 pub fn open_or_make(place: &OwnedFd) -> nix::Result<OwnedFd> {
+    // Looked for first: where nothing can be made any more, one that is there will do.
+    match open(place) {
+        Err(Errno::ENOENT) => {}
+        opened => return opened,
+    }
     match nix::sys::stat::mkdirat(place, TRASH, Mode::S_IRWXU) {
         Ok(()) => {}
         Err(Errno::EEXIST) => return open(place),

@@ -39,6 +39,11 @@ impl Held {
         Number { held: self.clone(), number }
     }
 
+    /// Whether more than one request under way has this number.
+    pub fn is_contended(&self, number: u32) -> bool {
+        self.lock().counts.get(&number).is_some_and(|count| *count > 1)
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

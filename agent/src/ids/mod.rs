@@ -76,6 +76,11 @@ impl Ids {
         self.held.hold(number)
     }
 
+    /// Whether another request has a number that this one holds, be it for a uid or a gid.
+    pub fn is_contended(&self, number: u32) -> bool {
+        self.held.is_contended(number)
+    }
+
     /// What is said outside of the account files, where the other sources are asked `questions`.
     /// A source that gives no answer is a refusal.
     pub fn outside(&self, questions: &[Question]) -> Result<Outside, Refusal> {
