@@ -9,7 +9,7 @@ use crate::freenas::{Nas, new_user};
 use crate::world::wait_for;
 
 /// Longer than the edit takes.
-const DELAY: Duration = Duration::from_secs(2);
+const DELAY: Duration = Duration::from_secs(1);
 
 /// As an editor does it that replaces the file.
 fn edit(nas: &Nas, file: &str, change: impl FnOnce(String) -> String) {
@@ -20,10 +20,10 @@ fn edit(nas: &Nas, file: &str, change: impl FnOnce(String) -> String) {
     fs::rename(new, path).unwrap();
 }
 
-/// Creates `anna`, and calls `meanwhile` once this new file stands beside the old one. Gives the
-/// status of the answer.
-fn create_meanwhile(nas: &Nas, call: &str, new_file: &str, meanwhile: impl FnOnce()) -> u16 {
-    let slow = format!("delay_enter={}:when=1", DELAY.as_micros());
+/// Creates `anna` while the first `calls` of each thread take long, and calls `meanwhile` once this
+/// new file stands beside the old one. Gives the status of the answer.
+fn create_meanwhile(nas: &Nas, (call, calls): (&str, &str), new_file: &str, meanwhile: impl FnOnce()) -> u16 {
+    let slow = format!("delay_enter={}:when={calls}", DELAY.as_micros());
     let mut strace = tamper(nas.world.process("agent"), call, &slow);
     let status = std::thread::scope(|scope| {
         let request = scope.spawn(|| nas.rest.post("/account/users/", &new_user("anna", 3001, "pw")).status);
@@ -46,7 +46,7 @@ fn lines_of_anna(nas: &Nas) -> Vec<bool> {
 fn an_edit_between_reading_and_writing_is_kept_and_the_request_can_be_sent_again() {
     let nas = Nas::start();
     let by_hand = "byhand:x:4711:100:By Hand:/:/bin/sh\n";
-    let status = create_meanwhile(&nas, "fsync", "/etc/samba/smbpasswd.accountd-new", || {
+    let status = create_meanwhile(&nas, ("fsync", "1..4"), "/etc/samba/smbpasswd.accountd-new", || {
         edit(&nas, "/etc/passwd", |text| text + by_hand);
     });
     assert_eq!(status, 503);
@@ -59,7 +59,7 @@ fn an_edit_between_reading_and_writing_is_kept_and_the_request_can_be_sent_again
 #[test]
 fn an_edit_between_the_commit_and_the_renames_is_kept_and_so_is_the_account() {
     let nas = Nas::start();
-    let status = create_meanwhile(&nas, "rename", "/etc/passwd.accountd-new", || {
+    let status = create_meanwhile(&nas, ("rename", "1"), "/etc/passwd.accountd-new", || {
         edit(&nas, "/etc/passwd", |text| text.replace("daemon:x:1:1:daemon:", "daemon:x:1:1:Edited:"));
         edit(&nas, "/etc/group", |text| text.replace("games:x:60:", "games:x:60:daemon"));
     });

@@ -1,5 +1,7 @@
 //! New users: everything that can fail is done before the lock, then one change for all of them.
 
+use std::collections::HashSet;
+
 use accountd_config::{Deletion, SharedUid};
 use accountd_protocol::agent::{NewPassword, NewUser, User};
 use accountd_protocol::id::{AccountId, Gid, Uid};
@@ -63,8 +65,8 @@ impl Agent {
     pub(crate) fn create_users(&self, requests: Vec<NewUser>) -> Result<Vec<AccountId>, Refusal> {
         let plans = self.plan_all(requests)?;
         let (mut ready, mut entries) = (Vec::new(), Vec::new());
-        for planned in plans {
-            let (made, entry) = self.make_ready(planned)?;
+        for (index, planned) in plans.into_iter().enumerate() {
+            let (made, entry) = self.make_ready(planned).map_err(|refusal| of_item(index, refusal))?;
             ready.push(made);
             entries.push(entry);
         }
@@ -85,9 +87,18 @@ impl Agent {
         let outside = self.ids.outside(&asked)?;
         let sight = Sight { view: &view, outside: &outside, shells: &shells };
         let (mut plans, mut items) = (Vec::new(), Vec::new());
+        let mut names = HashSet::new();
         for (index, request) in requests.into_iter().enumerate() {
+            let name = request.name.as_str().to_lowercase();
             match self.plan(&sight, request)? {
-                Ok(planned) => plans.push(planned),
+                Ok(_) if names.contains(&name) => {
+                    let twice = Invalid { field: Field::UserName, problem: Problem::Duplicate(name) };
+                    items.push(InvalidItem { index, invalid: vec![twice] });
+                }
+                Ok(planned) => {
+                    names.insert(name);
+                    plans.push(planned);
+                }
                 Err(invalid) => items.push(InvalidItem { index, invalid }),
             }
         }
@@ -152,6 +163,14 @@ pub struct Also {
     pub sudo: SudoEdit,
     /// What becomes of things that somebody of the account's new name has left.
     pub forget: Option<Deletion>,
+}
+
+/// What is wrong with one of several, and with which.
+fn of_item(index: usize, refusal: Refusal) -> Refusal {
+    match refusal {
+        Refusal::Invalid(invalid) => Refusal::InvalidItems(vec![InvalidItem { index, invalid }]),
+        refusal => refusal,
+    }
 }
 
 fn enter_all(draft: &mut Draft<'_>, entries: Vec<Entry>) -> Result<Vec<AccountId>, Refusal> {

@@ -44,14 +44,18 @@ impl Agent {
         let shown = shown.ok_or(Refusal::NotFound)?;
         let home = Path::new(OsStr::from_bytes(&shown.home));
         let LookedAt { text, advice } = look_at_keys(self.homes.root(), home, &shown.identity, wanted);
-        Ok(User { ssh_keys: text, key_advice: advice, ..shown.user })
+        Ok(self.masked(User { ssh_keys: text, key_advice: advice, ..shown.user }))
     }
 
     /// Reads the key file; not to be called while a view is held, because a home may be slow.
     pub(crate) fn with_keys(&self, shown: Shown) -> User {
         let home = Path::new(OsStr::from_bytes(&shown.home));
         let ssh_keys = read_authorized_keys(self.homes.root(), home, &shown.identity, Strictness::Display);
-        let user = User { ssh_keys, ..shown.user };
+        self.masked(User { ssh_keys, ..shown.user })
+    }
+
+    /// With the hashes that the configuration lets out; every user that is shown goes through here.
+    fn masked(&self, user: User) -> User {
         match self.config.accounts.show_hashes {
             ShowHashes::Real => user,
             ShowHashes::Masked => User { unix_hash: NO_HASH.into(), smb_hash: NO_HASH.into(), ..user },
