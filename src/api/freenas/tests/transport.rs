@@ -61,12 +61,13 @@ fn the_slash_at_the_end_is_part_of_the_path() {
 fn methods_that_are_not_there_are_told_those_that_are() {
     let world = World::new();
     let rows = [
-        (Method::Delete, "/account/users/", 405, Some("GET,POST")),
-        (Method::Put, "/account/users/", 405, Some("GET,POST")),
+        (Method::Delete, "/account/users/", 405, Some("GET,POST,PATCH")),
+        (Method::Put, "/account/users/", 405, Some("GET,POST,PATCH")),
         (Method::Delete, "/account/groups/", 405, Some("GET,POST")),
         (Method::Delete, "/account/users/1/groups/", 405, Some("POST,GET")),
         (Method::Get, "/account/users/1/password/", 405, Some("POST")),
-        (Method::Delete, "/account/users/1/home/", 405, Some("GET")),
+        (Method::Delete, "/account/users/1/home/", 405, Some("POST,GET")),
+        (Method::Put, "/account/users/schema/", 405, Some("GET")),
         (Method::Post, "/account/users/1/", 501, None),
         (Method::Options, "/account/users/", 200, Some("GET,POST,PUT,DELETE,PATCH")),
     ];
