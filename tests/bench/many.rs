@@ -50,12 +50,12 @@ fn newusers(populated: &Populated, size: usize) -> Option<Row> {
     if size > 10_000 {
         return None;
     }
-    let lines = (0..100).fold(String::new(), |mut text, number| {
+    let lines = (0..20).fold(String::new(), |mut text, number| {
         let _ = writeln!(text, "nu{number}:pw:{0}:{0}::/nonexistent:/bin/sh", 150_000 + number);
         text
     });
     fs::write(populated.world.root().join("tmp/newusers"), lines).unwrap();
-    Some(Row::peer(size, "newusers, 100 accounts", populated.shell("newusers /tmp/newusers")))
+    Some(Row::peer(size, "newusers, 20 accounts", populated.shell("newusers /tmp/newusers")))
 }
 
 /// Milliseconds for one account, when sixteen clients create them; `useradd` side by side for a peer.
