@@ -149,7 +149,8 @@ impl Disk {
         (status.uid(), status.gid(), status.mode() & 0o7777)
     }
 
-    /// Every file below `path`: its content, owner and mode.
+    /// Every file below `path`: its content, owner and mode; without locks of the account files, which
+    /// the agent takes by itself when it reads what others have changed.
     pub fn everything(&self, path: &str) -> BTreeMap<PathBuf, (Vec<u8>, u32, u32, u32)> {
         let mut found = BTreeMap::new();
         collect(&self.path(path), &mut found);
@@ -157,9 +158,20 @@ impl Disk {
     }
 }
 
+/// `passwd.lock` and `passwd.1234` of shadow-utils' way to lock.
+fn is_lock(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let Some((file, end)) = name.rsplit_once('.') else { return false };
+    let locks = end == "lock" || end.bytes().all(|byte| byte.is_ascii_digit());
+    locks && ["passwd", "shadow", "group", "gshadow"].contains(&file)
+}
+
 fn collect(directory: &Path, found: &mut BTreeMap<PathBuf, (Vec<u8>, u32, u32, u32)>) {
     for entry in std::fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
+        if is_lock(&path) {
+            continue;
+        }
         let status = std::fs::symlink_metadata(&path).unwrap();
         let content = match status.file_type() {
             kind if kind.is_dir() => {
