@@ -245,11 +245,13 @@ fn locks_that_nobody_holds_stop_neither_the_api_nor_useradd() {
     ];
     for (uid, (content, time)) in (3001..).zip(rows) {
         for file in ["passwd", "shadow", "group", "gshadow"] {
-            let lock = nas.disk.path(&format!("/etc/{file}.lock"));
-            fs::write(&lock, &content).unwrap();
+            // Whole at once: the agent takes a lock that is only begun for one that nobody holds.
+            let made = nas.disk.path(&format!("/etc/{file}.lock.made"));
+            fs::write(&made, &content).unwrap();
             if let Some(time) = time {
-                fs::File::options().write(true).open(&lock).unwrap().set_modified(time).unwrap();
+                fs::File::options().write(true).open(&made).unwrap().set_modified(time).unwrap();
             }
+            fs::rename(&made, nas.disk.path(&format!("/etc/{file}.lock"))).unwrap();
         }
         nas.rest.create_user(&new_user(&format!("rest{uid}"), uid, "pw"));
         nas.world.run(&["useradd", "-M", &format!("tool{uid}")]);

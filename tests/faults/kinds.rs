@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::stage::{FILES, Stage, Subject};
 use crate::freenas::keys::KEY;
 use crate::rest::Answer;
+use crate::world::wait_for;
 
 const POOL: &str = "/mnt/tank/home";
 const NO_HOME: &str = "/nonexistent";
@@ -136,17 +137,23 @@ pub const KINDS: [Kind; 20] = [
     },
     Kind {
         name: "home moved",
-        prepare: make_user_with_home,
+        prepare: |stage, subject| {
+            make_user_with_home(stage, subject);
+            let note = stage.nas.disk.path(&format!("{POOL}/{}/note", subject.name));
+            std::fs::write(&note, "some").unwrap();
+            std::os::unix::fs::chown(&note, Some(subject.number), None).unwrap();
+        },
         request: |stage, subject| {
             let home = format!("/mnt/tank/new/{}", subject.name);
             put_user(stage, subject, json!({"bsdusr_home": home, "bsdusr_home_transfer": "move"}))
         },
         signs: |stage, subject| {
-            // Where the old one can't be looked at to the end, it is copied, and stays.
             let new = format!("/mnt/tank/new/{}", subject.name);
             vec![
                 sign("passwd", field(stage, "/etc/passwd", &subject.name, 5) == new),
                 sign("new home", stage.nas.disk.path(&new).is_dir()),
+                sign("note", stage.nas.disk.text(&format!("{new}/note")) == "some"),
+                sign("old home gone", old_home_is_gone(stage, subject)),
             ]
         },
     },
@@ -356,6 +363,18 @@ fn passwords(stage: &Stage, subject: &Subject) -> Vec<String> {
 
 fn keys(stage: &Stage, home: &str) -> String {
     stage.nas.disk.text(&format!("{home}/.ssh/authorized_keys"))
+}
+
+/// Whether nothing is where the home was, or the transfer says why something is: it came to an error,
+/// or left entries alone.
+fn old_home_is_gone(stage: &Stage, subject: &Subject) -> bool {
+    let transfer =
+        || stage.nas.rest.get(&format!("/account/users/{}/home/", subject.id)).object(200)["transfer"].clone();
+    let is_under_way = |transfer: &Value| transfer["state"] == "waiting" || transfer["state"] == "running";
+    wait_for("the transfer to end", || !is_under_way(&transfer()));
+    let transfer = transfer();
+    let is_told = transfer["state"] == "failed" || transfer["left_alone"].as_u64().is_some_and(|count| count > 0);
+    is_told || !stage.nas.disk.path(&format!("{POOL}/{}", subject.name)).exists()
 }
 
 /// The text of the user's drop-in; empty where there is none.
