@@ -152,7 +152,7 @@ pub const KINDS: [Kind; 20] = [
             vec![
                 sign("passwd", field(stage, "/etc/passwd", &subject.name, 5) == new),
                 sign("new home", stage.nas.disk.path(&new).is_dir()),
-                sign("note", stage.nas.disk.text(&format!("{new}/note")) == "some"),
+                sign("note", note_is_kept(stage, subject, &new)),
                 sign("old home gone", old_home_is_gone(stage, subject)),
             ]
         },
@@ -365,16 +365,25 @@ fn keys(stage: &Stage, home: &str) -> String {
     stage.nas.disk.text(&format!("{home}/.ssh/authorized_keys"))
 }
 
-/// Whether nothing is where the home was, or the transfer says why something is: it came to an error,
-/// or left entries alone.
-fn old_home_is_gone(stage: &Stage, subject: &Subject) -> bool {
+/// Whether a transfer says of itself that something was left behind. Waits for its end.
+fn is_told(stage: &Stage, subject: &Subject) -> bool {
     let transfer =
         || stage.nas.rest.get(&format!("/account/users/{}/home/", subject.id)).object(200)["transfer"].clone();
     let is_under_way = |transfer: &Value| transfer["state"] == "waiting" || transfer["state"] == "running";
     wait_for("the transfer to end", || !is_under_way(&transfer()));
     let transfer = transfer();
-    let is_told = transfer["state"] == "failed" || transfer["left_alone"].as_u64().is_some_and(|count| count > 0);
-    is_told || !stage.nas.disk.path(&format!("{POOL}/{}", subject.name)).exists()
+    transfer["state"] == "failed" || transfer["left_alone"].as_u64().is_some_and(|count| count > 0)
+}
+
+/// Whether nothing is where the home was, unless that is told.
+fn old_home_is_gone(stage: &Stage, subject: &Subject) -> bool {
+    is_told(stage, subject) || !stage.nas.disk.path(&format!("{POOL}/{}", subject.name)).exists()
+}
+
+/// Whether what was in the home is in the new one; or in the old one still, and that is told.
+fn note_is_kept(stage: &Stage, subject: &Subject, new: &str) -> bool {
+    let is_in = |home: &str| stage.nas.disk.text(&format!("{home}/note")) == "some";
+    (is_told(stage, subject) && is_in(&format!("{POOL}/{}", subject.name))) || is_in(new)
 }
 
 /// The text of the user's drop-in; empty where there is none.

@@ -71,6 +71,7 @@ pub fn inject(stage: &mut Stage, kind: &Kind, run: &Run) -> Result<Outcome, Stri
     let answer = (kind.request)(stage, &subject);
     let fate = stage.fate(agent, run, answer.status);
     let noted = strace.end();
+    let fate = stage.final_fate(agent, run, fate);
     if met_shared_memory(&noted) {
         stage.restart(agent, run.fault);
         stage.clear(&subject);

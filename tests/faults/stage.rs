@@ -123,7 +123,6 @@ impl Stage {
 
     /// Whether the agent has ended; waited for where it was to be killed and has not answered well.
     pub fn fate(&self, agent: Pid, run: &Run, status: u16) -> Fate {
-        let gone = || !fs::read_to_string(format!("/proc/{agent}/stat")).is_ok_and(|stat| !stat.contains(") Z "));
         let patience = match (run.fault, run.call.actor) {
             (Fault::Error(_), _) => Duration::ZERO,
             (Fault::Kill, _) if (200..300).contains(&status) => Duration::from_millis(20),
@@ -132,10 +131,19 @@ impl Stage {
             (Fault::Kill, Actor::Request | Actor::Writer) => DEATH,
         };
         let end = Instant::now() + patience;
-        while !gone() && Instant::now() < end {
+        while !is_gone(agent) && Instant::now() < end {
             std::thread::sleep(Duration::from_millis(2));
         }
-        if gone() { Fate::Died } else { Fate::Lives }
+        if is_gone(agent) { Fate::Died } else { Fate::Lives }
+    }
+
+    /// The same once nothing is traced any more: it may have been killed after it was last looked at,
+    /// while it read what others had done.
+    pub fn final_fate(&self, agent: Pid, run: &Run, fate: Fate) -> Fate {
+        if run.fault == Fault::Kill && fate == Fate::Lives {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        if is_gone(agent) { Fate::Died } else { fate }
     }
 
     /// Has the agent run again. Nothing but a kill may have ended it.
@@ -242,4 +250,8 @@ impl Stage {
         (request["bsdusr_home"], request["bsdusr_to_group"]) = (json!(home), json!([self.team]));
         request
     }
+}
+
+fn is_gone(agent: Pid) -> bool {
+    !fs::read_to_string(format!("/proc/{agent}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
 }

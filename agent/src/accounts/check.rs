@@ -82,7 +82,7 @@ impl Agent {
         }
         match (self.shared_uid(), view.names_of_uid(uid).first()) {
             (SharedUid::Allowed, _) => Ok(()),
-            (SharedUid::Refused, Some(owner)) => Err(Problem::Duplicate(owner.clone())),
+            (SharedUid::Refused, Some(owner)) => Err(Problem::Duplicate((*owner).to_owned())),
             (SharedUid::Refused, None) => outside.lacks(&Question::Uid(uid)),
         }
     }

@@ -221,7 +221,7 @@ fn enter(draft: &mut Draft<'_>, plan: &Plan, hashes: &Hashes, also: Also) -> Res
 fn enter_group(draft: &mut Draft<'_>, plan: &Plan) -> Result<(), Invalid> {
     let may_share = plan.request.uid.is_some() && plan.shared_uid == SharedUid::Allowed;
     if let Some(owner) = draft.names_of_uid(plan.uid.0).first().filter(|_| !may_share) {
-        return Err(Invalid { field: Field::Uid, problem: Problem::Duplicate(owner.clone()) });
+        return Err(Invalid { field: Field::Uid, problem: Problem::Duplicate((*owner).to_owned()) });
     }
     match &plan.group {
         PlannedGroup::Existing(gid) if draft.names_of_gid(gid.0).is_empty() => {
@@ -232,7 +232,7 @@ fn enter_group(draft: &mut Draft<'_>, plan: &Plan) -> Result<(), Invalid> {
             let taken = |problem| Invalid { field: Field::PrimaryGroup, problem };
             free_group_name(draft, name.as_str()).map_err(taken)?;
             if let Some(owner) = draft.names_of_gid(gid.0).first() {
-                return Err(taken(Problem::Duplicate(owner.clone())));
+                return Err(taken(Problem::Duplicate((*owner).to_owned())));
             }
             write_group(draft, name.as_str(), *gid);
             Ok(())

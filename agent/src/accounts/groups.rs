@@ -109,7 +109,7 @@ impl Agent {
 /// A gid that no group has, unless sharing it was asked for.
 fn unshared(view: &View, gid: u32, shared: SharedGid) -> Result<(), Problem> {
     match (view.names_of_gid(gid).first(), shared) {
-        (Some(owner), SharedGid::Refused) => Err(Problem::Duplicate(owner.clone())),
+        (Some(owner), SharedGid::Refused) => Err(Problem::Duplicate((*owner).to_owned())),
         (Some(_), SharedGid::Allowed) | (None, _) => Ok(()),
     }
 }
@@ -178,7 +178,7 @@ fn repoint(draft: &mut Draft<'_>, from: Gid, to: Gid) {
     if draft.users_with_primary_gid(from.0) == 0 {
         return;
     }
-    let entries = draft.file(FileKind::Passwd).entries(FileKind::Passwd);
+    let entries = draft.file(FileKind::Passwd).entries();
     let users: Vec<String> = entries
         .filter(|(_, line)| crate::database::entry::ids(line).is_some_and(|(_, gid)| gid == from.0))
         .map(|(name, _)| name.to_owned())

@@ -22,9 +22,8 @@ impl Agent {
 
     fn users_in_order(&self, window: &Window) -> (Vec<Shown>, usize) {
         let view = self.database.view();
-        let rows = view.users_in_order();
-        let total = rows.len();
-        (part(rows, window).filter_map(|row| show_user(&view, row)).collect(), total)
+        let total = view.users().len();
+        (part(view.users().iter(), window).filter_map(|row| show_user(&view, row)).collect(), total)
     }
 
     /// Sorts without a view, because a change waits for every view but its own. A user that goes
@@ -32,7 +31,7 @@ impl Agent {
     fn users_sorted(&self, window: &Window, order: &Order) -> (Vec<Shown>, usize) {
         let keyed = {
             let view = self.database.view();
-            view.users().map(|row| (order.keys(|by| user_key(&view, row, by)), row.id)).collect()
+            view.users().iter().map(|row| (order.keys(|by| user_key(&view, row, by)), row.id)).collect()
         };
         let ids = order.sort(keyed);
         let total = ids.len();
@@ -50,15 +49,14 @@ impl Agent {
 
     fn groups_in_order(&self, window: &Window) -> Page<Group> {
         let view = self.database.view();
-        let rows = view.groups_in_order();
-        let total = rows.len();
-        Page { items: part(rows, window).map(|row| show_group(&view, row)).collect(), total }
+        let total = view.groups().len();
+        Page { items: part(view.groups().iter(), window).map(|row| show_group(&view, row)).collect(), total }
     }
 
     fn groups_sorted(&self, window: &Window, order: &Order) -> Page<Group> {
         let keyed = {
             let view = self.database.view();
-            view.groups().map(|row| (order.keys(|by| group_key(&view, row, by)), row.id)).collect()
+            view.groups().iter().map(|row| (order.keys(|by| group_key(&view, row, by)), row.id)).collect()
         };
         let ids = order.sort(keyed);
         let total = ids.len();
@@ -100,9 +98,9 @@ impl Order {
         self.0.iter().map(|sort| key(sort.by)).collect()
     }
 
-    /// Stable.
+    /// What is equal by every key stands in the order of ids.
     fn sort(&self, mut keyed: Vec<(Vec<Key>, AccountId)>) -> Vec<AccountId> {
-        keyed.sort_by(|(left, _), (right, _)| self.compare(left, right));
+        keyed.sort_unstable_by(|(left, first), (right, second)| self.compare(left, right).then(first.cmp(second)));
         keyed.into_iter().map(|(_, id)| id).collect()
     }
 

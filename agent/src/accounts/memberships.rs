@@ -49,10 +49,10 @@ pub fn replace(draft: &mut Draft<'_>, user: &str, wanted: &[String]) {
     let other = |name: &&String| draft.group_named(name).is_none_or(|group| Some(group.gid.0) != primary);
     let wanted: Vec<String> = wanted.iter().filter(other).cloned().collect();
     let now = draft.groups_of_member(user).to_vec();
-    for name in now.iter().filter(|name| !wanted.contains(name)) {
+    for name in now.iter().filter(|name| !wanted.iter().any(|wanted| **wanted == ***name)) {
         edit(draft, name, |members| members.retain(|member| member != user));
     }
-    for name in wanted.iter().filter(|name| !now.contains(name)) {
+    for name in wanted.iter().filter(|name| !now.iter().any(|now| **now == ***name)) {
         edit(draft, name, |members| members.push(user.to_owned()));
     }
 }

@@ -28,7 +28,8 @@ impl Agent {
         self.homes.judge(&home, row.uid).map_err(at_home)?;
         let failed = |source| Error::Repair { home: home.to_string(), source }.into_refusal();
         let account_of = |uid: accountd_protocol::id::Uid| {
-            self.database.known_view().names_of_uid(uid.0).into_iter().find(|name| *name != row.name)
+            let view = self.database.known_view();
+            view.names_of_uid(uid.0).into_iter().find(|name| *name != row.name).map(str::to_owned)
         };
         let owner = Owner { uid: row.uid, gid };
         let planned = self.homes.plan_repair(&home, owner, account_of).map_err(|error| match error {

@@ -58,7 +58,7 @@ impl Agent {
             return Ok(());
         }
         let view = self.database.view();
-        let others = view.file(FileKind::Passwd).entries(FileKind::Passwd).filter(|(other, _)| *other != name);
+        let others = view.file(FileKind::Passwd).entries().filter(|(other, _)| *other != name);
         for (other, line) in others {
             let Some((parent, last)) = home_field(line).and_then(split) else { continue };
             if !crooked.get(parent).is_some_and(|crooked| crooked.leads_away(last)) {

@@ -282,7 +282,7 @@ fn enter(draft: &mut Draft<'_>, plan: &Plan, hashes: Option<&Hashes>, behind: Be
         && plan.shared_uid == SharedUid::Refused
         && let Some(owner) = draft.names_of_uid(uid).first()
     {
-        return Err(Refusal::invalid(Field::Uid, Problem::Duplicate(owner.clone())));
+        return Err(Refusal::invalid(Field::Uid, Problem::Duplicate((*owner).to_owned())));
     }
     let uid = plan.uid.map_or(row.uid, Uid);
     if name != old {

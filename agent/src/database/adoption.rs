@@ -56,5 +56,5 @@ fn is_home(view: &View, path: &str) -> bool {
     let parts = |path: &str| path.split('/').filter(|part| !matches!(*part, "" | ".")).map(str::to_owned).collect();
     let wanted: Vec<String> = parts(path);
     let home = |name: &str| view.entry(FileKind::Passwd, name).map(|entry| entry.text(passwd::HOME));
-    view.users().any(|row| home(&row.name).is_some_and(|home| parts(&home) == wanted))
+    view.users().iter().any(|row| home(&row.name).is_some_and(|home| parts(&home) == wanted))
 }

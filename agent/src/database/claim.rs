@@ -4,7 +4,7 @@ use accountd_protocol::removal::HomeStays;
 use accountd_protocol::text::FieldPath;
 
 use super::entry::passwd;
-use super::file::{FileKind, Line, LineFile};
+use super::file::{FileKind, LineFile};
 
 /// Whether no account but `but` has this home or one in it.
 pub fn unclaimed(file: &LineFile, home: &FieldPath, but: Option<&str>) -> Result<(), HomeStays> {
@@ -23,7 +23,7 @@ pub fn claimants<'a>(
 ) -> impl Iterator<Item = (&'a str, FieldPath)> {
     let last = home.components().last().unwrap_or_default().as_bytes();
     // Nearly every line ends here: it is looked at as it is before it is taken apart.
-    let may_be_within = move |line: &&Line| home_field(line).is_some_and(|field| contains(field, last));
+    let may_be_within = move |line: &&[u8]| home_field(line).is_some_and(|field| contains(field, last));
     file.lines().filter(may_be_within).filter_map(move |line| {
         let name = FileKind::Passwd.key(line).filter(|name| Some(*name) != but)?;
         let other = home_of(line).filter(|other| other.is_within(home))?;

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use tracing::error;
 
-use super::disk::{Disk, Fingerprint, Fingerprints};
+use super::disk::{Disk, Fingerprints, Written};
 use super::error::DatabaseError;
 use super::file::FileKind;
 use super::home;
-use super::journal::{Action, FileDigest, Journal, JournalFile, LineEdit, digest};
+use super::journal::{Action, Journal, JournalFile, LineEdit};
 use super::lock;
 use super::relocation;
 use super::state::State;
@@ -22,14 +22,6 @@ use crate::belongings;
 const RETRY: Duration = Duration::from_millis(200);
 /// Files of this size in sum are written in a thread each.
 const LARGE: u64 = 256 * 1024;
-
-/// A new file that stands ready beside the old one.
-#[derive(Debug)]
-struct Written {
-    kind: FileKind,
-    digest: FileDigest,
-    fingerprint: Fingerprint,
-}
 
 /// Where a commit happens.
 #[derive(Debug)]
@@ -151,9 +143,7 @@ impl Place<'_> {
 }
 
 fn write(disk: &Disk, view: &View, kind: FileKind) -> Result<Written, DatabaseError> {
-    let content = view.file(kind).print();
-    let fingerprint = disk.write_beside(kind, &content).map_err(|source| DatabaseError::Write { kind, source })?;
-    Ok(Written { kind, digest: digest(&content), fingerprint })
+    disk.write_beside(view.file(kind)).map_err(|source| DatabaseError::Write { kind, source })
 }
 
 /// Only a damaged state store is given up: no try mends it.

@@ -47,6 +47,17 @@ pub enum Step {
     Grants(HashSet<Grantee>),
 }
 
+impl Step {
+    /// About how many lines and rows it is about.
+    pub fn size(&self) -> usize {
+        match self {
+            Step::Edit(_) => 1,
+            Step::File { names, .. } => names.len(),
+            Step::Grants(grants) => grants.len(),
+        }
+    }
+}
+
 /// The writer's side.
 #[derive(Debug)]
 pub struct Copies {
@@ -75,13 +86,13 @@ impl Copies {
         }
         if Arc::strong_count(&self.work) > 1 {
             self.work = self.public.get();
-            self.missing.clear();
+            self.missing = Vec::new();
         }
         let public = self.public.get();
         let (generation, fingerprints) = (public.generation, public.fingerprints);
         drop(public);
         let work = Arc::make_mut(&mut self.work);
-        self.missing.drain(..).for_each(|step| work.take(step));
+        std::mem::take(&mut self.missing).into_iter().for_each(|step| work.take(step));
         (work.generation, work.fingerprints) = (generation, fingerprints);
         work
     }
@@ -89,7 +100,7 @@ impl Copies {
     /// Forgets what was worked and not published.
     pub fn abandon(&mut self) {
         self.work = self.public.get();
-        self.missing.clear();
+        self.missing = Vec::new();
     }
 
     /// Shows the worked-on copy, in which `steps` have been made, to the readers.
@@ -98,9 +109,10 @@ impl Copies {
         work.generation += 1;
         work.fingerprints = fingerprints;
         let generation = work.generation;
+        // A whole file is quicker copied than changed line by line, and then shares its lines.
+        let is_copied = work.gather() || steps.iter().any(|step| matches!(step, Step::File { .. }));
         let before = self.public.set(self.work.clone());
-        // A whole file is quicker copied than changed line by line.
-        if !steps.iter().any(|step| matches!(step, Step::File { .. })) {
+        if !is_copied {
             self.work = before;
             self.missing = steps;
         }
@@ -135,7 +147,7 @@ mod tests {
             microsoft_account: false,
             kept_hash: None,
         };
-        Edit::User { id: AccountId(id), old: None, new: Some(row) }
+        Edit::User { id: AccountId(id), old: None, new: Some(Arc::new(row)) }
     }
 
     fn add(copies: &mut Copies, id: u64, name: &str) {
@@ -151,10 +163,10 @@ mod tests {
         let before = public.get();
         for (id, name) in [(1, "a"), (2, "b"), (3, "c"), (4, "d")] {
             add(&mut copies, id, name);
-            assert_eq!(public.get().users().count() as u64, id);
+            assert_eq!(public.get().users().len() as u64, id);
             assert!(public.get().user_named(name).is_some());
         }
-        assert_eq!(before.users().count(), 0);
+        assert_eq!(before.users().len(), 0);
         assert_eq!(public.get().generation().0, 4);
     }
 

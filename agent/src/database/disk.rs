@@ -1,18 +1,22 @@
 //! The files on disk: read with a fingerprint, written beside, renamed into place.
 
 use std::fs::{self, File, Metadata, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 use std::ops::{Index, IndexMut};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use super::digest::{Digesting, FileDigest};
 use super::error::DatabaseError;
-use super::file::FileKind;
+use super::file::{FileKind, LineFile};
 use crate::sudoers::DropIns;
 
 /// Ends the name of a file that is being written; what a crash left of it is overwritten.
 const NEW_SUFFIX: &str = ".accountd-new";
+
+/// How much of a file is written at a time.
+const CHUNK: usize = 256 * 1024;
 
 /// A file that is written in place has to be left alone for so long before it is read.
 const REST: Duration = Duration::from_millis(25);
@@ -82,6 +86,14 @@ impl Fingerprint {
     pub fn is_renamed(&self, before: &Fingerprint) -> bool {
         Fingerprint { changed: before.changed, ..*self } == *before
     }
+}
+
+/// A new file that stands ready beside the old one.
+#[derive(Debug)]
+pub struct Written {
+    pub kind: FileKind,
+    pub digest: FileDigest,
+    pub fingerprint: Fingerprint,
 }
 
 /// The account files below a root directory.
@@ -162,7 +174,8 @@ impl Disk {
 
     /// Writes the new content beside the old file, with its owner, mode and extended attributes,
     /// and syncs it.
-    pub fn write_beside(&self, kind: FileKind, content: &[u8]) -> io::Result<Fingerprint> {
+    pub fn write_beside(&self, file: &LineFile) -> io::Result<Written> {
+        let kind = file.kind();
         let path = self.new_path(kind);
         let mut options = OpenOptions::new();
         options.write(true).create_new(true).mode(0o600).custom_flags(libc::O_NOFOLLOW);
@@ -171,8 +184,7 @@ impl Disk {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             Ok(()) | Err(_) => {}
         }
-        let mut file = options.open(&path)?;
-        let result = self.fill(kind, &mut file, content);
+        let result = self.fill(options.open(&path)?, file);
         if result.is_err() {
             // Half a file is of no use; the error that is returned says what happened.
             let _ = fs::remove_file(&path);
@@ -191,17 +203,20 @@ impl Disk {
         File::open(&self.etc)?.sync_all()
     }
 
-    fn fill(&self, kind: FileKind, file: &mut File, content: &[u8]) -> io::Result<Fingerprint> {
-        file.write_all(content)?;
+    fn fill(&self, new: File, file: &LineFile) -> io::Result<Written> {
+        let kind = file.kind();
+        let mut out = BufWriter::with_capacity(CHUNK, Digesting::new(new));
+        file.pieces().try_for_each(|piece| out.write_all(piece))?;
+        let (new, digest) = out.into_inner()?.finish();
         match File::open(self.path(kind)) {
-            Ok(old) => like(&old, file)?,
+            Ok(old) => like(&old, &new)?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                file.set_permissions(fs::Permissions::from_mode(kind.mode()))?;
+                new.set_permissions(fs::Permissions::from_mode(kind.mode()))?;
             }
             Err(error) => return Err(error),
         }
-        file.sync_all()?;
-        Ok(Fingerprint::of(&file.metadata()?))
+        new.sync_all()?;
+        Ok(Written { kind, digest, fingerprint: Fingerprint::of(&new.metadata()?) })
     }
 
     /// Puts the new file in place of the old one.

@@ -1,6 +1,7 @@
 //! What a change may do to the accounts while the writer holds the lock.
 
 use std::ops::Deref;
+use std::sync::Arc;
 
 use accountd_config::Deletion;
 use accountd_protocol::id::{AccountId, Gid, Uid};
@@ -109,7 +110,7 @@ impl<'a> Draft<'a> {
             microsoft_account,
             kept_hash: None,
         };
-        self.edit(Edit::User { id, old: None, new: Some(row) });
+        self.edit(Edit::User { id, old: None, new: Some(Arc::new(row)) });
         id
     }
 
@@ -117,20 +118,20 @@ impl<'a> Draft<'a> {
         let id = AccountId(self.batch.next_group);
         self.batch.next_group += 1;
         let row = GroupRow { id, name: name.into(), gid, origin: Origin::Added };
-        self.edit(Edit::Group { id, old: None, new: Some(row) });
+        self.edit(Edit::Group { id, old: None, new: Some(Arc::new(row)) });
         id
     }
 
     /// Stores a user's row anew, or buries it. Its numbers go to quarantine.
     pub fn set_user(&mut self, id: AccountId, new: Option<UserRow>) {
-        let old = self.view.user(id).cloned();
+        let (old, new) = (self.view.users().shared(id), new.map(Arc::new));
         if old != new {
             self.edit(Edit::User { id, old, new });
         }
     }
 
     pub fn set_group(&mut self, id: AccountId, new: Option<GroupRow>) {
-        let old = self.view.group(id).cloned();
+        let (old, new) = (self.view.groups().shared(id), new.map(Arc::new));
         if old != new {
             self.edit(Edit::Group { id, old, new });
         }

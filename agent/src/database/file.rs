@@ -1,139 +1,36 @@
-//! The account files: which they are, and their lines, kept byte for byte.
+//! The lines of an account file, kept byte for byte.
 
+pub use super::file_kind::{FileKind, Line};
+use super::slot_index::SlotIndex;
+use super::text::{Span, Text};
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
-
-use serde::{Deserialize, Serialize};
-
-/// One line without its newline; of aliases(5), with the lines that continue it.
-pub type Line = Arc<[u8]>;
-
-/// The files, in the order in which they are renamed into place: a passwd line without a shadow
-/// line can't log in, so passwd comes last.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum FileKind {
-    Aliases,
-    UsernameMap,
-    Smbpasswd,
-    Gshadow,
-    Group,
-    Shadow,
-    Passwd,
-}
-
-impl FileKind {
-    pub const ALL: [FileKind; 7] = [
-        FileKind::Aliases,
-        FileKind::UsernameMap,
-        FileKind::Smbpasswd,
-        FileKind::Gshadow,
-        FileKind::Group,
-        FileKind::Shadow,
-        FileKind::Passwd,
-    ];
-
-    /// Directory below `etc` (empty for `etc` itself) and file name.
-    pub fn place(self) -> (&'static str, &'static str) {
-        match self {
-            FileKind::Aliases => ("", "aliases"),
-            FileKind::UsernameMap => ("samba", "smbusername.map"),
-            FileKind::Smbpasswd => ("samba", "smbpasswd"),
-            FileKind::Gshadow => ("", "gshadow"),
-            FileKind::Group => ("", "group"),
-            FileKind::Shadow => ("", "shadow"),
-            FileKind::Passwd => ("", "passwd"),
-        }
-    }
-
-    /// Mode of a file that has to be made anew.
-    pub fn mode(self) -> u32 {
-        match self {
-            FileKind::Passwd | FileKind::Group | FileKind::Aliases | FileKind::UsernameMap => 0o644,
-            FileKind::Shadow | FileKind::Gshadow => 0o640,
-            FileKind::Smbpasswd => 0o600,
-        }
-    }
-
-    /// What stands between the fields of a line.
-    fn separator(self) -> u8 {
-        match self {
-            FileKind::UsernameMap => b'=',
-            FileKind::Aliases
-            | FileKind::Smbpasswd
-            | FileKind::Gshadow
-            | FileKind::Group
-            | FileKind::Shadow
-            | FileKind::Passwd => b':',
-        }
-    }
-
-    /// The fewest fields of a line that glibc, Samba and mailers take for an entry.
-    fn fields(self) -> usize {
-        match self {
-            FileKind::Aliases | FileKind::UsernameMap => 2,
-            FileKind::Passwd => 4,
-            FileKind::Shadow => 2,
-            FileKind::Group => 3,
-            FileKind::Gshadow => 4,
-            FileKind::Smbpasswd => 4,
-        }
-    }
-
-    /// The name that a line is the entry of; `None` for comments, blank, malformed and NIS lines.
-    pub fn key(self, line: &[u8]) -> Option<&str> {
-        if matches!(line.first(), None | Some(b'#' | b'+' | b'-' | b' ' | b'\t')) {
-            return None;
-        }
-        let mut fields = line.split(|byte| *byte == self.separator());
-        let name = match self {
-            FileKind::Aliases | FileKind::UsernameMap => fields.next()?.trim_ascii_end(),
-            FileKind::Smbpasswd | FileKind::Gshadow | FileKind::Group | FileKind::Shadow | FileKind::Passwd => {
-                fields.next()?
-            }
-        };
-        let is_entry = !name.is_empty() && fields.count() + 1 >= self.fields();
-        is_entry.then(|| std::str::from_utf8(name).ok())?
-    }
-
-    /// Whether a file can hold `line` as the one line that it is.
-    pub fn holds(self, line: &[u8]) -> bool {
-        let mut parts = line.split(|byte| *byte == b'\n');
-        let first = parts.next().map(Line::from);
-        !line.contains(&0) && parts.all(|part| self.continues(first.as_ref(), part))
-    }
-
-    /// Whether `line` goes on with what the line before it began (aliases(5)).
-    fn continues(self, before: Option<&Line>, line: &[u8]) -> bool {
-        self == FileKind::Aliases
-            && matches!(line.first(), Some(b' ' | b'\t'))
-            && before.is_some_and(|before| self.key(before).is_some())
-    }
-}
 
 /// The lines of one file. A slot keeps its number while the file is in memory: a removed line
 /// leaves its slot empty, new lines have slots behind those of the file that was read, and are
 /// printed before its first NIS line. So every edit can be undone exactly.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct LineFile {
+    kind: FileKind,
     presence: Presence,
-    slots: Vec<Option<Line>>,
+    text: Text,
+    slots: Vec<Option<Span>>,
     /// How many slots the file had when it was read.
     read: usize,
     /// The first NIS line, or `read`: where new lines are printed.
     nis: usize,
     /// Whether the last line that was read lacks its newline.
     unterminated: bool,
-    /// The first slot of each name.
-    by_name: HashMap<Arc<str>, usize>,
+    /// The first slot of each name: that line stands for it.
+    by_name: SlotIndex,
+    /// The slots of lines that stand for a name and have a number.
+    by_number: SlotIndex,
     /// All slots of a name that has several, in the order of the file.
-    repeated: HashMap<Arc<str>, Vec<usize>>,
+    repeated: HashMap<String, Vec<usize>>,
 }
 
 /// Whether there is a file at all.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Presence {
-    #[default]
     Absent,
     Present,
 }
@@ -174,21 +71,37 @@ impl SlotEdit {
 }
 
 impl LineFile {
+    /// A file that is not there.
+    pub fn absent(kind: FileKind) -> Self {
+        Self {
+            kind,
+            presence: Presence::Absent,
+            text: Text::default(),
+            slots: Vec::new(),
+            read: 0,
+            nis: 0,
+            unterminated: false,
+            by_name: SlotIndex::default(),
+            by_number: SlotIndex::default(),
+            repeated: HashMap::new(),
+        }
+    }
+
     pub fn parse(kind: FileKind, content: &[u8]) -> Self {
         let unterminated = !content.is_empty() && !content.ends_with(b"\n");
-        let body = content.strip_suffix(b"\n").unwrap_or(content);
-        let mut slots = Vec::new();
-        if !content.is_empty() {
-            body.split(|byte| *byte == b'\n').for_each(|line| add_read(kind, &mut slots, line));
-        }
-        let is_nis = |line: &Option<Line>| matches!(line.as_deref(), Some([b'+' | b'-', ..]));
-        let (read, nis) = (slots.len(), slots.iter().position(is_nis).unwrap_or(slots.len()));
-        let mut file = LineFile { presence: Presence::Present, slots, read, nis, unterminated, ..LineFile::default() };
-        file.by_name.reserve(read);
-        for slot in 0..read {
-            file.claim(kind, slot);
-        }
+        let slots: Vec<Option<Span>> =
+            lines_of(kind, content).into_iter().map(|(begin, end)| Text::span(begin, end - begin)).collect();
+        let (text, read) = (Text::new(content), slots.len());
+        let presence = Presence::Present;
+        let mut file = Self { presence, text, slots, read, nis: read, unterminated, ..Self::absent(kind) };
+        let is_nis = |slot: &usize| matches!(file.line_at(*slot), Some([b'+' | b'-', ..]));
+        file.nis = (0..read).find(is_nis).unwrap_or(read);
+        (0..read).for_each(|slot| file.claim(slot));
         file
+    }
+
+    pub fn kind(&self) -> FileKind {
+        self.kind
     }
 
     pub fn presence(&self) -> Presence {
@@ -196,16 +109,19 @@ impl LineFile {
     }
 
     pub fn print(&self) -> Vec<u8> {
-        let size = self.lines().map(|line| line.len() + 1).sum();
-        let mut content = Vec::with_capacity(size);
-        for line in self.lines() {
-            content.extend_from_slice(line);
-            content.push(b'\n');
-        }
-        if self.unterminated && self.ends_as_read() {
-            content.pop();
-        }
-        content
+        self.pieces().collect::<Vec<_>>().concat()
+    }
+
+    /// What the file consists of, one behind the other: lines and newlines.
+    pub fn pieces(&self) -> impl Iterator<Item = &[u8]> {
+        let mut lines = self.lines().peekable();
+        let open_end = self.unterminated && self.ends_as_read();
+        let terminated = std::iter::from_fn(move || {
+            let line = lines.next()?;
+            let end: &[u8] = if open_end && lines.peek().is_none() { b"" } else { b"\n" };
+            Some([line, end])
+        });
+        terminated.flatten()
     }
 
     /// Whether the last line is the one that was last when the file was read.
@@ -215,34 +131,45 @@ impl LineFile {
         last_stays && (self.nis < self.read || added.iter().all(Option::is_none))
     }
 
-    pub fn lines(&self) -> impl Iterator<Item = &Line> {
-        let (read, added) = self.slots.split_at(self.read);
-        let (local, nis) = read.split_at(self.nis);
-        local.iter().chain(added).chain(nis).flatten()
+    pub fn lines(&self) -> impl Iterator<Item = &[u8]> {
+        self.slots_in_order().filter_map(|slot| self.line_at(slot))
+    }
+
+    fn slots_in_order(&self) -> impl Iterator<Item = usize> + use<> {
+        (0..self.nis).chain(self.read..self.slots.len()).chain(self.nis..self.read)
     }
 
     /// The entries, each name's first line, as glibc finds them; in file order.
-    pub fn entries(&self, kind: FileKind) -> impl Iterator<Item = (&str, &Line)> {
-        self.lines().filter_map(move |line| {
-            let name = kind.key(line)?;
-            self.find(name).filter(|first| Arc::ptr_eq(first, line)).map(|line| (name, line))
+    pub fn entries(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.slots_in_order().filter_map(move |slot| {
+            let name = self.key_at(slot)?;
+            let is_first = self.repeated.is_empty() || self.first(name) == Some(slot);
+            is_first.then_some((name, self.line_at(slot)?))
         })
     }
 
-    pub fn find(&self, name: &str) -> Option<&Line> {
-        self.line_at(*self.by_name.get(name)?)
+    pub fn find(&self, name: &str) -> Option<&[u8]> {
+        self.line_at(self.first(name)?)
     }
 
-    /// The name as the file shares it.
-    pub fn shared_name(&self, name: &str) -> Option<&Arc<str>> {
-        self.by_name.get_key_value(name).map(|(name, _)| name)
+    /// The slot of the line that stands for a name.
+    fn first(&self, name: &str) -> Option<usize> {
+        self.by_name.slots(name.as_bytes(), |slot| self.name_at(slot)).next()
     }
 
-    /// Where a name stands; comparable with other names of the same file.
-    pub fn position(&self, name: &str) -> Option<(usize, usize)> {
-        self.by_name.get(name).map(|slot| self.order(*slot))
+    /// The names whose lines have this number, in the order of the file: the first counts, as for
+    /// getpwuid(3).
+    pub fn names_of(&self, number: u32) -> Vec<&str> {
+        let mut slots: Vec<usize> = self.by_number.slots(number, |slot| self.number_at(slot)).collect();
+        slots.sort_unstable_by_key(|slot| self.order(*slot));
+        slots.into_iter().filter_map(|slot| self.key_at(slot)).collect()
     }
 
+    pub fn has_number(&self, number: u32) -> bool {
+        self.by_number.slots(number, |slot| self.number_at(slot)).next().is_some()
+    }
+
+    /// Comparable with the places of other slots of the same file.
     fn order(&self, slot: usize) -> (usize, usize) {
         if slot < self.nis {
             (0, slot)
@@ -256,8 +183,8 @@ impl LineFile {
     /// The edit that puts `new` in the place of `name`'s first line: before the first NIS line,
     /// or at the end, when there is none yet. `None` when nothing would change.
     pub fn edit(&self, name: &str, new: Option<Line>) -> Option<SlotEdit> {
-        match (self.by_name.get(name), new) {
-            (Some(slot), new) => self.edit_at(*slot, new),
+        match (self.first(name), new) {
+            (Some(slot), new) => self.edit_at(slot, new),
             (None, Some(line)) => Some(SlotEdit::Insert { slot: self.slots.len(), line }),
             (None, None) => None,
         }
@@ -265,91 +192,124 @@ impl LineFile {
 
     /// The slots of all lines with a name, in the order of the file.
     pub fn places(&self, name: &str) -> Vec<usize> {
-        let only = || self.by_name.get(name).map(|slot| vec![*slot]).unwrap_or_default();
-        self.repeated.get(name).cloned().unwrap_or_else(only)
+        self.repeated.get(name).cloned().unwrap_or_else(|| self.first(name).into_iter().collect())
     }
 
-    pub fn line_at(&self, slot: usize) -> Option<&Line> {
-        self.slots.get(slot)?.as_ref()
+    pub fn line_at(&self, slot: usize) -> Option<&[u8]> {
+        self.slots.get(slot)?.map(|span| self.text.get(span))
     }
 
     /// The edit that puts `new` into a slot; `None` when nothing would change.
     pub fn edit_at(&self, slot: usize, new: Option<Line>) -> Option<SlotEdit> {
-        let old = self.line_at(slot).cloned();
+        let old = self.line_at(slot).map(Line::from);
         (old != new).then_some(SlotEdit::Replace { slot, old, new })
     }
 
-    pub fn apply(&mut self, kind: FileKind, edit: &SlotEdit) {
+    pub fn apply(&mut self, edit: &SlotEdit) {
         match edit {
-            SlotEdit::Replace { slot, new, .. } => self.set(kind, *slot, new.clone()),
+            SlotEdit::Replace { slot, new, .. } => self.set(*slot, new.as_deref()),
             SlotEdit::Insert { slot, line } => {
                 self.presence = Presence::Present;
                 self.slots.resize(*slot, None);
-                self.slots.push(Some(line.clone()));
-                self.claim(kind, *slot);
+                self.slots.push(self.text.add(line));
+                self.claim(*slot);
             }
         }
     }
 
-    pub fn undo(&mut self, kind: FileKind, edit: &SlotEdit) {
+    pub fn undo(&mut self, edit: &SlotEdit) {
         match edit {
-            SlotEdit::Replace { slot, old, .. } => self.set(kind, *slot, old.clone()),
+            SlotEdit::Replace { slot, old, .. } => self.set(*slot, old.as_deref()),
             SlotEdit::Insert { slot, .. } => {
-                self.release(kind, *slot);
+                self.release(*slot);
                 self.slots.truncate(*slot);
             }
         }
     }
 
-    fn set(&mut self, kind: FileKind, slot: usize, line: Option<Line>) {
-        self.release(kind, slot);
+    fn set(&mut self, slot: usize, line: Option<&[u8]>) {
+        self.release(slot);
         if let Some(place) = self.slots.get_mut(slot) {
-            *place = line;
+            *place = line.and_then(|line| self.text.add(line));
         }
-        self.claim(kind, slot);
+        self.claim(slot);
     }
 
-    fn key_of(&self, kind: FileKind, slot: usize) -> Option<&str> {
-        kind.key(self.line_at(slot)?)
+    fn key_at(&self, slot: usize) -> Option<&str> {
+        self.kind.key(self.line_at(slot)?)
+    }
+
+    /// The name of a line that is known to be an entry.
+    fn name_at(&self, slot: usize) -> Option<&[u8]> {
+        Some(self.kind.name(self.line_at(slot)?))
+    }
+
+    fn number_at(&self, slot: usize) -> Option<u32> {
+        self.kind.number(self.line_at(slot)?)
     }
 
     /// The line in `slot` stands for its name from now on, unless one before it does.
-    fn claim(&mut self, kind: FileKind, slot: usize) {
-        let Some(name) = self.key_of(kind, slot).map(Arc::<str>::from) else { return };
-        let Some(first) = self.by_name.get(&name).copied() else {
-            self.by_name.insert(name, slot);
-            return;
-        };
+    fn claim(&mut self, slot: usize) {
+        let Some(name) = self.key_at(slot) else { return };
+        let Some(first) = self.first(name) else { return self.enter(slot) };
+        let name = name.to_owned();
         let mut slots = self.repeated.remove(&name).unwrap_or_else(|| vec![first]);
         slots.push(slot);
         slots.sort_by_key(|slot| self.order(*slot));
-        if let Some(first) = slots.first() {
-            self.by_name.insert(name.clone(), *first);
-        }
+        self.stands_instead(first, &slots);
         self.repeated.insert(name, slots);
     }
 
     /// The line in `slot` stands for its name no longer; the next one with it does.
-    fn release(&mut self, kind: FileKind, slot: usize) {
-        let Some(name) = self.key_of(kind, slot).map(Arc::<str>::from) else { return };
-        let Some(mut slots) = self.repeated.remove(&name) else {
-            self.by_name.remove(&name);
-            return;
-        };
+    fn release(&mut self, slot: usize) {
+        let Some(name) = self.key_at(slot).map(str::to_owned) else { return };
+        let Some(mut slots) = self.repeated.remove(&name) else { return self.leave(slot) };
+        let first = slots.first().copied().unwrap_or(slot);
         slots.retain(|other| *other != slot);
-        if let Some(first) = slots.first() {
-            self.by_name.insert(name.clone(), *first);
-        }
+        self.stands_instead(first, &slots);
         if slots.len() > 1 {
             self.repeated.insert(name, slots);
         }
     }
 
+    /// The first of `slots` stands for their name, where `before` did.
+    fn stands_instead(&mut self, before: usize, slots: &[usize]) {
+        if let Some(first) = slots.first().filter(|first| **first != before) {
+            self.leave(before);
+            self.enter(*first);
+        }
+    }
+
+    fn enter(&mut self, slot: usize) {
+        let Self { kind, text, slots, by_name, by_number, .. } = self;
+        let line_at = |slot: usize| slots.get(slot)?.map(|span| text.get(span));
+        by_name.insert(slot, |slot| line_at(slot).map(|line| kind.name(line)));
+        by_number.insert(slot, |slot| kind.number(line_at(slot)?));
+    }
+
+    fn leave(&mut self, slot: usize) {
+        let Self { kind, text, slots, by_name, by_number, .. } = self;
+        let Some(span) = slots.get(slot).copied().flatten() else { return };
+        let line = text.get(span);
+        by_name.remove(slot, Some(kind.name(line)));
+        by_number.remove(slot, kind.number(line));
+    }
+
+    /// Whether much of it is not shared with its copies.
+    pub fn is_scattered(&self) -> bool {
+        self.text.is_scattered()
+    }
+
+    /// Lets later copies share all of it.
+    pub fn gather(&mut self) {
+        self.text.gather(self.slots.iter_mut().flatten());
+    }
+
     /// Names whose first lines differ between two readings of a file.
-    pub fn differences(&self, kind: FileKind, other: &LineFile) -> HashSet<String> {
+    pub fn differences(&self, other: &LineFile) -> HashSet<String> {
         let mut names = HashSet::new();
         for (ours, theirs) in [(self, other), (other, self)] {
-            for (name, line) in ours.entries(kind) {
+            for (name, line) in ours.entries() {
                 if theirs.find(name) != Some(line) {
                     names.insert(name.to_owned());
                 }
@@ -359,14 +319,20 @@ impl LineFile {
     }
 }
 
-/// Adds a line that was read.
-fn add_read(kind: FileKind, slots: &mut Vec<Option<Line>>, line: &[u8]) {
-    match slots.last_mut() {
-        Some(last) if kind.continues(last.as_ref(), line) => {
-            *last = last.as_ref().map(|begun| Line::from([begun, b"\n".as_slice(), line].concat()));
+/// Where the lines of a text begin and end.
+fn lines_of(kind: FileKind, content: &[u8]) -> Vec<(usize, usize)> {
+    let mut lines: Vec<(usize, usize)> = Vec::with_capacity(content.iter().filter(|byte| **byte == b'\n').count() + 1);
+    let mut begin = 0;
+    for line in content.strip_suffix(b"\n").unwrap_or(content).split(|byte| *byte == b'\n') {
+        let end = begin + line.len();
+        match lines.last_mut() {
+            Some((first, last)) if kind.continues(content.get(*first..*last), line) => *last = end,
+            Some(_) | None if content.is_empty() => {}
+            Some(_) | None => lines.push((begin, end)),
         }
-        Some(_) | None => slots.push(Some(Line::from(line))),
+        begin = end + 1;
     }
+    lines
 }
 
 #[cfg(test)]
@@ -392,10 +358,10 @@ mod tests {
     fn new_entries_go_before_nis_lines_and_the_rest_stays() {
         let mut file = LineFile::parse(FileKind::Passwd, ODD.as_bytes());
         let edit = file.edit("berta", Some(line("berta:x:3:3::/:/bin/sh"))).unwrap();
-        file.apply(FileKind::Passwd, &edit);
+        file.apply(&edit);
         let text = String::from_utf8(file.print()).unwrap();
         assert_eq!(text, ODD.replace("+@nis", "berta:x:3:3::/:/bin/sh\n+@nis"));
-        file.undo(FileKind::Passwd, &edit);
+        file.undo(&edit);
         assert_eq!(file.print(), ODD.as_bytes());
     }
 
@@ -403,17 +369,17 @@ mod tests {
     fn the_first_of_two_lines_with_one_name_counts() {
         let file = LineFile::parse(FileKind::Passwd, ODD.as_bytes());
         assert!(file.find("anna").unwrap().starts_with(b"anna:x:1:"));
-        assert_eq!(file.entries(FileKind::Passwd).map(|(name, _)| name).collect::<Vec<_>>(), ["root", "anna"]);
+        assert_eq!(file.entries().map(|(name, _)| name).collect::<Vec<_>>(), ["root", "anna"]);
     }
 
     #[test]
     fn a_missing_newline_is_added_only_when_a_line_follows() {
         let mut file = LineFile::parse(FileKind::Group, b"a:x:1:\nb:x:2:");
         let edit = file.edit("a", Some(line("a:x:1:z"))).unwrap();
-        file.apply(FileKind::Group, &edit);
+        file.apply(&edit);
         assert_eq!(file.print(), b"a:x:1:z\nb:x:2:");
         let edit = file.edit("c", Some(line("c:x:3:"))).unwrap();
-        file.apply(FileKind::Group, &edit);
+        file.apply(&edit);
         assert_eq!(file.print(), b"a:x:1:z\nb:x:2:\nc:x:3:\n");
     }
 
@@ -422,13 +388,13 @@ mod tests {
         let text = "a:x:1:\nb:x:2:\nc:x:3:\n";
         let mut file = LineFile::parse(FileKind::Group, text.as_bytes());
         let removal = file.edit("b", None).unwrap();
-        file.apply(FileKind::Group, &removal);
+        file.apply(&removal);
         assert_eq!(file.print(), b"a:x:1:\nc:x:3:\n");
         let rename = file.edit("a", Some(line("z:x:1:"))).unwrap();
-        file.apply(FileKind::Group, &rename);
+        file.apply(&rename);
         assert!(file.find("a").is_none() && file.find("z").is_some());
-        file.undo(FileKind::Group, &rename);
-        file.undo(FileKind::Group, &removal);
+        file.undo(&rename);
+        file.undo(&removal);
         assert_eq!(file.print(), text.as_bytes());
         assert!(file.find("b").is_some() && file.find("z").is_none());
     }
@@ -437,9 +403,9 @@ mod tests {
     fn undoing_an_insertion_gives_back_the_missing_newline() {
         let mut file = LineFile::parse(FileKind::Group, b"a:x:1:");
         let edit = file.edit("b", Some(line("b:x:2:"))).unwrap();
-        file.apply(FileKind::Group, &edit);
+        file.apply(&edit);
         assert_eq!(file.print(), b"a:x:1:\nb:x:2:\n");
-        file.undo(FileKind::Group, &edit);
+        file.undo(&edit);
         assert_eq!(file.print(), b"a:x:1:");
     }
 
@@ -448,14 +414,14 @@ mod tests {
         let text = "a:x:1:\nb:x:2:\na:x:3:\na:x:4:\n";
         let mut file = LineFile::parse(FileKind::Group, text.as_bytes());
         let first = file.edit("a", None).unwrap();
-        file.apply(FileKind::Group, &first);
-        assert_eq!(file.find("a").unwrap().as_ref(), b"a:x:3:");
+        file.apply(&first);
+        assert_eq!(file.find("a").unwrap(), b"a:x:3:");
         let second = file.edit("a", None).unwrap();
-        file.apply(FileKind::Group, &second);
-        assert_eq!(file.find("a").unwrap().as_ref(), b"a:x:4:");
-        file.undo(FileKind::Group, &second);
-        file.undo(FileKind::Group, &first);
-        assert_eq!(file.find("a").unwrap().as_ref(), b"a:x:1:");
+        file.apply(&second);
+        assert_eq!(file.find("a").unwrap(), b"a:x:4:");
+        file.undo(&second);
+        file.undo(&first);
+        assert_eq!(file.find("a").unwrap(), b"a:x:1:");
         assert_eq!(file.print(), text.as_bytes());
     }
 
@@ -463,16 +429,16 @@ mod tests {
     fn an_entry_goes_before_the_first_of_scattered_nis_lines() {
         let mut file = LineFile::parse(FileKind::Group, b"a:x:1:\n+x\nb:x:2:\n-y");
         let edit = file.edit("c", Some(line("c:x:3:"))).unwrap();
-        file.apply(FileKind::Group, &edit);
+        file.apply(&edit);
         assert_eq!(file.print(), b"a:x:1:\nc:x:3:\n+x\nb:x:2:\n-y");
-        assert!(file.position("a") < file.position("c") && file.position("c") < file.position("b"));
+        assert_eq!(file.entries().map(|(name, _)| name).collect::<Vec<_>>(), ["a", "c", "b"]);
     }
 
     #[test]
     fn differences_are_found_by_name() {
         let old = LineFile::parse(FileKind::Group, b"a:x:1:\nb:x:2:\nc:x:3:\n# note\n");
         let new = LineFile::parse(FileKind::Group, b"# other\na:x:1:\nc:x:3:z\nd:x:4:\n");
-        let names = old.differences(FileKind::Group, &new);
+        let names = old.differences(&new);
         assert_eq!(names, ["b", "c", "d"].map(str::to_owned).into());
     }
 
@@ -481,18 +447,38 @@ mod tests {
         let text = "# ours\n  no entry\nroot: anna,\n  berta\n\tcarla\nwww :root\n";
         let mut file = LineFile::parse(FileKind::Aliases, text.as_bytes());
         assert_eq!(file.print(), text.as_bytes());
-        assert_eq!(&**file.find("root").unwrap(), b"root: anna,\n  berta\n\tcarla");
+        assert_eq!(file.find("root").unwrap(), b"root: anna,\n  berta\n\tcarla");
         assert!(file.find("www").is_some());
         let edit = file.edit("root", Some(line("root: a@b.cd"))).unwrap();
-        file.apply(FileKind::Aliases, &edit);
+        file.apply(&edit);
         assert_eq!(file.print(), b"# ours\n  no entry\nroot: a@b.cd\nwww :root\n");
-        file.undo(FileKind::Aliases, &edit);
+        file.undo(&edit);
         assert_eq!(file.print(), text.as_bytes());
     }
 
     #[test]
     fn the_name_of_a_mapping_stands_before_the_equals_sign() {
         let file = LineFile::parse(FileKind::UsernameMap, b"anna = a@b.cd\n# x = y\n!berta=c\n");
-        assert_eq!(file.entries(FileKind::UsernameMap).map(|(name, _)| name).collect::<Vec<_>>(), ["anna", "!berta"]);
+        assert_eq!(file.entries().map(|(name, _)| name).collect::<Vec<_>>(), ["anna", "!berta"]);
+    }
+
+    #[test]
+    fn names_of_a_number_stand_in_file_order_and_follow_every_change() {
+        let mut file = LineFile::parse(FileKind::Group, b"b:x:5:\n+\na:x:5:\nc:x:6:\nb:x:6:\nd:x::\n");
+        assert_eq!(file.names_of(5), ["b", "a"]);
+        assert_eq!(file.names_of(6), ["c"]);
+        let mut made = Vec::new();
+        let changes = [("c", Some("c:x:5:")), ("e", Some("e:x:5:")), ("b", None), ("a", None), ("e", Some("f:x:5:"))];
+        for (name, new) in changes {
+            let edit = file.edit(name, new.map(line)).unwrap();
+            file.apply(&edit);
+            made.push(edit);
+        }
+        assert_eq!(file.names_of(5), ["f", "c"]);
+        // The next line of that name stands for it now.
+        assert_eq!(file.names_of(6), ["b"]);
+        made.iter().rev().for_each(|edit| file.undo(edit));
+        assert_eq!((file.names_of(5), file.names_of(6)), (vec!["b", "a"], vec!["c"]));
+        assert!(file.has_number(6) && !file.has_number(7));
     }
 }

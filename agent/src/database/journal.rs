@@ -3,18 +3,11 @@
 use accountd_config::Deletion;
 use accountd_protocol::id::Uid;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
+use super::digest::FileDigest;
 use super::file::FileKind;
 use crate::homes::Retirement;
 use crate::sudoers::{Grant, Grantee};
-
-/// SHA-256 of a whole file, in hexadecimal.
-pub type FileDigest = String;
-
-pub fn digest(content: &[u8]) -> FileDigest {
-    Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect()
-}
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Journal {
@@ -96,9 +89,9 @@ pub enum Action {
 
 /// Lines as text where they are UTF-8, else as numbers: a group of 20,000 members has a long one.
 mod line_text {
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use serde::{Deserialize, Deserializer, Serializer};
 
-    #[derive(Serialize, Deserialize)]
+    #[derive(Deserialize)]
     #[serde(untagged)]
     enum Text {
         Utf8(String),
@@ -106,11 +99,11 @@ mod line_text {
     }
 
     pub fn serialize<S: Serializer>(line: &Option<Vec<u8>>, serializer: S) -> Result<S::Ok, S::Error> {
-        let text = line.clone().map(|line| match String::from_utf8(line) {
-            Ok(text) => Text::Utf8(text),
-            Err(error) => Text::Bytes(error.into_bytes()),
-        });
-        text.serialize(serializer)
+        match line.as_deref().map(|line| std::str::from_utf8(line).map_err(|_| line)) {
+            None => serializer.serialize_none(),
+            Some(Ok(text)) => serializer.serialize_some(text),
+            Some(Err(bytes)) => serializer.serialize_some(bytes),
+        }
     }
 
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<u8>>, D::Error> {

@@ -65,7 +65,7 @@ fn keep(journal: &mut Journal, present: &Present<'_>) -> Vec<(u32, u32)> {
 fn strangers(record: &JournalFile, present: &Present<'_>) -> HashSet<u32> {
     let kind = present.kind;
     let before: HashSet<&str> = record.edits.iter().filter_map(|edit| edit.old_name(kind)).collect();
-    let entries = present.file.entries(kind);
+    let entries = present.file.entries();
     let strange = entries.filter(|(name, _)| !present.known.contains(*name) && !before.contains(name));
     strange.filter_map(|(_, line)| number_of(line)).collect()
 }

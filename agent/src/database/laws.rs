@@ -1,7 +1,6 @@
 //! Laws of the account files: what holds for any bytes in them and for any change.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 
 use super::commit::line_edits;
 use super::draft::Draft;
@@ -27,17 +26,17 @@ pub fn line_file(kind: FileKind, content: &[u8], changes: &[Change]) {
     finds_first_lines(kind, &file);
     let mut made = Vec::new();
     for (name, line) in changes.iter().filter(|change| is_possible(kind, change)) {
-        let before: Vec<Line> = file.lines().cloned().collect();
+        let before: Vec<Line> = file.lines().map(Line::from).collect();
         let Some(edit) = file.edit(name, line.as_deref().map(Line::from)) else { continue };
-        file.apply(kind, &edit);
-        let after: Vec<Line> = file.lines().cloned().collect();
+        file.apply(&edit);
+        let after: Vec<Line> = file.lines().map(Line::from).collect();
         assert_eq!(after, edited(kind, before, name, &edit));
-        assert_eq!(LineFile::parse(kind, &file.print()).lines().cloned().collect::<Vec<_>>(), after);
+        assert_eq!(LineFile::parse(kind, &file.print()).lines().map(Line::from).collect::<Vec<_>>(), after);
         finds_first_lines(kind, &file);
         made.push(edit);
     }
     for edit in made.iter().rev() {
-        file.undo(kind, edit);
+        file.undo(edit);
         finds_first_lines(kind, &file);
     }
     assert_eq!(file.print(), content);
@@ -67,10 +66,10 @@ fn finds_first_lines(kind: FileKind, file: &LineFile) {
     let mut seen = HashSet::new();
     for (name, line) in file.lines().filter_map(|line| Some((kind.key(line)?, line))) {
         if seen.insert(name) {
-            assert!(file.find(name).is_some_and(|found| Arc::ptr_eq(found, line)), "{name}");
+            assert!(file.find(name).is_some_and(|found| std::ptr::eq(found, line)), "{name}");
         }
     }
-    assert!(file.entries(kind).map(|(name, _)| name).eq(unique_keys(kind, file)));
+    assert!(file.entries().map(|(name, _)| name).eq(unique_keys(kind, file)));
 }
 
 fn unique_keys(kind: FileKind, file: &LineFile) -> Vec<&str> {

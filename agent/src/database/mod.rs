@@ -11,11 +11,13 @@ mod copier;
 mod copies;
 mod damage;
 mod dead_links;
+mod digest;
 mod disk;
 mod draft;
 pub mod entry;
 mod error;
 mod file;
+mod file_kind;
 mod good_copy;
 mod grants;
 mod home;
@@ -26,7 +28,7 @@ pub(crate) mod laws;
 mod lock;
 mod mark;
 mod matching;
-mod names;
+mod named_in;
 mod numbers;
 mod reading;
 mod recovery;
@@ -34,8 +36,11 @@ mod relocation;
 mod restore;
 mod revoked;
 mod row;
+mod rows;
 mod schema;
+mod slot_index;
 mod state;
+mod text;
 mod transfers;
 mod view;
 mod watch;
@@ -133,6 +138,7 @@ impl Database {
             on_revoked,
             copier: Copier::start(store)?,
             is_damaged: false,
+            left_free: 0,
         };
         writer.refresh()?;
         drop(lock);

@@ -1,6 +1,7 @@
 //! What other programs have done to the files: read again, and the accounts matched anew.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use accountd_protocol::id::{AccountId, Gid, Uid};
 
@@ -8,7 +9,7 @@ use super::copies::Step;
 use super::disk::{Fingerprint, Fingerprints};
 use super::entry::{group_of, ids, shadow};
 use super::error::DatabaseError;
-use super::file::{FileKind, Line, LineFile};
+use super::file::{FileKind, LineFile};
 use super::grants::may_void_grants;
 use super::matching::match_accounts;
 use super::row::{GroupRow, Origin, UserRow};
@@ -62,10 +63,11 @@ impl Writer {
         before: Option<Fingerprint>,
     ) -> Result<(Step, Option<Fingerprint>), DatabaseError> {
         let (content, fingerprint) = self.disk.read_whole(kind, before)?;
-        let file = content.as_deref().map(|content| LineFile::parse(kind, content)).unwrap_or_default();
+        let file =
+            content.as_deref().map(|content| LineFile::parse(kind, content)).unwrap_or_else(|| LineFile::absent(kind));
         let known = self.copies.public();
         plausible(kind, known.file(kind), &file)?;
-        let names = known.file(kind).differences(kind, &file);
+        let names = known.file(kind).differences(&file);
         Ok((Step::File { kind, file, names }, fingerprint))
     }
 
@@ -95,7 +97,8 @@ impl Writer {
         }
         let before = self.copies.public();
         let (view, origin) = (&*self.copies.work(), self.origin);
-        let known: Vec<_> = view.users().filter(|row| concerns(view, names, FileKind::Passwd, &row.name)).collect();
+        let known: Vec<_> =
+            view.users().iter().filter(|row| concerns(view, names, FileKind::Passwd, &row.name)).collect();
         let known: Vec<_> = known.into_iter().map(|row| (row.id, row.name.as_str(), row.uid.0)).collect();
         let file = view.file(FileKind::Passwd);
         let mut present: Vec<_> =
@@ -103,12 +106,13 @@ impl Writer {
         // The superuser is number one, wherever its line stands.
         present.sort_by_key(|(name, uid)| (*name, *uid) != ("root", Uid::ROOT.0));
         let matching = match_accounts(&known, &present, |old, new| is_renamed_user(&before, view, old, new));
-        let edit = |id, new| Edit::User { id, old: view.user(id).cloned(), new };
+        let edit = |id, new| Edit::User { id, old: view.users().shared(id), new };
         let mut edits: Vec<Edit> = matching.gone.iter().map(|id| edit(*id, None)).collect();
         for (id, name, uid) in matching.kept {
             let Some(row) = view.user(id).filter(|row| row.name != name || row.uid.0 != uid) else { continue };
             // Whoever it is now, an old password does not come back by itself.
-            edits.push(edit(id, Some(UserRow { name, uid: Uid(uid), kept_hash: None, ..row.clone() })));
+            let new = UserRow { name, uid: Uid(uid), kept_hash: None, ..row.clone() };
+            edits.push(edit(id, Some(Arc::new(new))));
         }
         let mut next = self.next_user;
         for (name, uid) in matching.new {
@@ -116,7 +120,7 @@ impl Writer {
             next += 1;
             let (email, microsoft_account, kept_hash) = (String::new(), false, None);
             let row = UserRow { id, name, uid: Uid(uid), origin, email, microsoft_account, kept_hash };
-            edits.push(Edit::User { id, old: None, new: Some(row) });
+            edits.push(Edit::User { id, old: None, new: Some(Arc::new(row)) });
         }
         self.next_user = next;
         edits
@@ -128,23 +132,25 @@ impl Writer {
         }
         let before = self.copies.public();
         let (view, origin) = (&*self.copies.work(), self.origin);
-        let known: Vec<_> = view.groups().filter(|row| concerns(view, names, FileKind::Group, &row.name)).collect();
+        let known: Vec<_> =
+            view.groups().iter().filter(|row| concerns(view, names, FileKind::Group, &row.name)).collect();
         let known: Vec<_> = known.into_iter().map(|row| (row.id, row.name.as_str(), row.gid.0)).collect();
         let file = view.file(FileKind::Group);
         let present: Vec<_> =
             groups_in(file).filter(|(name, _)| names.contains(*name)).map(|(name, gid)| (name, gid.0)).collect();
         let matching = match_accounts(&known, &present, |old, new| is_renamed_group(&before, view, old, new));
-        let edit = |id, new| Edit::Group { id, old: view.group(id).cloned(), new };
+        let edit = |id, new| Edit::Group { id, old: view.groups().shared(id), new };
         let mut edits: Vec<Edit> = matching.gone.iter().map(|id| edit(*id, None)).collect();
         for (id, name, gid) in matching.kept {
             let Some(row) = view.group(id).filter(|row| row.name != name || row.gid.0 != gid) else { continue };
-            edits.push(edit(id, Some(GroupRow { name, gid: Gid(gid), ..row.clone() })));
+            edits.push(edit(id, Some(Arc::new(GroupRow { name, gid: Gid(gid), ..row.clone() }))));
         }
         let mut next = self.next_group;
         for (name, gid) in matching.new {
             let id = AccountId(next);
             next += 1;
-            edits.push(Edit::Group { id, old: None, new: Some(GroupRow { id, name, gid: Gid(gid), origin }) });
+            let row = GroupRow { id, name, gid: Gid(gid), origin };
+            edits.push(Edit::Group { id, old: None, new: Some(Arc::new(row)) });
         }
         self.next_group = next;
         edits
@@ -154,7 +160,7 @@ impl Writer {
 /// usermod(8) leaves everything else of a line that it renames, and the password. What the line
 /// was is not known at the first reading after a start; then the number alone says it.
 fn is_renamed_user(before: &View, now: &View, old: &str, new: &str) -> bool {
-    let behind_the_name = |line: &Line| line.splitn(2, |byte| *byte == b':').nth(1).map(<[u8]>::to_vec);
+    let behind_the_name = |line: &[u8]| line.splitn(2, |byte| *byte == b':').nth(1).map(<[u8]>::to_vec);
     let password = |view: &View, name| view.entry(FileKind::Shadow, name).map(|entry| entry.text(shadow::PASSWORD));
     let Some(line) = before.line(FileKind::Passwd, old) else { return true };
     let same_line = now.line(FileKind::Passwd, new).is_some_and(|now| behind_the_name(now) == behind_the_name(line));
@@ -184,12 +190,10 @@ fn concerns(view: &View, names: &HashSet<String>, kind: FileKind, name: &str) ->
 /// A file that is being written in place, or was emptied by mistake, would bury every account.
 fn plausible(kind: FileKind, known: &LineFile, file: &LineFile) -> Result<(), DatabaseError> {
     let superuser =
-        |file: &LineFile| file.entries(kind).any(|(_, line)| ids(line).is_some_and(|(uid, _)| uid == Uid::ROOT.0));
+        |file: &LineFile| file.entries().any(|(_, line)| ids(line).is_some_and(|(uid, _)| uid == Uid::ROOT.0));
     let believable = match kind {
         FileKind::Passwd => superuser(file),
-        FileKind::Shadow | FileKind::Group => {
-            known.entries(kind).next().is_none() || file.entries(kind).next().is_some()
-        }
+        FileKind::Shadow | FileKind::Group => known.entries().next().is_none() || file.entries().next().is_some(),
         FileKind::Gshadow | FileKind::Smbpasswd | FileKind::UsernameMap | FileKind::Aliases => true,
     };
     if believable { Ok(()) } else { Err(DatabaseError::Implausible { kind }) }

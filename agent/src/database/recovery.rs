@@ -5,15 +5,17 @@
 //! have changed the same field, theirs stays.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use tracing::{info, warn};
 
 use super::claim::unclaimed;
 use super::commit::Place;
+use super::digest::digest;
 use super::entry::{self, Entry, group, gshadow};
 use super::error::DatabaseError;
 use super::file::{FileKind, Line, LineFile, SlotEdit};
-use super::journal::{Action, Journal, JournalFile, LineEdit, digest};
+use super::journal::{Action, Journal, JournalFile, LineEdit};
 use super::kept_numbers::{Present, keep_numbers};
 use super::view::Edit;
 
@@ -84,11 +86,10 @@ impl Place<'_> {
         let content = self.read(kind)?;
         let mut file = LineFile::parse(kind, &content);
         change(&content, &mut file);
-        let mended = file.print();
-        if mended == content {
+        if file.print() == content {
             return Ok(());
         }
-        self.disk.write_beside(kind, &mended).map_err(|source| DatabaseError::Write { kind, source })?;
+        self.disk.write_beside(&file).map_err(|source| DatabaseError::Write { kind, source })?;
         self.disk.replace(kind).map_err(|source| DatabaseError::Replace { kind, source })
     }
 
@@ -119,7 +120,7 @@ impl Place<'_> {
         }
         let file = LineFile::parse(kind, &self.read(kind)?);
         let taken: HashSet<u32> = file
-            .entries(kind)
+            .entries()
             .filter(|(name, _)| !known.contains(*name))
             .filter_map(|(_, line)| entry::number_of(line))
             .collect();
@@ -131,10 +132,10 @@ impl Place<'_> {
     fn forget(&mut self, overtaken: &Overtaken) -> Result<(), DatabaseError> {
         let mut edits = Vec::new();
         for row in self.state.users()?.into_iter().filter(|row| overtaken.users.contains(&row.name)) {
-            edits.push(Edit::User { id: row.id, old: Some(row), new: None });
+            edits.push(Edit::User { id: row.id, old: Some(Arc::new(row)), new: None });
         }
         for row in self.state.groups()?.into_iter().filter(|row| overtaken.groups.contains(&row.name)) {
-            edits.push(Edit::Group { id: row.id, old: Some(row), new: None });
+            edits.push(Edit::Group { id: row.id, old: Some(Arc::new(row)), new: None });
         }
         if edits.is_empty() { Ok(()) } else { Ok(self.state.commit(&edits, None)?) }
     }
@@ -160,13 +161,13 @@ pub(super) fn reapply(kind: FileKind, file: &mut LineFile, edits: &[LineEdit]) {
         let removed = places_to_remove(file, edits, name).into_iter().filter(|place| places.insert(*place));
         slots.extend(removed.filter_map(|place| file.edit_at(place, None)));
     }
-    slots.iter().for_each(|slot| file.apply(kind, slot));
+    slots.iter().for_each(|slot| file.apply(slot));
     for line in open.iter().filter(|edit| edit.old.is_none()).filter_map(|edit| edit.new.as_deref()) {
         let name = kind.key(line).unwrap_or_default();
         if file.find(name).is_some() {
             warn!(?kind, name, "another program has made a line of this name since; it stays as it is");
         } else if let Some(slot) = file.edit(name, Some(Line::from(line))) {
-            file.apply(kind, &slot);
+            file.apply(&slot);
         }
     }
 }
@@ -181,7 +182,7 @@ fn changed(kind: FileKind, file: &LineFile, open: &[&LineEdit], places: &mut Has
         let (Some(before), Some(after)) = (&edit.old, &edit.new) else { continue };
         let (old, new) = (edit.old_name(kind).unwrap_or_default(), edit.new_name(kind).unwrap_or_default());
         let free: Vec<usize> = file.places(old).into_iter().filter(|place| !places.contains(place)).collect();
-        let same = free.iter().find(|place| file.line_at(**place).is_some_and(|line| **line == **before));
+        let same = free.iter().find(|place| file.line_at(**place).is_some_and(|line| *line == **before));
         let Some((place, theirs)) = same.or(free.first()).and_then(|place| Some((*place, file.line_at(*place)?)))
         else {
             warn!(?kind, old, "a line was removed by another program since; it stays so");
@@ -199,7 +200,7 @@ fn changed(kind: FileKind, file: &LineFile, open: &[&LineEdit], places: &mut Has
 
 /// Every line of a name but those that the edits have made: a removal leaves no namesake.
 fn places_to_remove(file: &LineFile, edits: &[LineEdit], name: &str) -> Vec<usize> {
-    let is_new = |line: &Line| edits.iter().any(|edit| edit.new.as_deref() == Some(line));
+    let is_new = |line: &[u8]| edits.iter().any(|edit| edit.new.as_deref() == Some(line));
     file.places(name).into_iter().filter(|place| file.line_at(*place).is_some_and(|line| !is_new(line))).collect()
 }
 
@@ -207,7 +208,7 @@ fn places_to_remove(file: &LineFile, edits: &[LineEdit], name: &str) -> Vec<usiz
 /// line by now.
 fn is_made(kind: FileKind, file: &LineFile, edits: &[LineEdit], edit: &LineEdit) -> bool {
     match &edit.new {
-        Some(new) => edit.new_name(kind).and_then(|name| file.find(name)).is_some_and(|line| **line == **new),
+        Some(new) => edit.new_name(kind).and_then(|name| file.find(name)).is_some_and(|line| *line == **new),
         None => edit.old_name(kind).is_none_or(|name| places_to_remove(file, edits, name).is_empty()),
     }
 }
@@ -263,12 +264,12 @@ fn take_back(kind: FileKind, file: &mut LineFile, edits: &[LineEdit], overtaken:
             None => continue,
         };
         if let Some(slot) = file.edit(name, line) {
-            file.apply(kind, &slot);
+            file.apply(&slot);
         }
     }
 }
 
-fn without(kind: FileKind, line: &Line, users: &HashSet<String>) -> Line {
+fn without(kind: FileKind, line: &[u8], users: &HashSet<String>) -> Line {
     let mut entry = Entry::parse(line);
     for field in (0..entry.length()).filter(|field| is_list(kind, *field)) {
         let names = entry.names(field);

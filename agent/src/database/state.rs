@@ -173,7 +173,7 @@ impl State {
         rows.collect()
     }
 
-    fn tombstones(&self, kind: &str) -> rusqlite::Result<HashMap<u32, usize>> {
+    fn tombstones(&self, kind: &str) -> rusqlite::Result<HashMap<u32, u32>> {
         let mut query =
             self.connection.prepare("SELECT number, count(*) FROM tombstones WHERE kind = ?1 GROUP BY number")?;
         query.query_map([kind], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
@@ -217,7 +217,7 @@ impl State {
             match edit {
                 Edit::Line { .. } | Edit::Sudo { .. } => {}
                 Edit::User { id, old, new } => {
-                    store_user(&transaction, *id, new.as_ref())?;
+                    store_user(&transaction, *id, new.as_deref())?;
                     if new.is_none() {
                         transfers::store(&transaction, *id, None)?;
                     }
@@ -227,7 +227,7 @@ impl State {
                 }
                 Edit::Transfer { account, new } => transfers::store(&transaction, *account, new.as_deref())?,
                 Edit::Group { id, old, new } => {
-                    store_group(&transaction, *id, new.as_ref())?;
+                    store_group(&transaction, *id, new.as_deref())?;
                     if let (Some(row), Some(gid)) = (old, edit.freed_gid()) {
                         bury(&transaction, "group", *id, (&row.name, gid.0))?;
                     }

@@ -4,18 +4,19 @@
 //! publishes it when the edits are on disk; the one that was public before gets the same edits
 //! and is worked on next, so that nothing of the size of the files is copied for a change.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::{Arc, OnceLock};
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use accountd_protocol::agent::Generation;
 use accountd_protocol::id::{AccountId, Gid, Uid};
 
 use super::disk::Fingerprints;
 use super::entry::{Entry, group_of, gshadow, ids, number_of, shadow};
-use super::file::{FileKind, Line, LineFile, Presence, SlotEdit};
-use super::names::NamesByNumber;
+use super::file::{FileKind, LineFile, Presence, SlotEdit};
+use super::named_in::NamedIn;
 use super::numbers::Numbers;
 use super::row::{GroupRow, Origin, UserRow};
+use super::rows::Rows;
 use super::transfers::TransferRow;
 use crate::sudoers::{Grantee, Sudo};
 
@@ -29,13 +30,13 @@ pub enum Edit {
     },
     User {
         id: AccountId,
-        old: Option<UserRow>,
-        new: Option<UserRow>,
+        old: Option<Arc<UserRow>>,
+        new: Option<Arc<UserRow>>,
     },
     Group {
         id: AccountId,
-        old: Option<GroupRow>,
-        new: Option<GroupRow>,
+        old: Option<Arc<GroupRow>>,
+        new: Option<Arc<GroupRow>>,
     },
     /// Whether somebody may use sudo; it differs from what was so before.
     Sudo {
@@ -51,23 +52,18 @@ pub enum Edit {
 
 #[derive(Clone, Debug, Default)]
 pub struct View {
-    files: [LineFile; FileKind::ALL.len()],
-    users: BTreeMap<AccountId, Arc<UserRow>>,
-    groups: BTreeMap<AccountId, Arc<GroupRow>>,
-    user_ids: HashMap<Arc<str>, AccountId>,
-    group_ids: HashMap<Arc<str>, AccountId>,
-    /// Names by uid and by gid; from the files, as all that follows.
-    by_uid: NamesByNumber,
-    by_gid: NamesByNumber,
+    files: Files,
+    users: Rows<UserRow>,
+    groups: Rows<GroupRow>,
     /// Only names that have upper case letters; all others are found as they are.
     users_like: HashMap<String, Vec<String>>,
     groups_like: HashMap<String, Vec<String>>,
-    /// Groups by member.
-    memberships: HashMap<String, Vec<String>>,
-    /// Groups by who is named in their gshadow(5) line, as an administrator or as a member.
-    shadowed: HashMap<String, Vec<String>>,
+    /// Who is in which group, by group(5).
+    members: NamedIn,
+    /// Who is named in which gshadow(5) line, as an administrator or as a member.
+    shadowed: NamedIn,
     /// How many users have each gid as their primary one.
-    primary: HashMap<u32, usize>,
+    primary: HashMap<u32, u32>,
     /// Who has a drop-in of ours.
     grants: HashSet<Grantee>,
     /// uids and gids of deleted accounts: never chosen automatically.
@@ -78,8 +74,16 @@ pub struct View {
     pub(super) generation: u64,
     /// The files on disk that these lines are from.
     pub(super) fingerprints: Fingerprints,
-    users_in_order: OnceLock<Vec<AccountId>>,
-    groups_in_order: OnceLock<Vec<AccountId>>,
+}
+
+/// By kind.
+#[derive(Clone, Debug)]
+struct Files([LineFile; FileKind::ALL.len()]);
+
+impl Default for Files {
+    fn default() -> Self {
+        Self(FileKind::ALL.map(LineFile::absent))
+    }
 }
 
 impl Edit {
@@ -98,8 +102,8 @@ impl Edit {
 /// Numbers whose files may still lie around, and how many accounts have left each.
 #[derive(Clone, Debug, Default)]
 pub struct Quarantine {
-    pub uids: HashMap<u32, usize>,
-    pub gids: HashMap<u32, usize>,
+    pub uids: HashMap<u32, u32>,
+    pub gids: HashMap<u32, u32>,
 }
 
 impl View {
@@ -108,16 +112,16 @@ impl View {
         let buried: Vec<u32> = view.quarantine.uids.keys().chain(view.quarantine.gids.keys()).copied().collect();
         buried.into_iter().for_each(|number| view.renumber(number));
         for row in users {
-            view.put_user(row.id, None, Some(row));
+            view.users.put(row.id, Some(Arc::new(row)));
         }
         for row in groups {
-            view.put_group(row.id, None, Some(row));
+            view.groups.put(row.id, Some(Arc::new(row)));
         }
         view
     }
 
     pub fn file(&self, kind: FileKind) -> &LineFile {
-        &self.files[kind as usize]
+        &self.files.0[kind as usize]
     }
 
     /// Counts the changes; it goes up, also over restarts.
@@ -125,7 +129,7 @@ impl View {
         Generation(self.generation)
     }
 
-    pub fn line(&self, kind: FileKind, name: &str) -> Option<&Line> {
+    pub fn line(&self, kind: FileKind, name: &str) -> Option<&[u8]> {
         self.file(kind).find(name)
     }
 
@@ -139,71 +143,53 @@ impl View {
     }
 
     pub fn user(&self, id: AccountId) -> Option<&UserRow> {
-        self.users.get(&id).map(Arc::as_ref)
+        self.users.get(id)
     }
 
     pub fn user_named(&self, name: &str) -> Option<&UserRow> {
-        self.user(*self.user_ids.get(name)?)
-    }
-
-    pub fn users(&self) -> impl Iterator<Item = &UserRow> {
-        self.users.values().map(Arc::as_ref)
+        self.users.named(name)
     }
 
     /// Built-in users last, then by uid.
-    pub fn users_in_order(&self) -> impl ExactSizeIterator<Item = &UserRow> {
-        let sorted = || {
-            let mut rows: Vec<_> = self.users.values().map(|row| (row.origin, row.uid, row.id)).collect();
-            rows.sort_unstable();
-            rows.into_iter().map(|(.., id)| id).collect()
-        };
-        self.users_in_order.get_or_init(sorted).iter().map(|id| self.users[id].as_ref())
+    pub fn users(&self) -> &Rows<UserRow> {
+        &self.users
     }
 
     pub fn group(&self, id: AccountId) -> Option<&GroupRow> {
-        self.groups.get(&id).map(Arc::as_ref)
+        self.groups.get(id)
     }
 
     pub fn group_named(&self, name: &str) -> Option<&GroupRow> {
-        self.group(*self.group_ids.get(name)?)
-    }
-
-    pub fn groups(&self) -> impl Iterator<Item = &GroupRow> {
-        self.groups.values().map(Arc::as_ref)
+        self.groups.named(name)
     }
 
     /// Built-in groups last, then by gid.
-    pub fn groups_in_order(&self) -> impl ExactSizeIterator<Item = &GroupRow> {
-        let sorted = || {
-            let mut rows: Vec<_> = self.groups.values().map(|row| (row.origin, row.gid, row.id)).collect();
-            rows.sort_unstable();
-            rows.into_iter().map(|(.., id)| id).collect()
-        };
-        self.groups_in_order.get_or_init(sorted).iter().map(|id| self.groups[id].as_ref())
+    pub fn groups(&self) -> &Rows<GroupRow> {
+        &self.groups
     }
 
     /// The group of a gid: the first in the file, where several share it.
     pub fn group_of_gid(&self, gid: u32) -> Option<&GroupRow> {
-        self.by_gid.get(gid).iter().find_map(|name| self.group_named(name))
+        self.names_of_gid(gid).into_iter().find_map(|name| self.group_named(name))
     }
 
     /// In the order of the file.
-    pub fn names_of_uid(&self, uid: u32) -> Vec<String> {
-        self.by_uid.get(uid)
+    pub fn names_of_uid(&self, uid: u32) -> Vec<&str> {
+        self.file(FileKind::Passwd).names_of(uid)
     }
 
-    pub fn names_of_gid(&self, gid: u32) -> Vec<String> {
-        self.by_gid.get(gid)
+    pub fn names_of_gid(&self, gid: u32) -> Vec<&str> {
+        self.file(FileKind::Group).names_of(gid)
     }
 
     /// The groups whose member list names this user.
-    pub fn groups_of_member(&self, name: &str) -> &[String] {
-        self.memberships.get(name).map(Vec::as_slice).unwrap_or_default()
+    pub fn groups_of_member(&self, name: &str) -> &[Arc<str>] {
+        self.members.groups(name)
     }
 
     /// The groups whose gshadow line names this user, as an administrator or as a member.
-    pub fn groups_shadowing(&self, name: &str) -> &[String] {
-        self.shadowed.get(name).map(Vec::as_slice).unwrap_or_default()
+    pub fn groups_shadowing(&self, name: &str) -> &[Arc<str>] {
+        self.shadowed.groups(name)
     }
 
     /// Whether an account has a drop-in of ours; what else sudoers(5) says is not looked at.
@@ -226,7 +212,7 @@ impl View {
         };
     }
 
-    pub fn users_with_primary_gid(&self, gid: u32) -> usize {
+    pub fn users_with_primary_gid(&self, gid: u32) -> u32 {
         self.primary.get(&gid).copied().unwrap_or_default()
     }
 
@@ -261,11 +247,11 @@ impl View {
     }
 
     pub(super) fn has_uid(&self, uid: u32) -> bool {
-        self.by_uid.has(uid) || self.was_uid(uid) || self.has_gid(uid)
+        self.file(FileKind::Passwd).has_number(uid) || self.was_uid(uid) || self.has_gid(uid)
     }
 
     pub(super) fn has_gid(&self, gid: u32) -> bool {
-        self.by_gid.has(gid) || self.primary.contains_key(&gid) || self.was_gid(gid)
+        self.file(FileKind::Group).has_number(gid) || self.primary.contains_key(&gid) || self.was_gid(gid)
     }
 
     /// To be called with every number that an edit has touched.
@@ -295,7 +281,7 @@ impl View {
                 state.push(b':');
             }
         }
-        let mut groups: Vec<&String> = self.groups_of_member(name).iter().collect();
+        let mut groups: Vec<&Arc<str>> = self.groups_of_member(name).iter().collect();
         groups.sort_unstable();
         for group in groups {
             let gid = self.line(FileKind::Group, group).and_then(|line| number_of(line));
@@ -307,8 +293,8 @@ impl View {
     pub(super) fn apply(&mut self, edit: &Edit) {
         match edit {
             Edit::Line { kind, slot } => self.change_file(*kind, slot, LineFile::apply),
-            Edit::User { id, old, new } => self.put_user(*id, old.as_ref(), new.clone()),
-            Edit::Group { id, old, new } => self.put_group(*id, old.as_ref(), new.clone()),
+            Edit::User { id, new, .. } => self.users.put(*id, new.clone()),
+            Edit::Group { id, new, .. } => self.groups.put(*id, new.clone()),
             Edit::Sudo { grantee, sudo } => self.set_sudo(*grantee, *sudo),
             Edit::Transfer { .. } => {}
         }
@@ -325,8 +311,8 @@ impl View {
     pub(super) fn undo(&mut self, edit: &Edit) {
         match edit {
             Edit::Line { kind, slot } => self.change_file(*kind, slot, LineFile::undo),
-            Edit::User { id, old, new } => self.put_user(*id, new.as_ref(), old.clone()),
-            Edit::Group { id, old, new } => self.put_group(*id, new.as_ref(), old.clone()),
+            Edit::User { id, old, .. } => self.users.put(*id, old.clone()),
+            Edit::Group { id, old, .. } => self.groups.put(*id, old.clone()),
             Edit::Sudo { grantee, sudo } => self.set_sudo(*grantee, sudo.other()),
             Edit::Transfer { .. } => {}
         }
@@ -342,108 +328,75 @@ impl View {
 
     /// Takes over a file as another program has left it. `names` are those whose lines differ.
     pub(super) fn replace_file(&mut self, kind: FileKind, file: LineFile, names: &HashSet<String>) {
-        names.iter().for_each(|name| self.unindex(kind, name));
-        self.files[kind as usize] = file;
-        names.iter().for_each(|name| self.index(kind, name));
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        self.change_lines(kind, &names, |known| *known = file);
     }
 
-    fn change_file(&mut self, kind: FileKind, slot: &SlotEdit, change: fn(&mut LineFile, FileKind, &SlotEdit)) {
-        let names: HashSet<&str> = slot.lines().filter_map(|line| kind.key(line)).collect();
-        names.iter().for_each(|name| self.unindex(kind, name));
-        change(&mut self.files[kind as usize], kind, slot);
-        names.iter().for_each(|name| self.index(kind, name));
+    /// Lets later copies share the lines too that have come since the files were read.
+    pub(super) fn gather(&mut self) -> bool {
+        let mut scattered: Vec<&mut LineFile> = self.files.0.iter_mut().filter(|file| file.is_scattered()).collect();
+        scattered.iter_mut().for_each(|file| file.gather());
+        !scattered.is_empty()
     }
 
-    /// Enters the line that stands for `name` into the indexes.
-    fn index(&mut self, kind: FileKind, name: &str) {
-        let Some(line) = self.line(kind, name).cloned() else { return };
-        let Some(name) = self.file(kind).shared_name(name).cloned() else { return };
+    fn change_file(&mut self, kind: FileKind, slot: &SlotEdit, change: fn(&mut LineFile, &SlotEdit)) {
+        let mut names: Vec<&str> = slot.lines().filter_map(|line| kind.key(line)).collect();
+        names.dedup();
+        self.change_lines(kind, &names, |file| change(file, slot));
+    }
+
+    /// Changes a file in which no other names than these get another line.
+    fn change_lines(&mut self, kind: FileKind, names: &[&str], change: impl FnOnce(&mut LineFile)) {
+        let mut numbers: HashSet<u32> = names.iter().flat_map(|name| self.unindex(kind, name)).collect();
+        change(&mut self.files.0[kind as usize]);
+        numbers.extend(names.iter().flat_map(|name| self.index(kind, name)));
+        numbers.into_iter().for_each(|number| self.renumber(number));
+    }
+
+    /// Enters the line that stands for `name` into the indexes. Gives the numbers in it.
+    fn index(&mut self, kind: FileKind, name: &str) -> Vec<u32> {
+        let Some(line) = self.files.0[kind as usize].find(name) else { return Vec::new() };
         match kind {
             FileKind::Passwd => {
-                if let Some((uid, gid)) = ids(&line) {
-                    self.by_uid.add(uid, &name, &self.files[kind as usize]);
-                    *self.primary.entry(gid).or_default() += 1;
-                    self.renumber(uid);
-                    self.renumber(gid);
-                }
-                add_like(&mut self.users_like, &name);
+                add_like(&mut self.users_like, name);
+                let Some((uid, gid)) = ids(line) else { return Vec::new() };
+                *self.primary.entry(gid).or_default() += 1;
+                vec![uid, gid]
             }
             FileKind::Group => {
-                if let Some((gid, members)) = group_of(&line) {
-                    self.by_gid.add(gid, &name, &self.files[kind as usize]);
-                    self.renumber(gid);
-                    for member in members {
-                        self.memberships.entry(member).or_default().push(name.to_string());
-                    }
-                }
-                add_like(&mut self.groups_like, &name);
+                add_like(&mut self.groups_like, name);
+                let Some((gid, members)) = group_of(line) else { return Vec::new() };
+                self.members.add(name, members);
+                vec![gid]
             }
             FileKind::Gshadow => {
-                for named in shadowing(&line) {
-                    self.shadowed.entry(named).or_default().push(name.to_string());
-                }
+                self.shadowed.add(name, shadowing(line));
+                Vec::new()
             }
-            FileKind::Shadow | FileKind::Smbpasswd | FileKind::UsernameMap | FileKind::Aliases => {}
+            FileKind::Shadow | FileKind::Smbpasswd | FileKind::UsernameMap | FileKind::Aliases => Vec::new(),
         }
     }
 
-    fn unindex(&mut self, kind: FileKind, name: &str) {
-        let Some(line) = self.line(kind, name).cloned() else { return };
+    fn unindex(&mut self, kind: FileKind, name: &str) -> Vec<u32> {
+        let Some(line) = self.files.0[kind as usize].find(name) else { return Vec::new() };
         match kind {
             FileKind::Passwd => {
-                if let Some((uid, gid)) = ids(&line) {
-                    self.by_uid.remove(uid, name);
-                    release(&mut self.primary, gid);
-                    self.renumber(uid);
-                    self.renumber(gid);
-                }
-                remove(&mut self.users_like, &name.to_lowercase(), name);
+                remove_like(&mut self.users_like, name);
+                let Some((uid, gid)) = ids(line) else { return Vec::new() };
+                release(&mut self.primary, gid);
+                vec![uid, gid]
             }
             FileKind::Group => {
-                if let Some((gid, members)) = group_of(&line) {
-                    self.by_gid.remove(gid, name);
-                    self.renumber(gid);
-                    for member in members {
-                        remove(&mut self.memberships, &member, name);
-                    }
-                }
-                remove(&mut self.groups_like, &name.to_lowercase(), name);
+                remove_like(&mut self.groups_like, name);
+                let Some((gid, members)) = group_of(line) else { return Vec::new() };
+                self.members.remove(name, members);
+                vec![gid]
             }
             FileKind::Gshadow => {
-                for named in shadowing(&line) {
-                    remove(&mut self.shadowed, &named, name);
-                }
+                self.shadowed.remove(name, shadowing(line));
+                Vec::new()
             }
-            FileKind::Shadow | FileKind::Smbpasswd | FileKind::UsernameMap | FileKind::Aliases => {}
-        }
-    }
-
-    fn put_user(&mut self, id: AccountId, old: Option<&UserRow>, new: Option<UserRow>) {
-        self.users_in_order.take();
-        if let Some(old) = old {
-            self.users.remove(&id);
-            // The name may be another account's by now.
-            if self.user_ids.get(old.name.as_str()) == Some(&id) {
-                self.user_ids.remove(old.name.as_str());
-            }
-        }
-        if let Some(new) = new {
-            self.user_ids.insert(new.name.as_str().into(), id);
-            self.users.insert(id, Arc::new(new));
-        }
-    }
-
-    fn put_group(&mut self, id: AccountId, old: Option<&GroupRow>, new: Option<GroupRow>) {
-        self.groups_in_order.take();
-        if let Some(old) = old {
-            self.groups.remove(&id);
-            if self.group_ids.get(old.name.as_str()) == Some(&id) {
-                self.group_ids.remove(old.name.as_str());
-            }
-        }
-        if let Some(new) = new {
-            self.group_ids.insert(new.name.as_str().into(), id);
-            self.groups.insert(id, Arc::new(new));
+            FileKind::Shadow | FileKind::Smbpasswd | FileKind::UsernameMap | FileKind::Aliases => Vec::new(),
         }
     }
 }
@@ -469,11 +422,11 @@ fn shadowing(line: &[u8]) -> HashSet<String> {
 
 /// A user as the files have it now: name, uid, gid.
 pub(super) fn users_in(view: &LineFile) -> impl Iterator<Item = (&str, Uid)> {
-    view.entries(FileKind::Passwd).filter_map(|(name, line)| Some((name, Uid(ids(line)?.0))))
+    view.entries().filter_map(|(name, line)| Some((name, Uid(ids(line)?.0))))
 }
 
 pub(super) fn groups_in(view: &LineFile) -> impl Iterator<Item = (&str, Gid)> {
-    view.entries(FileKind::Group).filter_map(|(name, line)| Some((name, Gid(number_of(line)?))))
+    view.entries().filter_map(|(name, line)| Some((name, Gid(number_of(line)?))))
 }
 
 fn like(file: &LineFile, with_upper_case: &HashMap<String, Vec<String>>, name: &str) -> Option<String> {
@@ -489,21 +442,20 @@ fn add_like(with_upper_case: &mut HashMap<String, Vec<String>>, name: &str) {
     }
 }
 
-fn release(numbers: &mut HashMap<u32, usize>, number: u32) {
+fn remove_like(with_upper_case: &mut HashMap<String, Vec<String>>, name: &str) {
+    let lower = name.to_lowercase();
+    if let Some(names) = with_upper_case.get_mut(&lower) {
+        names.retain(|known| known != name);
+        if names.is_empty() {
+            with_upper_case.remove(&lower);
+        }
+    }
+}
+
+fn release(numbers: &mut HashMap<u32, u32>, number: u32) {
     match numbers.get_mut(&number) {
         Some(count) if *count > 1 => *count -= 1,
         Some(_) => drop(numbers.remove(&number)),
         None => {}
-    }
-}
-
-fn remove<K: std::hash::Hash + Eq>(index: &mut HashMap<K, Vec<String>>, key: &K, name: &str) {
-    if let Some(names) = index.get_mut(key) {
-        if let Some(at) = names.iter().position(|known| known == name) {
-            names.remove(at);
-        }
-        if names.is_empty() {
-            index.remove(key);
-        }
     }
 }

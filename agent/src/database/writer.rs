@@ -2,7 +2,7 @@
 //! one commit, each change with its own answer.
 
 use std::path::PathBuf;
-use std::sync::mpsc::{Receiver, Sender};
+use std::sync::mpsc::{Receiver, RecvError, RecvTimeoutError, Sender};
 use std::time::Duration;
 
 use accountd_protocol::agent::{Generation, Revocation};
@@ -19,11 +19,16 @@ use super::revoked::{revoked, touched};
 use super::row::Origin;
 use super::state::{Note, State};
 use super::transfers::TransferRow;
+use crate::sys::heap;
 
 /// The most changes in one commit.
 const MOST_AT_ONCE: usize = 256;
 /// Between two commits when more is waiting, so that other programs get the lock.
 const GAP: Duration = Duration::from_millis(2);
+/// So many changed lines and rows leave memory free that is worth giving back.
+const MUCH: usize = 4_000;
+/// How long nobody has asked for anything when it is.
+const QUIET: Duration = Duration::from_millis(500);
 /// Whoever only wants to read waits this long for a program that holds the lock. Each file is
 /// whole at any time; waiting only makes it likelier that they fit together.
 const READ_PATIENCE: Duration = Duration::from_secs(1);
@@ -66,6 +71,8 @@ pub(super) struct Writer {
     pub copier: Copier,
     /// The state store has been found damaged.
     pub is_damaged: bool,
+    /// How many lines and rows have changed since free memory was given back.
+    pub left_free: usize,
 }
 
 /// Why the writer has ended.
@@ -87,7 +94,7 @@ impl Writer {
                 Err(_) => {
                     // Nobody waits: time to make the copy ready that the next change works on.
                     self.copies.work();
-                    match jobs.recv() {
+                    match self.next(jobs) {
                         Ok(job) => job,
                         Err(_) => return End::NobodyAsks,
                     }
@@ -98,6 +105,22 @@ impl Writer {
             self.serve(batch);
         }
         End::Damaged
+    }
+
+    /// The next job, however long that takes. What much work has left free is given back first, once
+    /// its requests are at their end too.
+    fn next(&mut self, jobs: &Receiver<Job>) -> Result<Job, RecvError> {
+        if self.left_free >= MUCH {
+            match jobs.recv_timeout(QUIET) {
+                Ok(job) => return Ok(job),
+                Err(RecvTimeoutError::Disconnected) => return Err(RecvError),
+                Err(RecvTimeoutError::Timeout) => {
+                    heap::give_back();
+                    self.left_free = 0;
+                }
+            }
+        }
+        jobs.recv()
     }
 
     /// Copies the state store as it is at start. Where that can't be done the agent goes on, and it
@@ -220,6 +243,7 @@ impl Writer {
     /// Shows the readers what has been worked, and tells whose sessions are void.
     pub(super) fn publish(&mut self, steps: Vec<Step>, fingerprints: Fingerprints) -> Generation {
         let (before, work) = (self.copies.public(), self.copies.work());
+        self.left_free += steps.iter().map(Step::size).sum::<usize>();
         let names = touched(&steps, &before, work);
         self.copies.publish(steps, fingerprints);
         let revoked = revoked(&before, &self.copies.public(), &names);

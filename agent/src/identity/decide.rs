@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::net::IpAddr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::sync::Arc;
 
 use accountd_config::PermitRoot;
 use accountd_protocol::agent::{Decision, Grant};
@@ -142,7 +143,7 @@ fn granted(candidate: Candidate) -> Decision {
 
 /// The gids of the groups whose member list names the user.
 pub fn supplementary_groups(view: &View, user: &str) -> Vec<Gid> {
-    let gid = |name: &String| number_of(view.line(FileKind::Group, name)?).map(Gid);
+    let gid = |name: &Arc<str>| number_of(view.line(FileKind::Group, name)?).map(Gid);
     let mut gids: Vec<Gid> = view.groups_of_member(user).iter().filter_map(gid).collect();
     gids.sort_unstable();
     gids.dedup();

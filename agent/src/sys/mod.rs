@@ -1,7 +1,8 @@
-//! The only unsafe code of the agent's own: libcrypt, per-thread file system identity, NSS sources,
-//! raw directories.
+//! The only unsafe code of the agent's own: libcrypt, per-thread file system identity, the heap, NSS
+//! sources, raw directories.
 
 pub mod crypt;
 pub mod directory_entries;
 pub mod filesystem_identity;
+pub mod heap;
 pub mod nss;
