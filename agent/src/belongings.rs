@@ -5,6 +5,8 @@
 //! but some of them can be written to by a group of a service: no link in them is followed.
 //! Nothing here can fail an account's change, which is made already; what does not work is logged.
 
+use std::collections::HashSet;
+use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
@@ -35,6 +37,23 @@ fn named(root: &Path, name: &str) -> Option<[PathBuf; 3]> {
 pub fn are_left_to(root: &Path, name: &str, owner: Uid) -> bool {
     let strange = |path: &PathBuf| fs::symlink_metadata(path).is_ok_and(|status| status.uid() != owner.0);
     named(root, name).is_some_and(|paths| paths.iter().any(strange))
+}
+
+/// All names that something is named after. `None` where that can not be listed.
+pub fn names(root: &Path) -> Option<HashSet<OsString>> {
+    let mut names = HashSet::new();
+    for directory in [CRONTABS, LINGER, MAIL] {
+        match fs::read_dir(root.join(directory)) {
+            Ok(mut entries) => entries.try_for_each(|entry| {
+                names.insert(entry?.file_name());
+                Ok(())
+            }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+        }
+        .ok()?;
+    }
+    Some(names)
 }
 
 /// Removes what `deletion` says of the account `name`; at jobs only where `uid` was nobody else's.
@@ -194,6 +213,18 @@ mod tests {
             rename(root.path(), name, "berta", own_uid());
         }
         assert!(secret.exists());
+    }
+
+    #[test]
+    fn what_is_listed_is_what_is_looked_for() {
+        let root = root();
+        assert_eq!(names(root.path()), Some(HashSet::new()));
+        put(root.path(), CRONTABS, "anna");
+        put(root.path(), MAIL, "berta");
+        assert_eq!(names(root.path()), Some(HashSet::from(["anna".into(), "berta".into()])));
+        fs::remove_dir_all(root.path().join(MAIL)).unwrap();
+        fs::write(root.path().join(MAIL), "").unwrap();
+        assert_eq!(names(root.path()), None);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! New users: everything that can fail is done before the lock, then one change for all of them.
 
 use std::collections::HashSet;
+use std::ffi::{OsStr, OsString};
 
 use accountd_config::{Deletion, SharedUid};
 use accountd_protocol::agent::{NewPassword, NewUser, User};
@@ -27,6 +28,8 @@ use crate::samba::{self, Flags};
 use crate::sudoers::{self, Grantee};
 
 const SECONDS_A_DAY: u64 = 86_400;
+/// For more accounts it is quicker to list what others have left than to look for each name.
+const FEW: usize = 100;
 
 /// The secrets of an account, ready to be written.
 pub struct Hashes {
@@ -64,9 +67,10 @@ impl Agent {
     /// Creates all of them in one commit, or none; gives their ids in the same order.
     pub(crate) fn create_users(&self, requests: Vec<NewUser>) -> Result<Vec<AccountId>, Refusal> {
         let plans = self.plan_all(requests)?;
+        let left = if plans.len() > FEW { belongings::names(self.root()) } else { None };
         let (mut ready, mut entries) = (Vec::new(), Vec::new());
         for (index, planned) in plans.into_iter().enumerate() {
-            let (made, entry) = self.make_ready(planned).map_err(|refusal| of_item(index, refusal))?;
+            let (made, entry) = self.make_ready(planned, left.as_ref()).map_err(|refusal| of_item(index, refusal))?;
             ready.push(made);
             entries.push(entry);
         }
@@ -105,7 +109,12 @@ impl Agent {
         if items.is_empty() { Ok(plans) } else { Err(Refusal::InvalidItems(items)) }
     }
 
-    fn make_ready(&self, (plan, numbers): Planned) -> Result<(Ready<'_>, Entry), Refusal> {
+    /// `left`: the names that somebody has left something under, where they are known.
+    fn make_ready(
+        &self,
+        (plan, numbers): Planned,
+        left: Option<&HashSet<OsString>>,
+    ) -> Result<(Ready<'_>, Entry), Refusal> {
         let name = plan.request.name.as_str();
         let hashes = self.hashes_of(&plan.request.password)?;
         let home = self.prepare_home(&plan)?;
@@ -114,7 +123,10 @@ impl Agent {
         let also = Also {
             publish: home.as_ref().and_then(|home| home.action(name)),
             sudo: sudo.edit(),
-            forget: self.left_to(name, plan.uid),
+            forget: left
+                .is_none_or(|left| left.contains(OsStr::new(name)))
+                .then(|| self.left_to(name, plan.uid))
+                .flatten(),
         };
         Ok((Ready { home, keys, _sudo: sudo, _numbers: numbers }, Entry { plan, hashes, also }))
     }
@@ -211,8 +223,8 @@ fn enter(draft: &mut Draft<'_>, plan: &Plan, hashes: &Hashes, also: Also) -> Res
         draft.remove_belongings(name, None, &deletion);
     }
     let id = draft.add_user(name, plan.uid, request.email.as_str(), request.microsoft_account);
-    let row = draft.user(id).cloned();
-    address::follow(draft, None, row.as_ref());
+    let row = draft.users().shared(id);
+    address::follow(draft, None, row.as_deref());
     also.sudo.enter(draft, Grantee::User(id));
     Ok(id)
 }

@@ -45,6 +45,9 @@ pub fn forget_namesake(draft: &mut Draft<'_>, name: &str) {
 
 /// Makes `user` a member of exactly `wanted`, but not of its primary group, in which it is anyway.
 pub fn replace(draft: &mut Draft<'_>, user: &str, wanted: &[String]) {
+    if wanted.is_empty() && draft.groups_of_member(user).is_empty() {
+        return;
+    }
     let primary = draft.entry(FileKind::Passwd, user).and_then(|entry| entry.number(passwd::GID));
     let other = |name: &&String| draft.group_named(name).is_none_or(|group| Some(group.gid.0) != primary);
     let wanted: Vec<String> = wanted.iter().filter(other).cloned().collect();

@@ -184,7 +184,7 @@ pub(super) fn line_edits(kind: FileKind, edits: &[Edit]) -> Vec<LineEdit> {
                 continue;
             }
         };
-        let (old, new) = (slot.before().map(|line| line.to_vec()), slot.after().map(|line| line.to_vec()));
+        let (old, new) = (slot.before().cloned(), slot.after().cloned());
         match by_slot.get(&slot.number()).and_then(|place| sum.get_mut(*place)) {
             Some(earlier) => earlier.new = new,
             None => {

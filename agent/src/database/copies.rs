@@ -40,7 +40,7 @@ pub enum Step {
     /// A file as another program has left it, and the names whose lines differ.
     File {
         kind: FileKind,
-        file: LineFile,
+        file: Box<LineFile>,
         names: HashSet<String>,
     },
     /// The drop-ins as they are in their directory now.
@@ -124,7 +124,7 @@ impl View {
     pub(super) fn take(&mut self, step: Step) {
         match step {
             Step::Edit(edit) => self.apply(&edit),
-            Step::File { kind, file, names } => self.replace_file(kind, file, &names),
+            Step::File { kind, file, names } => self.replace_file(kind, *file, &names),
             Step::Grants(grants) => self.replace_grants(grants),
         }
     }

@@ -5,7 +5,7 @@ use accountd_protocol::id::Uid;
 use serde::{Deserialize, Serialize};
 
 use super::digest::FileDigest;
-use super::file::FileKind;
+use super::file::{FileKind, Line};
 use crate::homes::Retirement;
 use crate::sudoers::{Grant, Grantee};
 
@@ -29,9 +29,9 @@ pub struct JournalFile {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LineEdit {
     #[serde(with = "line_text")]
-    pub old: Option<Vec<u8>>,
+    pub old: Option<Line>,
     #[serde(with = "line_text")]
-    pub new: Option<Vec<u8>>,
+    pub new: Option<Line>,
 }
 
 impl LineEdit {
@@ -91,6 +91,8 @@ pub enum Action {
 mod line_text {
     use serde::{Deserialize, Deserializer, Serializer};
 
+    use super::Line;
+
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum Text {
@@ -98,7 +100,7 @@ mod line_text {
         Bytes(Vec<u8>),
     }
 
-    pub fn serialize<S: Serializer>(line: &Option<Vec<u8>>, serializer: S) -> Result<S::Ok, S::Error> {
+    pub fn serialize<S: Serializer>(line: &Option<Line>, serializer: S) -> Result<S::Ok, S::Error> {
         match line.as_deref().map(|line| std::str::from_utf8(line).map_err(|_| line)) {
             None => serializer.serialize_none(),
             Some(Ok(text)) => serializer.serialize_some(text),
@@ -106,11 +108,11 @@ mod line_text {
         }
     }
 
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<u8>>, D::Error> {
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Line>, D::Error> {
         let text: Option<Text> = Option::deserialize(deserializer)?;
         Ok(text.map(|text| match text {
-            Text::Utf8(text) => text.into_bytes(),
-            Text::Bytes(bytes) => bytes,
+            Text::Utf8(text) => text.into_bytes().into(),
+            Text::Bytes(bytes) => bytes.into(),
         }))
     }
 }
@@ -123,7 +125,7 @@ mod tests {
     fn a_record_comes_back_byte_for_byte() {
         let lines: [&[u8]; 4] = [b"", b"anna:x:1:", b"\xff:\"\\\x01", "jörg:\u{fffd}\r".as_bytes()];
         for line in lines {
-            let edit = LineEdit { old: None, new: Some(line.to_vec()) };
+            let edit = LineEdit { old: None, new: Some(line.into()) };
             let record = serde_json::to_vec(&edit).unwrap();
             assert_eq!(serde_json::from_slice::<LineEdit>(&record).unwrap(), edit);
         }

@@ -30,7 +30,7 @@ pub fn keep_numbers(journal: &mut Journal, users: &Present<'_>, groups: &Present
             let mut entry = Entry::parse(line);
             if Entry::parse(before).number(passwd::GID) == Some(old) && entry.number(passwd::GID) == Some(new) {
                 entry.set(passwd::GID, &old.to_string());
-                *line = entry.line().to_vec();
+                *line = entry.line();
             }
         }
     }
@@ -55,7 +55,7 @@ fn keep(journal: &mut Journal, present: &Present<'_>) -> Vec<(u32, u32)> {
         warn!(?kind, name, old, new, "the new number was taken; the old one stays");
         let mut entry = Entry::parse(line);
         entry.set(NUMBER, &old.to_string());
-        *line = entry.line().to_vec();
+        *line = entry.line();
         kept.push((old, new));
     }
     kept
@@ -76,7 +76,7 @@ mod tests {
     use crate::database::journal::LineEdit;
 
     fn record(kind: FileKind, lines: &[(&str, &str)]) -> JournalFile {
-        let text = |line: &str| Some(line.as_bytes().to_vec());
+        let text = |line: &str| Some(line.as_bytes().into());
         let edits = lines.iter().map(|(old, new)| LineEdit { old: text(old), new: text(new) }).collect();
         JournalFile { kind, after: String::new(), edits }
     }

@@ -162,7 +162,7 @@ fn in_any_order(content: &[u8]) -> Vec<String> {
 }
 
 fn all_shown(edits: &[LineEdit]) -> String {
-    let side = |line: &Option<Vec<u8>>| line.as_deref().map(shown).unwrap_or_default();
+    let side = |line: &Option<Line>| line.as_deref().map(shown).unwrap_or_default();
     edits.iter().map(|edit| format!("[{} -> {}]", side(&edit.old), side(&edit.new))).collect()
 }
 

@@ -68,7 +68,7 @@ impl Writer {
         let known = self.copies.public();
         plausible(kind, known.file(kind), &file)?;
         let names = known.file(kind).differences(&file);
-        Ok((Step::File { kind, file, names }, fingerprint))
+        Ok((Step::File { kind, file: Box::new(file), names }, fingerprint))
     }
 
     /// Gives the accounts of the files their rows. `steps` are made already, and get these.
@@ -169,7 +169,7 @@ fn is_renamed_user(before: &View, now: &View, old: &str, new: &str) -> bool {
 }
 
 fn is_renamed_group(before: &View, now: &View, old: &str, new: &str) -> bool {
-    let members = |view: &View, name| view.line(FileKind::Group, name).and_then(|line| group_of(line));
+    let members = |view: &View, name| view.line(FileKind::Group, name).and_then(group_of);
     before.line(FileKind::Group, old).is_none() || members(before, old) == members(now, new)
 }
 

@@ -285,7 +285,7 @@ mod tests {
     use super::*;
 
     fn edit(old: Option<&str>, new: Option<&str>) -> LineEdit {
-        LineEdit { old: old.map(|line| line.as_bytes().to_vec()), new: new.map(|line| line.as_bytes().to_vec()) }
+        LineEdit { old: old.map(|line| line.as_bytes().into()), new: new.map(|line| line.as_bytes().into()) }
     }
 
     fn after_all(content: &str, edits: &[LineEdit]) -> String {

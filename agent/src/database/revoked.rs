@@ -9,47 +9,37 @@ use super::entry::group_of;
 use super::file::FileKind;
 use super::view::{Edit, View};
 
-/// The users that some steps are about: named by their lines and rows, or put into a group or
-/// out of it.
+/// The users that were there before and that some steps are about: named by their lines and rows, or
+/// put into a group or out of it.
 pub fn touched(steps: &[Step], before: &View, after: &View) -> HashSet<String> {
+    let was = |name: &&str| before.user_named(name).is_some();
     let (mut names, mut groups) = (HashSet::new(), HashSet::new());
+    let mut note = |kind, keys: &mut dyn Iterator<Item = &str>| match kind {
+        FileKind::Passwd | FileKind::Shadow => names.extend(keys.filter(was).map(str::to_owned)),
+        FileKind::Group => groups.extend(keys.map(str::to_owned)),
+        FileKind::Gshadow | FileKind::Smbpasswd | FileKind::UsernameMap | FileKind::Aliases => {}
+    };
     for step in steps {
         match step {
             Step::Edit(Edit::User { old, new, .. }) => {
-                names.extend([old, new].into_iter().flatten().map(|row| row.name.clone()));
+                note(FileKind::Passwd, &mut [old, new].into_iter().flatten().map(|row| row.name.as_str()));
             }
             // sudo reads its drop-ins anew each time.
             Step::Edit(Edit::Group { .. } | Edit::Sudo { .. } | Edit::Transfer { .. }) | Step::Grants(_) => {}
             Step::Edit(Edit::Line { kind, slot }) => {
-                let of_lines = slot.lines().filter_map(|line| kind.key(line)).map(str::to_owned);
-                named_by(*kind, of_lines, &mut names, &mut groups);
+                note(*kind, &mut slot.lines().filter_map(|line| kind.key(line)));
             }
-            Step::File { kind, names: changed, .. } => {
-                named_by(*kind, changed.iter().cloned(), &mut names, &mut groups)
-            }
+            Step::File { kind, names: changed, .. } => note(*kind, &mut changed.iter().map(String::as_str)),
         }
     }
     groups.iter().for_each(|group| names.extend(moved(group, before, after)));
     names
 }
 
-fn named_by(
-    kind: FileKind,
-    keys: impl Iterator<Item = String>,
-    users: &mut HashSet<String>,
-    groups: &mut HashSet<String>,
-) {
-    match kind {
-        FileKind::Passwd | FileKind::Shadow => users.extend(keys),
-        FileKind::Group => groups.extend(keys),
-        FileKind::Gshadow | FileKind::Smbpasswd | FileKind::UsernameMap | FileKind::Aliases => {}
-    }
-}
-
 /// Whose membership of a group is not what it was: those that came or went, and everybody where
 /// the group has another gid. A group may have very many members.
 fn moved(group: &str, before: &View, after: &View) -> HashSet<String> {
-    let members = |view: &View| view.line(FileKind::Group, group).and_then(|line| group_of(line));
+    let members = |view: &View| view.line(FileKind::Group, group).and_then(group_of);
     let (old_gid, old): (_, HashSet<String>) =
         members(before).map_or_else(Default::default, |(gid, members)| (Some(gid), members.into_iter().collect()));
     let (new_gid, new): (_, HashSet<String>) =

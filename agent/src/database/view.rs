@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use accountd_protocol::agent::Generation;
 use accountd_protocol::id::{AccountId, Gid, Uid};
+use smallvec::SmallVec;
 
 use super::disk::Fingerprints;
 use super::entry::{Entry, group_of, gshadow, ids, number_of, shadow};
@@ -106,6 +107,9 @@ pub struct Quarantine {
     pub gids: HashMap<u32, u32>,
 }
 
+/// Of a line that has no numbers.
+const NONE: [Option<u32>; 2] = [None, None];
+
 impl View {
     pub(super) fn new(users: Vec<UserRow>, groups: Vec<GroupRow>, quarantine: Quarantine) -> Self {
         let mut view = View { quarantine, ..View::default() };
@@ -134,7 +138,7 @@ impl View {
     }
 
     pub fn entry(&self, kind: FileKind, name: &str) -> Option<Entry> {
-        self.line(kind, name).map(|line| Entry::parse(line))
+        self.line(kind, name).map(Entry::parse)
     }
 
     /// Whether the file exists. A missing gshadow(5) is not begun.
@@ -284,7 +288,7 @@ impl View {
         let mut groups: Vec<&Arc<str>> = self.groups_of_member(name).iter().collect();
         groups.sort_unstable();
         for group in groups {
-            let gid = self.line(FileKind::Group, group).and_then(|line| number_of(line));
+            let gid = self.line(FileKind::Group, group).and_then(number_of);
             state.extend_from_slice(format!("{gid:?}").as_bytes());
         }
         Some(state)
@@ -340,63 +344,66 @@ impl View {
     }
 
     fn change_file(&mut self, kind: FileKind, slot: &SlotEdit, change: fn(&mut LineFile, &SlotEdit)) {
-        let mut names: Vec<&str> = slot.lines().filter_map(|line| kind.key(line)).collect();
+        let mut names: SmallVec<[&str; 2]> = slot.lines().filter_map(|line| kind.key(line)).collect();
         names.dedup();
         self.change_lines(kind, &names, |file| change(file, slot));
     }
 
     /// Changes a file in which no other names than these get another line.
     fn change_lines(&mut self, kind: FileKind, names: &[&str], change: impl FnOnce(&mut LineFile)) {
-        let mut numbers: HashSet<u32> = names.iter().flat_map(|name| self.unindex(kind, name)).collect();
+        let mut numbers: SmallVec<[u32; 4]> = SmallVec::new();
+        numbers.extend(names.iter().flat_map(|name| self.unindex(kind, name)).flatten());
         change(&mut self.files.0[kind as usize]);
-        numbers.extend(names.iter().flat_map(|name| self.index(kind, name)));
+        numbers.extend(names.iter().flat_map(|name| self.index(kind, name)).flatten());
+        numbers.sort_unstable();
+        numbers.dedup();
         numbers.into_iter().for_each(|number| self.renumber(number));
     }
 
     /// Enters the line that stands for `name` into the indexes. Gives the numbers in it.
-    fn index(&mut self, kind: FileKind, name: &str) -> Vec<u32> {
-        let Some(line) = self.files.0[kind as usize].find(name) else { return Vec::new() };
+    fn index(&mut self, kind: FileKind, name: &str) -> [Option<u32>; 2] {
+        let Some(line) = self.files.0[kind as usize].find(name) else { return NONE };
         match kind {
             FileKind::Passwd => {
                 add_like(&mut self.users_like, name);
-                let Some((uid, gid)) = ids(line) else { return Vec::new() };
+                let Some((uid, gid)) = ids(line) else { return NONE };
                 *self.primary.entry(gid).or_default() += 1;
-                vec![uid, gid]
+                [Some(uid), Some(gid)]
             }
             FileKind::Group => {
                 add_like(&mut self.groups_like, name);
-                let Some((gid, members)) = group_of(line) else { return Vec::new() };
+                let Some((gid, members)) = group_of(line) else { return NONE };
                 self.members.add(name, members);
-                vec![gid]
+                [Some(gid), None]
             }
             FileKind::Gshadow => {
                 self.shadowed.add(name, shadowing(line));
-                Vec::new()
+                NONE
             }
-            FileKind::Shadow | FileKind::Smbpasswd | FileKind::UsernameMap | FileKind::Aliases => Vec::new(),
+            FileKind::Shadow | FileKind::Smbpasswd | FileKind::UsernameMap | FileKind::Aliases => NONE,
         }
     }
 
-    fn unindex(&mut self, kind: FileKind, name: &str) -> Vec<u32> {
-        let Some(line) = self.files.0[kind as usize].find(name) else { return Vec::new() };
+    fn unindex(&mut self, kind: FileKind, name: &str) -> [Option<u32>; 2] {
+        let Some(line) = self.files.0[kind as usize].find(name) else { return NONE };
         match kind {
             FileKind::Passwd => {
                 remove_like(&mut self.users_like, name);
-                let Some((uid, gid)) = ids(line) else { return Vec::new() };
+                let Some((uid, gid)) = ids(line) else { return NONE };
                 release(&mut self.primary, gid);
-                vec![uid, gid]
+                [Some(uid), Some(gid)]
             }
             FileKind::Group => {
                 remove_like(&mut self.groups_like, name);
-                let Some((gid, members)) = group_of(line) else { return Vec::new() };
+                let Some((gid, members)) = group_of(line) else { return NONE };
                 self.members.remove(name, members);
-                vec![gid]
+                [Some(gid), None]
             }
             FileKind::Gshadow => {
                 self.shadowed.remove(name, shadowing(line));
-                Vec::new()
+                NONE
             }
-            FileKind::Shadow | FileKind::Smbpasswd | FileKind::UsernameMap | FileKind::Aliases => Vec::new(),
+            FileKind::Shadow | FileKind::Smbpasswd | FileKind::UsernameMap | FileKind::Aliases => NONE,
         }
     }
 }

@@ -218,7 +218,7 @@ fn an_older_store_in_place_of_the_last_one_is_found() {
 }
 
 fn journal() -> Journal {
-    let edits = vec![LineEdit { old: None, new: Some(b"ghost:x:1500:1500::/:/bin/sh".to_vec()) }];
+    let edits = vec![LineEdit { old: None, new: Some(b"ghost:x:1500:1500::/:/bin/sh".as_slice().into()) }];
     let file = JournalFile { kind: FileKind::Passwd, after: "0".repeat(64), edits };
     Journal { files: vec![file], actions: Vec::new() }
 }
