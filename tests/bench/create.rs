@@ -25,17 +25,24 @@ struct Bench {
 }
 
 impl Bench {
-    /// shadow-utils get slow; a few rounds tell.
+    /// shadow-utils get slow; a few rounds tell, and beside a million accounts none is waited for.
     fn peer_rounds(&self) -> usize {
         match self.size {
             0..=9_999 => 7,
             10_000..=99_999 => 5,
-            _ => 2,
+            100_000..=999_999 => 2,
+            _ => 0,
         }
     }
 
-    fn peer(&self, command: impl Fn(usize) -> String) -> f64 {
-        median((0..self.peer_rounds()).map(|round| self.populated.shell(&command(round))).collect())
+    fn peer(&self, command: impl Fn(usize) -> String) -> Option<f64> {
+        let times: Vec<f64> = (0..self.peer_rounds()).map(|round| self.populated.shell(&command(round))).collect();
+        (!times.is_empty()).then(|| median(times))
+    }
+
+    /// The peer's row, where it was waited for.
+    fn peer_row(&self, what: &str, peer: Option<f64>) -> Option<Row> {
+        peer.map(|milliseconds| Row::peer(self.size, what, milliseconds))
     }
 
     fn create(&self) -> Vec<Row> {
@@ -50,17 +57,18 @@ impl Bench {
         let clear = json!({"bsdusr_password": "correct horse", "bsdusr_home": "/mnt/tank/home"});
         let peer = self.peer(|round| format!("useradd -M -p '{HASH}' peer{round}"));
         let peer_home = self.peer(|round| format!("useradd -m -p '{HASH}' home{round}"));
-        let peer_written = populated.written_by_command(&["useradd", "-m", "-p", HASH, "peertraced"]);
+        let trace = || populated.written_by_command(&["useradd", "-m", "-p", HASH, "peertraced"]);
+        let home_row = self.peer_row("useradd -m -p HASH", peer_home).map(|row| row.writing(trace()));
         let row = |what: &str, milliseconds, peer| Row::ours(self.size, what, milliseconds, peer);
-        vec![
-            Row::peer(self.size, "useradd -M -p HASH", peer),
+        let peers = [self.peer_row("useradd -M -p HASH", peer), home_row];
+        let ours = [
             row("create, no home", own("plain", plain.clone()), peer).writing(written("tplain", plain.clone())),
-            Row::peer(self.size, "useradd -m -p HASH", peer_home).writing(peer_written),
             row("create, home, skel, key, hash", own("full", full.clone()), peer_home).writing(written("tfull", full)),
             row("create, home, password, Samba", own("clear", clear.clone()), peer_home)
                 .writing(written("tclear", clear)),
             row("create, no home, right after useradd", populated.create("behind", plain).0, peer),
-        ]
+        ];
+        peers.into_iter().flatten().chain(ours).collect()
     }
 
     fn add_to_group(&self) -> Vec<Row> {
@@ -74,10 +82,8 @@ impl Bench {
         let peer = self.peer(|round| format!("usermod -a -G staff plain{round}"));
         let own = median((0..ROUNDS).map(toggle).collect());
         let written = populated.written(|| _ = toggle(ROUNDS));
-        vec![
-            Row::peer(self.size, "usermod -a -G", peer),
-            Row::ours(self.size, "add to a group", own, peer).writing(written),
-        ]
+        let ours = Row::ours(self.size, "add to a group", own, peer).writing(written);
+        self.peer_row("usermod -a -G", peer).into_iter().chain([ours]).collect()
     }
 
     fn delete(&self) -> Vec<Row> {
@@ -94,9 +100,7 @@ impl Bench {
         let traced = delete("tgone");
         let written = populated.written(|| _ = traced());
         let peer = self.peer(|round| format!("userdel -r home{round} 2>/dev/null"));
-        vec![
-            Row::peer(self.size, "userdel -r", peer),
-            Row::ours(self.size, "delete with its home", own, peer).writing(written),
-        ]
+        let ours = Row::ours(self.size, "delete with its home", own, peer).writing(written);
+        self.peer_row("userdel -r", peer).into_iter().chain([ours]).collect()
     }
 }

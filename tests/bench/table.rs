@@ -16,9 +16,9 @@ impl Row {
         Self { size, what: what.into(), milliseconds, written: None, ratio: None }
     }
 
-    /// Ours, beside a peer that took so long.
-    pub fn ours(size: usize, what: &str, milliseconds: f64, peer: f64) -> Self {
-        Self { ratio: Some(peer / milliseconds), ..Self::peer(size, what, milliseconds) }
+    /// Ours, beside a peer that took so long, where there is one.
+    pub fn ours(size: usize, what: &str, milliseconds: f64, peer: Option<f64>) -> Self {
+        Self { ratio: peer.map(|peer| peer / milliseconds), ..Self::peer(size, what, milliseconds) }
     }
 
     pub fn writing(self, written: Written) -> Self {

@@ -1,11 +1,11 @@
 //! The rows of users or of groups, by id, by name, and in the order of lists.
 
 use std::collections::BTreeSet;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use accountd_protocol::id::AccountId;
-use hashbrown::HashTable;
+use hashbrown::{DefaultHashBuilder, HashTable};
 
 use super::row::{GroupRow, Origin, UserRow};
 
@@ -23,7 +23,7 @@ pub trait Row {
 pub struct Rows<R> {
     by_id: HashTable<Arc<R>>,
     by_name: HashTable<Arc<R>>,
-    seed: RandomState,
+    seed: DefaultHashBuilder,
     /// Built-in ones last, then by number.
     in_order: BTreeSet<(Origin, u32, AccountId)>,
 }
@@ -31,7 +31,7 @@ pub struct Rows<R> {
 impl<R> Default for Rows<R> {
     fn default() -> Self {
         let (by_id, by_name) = (HashTable::new(), HashTable::new());
-        Self { by_id, by_name, seed: RandomState::new(), in_order: BTreeSet::new() }
+        Self { by_id, by_name, seed: DefaultHashBuilder::default(), in_order: BTreeSet::new() }
     }
 }
 

@@ -1,14 +1,14 @@
 //! Slots of a file by something that their lines say, so that no name is kept twice.
 
-use std::hash::{BuildHasher, Hash, RandomState};
+use std::hash::{BuildHasher, Hash};
 
-use hashbrown::HashTable;
+use hashbrown::{DefaultHashBuilder, HashTable};
 
 /// A table of nothing but slots, five bytes each: what they are found by is read from their lines,
 /// as they are when it is asked for. A slot leaves before its line changes.
 #[derive(Clone, Debug, Default)]
 pub struct SlotIndex {
-    seed: RandomState,
+    seed: DefaultHashBuilder,
     slots: HashTable<u32>,
 }
 
