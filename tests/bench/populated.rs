@@ -5,6 +5,7 @@ use std::fmt::Write;
 use std::fs;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -18,6 +19,9 @@ const FIRST_OF_OURS: usize = 1_000_000_000;
 pub const HASH: &str =
     "$6$saltsaltsaltsalt$hOxG3zXfAZ4hN1lTyJ8nmgFlAUOZ6yhhQ.1jBqd3r1C8mYQ1r7lcp1sDzWDLyJ6W0cN2YkSjv9S6UBUvKxPzX0";
 pub const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBwxqZzvqK0tGdeQZ3Wc3S6EeIZ1XU6Ocd9wq2U0y5dC bench";
+
+/// How long the agent may take to read everything.
+const READING: Duration = Duration::from_secs(600);
 
 pub struct Populated {
     pub world: World,
@@ -51,8 +55,17 @@ impl Populated {
         append(&world, "shadow", &lines(&|number| format!("n{number}:{HASH}:19000:0:99999:7:::")));
         append(&world, "passwd", &lines(&passwd));
         let populated = Self { world, next_uid: AtomicUsize::new(FIRST_OF_OURS) };
-        populated.create("warmup", json!({"bsdusr_password_disabled": true}));
+        populated.warm_up();
         populated
+    }
+
+    /// Until the agent has read what was appended: a million accounts take it longer than a request waits.
+    fn warm_up(&self) {
+        let request = self.new_user("warmup", json!({"bsdusr_password_disabled": true}));
+        let end = Instant::now() + READING;
+        while self.send("POST", "/account/users/", Some(&request)).0 != "201" {
+            assert!(Instant::now() < end, "the accounts are not read");
+        }
     }
 
     pub fn fresh_uid(&self) -> usize {
@@ -80,6 +93,13 @@ impl Populated {
 
     /// One request, which has to be answered with `status`, by curl's own clock.
     pub fn request(&self, method: &str, path: &str, body: Option<&Value>, status: u16) -> Timed {
+        let (code, timed) = self.send(method, path, body);
+        assert_eq!(code, status.to_string(), "{method} {path}: {:.500}", timed.body);
+        timed
+    }
+
+    /// The status, and what it came to.
+    fn send(&self, method: &str, path: &str, body: Option<&Value>) -> (String, Timed) {
         let answer = self.world.client_file(&format!("answer-{:?}", std::thread::current().id()));
         let sent = answer.with_extension("body");
         let mut command = self.curl();
@@ -92,8 +112,7 @@ impl Populated {
         let said = String::from_utf8(output.stdout).unwrap();
         let (code, seconds) = said.split_once(' ').unwrap();
         let body = fs::read_to_string(&answer).unwrap_or_default();
-        assert_eq!(code, status.to_string(), "{method} {path}: {body:.500}");
-        Timed { milliseconds: seconds.parse::<f64>().unwrap() * 1000.0, body }
+        (code.to_owned(), Timed { milliseconds: seconds.parse::<f64>().unwrap() * 1000.0, body })
     }
 
     pub fn curl(&self) -> Command {

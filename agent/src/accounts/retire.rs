@@ -58,12 +58,20 @@ impl Agent {
             return Ok(());
         }
         let view = self.database.view();
-        let others = view.file(FileKind::Passwd).entries().filter(|(other, _)| *other != name);
-        for (other, line) in others {
+        let passwd = view.file(FileKind::Passwd);
+        // Neighbours in the file mostly have homes in one directory.
+        let mut known: (&[u8], Option<&Crooked>) = (b"", None);
+        for line in passwd.lines() {
             let Some((parent, last)) = home_field(line).and_then(split) else { continue };
-            if !crooked.get(parent).is_some_and(|crooked| crooked.leads_away(last)) {
+            if parent != known.0 {
+                known = (parent, crooked.get(parent));
+            }
+            if !known.1.is_some_and(|crooked| crooked.leads_away(last)) {
                 continue;
             }
+            let counts =
+                |other: &&str| *other != name && passwd.find(other).is_some_and(|first| std::ptr::eq(first, line));
+            let Some(other) = FileKind::Passwd.key(line).filter(counts) else { continue };
             let led = self.homes.resolved(&path_of(parent).join(path_of(last)));
             match led {
                 Some(led) if led == own => return Err(HomeStays::SharedWith(other.to_owned())),
@@ -102,11 +110,12 @@ impl Crooked {
 
 /// The directories that homes lie in.
 fn parents_of_homes(view: &View) -> HashSet<Vec<u8>> {
-    let mut parents: HashSet<Vec<u8>> = HashSet::new();
+    let (mut parents, mut last): (HashSet<Vec<u8>>, &[u8]) = (HashSet::new(), b"");
     for (parent, _) in view.file(FileKind::Passwd).lines().filter_map(|line| home_field(line).and_then(split)) {
-        if !parents.contains(parent) {
+        if parent != last && !parents.contains(parent) {
             parents.insert(parent.to_vec());
         }
+        last = parent;
     }
     parents
 }

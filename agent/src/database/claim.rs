@@ -2,6 +2,8 @@
 
 use accountd_protocol::removal::HomeStays;
 use accountd_protocol::text::FieldPath;
+use memchr::memchr_iter;
+use memchr::memmem::Finder;
 
 use super::entry::passwd;
 use super::file::{FileKind, LineFile};
@@ -23,7 +25,8 @@ pub fn claimants<'a>(
 ) -> impl Iterator<Item = (&'a str, FieldPath)> {
     let last = home.components().last().unwrap_or_default().as_bytes();
     // Nearly every line ends here: it is looked at as it is before it is taken apart.
-    let may_be_within = move |line: &&[u8]| home_field(line).is_some_and(|field| contains(field, last));
+    let last = Finder::new(last).into_owned();
+    let may_be_within = move |line: &&[u8]| home_field(line).is_some_and(|field| last.find(field).is_some());
     file.lines().filter(may_be_within).filter_map(move |line| {
         let name = FileKind::Passwd.key(line).filter(|name| Some(*name) != but)?;
         let other = home_of(line).filter(|other| other.is_within(home))?;
@@ -34,11 +37,9 @@ pub fn claimants<'a>(
 
 /// The home field of a line of passwd(5) as it stands there.
 pub fn home_field(line: &[u8]) -> Option<&[u8]> {
-    line.split(|byte| *byte == b':').nth(passwd::HOME)
-}
-
-fn contains(field: &[u8], part: &[u8]) -> bool {
-    part.is_empty() || field.len() >= part.len() && field.windows(part.len()).any(|window| window == part)
+    let mut colons = memchr_iter(b':', line);
+    let begin = colons.nth(passwd::HOME - 1)? + 1;
+    line.get(begin..colons.next().unwrap_or(line.len()))
 }
 
 /// Others write paths as they like.
