@@ -25,6 +25,7 @@ mod populated;
 mod privileges;
 mod refusals;
 mod rest;
+mod roles;
 mod sandbox;
 mod sandbox_root;
 mod sftp;

@@ -15,6 +15,7 @@ use crate::login::Proof;
 use crate::name::{NewGroupName, NewUserName, UserName};
 use crate::refusal::Refusal;
 use crate::removal::DeletedHome;
+use crate::role::Role;
 use crate::secret::Secret;
 use crate::text::{Email, FieldPath, FullName};
 
@@ -187,6 +188,9 @@ pub struct User {
     pub key_advice: Vec<KeyAdvice>,
     /// Supplementary groups, by stable id.
     pub groups: Vec<AccountId>,
+    /// What the user may do over REST for others.
+    #[serde(default)]
+    pub roles: Vec<Role>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -270,6 +274,41 @@ pub struct UserChange {
     pub ssh_keys: Option<String>,
     pub microsoft_account: Option<bool>,
     pub sudo: Option<bool>,
+}
+
+impl UserChange {
+    /// Whether it is about the keys and nothing else.
+    pub fn is_of_keys(&self) -> bool {
+        let Self {
+            name: None,
+            uid: None,
+            full_name: None,
+            email: None,
+            home: None,
+            home_transfer: _,
+            home_mode: None,
+            shell: None,
+            password: None,
+            password_disabled: None,
+            locked: None,
+            primary_group: None,
+            groups: None,
+            ssh_keys: Some(_),
+            microsoft_account: None,
+            sudo: None,
+        } = self
+        else {
+            return false;
+        };
+        true
+    }
+}
+
+impl User {
+    /// For whoever may not see hashes.
+    pub fn without_hashes(self) -> Self {
+        Self { unix_hash: "*".into(), smb_hash: "*".into(), ..self }
+    }
 }
 
 #[derive(Debug, Serialize, Deserialize)]

@@ -15,6 +15,7 @@ pub mod login;
 pub mod name;
 pub mod refusal;
 pub mod removal;
+pub mod role;
 pub mod secret;
 pub mod socket;
 pub mod text;

@@ -141,6 +141,9 @@ pub enum Refusal {
     StaleHandle,
     #[error("not permitted")]
     NotPermitted,
+    /// Nobody would be left who can show a password and is an administrator.
+    #[error("it is the last administrator who can log in")]
+    LastAdministrator,
     #[error("a built-in account can not be deleted")]
     BuiltinDelete,
     /// Another program held the password lock for longer than the deadline, or a source of NSS

@@ -5,23 +5,26 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use accountd_config::{Config, PermitRoot, SharedUid};
-use accountd_protocol::agent::{AgentRequest, Answer, Generation, Handle, Operation, Reply};
+use accountd_protocol::agent::{AgentRequest, Answer, Generation, Handle, Operation, Page, Reply, User};
 use accountd_protocol::id::{Gid, Uid};
 use accountd_protocol::refusal::Refusal;
+use accountd_protocol::role::Role;
 use accountd_protocol::secret::Secret;
 use tracing::{info, warn};
 
 use crate::accounts::transfers::Transfers;
 use crate::arguments::Arguments;
 use crate::database::entry::passwd;
-use crate::database::{Database, FileKind, View};
+use crate::database::{Database, Draft, FileKind, View};
 use crate::error::Error;
 use crate::homes::{Emptier, Homes, Worker};
 use crate::identity::decide::{PasswordAccount, password_account};
 use crate::identity::handles::{Caller, Handles};
 use crate::identity::hash::{HashPool, Verdict};
 use crate::identity::key_readers::KeyReaders;
-use crate::identity::permission::{CallerRole, Permission};
+use crate::identity::guarded::Guarded;
+use crate::identity::permission::{Permission, Reach, reach};
+use crate::identity::roles::{has_way_in, roles_of};
 use crate::ids::Ids;
 use crate::reserved::Reserved;
 use crate::revocations::{Revocations, Settled};
@@ -156,9 +159,9 @@ impl Agent {
         }
     }
 
-    /// Only the superuser has anything to ask for; everybody else is refused like a stranger.
+    /// Everybody has something to ask for, if only about themselves; accountd's own services do not.
     fn open_handle(&self, user: &str, password: &Secret) -> Result<Handle, Refusal> {
-        let known = self.administrator(user)?;
+        let known = self.password_account(user)?;
         let hash = known.as_ref().map(|account| account.hash.as_str()).unwrap_or_default();
         match (self.hashes.verify(password, hash), known) {
             (Verdict::Right, Some(account)) => self.open_handle_of(user, account),
@@ -166,10 +169,9 @@ impl Agent {
         }
     }
 
-    fn administrator(&self, user: &str) -> Result<Option<PasswordAccount>, Refusal> {
+    fn password_account(&self, user: &str) -> Result<Option<PasswordAccount>, Refusal> {
         let view = self.database.certain_view()?;
-        let account = password_account(&view, user, now());
-        Ok(account.filter(|account| CallerRole::of(account.uid) != CallerRole::None))
+        Ok(password_account(&view, user, now()).filter(|account| !self.is_service(&view, account.uid)))
     }
 
     /// A change of the account while its password was being verified found no handle to make
@@ -177,7 +179,7 @@ impl Agent {
     fn open_handle_of(&self, user: &str, account: PasswordAccount) -> Result<Handle, Refusal> {
         let caller = Caller { account: account.id, uid: account.uid };
         let handle = self.handles.open(caller, Instant::now()).map_err(|_| Error::Handle.into_refusal())?;
-        if self.administrator(user)? == Some(account) {
+        if self.password_account(user)? == Some(account) {
             return Ok(handle);
         }
         self.handles.forget(caller.account);
@@ -186,11 +188,28 @@ impl Agent {
 
     fn operate(&self, handle: &Handle, operation: Operation) -> Reply {
         // Outside changes void handles too; looking at the accounts notices them.
-        drop(self.database.certain_view()?);
+        let view = self.database.certain_view()?;
         let caller = self.handles.caller(handle, Instant::now()).ok_or(Refusal::StaleHandle)?;
-        let Permission::Granted = CallerRole::of(caller.uid).may(&operation) else {
-            return Err(Refusal::NotPermitted);
+        let row = view.user(caller.account).ok_or(Refusal::StaleHandle)?;
+        let roles = roles_of(&view, &self.config.roles, row);
+        let reach = reach(&roles, caller.account, &operation);
+        if roles.contains(&Role::Administrator) && reach != Reach::Denied {
+            // Nobody who changes anything waits for this view.
+            drop(view);
+            return self.perform(operation);
+        }
+        let guarded = Guarded { view: &view, config: &self.config.roles, roles: &roles };
+        let permission = match reach {
+            Reach::Denied => Permission::Denied,
+            Reach::Own => Permission::Granted,
+            Reach::Others => guarded.allow(&operation),
         };
+        let Permission::Granted = permission else { return Err(Refusal::NotPermitted) };
+        drop(view);
+        self.perform(operation).map(without_hashes)
+    }
+
+    fn perform(&self, operation: Operation) -> Reply {
         match operation {
             Operation::ListUsers(window) => Ok(Answer::Users(self.list_users(&window))),
             Operation::GetUser(id) => self.get_user(id).map(|user| Answer::User(Box::new(user))),
@@ -218,12 +237,47 @@ impl Agent {
         }
     }
 
+    /// One change of the accounts, after which some administrator can still show a password, if one
+    /// could before.
+    pub(crate) fn change<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&mut Draft<'_>) -> Result<T, Refusal> + Send + 'static,
+    ) -> Result<(T, Generation), Refusal> {
+        let (roles, now) = (self.config.roles.clone(), now());
+        self.database.change(move |draft| {
+            let before = has_way_in(draft, &roles, now);
+            let value = change(draft)?;
+            if before && !has_way_in(draft, &roles, now) { Err(Refusal::LastAdministrator) } else { Ok(value) }
+        })
+    }
+
     /// Waits until no session that a change has made void is left.
     pub(crate) fn settle(&self, generation: Generation) {
         match self.revocations.settled(generation, SESSIONS_DEADLINE) {
             Settled::Yes => {}
             Settled::No => info!("a change is made; ending the sessions takes longer than expected"),
         }
+    }
+}
+
+/// For whoever is no administrator.
+fn without_hashes(answer: Answer) -> Answer {
+    match answer {
+        Answer::User(user) => Answer::User(Box::new(user.without_hashes())),
+        Answer::Users(Page { items, total }) => {
+            Answer::Users(Page { items: items.into_iter().map(User::without_hashes).collect(), total })
+        }
+        Answer::Handle(_)
+        | Answer::Group(_)
+        | Answer::Groups(_)
+        | Answer::Memberships(_)
+        | Answer::Home(_)
+        | Answer::Shells(_)
+        | Answer::Created(_)
+        | Answer::KeyAcceptable(_)
+        | Answer::Decision(_)
+        | Answer::Watching
+        | Answer::Done => answer,
     }
 }
 

@@ -7,6 +7,7 @@ mod accounts;
 mod deletion;
 mod homes;
 mod ids;
+mod roles;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -17,6 +18,7 @@ pub use accounts::{Accounts, PermitRoot, SharedUid, ShowHashes};
 pub use deletion::{Deletion, Leftover, Mail};
 pub use homes::{Homes, NewHomeMode};
 pub use ids::{IdRange, Ids};
+pub use roles::Roles;
 
 /// Where the file is.
 pub const PATH: &str = "/etc/accountd/accountd.toml";
@@ -37,6 +39,7 @@ pub struct Config {
     pub ids: Ids,
     pub homes: Homes,
     pub deletion: Deletion,
+    pub roles: Roles,
 }
 
 impl Config {
@@ -77,7 +80,9 @@ mod tests {
         let text = "[accounts]\npermit_root = \"keys\"\nshared_uid = \"allowed\"\nshow_hashes = \"masked\"\n\
                     [ids]\nusers = { first = 5000, last = 5999 }\ngroups = { first = 7000, last = 7999 }\n\
                     [homes]\nroots = [\"/mnt\", \"/srv/pools\"]\nmode = \"0750\"\n\
-                    [deletion]\ncrontab = \"keep\"\nat_jobs = \"keep\"\nlinger = \"keep\"\nmail = \"remove\"\n";
+                    [deletion]\ncrontab = \"keep\"\nat_jobs = \"keep\"\nlinger = \"keep\"\nmail = \"remove\"\n\
+                    [roles]\nadministrators = [\"chiefs\"]\naccount_administrators = []\nauditors = [\"a\", \"b\"]\n\
+                    privileged_groups = [\"docker\"]\n";
         let config = parsed(text).unwrap();
         assert_eq!(config.homes.mode.bits(), 0o750);
         assert_eq!(config.deletion.mail, Mail::Remove);

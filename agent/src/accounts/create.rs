@@ -74,7 +74,7 @@ impl Agent {
             ready.push(made);
             entries.push(entry);
         }
-        let (ids, _) = self.database.change(move |draft| enter_all(draft, entries))?;
+        let (ids, _) = self.change(move |draft| enter_all(draft, entries))?;
         let mut finished = Ok(());
         for Ready { home, keys, .. } in ready {
             if let Some(home) = home {

@@ -37,7 +37,7 @@ impl Agent {
             }
             remove(draft, id, &deletion)
         };
-        let ((), generation) = self.database.change(change)?;
+        let ((), generation) = self.change(change)?;
         self.transfers.cancel(id);
         self.settle(generation);
         if let Some((_, leaving)) = leaving {

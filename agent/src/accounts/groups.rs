@@ -39,7 +39,7 @@ impl Agent {
         let gid = held.as_ref().map_or(u32::MAX, |held| held.number);
         let sudo = self.plan_new_sudo(Kind::Group, request.name.as_str(), request.sudo)?;
         let edit = sudo.edit();
-        let (id, _) = self.database.change(move |draft| {
+        let (id, _) = self.change(move |draft| {
             let taken = |problem| Refusal::invalid(Field::GroupName, problem);
             free_group_name(draft, request.name.as_str()).map_err(taken)?;
             let taken = |problem| Refusal::invalid(Field::Gid, problem);
@@ -80,7 +80,7 @@ impl Agent {
         let name = change.name.as_ref().map_or(&*row.name, NewGroupName::as_str);
         let sudo = self.plan_sudo(Grantee::Group(id), (&row.name, name), change.sudo)?;
         let edit = sudo.edit();
-        let ((), generation) = self.database.change(move |draft| {
+        let ((), generation) = self.change(move |draft| {
             enter(draft, id, &change)?;
             edit.enter(draft, Grantee::Group(id));
             Ok(())
@@ -90,7 +90,7 @@ impl Agent {
     }
 
     pub(crate) fn delete_group(&self, id: AccountId) -> Result<(), Refusal> {
-        let ((), generation) = self.database.change(move |draft| {
+        let ((), generation) = self.change(move |draft| {
             let row = draft.group(id).cloned().ok_or(Refusal::NotFound)?;
             if row.is_builtin() {
                 return Err(Refusal::BuiltinDelete);

@@ -25,7 +25,7 @@ impl Agent {
             self.known_groups(&view, &ids)
                 .map_err(|problem| Refusal::invalid(accountd_protocol::refusal::Field::Groups, problem))?
         };
-        let ((), generation) = self.database.change(move |draft| {
+        let ((), generation) = self.change(move |draft| {
             let user = draft.user(id).ok_or(Refusal::NotFound)?.name.clone();
             replace(draft, &user, &wanted);
             Ok(())

@@ -9,6 +9,7 @@ use accountd_protocol::agent::{Group, Membership, User};
 use accountd_protocol::id::{AccountId, Gid, Uid};
 use accountd_protocol::identity::Identity;
 use accountd_protocol::refusal::Refusal;
+use accountd_protocol::role::Role;
 
 use crate::agent::Agent;
 use crate::database::entry::{group, passwd, shadow};
@@ -16,6 +17,7 @@ use crate::database::{FileKind, GroupRow, UserRow, View};
 use crate::homes::{KeysWanted, LookedAt, Strictness, look_at_keys, read_authorized_keys};
 use crate::identity::decide::supplementary_groups;
 use crate::identity::hash::is_hash;
+use crate::identity::roles::roles_of;
 use crate::samba::{self, Flags};
 use crate::sudoers::{Grantee, Sudo};
 
@@ -44,22 +46,29 @@ impl Agent {
         let shown = shown.ok_or(Refusal::NotFound)?;
         let home = Path::new(OsStr::from_bytes(&shown.home));
         let LookedAt { text, advice } = look_at_keys(self.homes.root(), home, &shown.identity, wanted);
-        Ok(self.masked(User { ssh_keys: text, key_advice: advice, ..shown.user }))
+        Ok(self.completed(User { ssh_keys: text, key_advice: advice, ..shown.user }))
     }
 
     /// Reads the key file; not to be called while a view is held, because a home may be slow.
     pub(crate) fn with_keys(&self, shown: Shown) -> User {
         let home = Path::new(OsStr::from_bytes(&shown.home));
         let ssh_keys = read_authorized_keys(self.homes.root(), home, &shown.identity, Strictness::Display);
-        self.masked(User { ssh_keys, ..shown.user })
+        self.completed(User { ssh_keys, ..shown.user })
     }
 
-    /// With the hashes that the configuration lets out; every user that is shown goes through here.
-    fn masked(&self, user: User) -> User {
+    /// With the roles, and with the hashes that the configuration lets out; every user that is shown
+    /// goes through here.
+    fn completed(&self, user: User) -> User {
+        let user = User { roles: self.roles(user.id), ..user };
         match self.config.accounts.show_hashes {
             ShowHashes::Real => user,
-            ShowHashes::Masked => User { unix_hash: NO_HASH.into(), smb_hash: NO_HASH.into(), ..user },
+            ShowHashes::Masked => user.without_hashes(),
         }
+    }
+
+    fn roles(&self, id: AccountId) -> Vec<Role> {
+        let view = self.database.known_view();
+        view.user(id).map(|row| roles_of(&view, &self.config.roles, row).into_iter().collect()).unwrap_or_default()
     }
 
     pub(crate) fn get_group(&self, id: AccountId) -> Result<Group, Refusal> {
@@ -107,6 +116,7 @@ pub fn show_user(view: &View, row: &UserRow) -> Option<Shown> {
         ssh_keys: String::new(),
         key_advice: Vec::new(),
         groups: groups.collect(),
+        roles: Vec::new(),
     };
     let identity = identity_of(view, &row.name, row.uid, gid);
     Some(Shown { user, identity, home: entry.bytes(passwd::HOME).to_vec() })

@@ -101,7 +101,7 @@ impl Agent {
         let retired = self.retire_home(&name, &home, uid).and_then(|leaving| {
             let Some(leaving) = leaving else { return Ok(()) };
             let action = leaving.action();
-            self.database.change(move |draft| {
+            self.change(move |draft| {
                 let stays = |reason| Refusal::invalid(Field::Home, Problem::HomeStays(reason));
                 unclaimed(draft.file(FileKind::Passwd), &home, None).map_err(stays)?;
                 draft.after_commit(action);

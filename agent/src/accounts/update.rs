@@ -84,7 +84,7 @@ impl Agent {
         let behind = Behind { also, transfer: transfer.clone() };
         let place = plan.home.as_ref().map(|(home, _)| home.clone());
         let has_keys = plan.change.ssh_keys.as_ref().is_some_and(|keys| !keys.trim().is_empty());
-        let ((), generation) = self.database.change(move |draft| enter(draft, &plan, hashes.as_ref(), behind))?;
+        let ((), generation) = self.change(move |draft| enter(draft, &plan, hashes.as_ref(), behind))?;
         let moved = place.filter(|_| home.as_ref().is_some_and(NewHome::is_moved));
         if let Some(home) = home {
             home.keep();

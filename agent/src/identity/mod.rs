@@ -3,7 +3,9 @@
 mod address_pattern;
 pub mod authorized_keys;
 pub mod decide;
+pub mod guarded;
 pub mod handles;
 pub mod hash;
 pub mod key_readers;
 pub mod permission;
+pub mod roles;

@@ -3,8 +3,11 @@
 //! The two tables of the agent. A new request or operation does not compile until it has its
 //! line here.
 
+use std::collections::BTreeSet;
+
 use accountd_protocol::agent::{AgentRequest, Operation};
-use accountd_protocol::id::Uid;
+use accountd_protocol::id::{AccountId, Uid};
+use accountd_protocol::role::Role;
 use accountd_protocol::socket::Peer;
 
 /// Has to be opened: only `Granted` lets a request go on.
@@ -47,44 +50,66 @@ impl PeerRole {
     }
 }
 
-/// What a caller is allowed to ask for. Only the superuser has a role so far.
+/// What an operation takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CallerRole {
-    Administrator,
-    None,
+enum Need {
+    /// Anybody who has an account.
+    Account,
+    /// A role that reads; or it is about the caller.
+    ReadUser(AccountId),
+    Read,
+    /// The caller itself may do it too.
+    ChangeOwn(AccountId),
+    Change,
 }
 
-impl CallerRole {
-    pub fn of(uid: Uid) -> Self {
-        if uid == Uid::ROOT { CallerRole::Administrator } else { CallerRole::None }
-    }
+/// How far a caller may go with an operation.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    Denied,
+    /// It is about nobody, or the caller.
+    Own,
+    /// It reaches others, by a role. Whom an account administrator may not touch is another
+    /// question (see `guarded`).
+    Others,
+}
 
-    pub fn may(self, operation: &Operation) -> Permission {
-        let needed = match operation {
-            Operation::ListUsers(_)
-            | Operation::GetUser(_)
-            | Operation::GetHome(_)
-            | Operation::CreateUser(_)
-            | Operation::CreateUsers(_)
-            | Operation::UpdateUser { .. }
-            | Operation::DeleteUser { .. }
-            | Operation::RepairKeys(_)
-            | Operation::SetPassword { .. }
-            | Operation::ListMemberships(_)
-            | Operation::SetMemberships { .. }
-            | Operation::ListGroups(_)
-            | Operation::GetGroup(_)
-            | Operation::CreateGroup(_)
-            | Operation::UpdateGroup { .. }
-            | Operation::DeleteGroup(_)
-            | Operation::ListShells => CallerRole::Administrator,
-        };
-        if self == needed { Permission::Granted } else { Permission::Denied }
+/// What roles give for operations.
+pub fn reach(roles: &BTreeSet<Role>, caller: AccountId, operation: &Operation) -> Reach {
+    let others = |allowed| if allowed { Reach::Others } else { Reach::Denied };
+    let reads = !roles.is_empty();
+    let changes = roles.contains(&Role::Administrator) || roles.contains(&Role::AccountAdministrator);
+    match need(operation) {
+        Need::Account => Reach::Own,
+        Need::ReadUser(id) | Need::ChangeOwn(id) if id == caller => Reach::Own,
+        Need::ReadUser(_) | Need::Read => others(reads),
+        Need::ChangeOwn(_) | Need::Change => others(changes),
+    }
+}
+
+fn need(operation: &Operation) -> Need {
+    match operation {
+        Operation::ListShells => Need::Account,
+        Operation::GetUser(id) | Operation::GetHome(id) | Operation::ListMemberships(id) => Need::ReadUser(*id),
+        Operation::ListUsers(_) | Operation::ListGroups(_) | Operation::GetGroup(_) => Need::Read,
+        Operation::RepairKeys(id) => Need::ChangeOwn(*id),
+        Operation::UpdateUser { id, change } if change.is_of_keys() => Need::ChangeOwn(*id),
+        Operation::CreateUser(_)
+        | Operation::CreateUsers(_)
+        | Operation::UpdateUser { .. }
+        | Operation::DeleteUser { .. }
+        | Operation::SetPassword { .. }
+        | Operation::SetMemberships { .. }
+        | Operation::CreateGroup(_)
+        | Operation::UpdateGroup { .. }
+        | Operation::DeleteGroup(_) => Need::Change,
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use accountd_protocol::agent::{UserChange, Window};
     use accountd_protocol::id::Gid;
     use accountd_protocol::secret::Secret;
 
@@ -106,8 +131,27 @@ mod tests {
     }
 
     #[test]
-    fn only_the_superuser_may_operate() {
-        assert_eq!(CallerRole::of(Uid(0)).may(&Operation::ListShells), Permission::Granted);
-        assert_eq!(CallerRole::of(Uid(1000)).may(&Operation::ListShells), Permission::Denied);
+    fn without_a_role_a_caller_has_only_itself() {
+        let (nobody, own, other) = (BTreeSet::new(), AccountId(7), AccountId(8));
+        let reach = |operation| reach(&nobody, own, &operation);
+        let keys = |id| Operation::UpdateUser {
+            id,
+            change: UserChange { ssh_keys: Some(String::new()), ..UserChange::default() },
+        };
+        assert_eq!(reach(Operation::GetUser(own)), Reach::Own);
+        assert_eq!(reach(Operation::GetUser(other)), Reach::Denied);
+        assert_eq!(reach(keys(own)), Reach::Own);
+        assert_eq!(reach(keys(other)), Reach::Denied);
+        let more = UserChange { ssh_keys: Some(String::new()), sudo: Some(true), ..UserChange::default() };
+        assert_eq!(reach(Operation::UpdateUser { id: own, change: more }), Reach::Denied);
+        assert_eq!(reach(Operation::ListUsers(Window::all())), Reach::Denied);
+        assert_eq!(reach(Operation::SetPassword { id: own, password: Secret::new("x".into()) }), Reach::Denied);
+    }
+
+    #[test]
+    fn an_auditor_reads_and_changes_nothing() {
+        let roles = BTreeSet::from([Role::Auditor]);
+        assert_eq!(reach(&roles, AccountId(7), &Operation::GetUser(AccountId(8))), Reach::Others);
+        assert_eq!(reach(&roles, AccountId(7), &Operation::DeleteGroup(AccountId(8))), Reach::Denied);
     }
 }

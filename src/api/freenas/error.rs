@@ -36,6 +36,8 @@ pub enum Error {
     /// The id in the path is no number.
     NotAnId,
     BuiltinDelete(Kind),
+    /// Nobody would be left who can administer.
+    LastAdministrator,
     /// Somebody else holds the account files, or everybody asks at once.
     Busy,
     AgentDown,
@@ -87,6 +89,7 @@ impl Error {
             Refusal::NotFound => Error::NotFound(place),
             Refusal::BadCredentials | Refusal::StaleHandle | Refusal::NotPermitted => Error::Unauthenticated,
             Refusal::BuiltinDelete => Error::BuiltinDelete(place.kind),
+            Refusal::LastAdministrator => Error::LastAdministrator,
             Refusal::Busy => Error::Busy,
             Refusal::NoSpace => Error::NoSpace,
             Refusal::Internal(reason) => {
@@ -109,7 +112,7 @@ impl Error {
             },
             Error::Items(_) => Status::Conflict,
             Error::NotFound(_) | Error::NotAnId => Status::NotFound,
-            Error::BuiltinDelete(_) => Status::Conflict,
+            Error::BuiltinDelete(_) | Error::LastAdministrator => Status::Conflict,
             Error::Busy | Error::AgentDown => Status::ServiceUnavailable,
             Error::NoSpace => Status::InsufficientStorage,
             Error::Internal => Status::InternalServerError,
@@ -128,6 +131,7 @@ impl Error {
             Error::Fields { faults, .. } => Reply::json(status, faults),
             Error::Items(faults) => Reply::json(status, faults),
             Error::NotFound(place) => not_found(*place),
+            Error::LastAdministrator => message("[EINVAL] This is the last administrator who can log in"),
             Error::BuiltinDelete(Kind::User) => message("[EINVAL] Cannot delete a built-in user"),
             Error::BuiltinDelete(Kind::Group) => message("[EINVAL] Cannot delete a built-in group"),
             Error::Busy => {

@@ -1,0 +1,131 @@
+//! What an account administrator may not touch: whoever or whatever has, or gives, more than that.
+
+use std::collections::BTreeSet;
+
+use accountd_config::Roles;
+use accountd_protocol::agent::{GroupChange, NewGroup, NewUser, Operation, PrimaryGroup, UserChange};
+use accountd_protocol::id::AccountId;
+use accountd_protocol::role::Role;
+
+use super::permission::Permission;
+use super::roles::{is_in_privileged, is_privileged, is_privileged_gid, is_privileged_name, roles_of};
+use crate::database::{UserRow, View};
+use crate::sudoers::{Grantee, Sudo};
+
+/// The accounts as an account administrator sees them.
+pub struct Guarded<'a> {
+    pub view: &'a View,
+    pub config: &'a Roles,
+    /// Of the caller.
+    pub roles: &'a BTreeSet<Role>,
+}
+
+impl Guarded<'_> {
+    pub fn allow(&self, operation: &Operation) -> Permission {
+        let open = match operation {
+            Operation::ListUsers(_)
+            | Operation::GetUser(_)
+            | Operation::GetHome(_)
+            | Operation::ListMemberships(_)
+            | Operation::ListGroups(_)
+            | Operation::GetGroup(_)
+            | Operation::ListShells => true,
+            Operation::CreateUser(new) => self.may_create(new),
+            Operation::CreateUsers(new) => new.iter().all(|new| self.may_create(new)),
+            Operation::UpdateUser { id, change } => self.is_open_user(*id) && self.may_become(*id, change),
+            Operation::DeleteUser { id, .. } | Operation::SetPassword { id, .. } => self.is_open_user(*id),
+            Operation::RepairKeys(id) => self.is_open_user(*id),
+            Operation::SetMemberships { id, groups } => {
+                let known = groups.iter().filter_map(|name| self.view.group_named(name));
+                self.is_open_user(*id) && known.into_iter().all(|group| self.may_join(Some(*id), group.id))
+            }
+            Operation::CreateGroup(NewGroup { name, gid, shared_gid: _, sudo }) => {
+                !sudo && !self.is_privileged_name(name.as_str()) && self.is_open_gid(*gid)
+            }
+            Operation::UpdateGroup { id, change } => self.is_own_group(*id) && self.may_be(change),
+            Operation::DeleteGroup(id) => self.is_own_group(*id),
+        };
+        if open { Permission::Granted } else { Permission::Denied }
+    }
+
+    /// A user that has no more than the caller. One that does not exist is told as that.
+    fn is_open_user(&self, id: AccountId) -> bool {
+        self.view.user(id).is_none_or(|row| self.is_open(row))
+    }
+
+    fn is_open(&self, row: &UserRow) -> bool {
+        !row.is_builtin()
+            && roles_of(self.view, self.config, row).is_subset(self.roles)
+            && self.view.sudo(Grantee::User(row.id)) == Sudo::None
+            && !is_in_privileged_beside_roles(self, row)
+    }
+
+    /// A group that anybody may be put into.
+    fn is_open_group(&self, id: AccountId) -> bool {
+        self.view.group(id).is_none_or(|row| !is_privileged(self.view, self.config, row))
+    }
+
+    /// Whoever is in a group already may stay.
+    fn may_join(&self, user: Option<AccountId>, group: AccountId) -> bool {
+        let is_in = || {
+            let (user, group) = (self.view.user(user?)?, self.view.group(group)?);
+            Some(self.view.groups_of_member(&user.name).iter().any(|name| **name == *group.name))
+        };
+        self.is_open_group(group) || is_in() == Some(true)
+    }
+
+    /// A group that may be changed: those of the system are not.
+    fn is_own_group(&self, id: AccountId) -> bool {
+        self.view.group(id).is_none_or(|row| !row.is_builtin()) && self.is_open_group(id)
+    }
+
+    fn is_privileged_name(&self, name: &str) -> bool {
+        is_privileged_name(self.config, name)
+    }
+
+    fn is_open_gid(&self, gid: Option<u32>) -> bool {
+        gid.is_none_or(|gid| !is_privileged_gid(self.view, self.config, gid))
+    }
+
+    /// Whose uid an account would share.
+    fn is_open_uid(&self, uid: Option<u32>) -> bool {
+        let names = uid.map(|uid| self.view.names_of_uid(uid)).unwrap_or_default();
+        uid != Some(0) && names.into_iter().filter_map(|name| self.view.user_named(name)).all(|row| self.is_open(row))
+    }
+
+    fn may_create(&self, new: &NewUser) -> bool {
+        let private = self.view.group_named(new.name.as_str()).map(|group| group.id);
+        let primary = match new.primary_group {
+            PrimaryGroup::Existing(id) => self.is_open_group(id),
+            PrimaryGroup::Private => {
+                !self.is_privileged_name(new.name.as_str()) && private.is_none_or(|id| self.is_open_group(id))
+            }
+        };
+        !new.sudo && primary && self.is_open_uid(new.uid) && new.groups.iter().all(|id| self.is_open_group(*id))
+    }
+
+    fn may_become(&self, id: AccountId, change: &UserChange) -> bool {
+        let mut groups = change.groups.iter().flatten();
+        change.sudo != Some(true)
+            && self.is_open_uid(change.uid)
+            && change.primary_group.is_none_or(|group| self.is_open_group(group))
+            && groups.all(|group| self.may_join(Some(id), *group))
+    }
+
+    fn may_be(&self, change: &GroupChange) -> bool {
+        let named = change.name.as_ref().is_some_and(|name| self.is_privileged_name(name.as_str()));
+        change.sudo != Some(true) && !named && self.is_open_gid(change.gid)
+    }
+}
+
+/// The groups that give a role are judged by the role.
+fn is_in_privileged_beside_roles(guarded: &Guarded<'_>, row: &UserRow) -> bool {
+    let Guarded { view, config, .. } = guarded;
+    let without_roles = Roles {
+        administrators: Vec::new(),
+        account_administrators: Vec::new(),
+        auditors: Vec::new(),
+        privileged_groups: config.privileged_groups.clone(),
+    };
+    is_in_privileged(view, &without_roles, row)
+}
