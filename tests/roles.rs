@@ -39,7 +39,11 @@ const ROWS: [Row; 21] = [
     Row { name: "show itself", ask: |rest, target| rest.get(&own(target)), allowed: ALL },
     Row { name: "show a home", ask: |rest, target| rest.get(&format!("{}home/", user(target))), allowed: READERS },
     Row { name: "show its own home", ask: |rest, target| rest.get(&format!("{}home/", own(target))), allowed: ALL },
-    Row { name: "list memberships", ask: |rest, target| rest.get(&format!("{}groups/", user(target))), allowed: READERS },
+    Row {
+        name: "list memberships",
+        ask: |rest, target| rest.get(&format!("{}groups/", user(target))),
+        allowed: READERS,
+    },
     Row {
         name: "list its own memberships",
         ask: |rest, target| rest.get(&format!("{}groups/", own(target))),
@@ -129,8 +133,7 @@ impl Cast {
         for (uid, name) in (2501..).zip(CALLERS) {
             nas.rest.create_user(&new_user(name, uid, name));
         }
-        for (name, role) in
-            [("chief", "administrators"), ("clerk", "account-administrators"), ("auditor", "auditors")]
+        for (name, role) in [("chief", "administrators"), ("clerk", "account-administrators"), ("auditor", "auditors")]
         {
             let group = format!("accountd-{role}");
             nas.world.run(&["groupadd", "--system", &group]);

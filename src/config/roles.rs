@@ -15,8 +15,23 @@ pub struct Roles {
 
 /// Groups that are as good as root, or lead there, on the systems that are in use.
 const PRIVILEGED: [&str; 17] = [
-    "root", "wheel", "sudo", "admin", "adm", "shadow", "disk", "kmem", "mem", "tty", "staff", "systemd-journal",
-    "docker", "lxd", "libvirt", "kvm", "incus-admin",
+    "root",
+    "wheel",
+    "sudo",
+    "admin",
+    "adm",
+    "shadow",
+    "disk",
+    "kmem",
+    "mem",
+    "tty",
+    "staff",
+    "systemd-journal",
+    "docker",
+    "lxd",
+    "libvirt",
+    "kvm",
+    "incus-admin",
 ];
 
 impl Default for Roles {

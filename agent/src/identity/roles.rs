@@ -34,8 +34,7 @@ fn is_in(view: &View, row: &UserRow, group: &str) -> bool {
 
 /// Whether a name is that of a group which gives a role, or root's powers by another way.
 pub fn is_privileged_name(config: &Roles, name: &str) -> bool {
-    let lists =
-        [&config.administrators, &config.account_administrators, &config.auditors, &config.privileged_groups];
+    let lists = [&config.administrators, &config.account_administrators, &config.auditors, &config.privileged_groups];
     lists.into_iter().flatten().any(|group| group.eq_ignore_ascii_case(name))
 }
 

@@ -46,6 +46,7 @@ fn user(id: u64) -> User {
         smb_hash: "*".into(),
         ssh_keys: String::new(),
         key_advice: vec![],
+        roles: Vec::new(),
         groups: vec![],
     }
 }
