@@ -210,7 +210,7 @@ fn an_account_administrator_touches_nobody_who_has_more() {
     nas.world.run(&["usermod", "-g", "0", "rooted"]);
     let clerk = cast.client("clerk");
     let before = nas.disk.everything("/etc");
-    for name in ["root", "games", "chief", "auditor", "sudoer", "docker-user", "rooted"] {
+    for name in ["root", "daemon", "chief", "auditor", "sudoer", "docker-user", "rooted"] {
         let path = format!("/account/users/{}/", cast.user(name));
         let answers = [
             clerk.put(&path, r#"{"bsdusr_full_name": "Other"}"#),
