@@ -8,6 +8,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::ageing::{Ageing, AgeingChange};
 use crate::home::{HomeState, HomeTransfer};
 use crate::id::{AccountId, Gid, Uid};
 use crate::key_advice::KeyAdvice;
@@ -191,6 +192,8 @@ pub struct User {
     /// What the user may do over REST for others.
     #[serde(default)]
     pub roles: Vec<Role>,
+    #[serde(default)]
+    pub ageing: Ageing,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -231,6 +234,8 @@ pub struct NewUser {
     pub locked: bool,
     pub microsoft_account: bool,
     pub sudo: bool,
+    #[serde(default)]
+    pub ageing: AgeingChange,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -274,7 +279,18 @@ pub struct UserChange {
     pub ssh_keys: Option<String>,
     pub microsoft_account: Option<bool>,
     pub sudo: Option<bool>,
+    #[serde(default)]
+    pub ageing: AgeingChange,
 }
+
+const NO_AGEING: AgeingChange = AgeingChange {
+    min_days: None,
+    max_days: None,
+    warn_days: None,
+    inactive_days: None,
+    expires: None,
+    must_change: None,
+};
 
 impl UserChange {
     /// Whether it is about the keys and nothing else.
@@ -296,6 +312,7 @@ impl UserChange {
             ssh_keys: Some(_),
             microsoft_account: None,
             sudo: None,
+            ageing: NO_AGEING,
         } = self
         else {
             return false;

@@ -4,6 +4,7 @@
 //! `accountd-login` (sessions). Each has one request enum, in [`agent`] and [`login`]. Requests
 //! carry names, ids and secrets, never paths that root would follow.
 
+pub mod ageing;
 pub mod agent;
 pub mod client;
 pub mod frame;

@@ -30,6 +30,12 @@ pub enum Field {
     Sudo,
     Locked,
     PasswordDisabled,
+    MinDays,
+    MaxDays,
+    WarnDays,
+    InactiveDays,
+    Expires,
+    MustChange,
 }
 
 /// What is wrong with a field's value.
@@ -95,6 +101,10 @@ pub enum Problem {
     TransferRunning,
     #[error("can not be moved: the home of {0} lies in it")]
     HoldsHome(String),
+    #[error("is more than {0}")]
+    MoreThan(u32),
+    #[error("is less than the days between two changes")]
+    LessThanMinDays,
     #[error("is not supported")]
     Unsupported,
     #[error("can not be removed: it {0}")]

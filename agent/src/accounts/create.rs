@@ -10,7 +10,6 @@ use accountd_protocol::identity::Identity;
 use accountd_protocol::refusal::{Field, Invalid, InvalidItem, Problem, Refusal};
 use accountd_protocol::secret::Secret;
 
-use super::address;
 use super::check::{free_group_name, free_user_name};
 use super::in_home::{InHome, Wanted};
 use super::memberships;
@@ -18,6 +17,7 @@ use super::new_home::NewHome;
 use super::plan::{Plan, Planned, PlannedGroup, Sight, questions};
 use super::show::NO_HASH;
 use super::sudo::{PlannedSudo, SudoEdit};
+use super::{address, ageing};
 use crate::agent::{Agent, now};
 use crate::belongings;
 use crate::database::{Action, Draft, FileKind, Line};
@@ -27,7 +27,7 @@ use crate::ids::Number;
 use crate::samba::{self, Flags};
 use crate::sudoers::{self, Grantee};
 
-const SECONDS_A_DAY: u64 = 86_400;
+pub const SECONDS_A_DAY: u64 = 86_400;
 /// For more accounts it is quicker to list what others have left than to look for each name.
 const FEW: usize = 100;
 
@@ -209,7 +209,8 @@ fn enter(draft: &mut Draft<'_>, plan: &Plan, hashes: &Hashes, also: Also) -> Res
     let mark = if request.locked { "!" } else { "" };
     let today = now() / SECONDS_A_DAY;
     let shadow = format!("{name}:{mark}{}:{today}:0:99999:7:::", hashes.unix);
-    draft.set_line(FileKind::Shadow, name, Some(line(&shadow)));
+    let shadow = ageing::aged(line(&shadow), &request.ageing, today);
+    draft.set_line(FileKind::Shadow, name, Some(shadow));
     if let Some(clear) = &hashes.clear {
         let flags = if request.locked { Flags::Disabled } else { Flags::Enabled };
         let samba = samba::line(name, plan.uid, clear, flags, now());

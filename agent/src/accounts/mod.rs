@@ -1,6 +1,7 @@
 //! The operations on users and groups: checked first, then one change of the database.
 
 mod address;
+mod ageing;
 mod check;
 mod create;
 mod delete;

@@ -1,11 +1,13 @@
 //! What is wanted of a new user, held against the accounts as they are.
 
 use accountd_config::SharedUid;
+use accountd_protocol::ageing::Ageing;
 use accountd_protocol::agent::{NewPassword, NewUser, PrimaryGroup};
 use accountd_protocol::id::{Gid, Uid};
 use accountd_protocol::name::NewGroupName;
 use accountd_protocol::refusal::{Field, Invalid, Problem, Refusal};
 
+use super::ageing;
 use super::check::{
     Faults, free_group_name, free_user_name, known_shell, usable_hash, usable_keys, usable_mode, usable_password,
 };
@@ -100,6 +102,8 @@ impl Agent {
         if keys.as_ref().is_some_and(|keys| !keys.is_empty()) && home == Some(HomeKind::None) {
             faults.add(Field::SshKeys, Problem::HomeNotWritable);
         }
+        let fresh = Ageing { min_days: Some(0), max_days: Some(99_999), ..Ageing::default() };
+        ageing::check(&fresh, &request.ageing, &mut faults);
         match &request.password {
             NewPassword::Clear(password) => drop(faults.take(Field::Password, usable_password(password))),
             NewPassword::Hashed(hash) => drop(faults.take(Field::PasswordHash, usable_hash(hash))),

@@ -11,6 +11,7 @@ use accountd_protocol::identity::Identity;
 use accountd_protocol::refusal::Refusal;
 use accountd_protocol::role::Role;
 
+use super::ageing;
 use crate::agent::Agent;
 use crate::database::entry::{group, passwd, shadow};
 use crate::database::{FileKind, GroupRow, UserRow, View};
@@ -91,7 +92,8 @@ impl Agent {
 pub fn show_user(view: &View, row: &UserRow) -> Option<Shown> {
     let entry = view.entry(FileKind::Passwd, &row.name)?;
     let gid = Gid(entry.number(passwd::GID)?);
-    let field = view.entry(FileKind::Shadow, &row.name).map(|line| line.text(shadow::PASSWORD)).unwrap_or_default();
+    let shadow_entry = view.entry(FileKind::Shadow, &row.name);
+    let field = shadow_entry.as_ref().map(|entry| entry.text(shadow::PASSWORD)).unwrap_or_default();
     let hash = field.trim_start_matches('!');
     let groups = supplementary(view, &row.name, Some(gid)).map(|group| group.id);
     let user = User {
@@ -117,6 +119,7 @@ pub fn show_user(view: &View, row: &UserRow) -> Option<Shown> {
         key_advice: Vec::new(),
         groups: groups.collect(),
         roles: Vec::new(),
+        ageing: shadow_entry.as_ref().map(ageing::of).unwrap_or_default(),
     };
     let identity = identity_of(view, &row.name, row.uid, gid);
     Some(Shown { user, identity, home: entry.bytes(passwd::HOME).to_vec() })

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use accountd_protocol::ageing::AgeingChange;
 use accountd_protocol::agent::{NewGroup, NewPassword, NewUser, PrimaryGroup, SharedGid, UserChange};
 use accountd_protocol::name::{NewGroupName, NewUserName};
 use accountd_protocol::refusal::{Field, Problem, Refusal};
@@ -71,6 +72,7 @@ fn new_user(name: &str, uid: Option<u32>) -> NewUser {
         locked: false,
         microsoft_account: false,
         sudo: false,
+        ageing: AgeingChange::default(),
     }
 }
 

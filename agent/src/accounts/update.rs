@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use accountd_config::SharedUid;
+use accountd_protocol::ageing::Limit;
 use accountd_protocol::agent::{NewPassword, User, UserChange};
 use accountd_protocol::id::{AccountId, Gid, Uid};
 use accountd_protocol::name::NewUserName;
@@ -11,8 +12,9 @@ use accountd_protocol::secret::Secret;
 use accountd_protocol::text::FieldPath;
 
 use super::address;
+use super::ageing;
 use super::check::{Faults, free_user_name, known_shell, usable_keys, usable_mode, usable_password};
-use super::create::{Also, Hashes, line};
+use super::create::{Also, Hashes, SECONDS_A_DAY, line};
 use super::home_change::{TransferChange, may_change};
 use super::memberships;
 use super::new_home::NewHome;
@@ -169,6 +171,11 @@ impl Agent {
         if current.uid == Uid::ROOT {
             faults.unless_off(Field::Locked, change.locked);
             faults.unless_off(Field::PasswordDisabled, change.password_disabled);
+        }
+        let shadow = view.entry(FileKind::Shadow, &current.name).unwrap_or(Entry::parse(b""));
+        ageing::check(&ageing::of(&shadow), &change.ageing, &mut faults);
+        if current.uid == Uid::ROOT && matches!(change.ageing.expires, Some(Limit::Days(_))) {
+            faults.add(Field::Expires, Problem::Builtin);
         }
         let no_password = || change.password.is_none() && !has_password(&view, id);
         if change.password_disabled == Some(false) && no_password() {
@@ -355,7 +362,7 @@ fn edit_shadow(
     name: &str,
     hashes: Option<&Hashes>,
 ) -> (Option<String>, Option<Flags>) {
-    let today = (now() / 86_400).to_string();
+    let today = now() / SECONDS_A_DAY;
     let new_line = || Entry::parse(format!("{}:{NO_HASH}:{today}:0:99999:7:::", row.name).as_bytes());
     let mut entry = draft.entry(FileKind::Shadow, &row.name).unwrap_or_else(new_line);
     let field = entry.text(shadow::PASSWORD);
@@ -374,15 +381,16 @@ fn edit_shadow(
         (None, None) => (present, row.kept_hash.clone()),
     };
     entry.set(shadow::NAME, name);
+    if hashes.is_some() {
+        entry.set(shadow::LAST_CHANGE, &today.to_string());
+    }
+    let aged = ageing::set(&mut entry, &plan.change.ageing, today);
     let touched = hashes.is_some() || lock.is_some() || disable.is_some();
     if touched {
         let mark = if locked { "!" } else { "" };
         entry.set(shadow::PASSWORD, &format!("{mark}{}", hash.as_deref().unwrap_or(NO_HASH)));
     }
-    if hashes.is_some() {
-        entry.set(shadow::LAST_CHANGE, &today);
-    }
-    if touched || name != row.name {
+    if touched || aged || name != row.name {
         draft.set_line(FileKind::Shadow, &row.name, Some(entry.line()));
     }
     let flags = if locked || hash.is_none() { Flags::Disabled } else { Flags::Enabled };

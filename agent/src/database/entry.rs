@@ -27,7 +27,9 @@ pub mod shadow {
     pub const NAME: usize = 0;
     pub const PASSWORD: usize = 1;
     pub const LAST_CHANGE: usize = 2;
+    pub const MIN: usize = 3;
     pub const MAX: usize = 4;
+    pub const WARN: usize = 5;
     pub const INACTIVE: usize = 6;
     pub const EXPIRE: usize = 7;
 }

@@ -35,6 +35,16 @@ pub fn key(place: Place, field: Field) -> &'static str {
         (Field::PasswordDisabled, _) => "bsdusr_password_disabled",
         (Field::Sudo, Kind::User) => "bsdusr_sudo",
         (Field::Sudo, Kind::Group) => "bsdgrp_sudo",
+        // The dialect has no fields for how long passwords last, so nothing is wrong with them.
+        (
+            Field::MinDays
+            | Field::MaxDays
+            | Field::WarnDays
+            | Field::InactiveDays
+            | Field::Expires
+            | Field::MustChange,
+            _,
+        ) => "bsdusr_password",
     }
 }
 
@@ -72,6 +82,8 @@ pub fn text(place: Place, field: Field, problem: &Problem, form: &Form) -> Strin
         Problem::HomeNotWritable => "The home directory is not writable. Leave this field blank.".into(),
         Problem::NotForSudoers => "This name cannot be given sudo rights.".into(),
         Problem::NoSudo(reason) => format!("Sudo rights cannot be given: {reason}."),
+        Problem::MoreThan(most) => format!("Ensure this value is less than or equal to {most}."),
+        Problem::LessThanMinDays => "This is less than the days between two changes.".into(),
         Problem::Unsupported => "This is not supported.".into(),
         Problem::TransferRunning => "The home directory is being transferred. Please try again later.".into(),
         Problem::HoldsHome(other) => format!("The home directory of {other} lies in it, so it cannot be moved."),
@@ -151,7 +163,13 @@ fn bad_characters(field: Field, characters: &str) -> String {
         | Field::Gid
         | Field::Sudo
         | Field::Locked
-        | Field::PasswordDisabled => format!("This field contains invalid characters ({characters})."),
+        | Field::PasswordDisabled
+        | Field::MinDays
+        | Field::MaxDays
+        | Field::WarnDays
+        | Field::InactiveDays
+        | Field::Expires
+        | Field::MustChange => format!("This field contains invalid characters ({characters})."),
     }
 }
 
@@ -172,7 +190,13 @@ fn duplicate(field: Field, existing: &str, given: &str) -> String {
         | Field::SshKeys
         | Field::Sudo
         | Field::Locked
-        | Field::PasswordDisabled => format!("This is already in use: {existing}"),
+        | Field::PasswordDisabled
+        | Field::MinDays
+        | Field::MaxDays
+        | Field::WarnDays
+        | Field::InactiveDays
+        | Field::Expires
+        | Field::MustChange => format!("This is already in use: {existing}"),
     }
 }
 

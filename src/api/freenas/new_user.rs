@@ -1,5 +1,6 @@
 //! `POST account/users/`: a form becomes a new user.
 
+use accountd_protocol::ageing::AgeingChange;
 use accountd_protocol::agent::{NewPassword, NewUser, PrimaryGroup};
 use accountd_protocol::name::NewUserName;
 use accountd_protocol::refusal::Field;
@@ -53,6 +54,7 @@ pub fn new_user(form: &mut Form) -> Result<NewUser, Faults> {
         locked,
         microsoft_account,
         sudo,
+        ageing: AgeingChange::default(),
     })
 }
 

@@ -7,6 +7,7 @@ mod transport;
 use std::net::SocketAddr;
 
 use accountd_core::Core;
+use accountd_protocol::ageing::Ageing;
 use accountd_protocol::agent::{
     AgentRequest, Answer, Group, Membership, NewPassword, Operation, Page, PrimaryGroup, User,
 };
@@ -47,6 +48,7 @@ fn user(id: u64) -> User {
         ssh_keys: String::new(),
         key_advice: vec![],
         roles: Vec::new(),
+        ageing: Ageing::default(),
         groups: vec![],
     }
 }

@@ -1,5 +1,6 @@
 //! `PUT` and `PATCH account/users/ID/`: a form becomes a change. What it does not name stays.
 
+use accountd_protocol::ageing::AgeingChange;
 use accountd_protocol::agent::UserChange;
 
 use super::faults::Faults;
@@ -36,6 +37,8 @@ pub fn user_change(form: &mut Form) -> Result<UserChange, Faults> {
         ssh_keys: read.ssh_keys(),
         microsoft_account: read.form.boolean("bsdusr_microsoft_account"),
         sudo: read.form.boolean("bsdusr_sudo"),
+        // The dialect has no fields for it.
+        ageing: AgeingChange::default(),
     };
     read.faults.into_result()?;
     Ok(change)
