@@ -82,6 +82,11 @@ pub enum Operation {
         id: AccountId,
         password: Secret,
     },
+    /// Of the caller.
+    ChangeOwnPassword {
+        current: Secret,
+        password: Secret,
+    },
     /// The home of a user, and how far a transfer of it is.
     GetHome(AccountId),
     ListMemberships(AccountId),

@@ -36,6 +36,7 @@ pub enum Field {
     InactiveDays,
     Expires,
     MustChange,
+    CurrentPassword,
 }
 
 /// What is wrong with a field's value.
@@ -101,6 +102,16 @@ pub enum Problem {
     TransferRunning,
     #[error("can not be moved: the home of {0} lies in it")]
     HoldsHome(String),
+    #[error("is not the present password")]
+    Wrong,
+    #[error("is the present password")]
+    Unchanged,
+    #[error("can not be changed yet: it was changed too short a time ago")]
+    TooEarly,
+    #[error("is shorter than {0} characters")]
+    TooShort(u16),
+    #[error("needs {0} of: lower case letters, upper case letters, digits, other characters")]
+    TooFewClasses(u8),
     #[error("is more than {0}")]
     MoreThan(u32),
     #[error("is less than the days between two changes")]
@@ -151,6 +162,9 @@ pub enum Refusal {
     StaleHandle,
     #[error("not permitted")]
     NotPermitted,
+    /// The password was right, and is too old for anything but being changed.
+    #[error("the password has to be changed first")]
+    PasswordExpired,
     /// Nobody would be left who can show a password and is an administrator.
     #[error("it is the last administrator who can log in")]
     LastAdministrator,

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use accountd_config::{Config, PermitRoot, SharedUid};
 use accountd_protocol::agent::{AgentRequest, Answer, Generation, Handle, Operation, Page, Reply, User};
-use accountd_protocol::id::{Gid, Uid};
+use accountd_protocol::id::{AccountId, Gid, Uid};
 use accountd_protocol::refusal::Refusal;
 use accountd_protocol::role::Role;
 use accountd_protocol::secret::Secret;
@@ -18,7 +18,7 @@ use crate::database::entry::passwd;
 use crate::database::{Database, Draft, FileKind, View};
 use crate::error::Error;
 use crate::homes::{Emptier, Homes, Worker};
-use crate::identity::decide::{PasswordAccount, password_account};
+use crate::identity::decide::{PasswordAccount, PasswordState, password_account};
 use crate::identity::guarded::Guarded;
 use crate::identity::handles::{Caller, Handles};
 use crate::identity::hash::{HashPool, Verdict};
@@ -177,7 +177,7 @@ impl Agent {
     /// A change of the account while its password was being verified found no handle to make
     /// void: so it is looked at once more when there is one.
     fn open_handle_of(&self, user: &str, account: PasswordAccount) -> Result<Handle, Refusal> {
-        let caller = Caller { account: account.id, uid: account.uid };
+        let caller = Caller { account: account.id, uid: account.uid, password: account.state };
         let handle = self.handles.open(caller, Instant::now()).map_err(|_| Error::Handle.into_refusal())?;
         if self.password_account(user)? == Some(account) {
             return Ok(handle);
@@ -191,12 +191,15 @@ impl Agent {
         let view = self.database.certain_view()?;
         let caller = self.handles.caller(handle, Instant::now()).ok_or(Refusal::StaleHandle)?;
         let row = view.user(caller.account).ok_or(Refusal::StaleHandle)?;
+        if caller.password == PasswordState::Expired && !matches!(operation, Operation::ChangeOwnPassword { .. }) {
+            return Err(Refusal::PasswordExpired);
+        }
         let roles = roles_of(&view, &self.config.roles, row);
         let reach = reach(&roles, caller.account, &operation);
         if roles.contains(&Role::Administrator) && reach != Reach::Denied {
             // Nobody who changes anything waits for this view.
             drop(view);
-            return self.perform(operation);
+            return self.perform(caller.account, operation);
         }
         let guarded = Guarded { view: &view, config: &self.config.roles, roles: &roles };
         let permission = match reach {
@@ -206,10 +209,10 @@ impl Agent {
         };
         let Permission::Granted = permission else { return Err(Refusal::NotPermitted) };
         drop(view);
-        self.perform(operation).map(without_hashes)
+        self.perform(caller.account, operation).map(without_hashes)
     }
 
-    fn perform(&self, operation: Operation) -> Reply {
+    fn perform(&self, caller: AccountId, operation: Operation) -> Reply {
         match operation {
             Operation::ListUsers(window) => Ok(Answer::Users(self.list_users(&window))),
             Operation::GetUser(id) => self.get_user(id).map(|user| Answer::User(Box::new(user))),
@@ -222,6 +225,9 @@ impl Agent {
             Operation::RepairKeys(id) => self.repair_keys(id).map(|user| Answer::User(Box::new(user))),
             Operation::SetPassword { id, password } => {
                 self.set_password(id, password).map(|user| Answer::User(Box::new(user)))
+            }
+            Operation::ChangeOwnPassword { current, password } => {
+                self.change_own_password(caller, &current, password).map(|()| Answer::Done)
             }
             Operation::GetHome(id) => self.get_home(id).map(|home| Answer::Home(Box::new(home))),
             Operation::ListMemberships(id) => self.memberships(id).map(Answer::Memberships),

@@ -7,6 +7,7 @@ mod accounts;
 mod deletion;
 mod homes;
 mod ids;
+mod passwords;
 mod roles;
 
 use std::io;
@@ -18,6 +19,7 @@ pub use accounts::{Accounts, PermitRoot, SharedUid, ShowHashes};
 pub use deletion::{Deletion, Leftover, Mail};
 pub use homes::{Homes, NewHomeMode};
 pub use ids::{IdRange, Ids};
+pub use passwords::Passwords;
 pub use roles::Roles;
 
 /// Where the file is.
@@ -40,6 +42,7 @@ pub struct Config {
     pub homes: Homes,
     pub deletion: Deletion,
     pub roles: Roles,
+    pub passwords: Passwords,
 }
 
 impl Config {
@@ -82,7 +85,8 @@ mod tests {
                     [homes]\nroots = [\"/mnt\", \"/srv/pools\"]\nmode = \"0750\"\n\
                     [deletion]\ncrontab = \"keep\"\nat_jobs = \"keep\"\nlinger = \"keep\"\nmail = \"remove\"\n\
                     [roles]\nadministrators = [\"chiefs\"]\naccount_administrators = []\nauditors = [\"a\", \"b\"]\n\
-                    privileged_groups = [\"docker\"]\n";
+                    privileged_groups = [\"docker\"]\n\
+                    [passwords]\nmin_length = 8\nmin_classes = 3\nmin_days = 1\nmax_days = 90\nwarn_days = 14\n";
         let config = parsed(text).unwrap();
         assert_eq!(config.homes.mode.bits(), 0o750);
         assert_eq!(config.deletion.mail, Mail::Remove);
@@ -102,6 +106,9 @@ mod tests {
             ("[homes]\nroots = []\n", "roots"),
             ("[homes]\nmode = \"4755\"\n", "mode"),
             ("[homes]\nmode = \"0077\"\n", "mode"),
+            ("[passwords]\nmin_length = 0\n", "min_length"),
+            ("[passwords]\nmin_classes = 5\n", "min_classes"),
+            ("[passwords]\nmin_days = 5\nmax_days = 4\n", "max_days"),
         ];
         for (text, named) in rows {
             let error = parsed(text).unwrap_err();

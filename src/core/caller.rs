@@ -83,6 +83,11 @@ impl Caller {
         expect!(self.operate(Operation::SetPassword { id, password }).await?, User).map(|user| *user)
     }
 
+    /// The caller's own.
+    pub async fn change_own_password(&self, current: Secret, password: Secret) -> Result<(), Error> {
+        self.operate(Operation::ChangeOwnPassword { current, password }).await.and_then(done)
+    }
+
     /// The home of a user, and how far a transfer of it is.
     pub async fn home(&self, id: AccountId) -> Result<HomeState, Error> {
         expect!(self.operate(Operation::GetHome(id)).await?, Home).map(|home| *home)

@@ -1,7 +1,7 @@
 //! What a request may hold, checked against the accounts as they are. Collects every fault, so
 //! that one answer names them all.
 
-use accountd_config::SharedUid;
+use accountd_config::{Passwords, SharedUid};
 use accountd_protocol::id::{AccountId, Uid, never_an_id};
 use accountd_protocol::refusal::{Field, Invalid, Problem, Refusal};
 use accountd_protocol::secret::{MAX_PASSWORD_BYTES, Secret};
@@ -132,16 +132,31 @@ pub fn usable_hash(hash: &Secret) -> Result<(), Problem> {
     if text.len() <= MAX_HASH_BYTES && is_hash(text) && affordable(text) { Ok(()) } else { Err(Problem::BadHash) }
 }
 
-pub fn usable_password(password: &Secret) -> Result<(), Problem> {
+pub fn usable_password(policy: &Passwords, password: &Secret) -> Result<(), Problem> {
     let text = password.reveal();
     if text.is_empty() {
         return Err(Problem::Required);
+    }
+    if text.chars().count() < usize::from(policy.min_length) {
+        return Err(Problem::TooShort(policy.min_length));
+    }
+    if classes(text) < usize::from(policy.min_classes) {
+        return Err(Problem::TooFewClasses(policy.min_classes));
     }
     if text.len() > MAX_PASSWORD_BYTES {
         return Err(Problem::TooLong { max: MAX_PASSWORD_BYTES, actual: text.len() });
     }
     // The others can be typed, and passwd(1) takes them.
     if text.contains(['\n', '\r', '\0']) { Err(Problem::ControlCharacters) } else { Ok(()) }
+}
+
+/// How many there are of lower case letters, upper case letters, digits and everything else.
+fn classes(text: &str) -> usize {
+    let lower = text.chars().any(char::is_lowercase);
+    let upper = text.chars().any(char::is_uppercase);
+    let digit = text.chars().any(|c| c.is_ascii_digit());
+    let other = text.chars().any(|c| !c.is_lowercase() && !c.is_uppercase() && !c.is_ascii_digit());
+    [lower, upper, digit, other].into_iter().filter(|present| *present).count()
 }
 
 /// Permission bits of a home that its owner can use; no setuid, setgid or sticky bit.

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 
-use accountd_config::{Deletion, SharedUid};
+use accountd_config::{Deletion, Passwords, SharedUid};
 use accountd_protocol::agent::{NewPassword, NewUser, User};
 use accountd_protocol::id::{AccountId, Gid, Uid};
 use accountd_protocol::identity::Identity;
@@ -208,7 +208,8 @@ fn enter(draft: &mut Draft<'_>, plan: &Plan, hashes: &Hashes, also: Also) -> Res
     draft.set_line(FileKind::Passwd, name, Some(line(&passwd)));
     let mark = if request.locked { "!" } else { "" };
     let today = now() / SECONDS_A_DAY;
-    let shadow = format!("{name}:{mark}{}:{today}:0:99999:7:::", hashes.unix);
+    let Passwords { min_days, max_days, warn_days, .. } = plan.policy;
+    let shadow = format!("{name}:{mark}{}:{today}:{min_days}:{max_days}:{warn_days}:::", hashes.unix);
     let shadow = ageing::aged(line(&shadow), &request.ageing, today);
     draft.set_line(FileKind::Shadow, name, Some(shadow));
     if let Some(clear) = &hashes.clear {

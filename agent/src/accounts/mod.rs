@@ -12,6 +12,7 @@ mod in_home;
 mod list;
 mod memberships;
 mod new_home;
+mod own_password;
 mod plan;
 mod repair;
 mod retire;

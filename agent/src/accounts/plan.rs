@@ -1,6 +1,6 @@
 //! What is wanted of a new user, held against the accounts as they are.
 
-use accountd_config::SharedUid;
+use accountd_config::{Passwords, SharedUid};
 use accountd_protocol::ageing::Ageing;
 use accountd_protocol::agent::{NewPassword, NewUser, PrimaryGroup};
 use accountd_protocol::id::{Gid, Uid};
@@ -26,6 +26,7 @@ pub struct Plan {
     pub mode: u32,
     pub keys: String,
     pub shared_uid: SharedUid,
+    pub policy: Passwords,
 }
 
 /// The primary group and whether it has still to be made.
@@ -102,10 +103,13 @@ impl Agent {
         if keys.as_ref().is_some_and(|keys| !keys.is_empty()) && home == Some(HomeKind::None) {
             faults.add(Field::SshKeys, Problem::HomeNotWritable);
         }
-        let fresh = Ageing { min_days: Some(0), max_days: Some(99_999), ..Ageing::default() };
+        let Passwords { min_days, max_days, .. } = self.config.passwords;
+        let fresh = Ageing { min_days: Some(min_days), max_days: Some(max_days), ..Ageing::default() };
         ageing::check(&fresh, &request.ageing, &mut faults);
         match &request.password {
-            NewPassword::Clear(password) => drop(faults.take(Field::Password, usable_password(password))),
+            NewPassword::Clear(password) => {
+                faults.take(Field::Password, usable_password(&self.config.passwords, password));
+            }
             NewPassword::Hashed(hash) => drop(faults.take(Field::PasswordHash, usable_hash(hash))),
             NewPassword::Disabled => {}
         }
@@ -122,8 +126,8 @@ impl Agent {
         let complete = uid.zip(group).zip(home.zip(mode)).zip(groups.zip(keys));
         let (((uid, group), (home, mode)), (groups, keys)) =
             complete.ok_or_else(|| Refusal::Internal("internal error".into()))?;
-        let shared_uid = self.shared_uid();
-        Ok(Ok((Plan { request, uid: Uid(uid), group, groups, home, mode, keys, shared_uid }, numbers)))
+        let (shared_uid, policy) = (self.shared_uid(), self.config.passwords);
+        Ok(Ok((Plan { request, uid: Uid(uid), group, groups, home, mode, keys, shared_uid, policy }, numbers)))
     }
 
     /// The group of a request: an existing one, or one of the user's own. An existing group with

@@ -163,7 +163,7 @@ impl Agent {
             faults.take(Field::HomeMode, usable_mode(mode));
         }
         if let Some(password) = &change.password {
-            faults.take(Field::Password, usable_password(password));
+            faults.take(Field::Password, usable_password(&self.config.passwords, password));
         }
         if change.password.is_some() && change.password_disabled == Some(true) {
             faults.add(Field::Password, Problem::MustBeAbsent);

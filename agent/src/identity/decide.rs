@@ -25,27 +25,37 @@ use crate::homes::{Strictness, read_authorized_keys};
 const UMASK: u32 = 0o022;
 const SECONDS_A_DAY: u64 = 86_400;
 
-/// An account that may log in with the password behind `hash`.
+/// An account whose password is the one behind `hash`.
 #[derive(Debug, PartialEq, Eq)]
 pub struct PasswordAccount {
     pub id: AccountId,
     pub uid: Uid,
     pub hash: String,
+    pub state: PasswordState,
 }
 
-/// The account, if its state allows a password login now.
+/// How far a right password lets in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PasswordState {
+    Current,
+    /// Too old, or to be changed first: for nothing but being changed.
+    Expired,
+}
+
+/// The account, if its state allows that a password is shown for it now.
 pub fn password_account(view: &View, user: &str, now: u64) -> Option<PasswordAccount> {
     let candidate = Candidate::find(view, user, now)?;
-    let hash = candidate.password_hash()?;
-    Some(PasswordAccount { id: candidate.grant.account, uid: candidate.grant.uid, hash })
+    let (hash, state) = (candidate.any_password_hash()?, candidate.password);
+    Some(PasswordAccount { id: candidate.grant.account, uid: candidate.grant.uid, hash, state })
 }
 
 /// An account that is neither locked nor expired, and what a session of it would be.
 struct Candidate {
     grant: Grant,
     shadow: Entry,
-    /// It is expired, or not kept in shadow(5): keys only.
-    no_password: bool,
+    password: PasswordState,
+    /// Whether the password is the one of shadow(5).
+    in_shadow: bool,
 }
 
 impl Candidate {
@@ -76,13 +86,19 @@ impl Candidate {
             generation: view.generation(),
         };
         // Only `x` says that the password is the one of shadow(5).
-        let no_password = password_expired(&shadow, today) || entry.bytes(passwd::PASSWORD) != b"x";
-        (grant.uid == row.uid).then_some(Self { grant, shadow, no_password })
+        let in_shadow = entry.bytes(passwd::PASSWORD) == b"x";
+        let password = if password_expired(&shadow, today) { PasswordState::Expired } else { PasswordState::Current };
+        (grant.uid == row.uid).then_some(Self { grant, shadow, password, in_shadow })
     }
 
+    /// Of a password that lets in.
     fn password_hash(&self) -> Option<String> {
+        self.any_password_hash().filter(|_| self.password == PasswordState::Current)
+    }
+
+    fn any_password_hash(&self) -> Option<String> {
         let hash = String::from_utf8(self.shadow.bytes(shadow::PASSWORD).to_vec()).ok()?;
-        (!self.no_password && super::hash::is_hash(&hash)).then_some(hash)
+        (self.in_shadow && super::hash::is_hash(&hash)).then_some(hash)
     }
 
     fn identity(&self) -> Identity {

@@ -29,7 +29,8 @@ impl Guarded<'_> {
             | Operation::ListMemberships(_)
             | Operation::ListGroups(_)
             | Operation::GetGroup(_)
-            | Operation::ListShells => true,
+            | Operation::ListShells
+            | Operation::ChangeOwnPassword { .. } => true,
             Operation::CreateUser(new) => self.may_create(new),
             Operation::CreateUsers(new) => new.iter().all(|new| self.may_create(new)),
             Operation::UpdateUser { id, change } => self.is_open_user(*id) && self.may_become(*id, change),

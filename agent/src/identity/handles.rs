@@ -8,6 +8,8 @@ use accountd_protocol::agent::Handle;
 use accountd_protocol::id::{AccountId, Uid};
 use accountd_protocol::secret::Secret;
 
+use super::decide::PasswordState;
+
 /// How long a handle is good without its credential being shown again.
 const LIFETIME: Duration = Duration::from_secs(120);
 /// The most handles at a time; the oldest gives way.
@@ -18,6 +20,7 @@ const MOST: usize = 4096;
 pub struct Caller {
     pub account: AccountId,
     pub uid: Uid,
+    pub password: PasswordState,
 }
 
 #[derive(Debug)]
@@ -65,7 +68,7 @@ impl Handles {
 mod tests {
     use super::*;
 
-    const ROOT: Caller = Caller { account: AccountId(1), uid: Uid::ROOT };
+    const ROOT: Caller = Caller { account: AccountId(1), uid: Uid::ROOT, password: PasswordState::Current };
 
     #[test]
     fn a_handle_is_good_until_it_expires_or_its_account_changes() {

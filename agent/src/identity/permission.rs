@@ -90,7 +90,7 @@ pub fn reach(roles: &BTreeSet<Role>, caller: AccountId, operation: &Operation) -
 
 fn need(operation: &Operation) -> Need {
     match operation {
-        Operation::ListShells => Need::Account,
+        Operation::ListShells | Operation::ChangeOwnPassword { .. } => Need::Account,
         Operation::GetUser(id) | Operation::GetHome(id) | Operation::ListMemberships(id) => Need::ReadUser(*id),
         Operation::ListUsers(_) | Operation::ListGroups(_) | Operation::GetGroup(_) => Need::Read,
         Operation::RepairKeys(id) => Need::ChangeOwn(*id),

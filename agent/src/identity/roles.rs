@@ -6,7 +6,7 @@ use accountd_config::Roles;
 use accountd_protocol::id::Uid;
 use accountd_protocol::role::Role;
 
-use super::decide::password_account;
+use super::decide::{PasswordState, password_account};
 use crate::database::entry::{group, number_of, passwd};
 use crate::database::{FileKind, GroupRow, UserRow, View};
 use crate::sudoers::{Grantee, Sudo};
@@ -62,7 +62,9 @@ pub fn is_in_privileged(view: &View, config: &Roles, row: &UserRow) -> bool {
 pub fn has_way_in(view: &View, config: &Roles, now: u64) -> bool {
     let roots = view.names_of_uid(0).into_iter().map(str::to_owned);
     let members = config.administrators.iter().flat_map(|group| members(view, group));
-    roots.chain(members).any(|name| password_account(view, &name, now).is_some())
+    roots
+        .chain(members)
+        .any(|name| password_account(view, &name, now).is_some_and(|found| found.state == PasswordState::Current))
 }
 
 /// Everybody in a group. Whose primary group it is is looked for only where somebody has it so.

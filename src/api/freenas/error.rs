@@ -87,7 +87,9 @@ impl Error {
                 Error::Fields { place, faults: Faults::of(place, &invalid, form) }
             }
             Refusal::NotFound => Error::NotFound(place),
-            Refusal::BadCredentials | Refusal::StaleHandle | Refusal::NotPermitted => Error::Unauthenticated,
+            Refusal::BadCredentials | Refusal::StaleHandle | Refusal::NotPermitted | Refusal::PasswordExpired => {
+                Error::Unauthenticated
+            }
             Refusal::BuiltinDelete => Error::BuiltinDelete(place.kind),
             Refusal::LastAdministrator => Error::LastAdministrator,
             Refusal::Busy => Error::Busy,

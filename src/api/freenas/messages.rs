@@ -42,7 +42,8 @@ pub fn key(place: Place, field: Field) -> &'static str {
             | Field::WarnDays
             | Field::InactiveDays
             | Field::Expires
-            | Field::MustChange,
+            | Field::MustChange
+            | Field::CurrentPassword,
             _,
         ) => "bsdusr_password",
     }
@@ -82,6 +83,13 @@ pub fn text(place: Place, field: Field, problem: &Problem, form: &Form) -> Strin
         Problem::HomeNotWritable => "The home directory is not writable. Leave this field blank.".into(),
         Problem::NotForSudoers => "This name cannot be given sudo rights.".into(),
         Problem::NoSudo(reason) => format!("Sudo rights cannot be given: {reason}."),
+        Problem::Wrong => "This is not the present password.".into(),
+        Problem::Unchanged => "This is the present password.".into(),
+        Problem::TooEarly => "The password was changed too short a time ago.".into(),
+        Problem::TooShort(least) => format!("Ensure this value has at least {least} characters."),
+        Problem::TooFewClasses(least) => {
+            format!("The password needs {least} of: lower case letters, upper case letters, digits, other characters.")
+        }
         Problem::MoreThan(most) => format!("Ensure this value is less than or equal to {most}."),
         Problem::LessThanMinDays => "This is less than the days between two changes.".into(),
         Problem::Unsupported => "This is not supported.".into(),
@@ -169,7 +177,8 @@ fn bad_characters(field: Field, characters: &str) -> String {
         | Field::WarnDays
         | Field::InactiveDays
         | Field::Expires
-        | Field::MustChange => format!("This field contains invalid characters ({characters})."),
+        | Field::MustChange
+        | Field::CurrentPassword => format!("This field contains invalid characters ({characters})."),
     }
 }
 
@@ -196,7 +205,8 @@ fn duplicate(field: Field, existing: &str, given: &str) -> String {
         | Field::WarnDays
         | Field::InactiveDays
         | Field::Expires
-        | Field::MustChange => format!("This is already in use: {existing}"),
+        | Field::MustChange
+        | Field::CurrentPassword => format!("This is already in use: {existing}"),
     }
 }
 
