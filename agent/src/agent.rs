@@ -16,7 +16,7 @@ use crate::arguments::Arguments;
 use crate::database::entry::passwd;
 use crate::database::{Database, FileKind, View};
 use crate::error::Error;
-use crate::homes::{Emptier, Homes, Worker};
+use crate::homes::{Emptier, Homes, Looking, Worker};
 use crate::identity::decide::{PasswordAccount, password_account};
 use crate::identity::handles::{Caller, Handles};
 use crate::identity::hash::{HashPool, Verdict};
@@ -36,6 +36,7 @@ const LAST_ANSWERS: Duration = Duration::from_millis(500);
 pub struct Agent {
     pub(crate) database: Database,
     pub(crate) homes: Homes,
+    pub(crate) looking: Looking,
     pub(crate) worker: Worker,
     pub(crate) hashes: HashPool,
     pub(crate) reserved: Reserved,
@@ -69,6 +70,7 @@ impl Agent {
             database,
             emptier,
             homes,
+            looking: Looking::default(),
             worker: Worker::new(&root),
             hashes: HashPool::new(std::thread::available_parallelism().map_or(1, usize::from)),
             reserved: Reserved::default(),
@@ -215,6 +217,8 @@ impl Agent {
             }
             Operation::DeleteGroup(id) => self.delete_group(id).map(|()| Answer::Done),
             Operation::ListShells => Ok(Answer::Shells(self.shells())),
+            Operation::Check { homes } => self.check(homes).map(Answer::Checked),
+            Operation::RepairChecks(order) => self.repair_checks(&order).map(Answer::Repaired),
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod address;
 mod check;
+mod checks;
 mod create;
 mod delete;
 mod groups;
@@ -19,6 +20,8 @@ mod sudo;
 mod transfer_steps;
 pub mod transfers;
 mod update;
+
+pub use self::show::NO_HASH;
 
 #[cfg(test)]
 mod tests;
