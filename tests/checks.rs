@@ -101,7 +101,9 @@ fn is_about(nas: &Nas, finding: &Finding, subject: &str) -> bool {
     let text = fs::read(nas.disk.path(&object.file)).unwrap_or_default();
     let text = String::from_utf8_lossy(&text).into_owned();
     let line = object.line.and_then(|line| text.split('\n').nth(line - 1)).unwrap_or_default();
-    object.name.as_deref() == Some(subject)
+    // Of lines with one name, they show each, and the finding is in one of them.
+    let name = subject.split_once(':').map_or(subject, |(name, _)| name);
+    object.name.as_deref() == Some(name)
         || object.number.is_some_and(|number| number.to_string() == subject)
         || object.line.is_some() && (line == subject || line.split(':').next() == Some(subject))
 }
@@ -206,19 +208,14 @@ fn after_a_repair_nobody_has_anything_to_say() {
     add("shadow", "stray:*:1::::::\ndaemon:*:20000:0:99999:7:::\n");
     add("group", "members:x:5000:gone,,anna\nold:*:5001:anna\n");
     add("gshadow", "stray:!::\nold:!:gone:\n");
-    add("passwd", &format!("berta:{hash}:5000:0::/:/bin/sh\ncarla:x:5001:0::/:/bin/sh\n"));
+    add("passwd", &format!("berta:{hash}:5000:0::/nonexistent:/bin/sh\ncarla:x:5001:0::/nonexistent:/bin/sh\n"));
     let smb = nas.disk.text("/etc/samba/smbpasswd");
     let stray = smb.replace("anna:3001:", "gone:7:");
     write(&nas, "samba/smbpasswd", &(smb.replace(":3001:", ":3002:") + &stray));
     assert!(!complaints(&nas).is_empty());
-    let repaired = repair_all(&nas);
+    assert!(repair_all(&nas).len() > 8);
     assert_eq!(complaints(&nas), [""; 0]);
-    // Only whose homes lie in another's, and that the two have no home of their own.
-    let left: Vec<String> = check(&nas).findings.iter().map(|finding| finding.code.clone()).collect();
-    assert!(
-        !left.iter().any(|code| repaired.iter().any(|one| one.finding.code == *code && code != "home.wrong_owner")),
-        "{left:?}"
-    );
+    assert_eq!(check(&nas).findings, []);
     assert_eq!(nas.disk.field("/etc/shadow", "berta", 1), hash);
     assert_eq!(
         (nas.disk.field("/etc/passwd", "berta", 1), nas.disk.field("/etc/shadow", "carla", 1)),

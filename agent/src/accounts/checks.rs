@@ -17,7 +17,7 @@ use crate::checks::{
 };
 use crate::database::entry::number_of;
 use crate::database::{FileKind, View};
-use crate::homes::look_at_homes;
+use crate::homes::{Seen, look_at_homes};
 use crate::ids::Question;
 
 /// What a check has found, and what it had to know for that.
@@ -58,18 +58,24 @@ impl Agent {
         // A home may be slow; nobody has to wait for the accounts meanwhile.
         drop(view);
         if homes == CheckedHomes::Looked {
-            others.extend(self.look_at(&of_homes, &facts));
+            others.extend(self.look_at(&of_homes));
         }
         Ok(Checked { plan: Plan::new(lines, others), facts: Arc::new(facts) })
     }
 
-    fn look_at(&self, homes: &[HomeOf], facts: &Facts) -> Vec<Found> {
+    fn look_at(&self, homes: &[HomeOf]) -> Vec<Found> {
         let paths: Vec<_> = homes.iter().map(|home| home.home.clone()).collect();
         let seen = look_at_homes(self.homes.root(), &paths, &self.looking);
         let view = self.database.known_view();
+        let owners: HashSet<u32> = seen.iter().flat_map(Seen::owners).collect();
+        let strange = owners.into_iter().filter(|uid| !view.file(FileKind::Passwd).has_number(*uid));
+        let questions: Vec<Question> = strange.map(Question::Uid).collect();
+        // Where a source is silent, every strange uid may be somebody's.
+        let elsewhere = self.ids.elsewhere_of(&questions).unwrap_or_else(|_| questions.iter().collect());
+        let elsewhere: HashSet<&Question> = elsewhere.into_iter().collect();
         check_homes(homes, &seen, |uid| {
             let here = view.names_of_uid(uid).first().map(|name| (*name).to_owned());
-            here.or_else(|| facts.uids.contains(&uid).then(|| format!("uid {uid} of another source")))
+            here.or_else(|| elsewhere.contains(&Question::Uid(uid)).then(|| format!("uid {uid} of another source")))
         })
     }
 

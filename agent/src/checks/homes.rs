@@ -158,3 +158,95 @@ fn part(
     }
     found
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::database::FileKind;
+    use crate::database::planted::view_of;
+
+    use super::*;
+
+    const PASSWD: &[u8] =
+        b"root:x:0:0::/root:/bin/sh\ndaemon:x:1:1::/sbin:/bin/sh\nanna:x:3001:0::/mnt/tank/anna:/bin/sh\n\
+        berta:x:3002:0::/mnt/tank/anna/:/bin/sh\ncarla:x:3003:0::/mnt/tank/anna/in:/bin/sh\n\
+        dora:x:3004:0::/mnt/tank/dora:/bin/sh\nemil:x:3005:0::/nonexistent:/bin/sh\n";
+
+    fn homes() -> Vec<HomeOf> {
+        let root = tempfile::tempdir().unwrap();
+        let places = Homes::new(root.path(), vec![FieldPath::new("/mnt").unwrap()]).unwrap();
+        let view = view_of(&[(FileKind::Passwd, PASSWD)]);
+        homes_of(&view, &Sheet::of(&view, FileKind::Passwd), &places)
+    }
+
+    fn directory(owner: u32, mode: u32) -> Seen {
+        let status = |owner, mode, form| Status { owner, mode, form };
+        Seen::Directory { home: status(owner, mode, Form::Directory), ssh: None, keys: None }
+    }
+
+    fn codes(found: &[Found]) -> Vec<(&str, &str, bool)> {
+        let code = |found: &Found| (found.code.as_str(), found.object.name.as_deref(), found.repair.is_some());
+        let found = found.iter().map(code).map(|(code, name, repair)| (code, name.unwrap_or_default(), repair));
+        found.collect()
+    }
+
+    fn owner(uid: u32) -> Option<String> {
+        (uid == 0 || uid == 3001).then(|| "somebody".to_owned())
+    }
+
+    #[test]
+    fn homes_that_several_have_and_homes_in_homes_are_found() {
+        let mut homes = homes();
+        assert_eq!(homes.len(), 6, "one stands for none");
+        let found = overlapping(&mut homes);
+        assert_eq!(codes(&found), [("home.shared", "berta", false), ("home.nested", "carla", false)]);
+        let alone: Vec<&str> = homes.iter().filter(|home| home.is_alone).map(|home| home.name.as_str()).collect();
+        assert_eq!(alone, ["root", "daemon", "dora"]);
+    }
+
+    #[test]
+    fn only_a_home_that_is_nobody_elses_is_repaired() {
+        let mut homes = homes();
+        overlapping(&mut homes);
+        let dora: Vec<HomeOf> = homes.iter().filter(|home| home.name == "dora").cloned().collect();
+        let rows = [
+            (directory(3004, 0o755), vec![]),
+            (directory(4711, 0o755), vec![("home.wrong_owner", "dora", true)]),
+            (directory(3001, 0o755), vec![("home.wrong_owner", "dora", false)]),
+            (directory(0, 0o757), vec![("home.wrong_owner", "dora", false), ("home.writable", "dora", true)]),
+            (directory(3004, 0o757), vec![("home.writable", "dora", true)]),
+            (Seen::Missing, vec![("home.missing", "dora", false)]),
+            (Seen::Linked, vec![("home.linked", "dora", false)]),
+            (Seen::NotADirectory, vec![("home.not_a_directory", "dora", false)]),
+            (Seen::NoAnswer, vec![("home.no_answer", "dora", false)]),
+        ];
+        for (seen, expected) in rows {
+            assert_eq!(codes(&check(&dora, std::slice::from_ref(&seen), owner)), expected, "{seen:?}");
+        }
+        let anna: Vec<HomeOf> = homes.iter().filter(|home| home.name == "anna").cloned().collect();
+        assert_eq!(codes(&check(&anna, &[directory(3001, 0o757)], owner)), [("home.writable", "anna", false)]);
+    }
+
+    #[test]
+    fn of_the_systems_homes_only_their_absence_is_found() {
+        let homes = homes();
+        let system: Vec<HomeOf> = homes.into_iter().filter(|home| home.name == "daemon").collect();
+        assert!(check(&system, &[directory(0, 0o777)], owner).is_empty());
+        assert_eq!(codes(&check(&system, &[Seen::Missing], owner)), [("home.missing", "daemon", false)]);
+    }
+
+    #[test]
+    fn key_files_are_their_accounts_or_roots() {
+        let dora: Vec<HomeOf> = homes().into_iter().filter(|home| home.name == "dora").collect();
+        let status = |owner, mode, form| Status { owner, mode, form };
+        let seen = |ssh, keys| Seen::Directory { home: status(3004, 0o700, Form::Directory), ssh, keys };
+        let fine = seen(Some(status(0, 0o755, Form::Directory)), Some(status(3004, 0o600, Form::File)));
+        assert!(check(&dora, &[fine], owner).is_empty());
+        let open = seen(Some(status(3004, 0o700, Form::Directory)), Some(status(4711, 0o620, Form::File)));
+        assert_eq!(
+            codes(&check(&dora, &[open], owner)),
+            [("keys.wrong_owner", "dora", true), ("keys.writable", "dora", true)]
+        );
+        let linked = seen(Some(status(3004, 0o777, Form::Link)), None);
+        assert_eq!(codes(&check(&dora, &[linked], owner)), [("keys.linked", "dora", false)]);
+    }
+}

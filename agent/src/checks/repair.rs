@@ -82,19 +82,23 @@ impl Repair {
     pub fn in_words(&self) -> String {
         match self {
             Repair::AddShadow { name } => {
-                format!("adds an entry to shadow for {name}; what its password field says stays in force")
+                format!("adds an entry to shadow for {}; what its password field says stays in force", shown(name))
             }
-            Repair::AddGshadow { name } => format!("adds an entry to gshadow for {name}, with its members"),
-            Repair::HideGroupPassword { name } => format!("sets the password field of {name} in group to x"),
-            Repair::FollowGroup { name } => format!("gives {name} in gshadow the members that it has in group"),
-            Repair::RemoveLines { kind, name } => format!("removes the entry of {name} from {}", kind.place().1),
+            Repair::AddGshadow { name } => format!("adds an entry to gshadow for {}, with its members", shown(name)),
+            Repair::HideGroupPassword { name } => format!("sets the password field of {} in group to x", shown(name)),
+            Repair::FollowGroup { name } => {
+                format!("gives {} in gshadow the members that it has in group", shown(name))
+            }
+            Repair::RemoveLines { kind, name } => {
+                format!("removes the entry of {} from {}", shown(name), kind.place().1)
+            }
             Repair::RemoveRepeats { kind, name } => {
-                format!("removes the lines from {} that repeat the entry of {name}", kind.place().1)
+                format!("removes the lines from {} that repeat the entry of {}", kind.place().1, shown(name))
             }
             Repair::DropNames { kind, group, names, .. } => {
-                format!("takes {} names out of the list of {group} in {}", names.len(), kind.place().1)
+                format!("takes {} names out of the list of {} in {}", names.len(), shown(group), kind.place().1)
             }
-            Repair::SetSambaUid { name, uid } => format!("sets the uid of {name} in smbpasswd to {uid}"),
+            Repair::SetSambaUid { name, uid } => format!("sets the uid of {} in smbpasswd to {uid}", shown(name)),
             Repair::RevokeSudo { .. } => "removes the file".to_owned(),
             Repair::Forget { belonging: Belonging::Mail, .. } => {
                 "gives the mail to root, under another name".to_owned()
@@ -154,6 +158,11 @@ impl Repair {
             None => RepairOutcome::NotDone("its line is gone, or can not be written".into()),
         }
     }
+}
+
+/// A name for people.
+fn shown(name: &str) -> String {
+    format!("'{}'", name.escape_debug())
 }
 
 /// Changes the line that counts for a name. `None` where there is none.

@@ -68,6 +68,17 @@ pub enum Form {
     Other,
 }
 
+impl Seen {
+    /// Whose home, `.ssh` and key file are.
+    pub fn owners(&self) -> impl Iterator<Item = u32> + use<> {
+        let parts = match self {
+            Seen::Directory { home, ssh, keys } => [Some(*home), *ssh, *keys],
+            Seen::Missing | Seen::Linked | Seen::NotADirectory | Seen::Unreachable(_) | Seen::NoAnswer => [None; 3],
+        };
+        parts.into_iter().flatten().map(|status| status.owner)
+    }
+}
+
 impl Looking {
     fn place(&self) -> Option<Place> {
         let place = Place(self.0.clone());
@@ -152,8 +163,8 @@ impl Looker {
         match self.see(home) {
             Ok(seen) => seen,
             Err(Errno::ENOENT) => Seen::Missing,
-            Err(Errno::ELOOP) => self.behind_a_link(home),
-            Err(Errno::ENOTDIR) => Seen::NotADirectory,
+            // A link in the place of a directory is told in both ways.
+            Err(Errno::ELOOP | Errno::ENOTDIR) => self.behind_a_link(home),
             Err(error) => Seen::Unreachable(error),
         }
     }

@@ -111,5 +111,8 @@ mod tests {
     fn only_the_superuser_may_operate() {
         assert_eq!(CallerRole::of(Uid(0)).may(&Operation::ListShells), Permission::Granted);
         assert_eq!(CallerRole::of(Uid(1000)).may(&Operation::ListShells), Permission::Denied);
+        let check = Operation::Check { homes: accountd_protocol::checks::CheckedHomes::Skipped };
+        assert_eq!(CallerRole::of(Uid(0)).may(&check), Permission::Granted);
+        assert_eq!(CallerRole::of(Uid(1000)).may(&check), Permission::Denied);
     }
 }
