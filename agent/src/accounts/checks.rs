@@ -2,6 +2,7 @@
 //! of it.
 
 use std::collections::{HashMap, HashSet};
+use std::path::Path;
 use std::sync::Arc;
 
 use accountd_protocol::checks::{
@@ -43,15 +44,10 @@ impl Agent {
             belongings: Belongings::list(self.root()),
             ranges: [Subordinate::Uids, Subordinate::Gids].map(|file| (file, file.read(self.root()))),
         };
-        let drop_ins = read_drop_ins(self.root());
         let view = self.database.certain_view()?;
         let facts = self.facts(&view, &around);
-        let lines = check_lines(&view, &facts);
-        let mut others = match &drop_ins {
-            Ok(drop_ins) => check_drop_ins(&view, drop_ins),
-            Err(error) => vec![no_answer(Area::Sudo, format!("the drop-ins of sudo can not be listed: {error}"))],
-        };
-        others.extend(facts.silent.iter().map(|source| no_answer(Area::Nss, source.clone())));
+        let lines = in_files(&view, &facts, self.root());
+        let mut others: Vec<Found> = facts.silent.iter().map(|source| no_answer(Area::Nss, source.clone())).collect();
         others.extend(beside(&view, &facts, &around));
         let mut of_homes = homes_of(&view, &Sheet::of(&view, FileKind::Passwd), &self.homes);
         others.extend(overlapping(&mut of_homes));
@@ -133,8 +129,8 @@ impl Agent {
         Ok(RepairReport::Performed(plan.outcomes(&numbers, &outcomes)))
     }
 
-    /// All in one change. `None` where the lines are not those of the check, whose findings had
-    /// the digest `expected`: then nothing has changed.
+    /// All in one change. `None` where lines and drop-ins are not those of the check, whose findings
+    /// had the digest `expected`: then nothing has changed.
     fn repair_files(
         &self,
         repairs: Vec<Repair>,
@@ -144,8 +140,9 @@ impl Agent {
         if repairs.is_empty() {
             return Ok(Some(HashMap::new()));
         }
+        let root = self.root().to_owned();
         let (outcomes, generation) = self.database.change(move |draft| {
-            if digest(&check_lines(draft, &facts)) != expected {
+            if digest(&in_files(draft, &facts, &root)) != expected {
                 return Ok(None);
             }
             let enter = |repair: Repair| {
@@ -157,6 +154,18 @@ impl Agent {
         self.settle(generation);
         Ok(outcomes)
     }
+}
+
+/// What can be looked at again under the lock: the lines, and the drop-ins of sudo.
+fn in_files(view: &View, facts: &Facts, root: &Path) -> Vec<Found> {
+    let mut found = check_lines(view, facts);
+    match read_drop_ins(root) {
+        Ok(drop_ins) => found.extend(check_drop_ins(view, &drop_ins)),
+        Err(error) => {
+            found.push(no_answer(Area::Sudo, format!("the drop-ins of sudo can not be listed: {error}")));
+        }
+    }
+    found
 }
 
 /// What belongs to accounts and is not in their files.

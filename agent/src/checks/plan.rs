@@ -16,14 +16,14 @@ const MOST_SHOWN: usize = 50_000;
 pub struct Plan {
     /// The worst first.
     found: Vec<Found>,
-    /// Of the findings in the lines alone, in the order in which they are found.
+    /// The digest of what can be looked at again under the lock, in the order in which it is found.
     pub lines: String,
     pub digest: String,
 }
 
 impl Plan {
-    /// `lines` are the findings in the account files, which can be looked at again under the
-    /// lock; `others` those in everything else.
+    /// `lines` are the findings in what can be looked at again under the lock; `others` those in
+    /// everything else.
     pub fn new(lines: Vec<Found>, others: Vec<Found>) -> Self {
         let of_lines = digest(&lines);
         let whole = hexadecimal(Sha256::digest(format!("{of_lines} {}", digest(&others))).as_slice());
