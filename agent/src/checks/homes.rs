@@ -184,8 +184,9 @@ mod tests {
     }
 
     fn codes(found: &[Found]) -> Vec<(&str, &str, bool)> {
-        let code = |found: &Found| (found.code.as_str(), found.object.name.as_deref(), found.repair.is_some());
-        let found = found.iter().map(code).map(|(code, name, repair)| (code, name.unwrap_or_default(), repair));
+        let found = found.iter().map(|found| {
+            (found.code.as_str(), found.object.name.as_deref().unwrap_or_default(), found.repair.is_some())
+        });
         found.collect()
     }
 
