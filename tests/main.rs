@@ -4,6 +4,7 @@
 
 mod authentication;
 mod belongings;
+mod checks;
 mod concurrency;
 mod crash;
 mod faults;

@@ -9,6 +9,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::ageing::{Ageing, AgeingChange};
+use crate::checks::{CheckReport, CheckedHomes, RepairOrder, RepairReport};
 use crate::home::{HomeState, HomeTransfer};
 use crate::id::{AccountId, Gid, Uid};
 use crate::key_advice::KeyAdvice;
@@ -51,6 +52,8 @@ pub enum Answer {
     Memberships(Vec<Membership>),
     Home(Box<HomeState>),
     Shells(Vec<String>),
+    Checked(CheckReport),
+    Repaired(RepairReport),
     /// Ids in the order of the request.
     Created(Vec<AccountId>),
     KeyAcceptable(bool),
@@ -104,6 +107,12 @@ pub enum Operation {
     },
     DeleteGroup(AccountId),
     ListShells,
+    /// Looks for what is wrong with the accounts; changes nothing.
+    Check {
+        homes: CheckedHomes,
+    },
+    /// Repairs what a check has shown, as far as it was chosen.
+    RepairChecks(RepairOrder),
 }
 
 /// A part of a list: items `offset .. offset + limit` in the order of `sort`.

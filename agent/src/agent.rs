@@ -17,7 +17,7 @@ use crate::arguments::Arguments;
 use crate::database::entry::passwd;
 use crate::database::{Database, Draft, FileKind, View};
 use crate::error::Error;
-use crate::homes::{Emptier, Homes, Worker};
+use crate::homes::{Emptier, Homes, Looking, Worker};
 use crate::identity::decide::{PasswordAccount, PasswordState, password_account};
 use crate::identity::guarded::Guarded;
 use crate::identity::handles::{Caller, Handles};
@@ -39,6 +39,7 @@ const LAST_ANSWERS: Duration = Duration::from_millis(500);
 pub struct Agent {
     pub(crate) database: Database,
     pub(crate) homes: Homes,
+    pub(crate) looking: Looking,
     pub(crate) worker: Worker,
     pub(crate) hashes: HashPool,
     pub(crate) reserved: Reserved,
@@ -72,6 +73,7 @@ impl Agent {
             database,
             emptier,
             homes,
+            looking: Looking::default(),
             worker: Worker::new(&root),
             hashes: HashPool::new(std::thread::available_parallelism().map_or(1, usize::from)),
             reserved: Reserved::default(),
@@ -240,6 +242,8 @@ impl Agent {
             }
             Operation::DeleteGroup(id) => self.delete_group(id).map(|()| Answer::Done),
             Operation::ListShells => Ok(Answer::Shells(self.shells())),
+            Operation::Check { homes } => self.check(homes).map(Answer::Checked),
+            Operation::RepairChecks(order) => self.repair_checks(&order).map(Answer::Repaired),
         }
     }
 
@@ -283,6 +287,8 @@ fn without_hashes(answer: Answer) -> Answer {
         | Answer::KeyAcceptable(_)
         | Answer::Decision(_)
         | Answer::Watching
+        | Answer::Checked(_)
+        | Answer::Repaired(_)
         | Answer::Done => answer,
     }
 }

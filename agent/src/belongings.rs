@@ -16,10 +16,10 @@ use accountd_config::{Deletion, Leftover, Mail};
 use accountd_protocol::id::Uid;
 use tracing::{info, warn};
 
-const CRONTABS: &str = "var/spool/cron/crontabs";
-const AT: [&str; 2] = ["var/spool/cron/atjobs", "var/spool/cron/atspool"];
-const LINGER: &str = "var/lib/systemd/linger";
-const MAIL: &str = "var/mail";
+pub const CRONTABS: &str = "var/spool/cron/crontabs";
+pub const AT: [&str; 2] = ["var/spool/cron/atjobs", "var/spool/cron/atspool"];
+pub const LINGER: &str = "var/lib/systemd/linger";
+pub const MAIL: &str = "var/mail";
 /// How often a removal is tried.
 const REMOVALS: usize = 3;
 /// Begins the name of mail that was given to root. No account can be called so.

@@ -4,6 +4,7 @@ mod accounts;
 mod agent;
 mod arguments;
 mod belongings;
+mod checks;
 pub mod database;
 mod error;
 mod homes;

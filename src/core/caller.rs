@@ -6,6 +6,7 @@ use accountd_protocol::agent::{
     AgentRequest, Answer, Group, GroupChange, Handle, Membership, NewGroup, NewUser, Operation, Page, User, UserChange,
     Window,
 };
+use accountd_protocol::checks::{CheckReport, CheckedHomes, RepairOrder, RepairReport};
 use accountd_protocol::home::HomeState;
 use accountd_protocol::id::AccountId;
 use accountd_protocol::refusal::Refusal;
@@ -132,6 +133,16 @@ impl Caller {
     /// The login shells that an account may have.
     pub async fn shells(&self) -> Result<Vec<String>, Error> {
         expect!(self.operate(Operation::ListShells).await?, Shells)
+    }
+
+    /// What is wrong with the accounts; changes nothing.
+    pub async fn check(&self, homes: CheckedHomes) -> Result<CheckReport, Error> {
+        expect!(self.operate(Operation::Check { homes }).await?, Checked)
+    }
+
+    /// Repairs what a check has shown, as far as it was chosen.
+    pub async fn repair_checks(&self, order: RepairOrder) -> Result<RepairReport, Error> {
+        expect!(self.operate(Operation::RepairChecks(order)).await?, Repaired)
     }
 
     /// A handle that the agent no longer knows costs one more try with the credential itself.

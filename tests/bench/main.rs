@@ -1,11 +1,12 @@
 //! `make bench`: the shipped programs beside what everybody has, in the same run.
 //!
 //! Accounts beside shadow-utils, and SFTP beside OpenSSH's `sshd`. Prints medians and ratios and
-//! judges nothing. `cargo bench --workspace --bench accountd -- create 1000` runs one of the three,
-//! `create`, `many` or `transfer`, the first two beside that many accounts only.
+//! judges nothing. `cargo bench --workspace --bench accountd -- create 1000` runs one of the four,
+//! `create`, `many`, `checks` or `transfer`, all but the last beside that many accounts only.
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that can not go on has failed")]
 
+mod checks;
 mod create;
 mod many;
 #[path = "../openssh.rs"]
@@ -32,6 +33,9 @@ fn main() {
     }
     if wants("many") {
         many::run(if sizes.is_empty() { &create::SIZES } else { &sizes });
+    }
+    if wants("checks") {
+        checks::run(if sizes.is_empty() { &checks::SIZES } else { &sizes });
     }
     if wants("transfer") {
         transfer::run();

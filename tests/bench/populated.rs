@@ -13,7 +13,7 @@ use crate::traced::{self, Written};
 use crate::world::World;
 
 /// The first uid of those that are there already.
-const FIRST: usize = 200_000;
+pub const FIRST: usize = 200_000;
 /// Beyond what useradd chooses, and the subordinate ranges that it gives away with it.
 const FIRST_OF_OURS: usize = 1_000_000_000;
 pub const HASH: &str =

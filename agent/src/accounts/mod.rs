@@ -3,6 +3,7 @@
 mod address;
 mod ageing;
 mod check;
+mod checks;
 mod create;
 mod delete;
 mod groups;
@@ -21,6 +22,8 @@ mod sudo;
 mod transfer_steps;
 pub mod transfers;
 mod update;
+
+pub use self::show::NO_HASH;
 
 #[cfg(test)]
 mod tests;

@@ -18,6 +18,12 @@ impl Agent {
     /// Sets owners and modes of home, `.ssh` and key file so that keys count. Where that is not
     /// possible, nothing changes.
     pub(crate) fn repair_keys(&self, id: AccountId) -> Result<User, Refusal> {
+        self.mend_keys(id)?;
+        self.show_with_advice(id, KeysWanted::Unknown)
+    }
+
+    /// The same, for many: nothing is shown.
+    pub(super) fn mend_keys(&self, id: AccountId) -> Result<(), Refusal> {
         let view = self.database.view();
         let row = view.user(id).cloned().ok_or(Refusal::NotFound)?;
         let entry = view.entry(FileKind::Passwd, &row.name).ok_or(Refusal::NotFound)?;
@@ -37,8 +43,7 @@ impl Agent {
             RepairError::Io(error) => failed(std::io::Error::from(error).into()),
         })?;
         planned.perform().map_err(|error| failed(std::io::Error::from(error).into()))?;
-        self.worker.repair(&identity, Path::new(home.as_str())).map_err(failed)?;
-        self.show_with_advice(id, KeysWanted::Unknown)
+        self.worker.repair(&identity, Path::new(home.as_str())).map_err(failed)
     }
 }
 

@@ -98,6 +98,16 @@ impl<'a> Draft<'a> {
         }
     }
 
+    /// Removes the lines of a name that say the same as its first one; none of them counts.
+    pub fn remove_repeats(&mut self, kind: FileKind, name: &str) {
+        let file = self.view.file(kind);
+        let Some(first) = file.find(name).map(Line::from) else { return };
+        let repeats = file.places(name).into_iter().skip(1).filter(|slot| file.line_at(*slot) == Some(&*first));
+        let edits: Vec<Edit> =
+            repeats.filter_map(|slot| Some(Edit::Line { kind, slot: file.edit_at(slot, None)? })).collect();
+        edits.into_iter().for_each(|edit| self.edit(edit));
+    }
+
     pub fn add_user(&mut self, name: &str, uid: Uid, email: &str, microsoft_account: bool) -> AccountId {
         let id = AccountId(self.batch.next_user);
         self.batch.next_user += 1;

@@ -30,6 +30,8 @@ mod mark;
 mod matching;
 mod named_in;
 mod numbers;
+#[cfg(any(test, feature = "laws"))]
+pub(crate) mod planted;
 mod reading;
 mod recovery;
 mod relocation;

@@ -46,6 +46,13 @@ pub struct Parent {
     made: Vec<(OwnedFd, CString)>,
 }
 
+impl HomeKind {
+    /// Whether a path stands for no home.
+    pub fn is_none(home: &FieldPath) -> bool {
+        home.as_str() == NONE
+    }
+}
+
 impl Homes {
     /// `root` is the machine's root directory; `pools` are paths below it.
     pub fn new(root: &Path, pools: Vec<FieldPath>) -> nix::Result<Self> {
@@ -81,6 +88,11 @@ impl Homes {
     pub(super) fn pool_depth(&self, home: &FieldPath) -> Option<usize> {
         let depth = |roots: &FieldPath| home.is_within(roots).then(|| roots.components().count() + 1);
         self.pools.iter().filter_map(depth).max()
+    }
+
+    /// Whether `home` lies in a pool, and is none itself.
+    pub fn is_in_pool(&self, home: &FieldPath) -> bool {
+        self.pool_depth(home).is_some_and(|depth| home.components().count() > depth)
     }
 
     /// The directories whose children are pools.

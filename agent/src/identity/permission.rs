@@ -61,6 +61,7 @@ enum Need {
     /// The caller itself may do it too.
     ChangeOwn(AccountId),
     Change,
+    Administer,
 }
 
 /// How far a caller may go with an operation.
@@ -85,6 +86,7 @@ pub fn reach(roles: &BTreeSet<Role>, caller: AccountId, operation: &Operation) -
         Need::ReadUser(id) | Need::ChangeOwn(id) if id == caller => Reach::Own,
         Need::ReadUser(_) | Need::Read => others(reads),
         Need::ChangeOwn(_) | Need::Change => others(changes),
+        Need::Administer => others(roles.contains(&Role::Administrator)),
     }
 }
 
@@ -92,7 +94,10 @@ fn need(operation: &Operation) -> Need {
     match operation {
         Operation::ListShells | Operation::ChangeOwnPassword { .. } => Need::Account,
         Operation::GetUser(id) | Operation::GetHome(id) | Operation::ListMemberships(id) => Need::ReadUser(*id),
-        Operation::ListUsers(_) | Operation::ListGroups(_) | Operation::GetGroup(_) => Need::Read,
+        Operation::ListUsers(_) | Operation::ListGroups(_) | Operation::GetGroup(_) | Operation::Check { .. } => {
+            Need::Read
+        }
+        Operation::RepairChecks(_) => Need::Administer,
         Operation::RepairKeys(id) => Need::ChangeOwn(*id),
         Operation::UpdateUser { id, change } if change.is_of_keys() => Need::ChangeOwn(*id),
         Operation::CreateUser(_)

@@ -133,6 +133,12 @@ impl Ids {
         Ok(!elsewhere.has(first))
     }
 
+    /// Those of `questions` that another source has an answer to.
+    pub fn elsewhere_of<'a>(&self, questions: &'a [Question]) -> Result<Vec<&'a Question>, NssError> {
+        let answers = self.others.ask(questions)?;
+        Ok(questions.iter().filter(|question| answers.existing(question).is_some()).collect())
+    }
+
     fn ask(&self, questions: &[Question]) -> Result<Answers, Refusal> {
         self.others.ask(questions).map_err(|error| Error::OtherSource(error).into_refusal())
     }

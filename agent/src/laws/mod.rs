@@ -10,6 +10,7 @@ mod sudoers;
 #[cfg(test)]
 mod tests;
 
+pub use crate::checks::laws::{files as checked_files, ranges as checked_ranges};
 pub use crate::database::laws::{Change, entry, kind, line_file, recovery};
 
 pub use self::frames::{frame, message};

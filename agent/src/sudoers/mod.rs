@@ -66,7 +66,7 @@ impl Grantee {
     }
 
     /// Whom a file of this name is for; `None` for a file of somebody else.
-    fn of_file(name: &str) -> Option<Self> {
+    pub fn of_file(name: &str) -> Option<Self> {
         let id = |digits: &str| digits.parse().ok().map(AccountId);
         let user = name.strip_prefix(USER).and_then(id).map(Grantee::User);
         let grantee = user.or_else(|| name.strip_prefix(GROUP).and_then(id).map(Grantee::Group))?;

@@ -99,7 +99,9 @@ fn scripted(script: &mut Script, request: &AgentRequest) -> Result<Answer, Refus
             Ok(Answer::Home(Box::new(HomeState { home: "/mnt/tank/home/myuser".into(), exists: true, transfer: None })))
         }
         Operation::ListShells => Ok(Answer::Shells(vec![])),
-        Operation::ChangeOwnPassword { .. } => Err(Refusal::NotPermitted),
+        Operation::ChangeOwnPassword { .. } | Operation::Check { .. } | Operation::RepairChecks(_) => {
+            Err(Refusal::NotPermitted)
+        }
     }
 }
 

@@ -1,0 +1,41 @@
+//! Names of users and groups: those that some program would not take, and those that Samba does
+//! not tell apart.
+
+use std::collections::HashMap;
+
+use accountd_protocol::name::{NameError, NewGroupName, NewUserName};
+
+use super::finding::{Area, Fault, Found, named};
+use super::sheet::Sheet;
+use crate::database::FileKind;
+
+/// The names of the entries of passwd(5) or of group(5).
+pub fn check(sheet: &Sheet<'_>) -> Vec<Found> {
+    let area = Area::of(sheet.kind);
+    let mut found = Vec::new();
+    let mut lower: HashMap<String, &str> = HashMap::new();
+    for (name, row) in sheet.entries() {
+        if let Some(error) = fault_of(sheet.kind, name) {
+            let message = format!("the name '{}' {error}", name.escape_debug());
+            found.push(Found::new(area, Fault::InvalidName, sheet.object(row), message));
+        }
+        if let Some(other) = lower.insert(name.to_lowercase(), name) {
+            let both = named(&[other.to_owned(), name.to_owned()]);
+            let message = format!("{both} differ only in case: Samba takes them for one");
+            found.push(Found::new(area, Fault::CaseDuplicate, sheet.object(row), message));
+        }
+    }
+    found
+}
+
+/// Names that new accounts may not have although they are good ones are there already.
+fn fault_of(kind: FileKind, name: &str) -> Option<NameError> {
+    let checked = match kind {
+        FileKind::Passwd => NewUserName::new(name).map(drop),
+        FileKind::Group => NewGroupName::new(name).map(drop),
+        FileKind::Shadow | FileKind::Gshadow | FileKind::Smbpasswd | FileKind::UsernameMap | FileKind::Aliases => {
+            Ok(())
+        }
+    };
+    checked.err().filter(|error| *error != NameError::Reserved)
+}
