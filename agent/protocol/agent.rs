@@ -8,6 +8,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::audit::{AuditFilter, AuditPage, AuditVerdict};
 use crate::home::{HomeState, HomeTransfer};
 use crate::id::{AccountId, Gid, Uid};
 use crate::key_advice::KeyAdvice;
@@ -53,6 +54,8 @@ pub enum Answer {
     Created(Vec<AccountId>),
     KeyAcceptable(bool),
     Decision(Decision),
+    Audit(AuditPage),
+    AuditVerdict(AuditVerdict),
     Watching,
     Done,
 }
@@ -97,6 +100,9 @@ pub enum Operation {
     },
     DeleteGroup(AccountId),
     ListShells,
+    ListAudit(AuditFilter),
+    /// Follows the whole chain of the audit trail.
+    VerifyAudit,
 }
 
 /// A part of a list: items `offset .. offset + limit` in the order of `sort`.

@@ -5,6 +5,7 @@
 //! carry names, ids and secrets, never paths that root would follow.
 
 pub mod agent;
+pub mod audit;
 pub mod client;
 pub mod frame;
 pub mod home;

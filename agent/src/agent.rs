@@ -1,11 +1,13 @@
 //! The agent: its parts, and the way from a request to its answer.
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use accountd_config::{Config, PermitRoot, SharedUid};
 use accountd_protocol::agent::{AgentRequest, Answer, Generation, Handle, Operation, Reply};
+use accountd_protocol::audit::Actor;
 use accountd_protocol::id::{Gid, Uid};
 use accountd_protocol::refusal::Refusal;
 use accountd_protocol::secret::Secret;
@@ -13,8 +15,9 @@ use tracing::{info, warn};
 
 use crate::accounts::transfers::Transfers;
 use crate::arguments::Arguments;
+use crate::audit::{self, Clerk};
 use crate::database::entry::passwd;
-use crate::database::{Database, FileKind, View};
+use crate::database::{Database, FileKind, Keeping, View};
 use crate::error::Error;
 use crate::homes::{Emptier, Homes, Worker};
 use crate::identity::decide::{PasswordAccount, password_account};
@@ -43,6 +46,9 @@ pub struct Agent {
     pub(crate) transfers: Transfers,
     pub(crate) key_readers: KeyReaders,
     pub(crate) emptier: Emptier,
+    pub(crate) clerk: Clerk,
+    /// The state store.
+    pub(crate) store: PathBuf,
     handles: Arc<Handles>,
     revocations: Arc<Revocations>,
     root: PathBuf,
@@ -62,7 +68,8 @@ impl Agent {
         let config = Config::read(&arguments.config)?;
         let homes = Homes::new(&root, config.homes.roots.clone())
             .map_err(|source| Error::Root { path: root.clone(), source: source.into() })?;
-        let database = Database::open(&root, &arguments.state, Box::new(on_revoked), Box::new(end))?;
+        let keeping = Keeping { root: &root, store: &arguments.state, audit: &config.audit };
+        let database = Database::open(keeping, Box::new(on_revoked), Box::new(end))?;
         let emptier = Emptier::start(&homes, database.home_parents()).map_err(Error::Emptier)?;
         Ok(Self {
             transfers: Transfers::new(database.stored_transfers()),
@@ -74,6 +81,8 @@ impl Agent {
             reserved: Reserved::default(),
             ids: Ids::new(&root, config.ids.clone()),
             key_readers: KeyReaders::default(),
+            clerk: Clerk::default(),
+            store: arguments.state.clone(),
             handles,
             revocations,
             root,
@@ -141,27 +150,34 @@ impl Agent {
     pub fn answer(&self, request: AgentRequest) -> Reply {
         match request {
             AgentRequest::OpenHandle { user, password, source } => {
-                self.open_handle(&user, &password).map(Answer::Handle).inspect_err(|refusal| {
+                self.open_handle(&user, &password, source).map(Answer::Handle).inspect_err(|refusal| {
                     warn!(user = user.escape_debug().to_string(), %source, %refusal, "an API credential was refused");
+                    self.record_refused_credential(&user, source, refusal);
                 })
             }
             AgentRequest::Operate { caller, operation } => self.operate(&caller, *operation),
             AgentRequest::OfferKey { user, key, source } => {
-                Ok(Answer::KeyAcceptable(self.key_acceptable(&user, &key, source, now())))
+                let acceptable = self.key_acceptable(&user, &key, source, now());
+                if !acceptable {
+                    self.record_refused_key(&user, &key, source);
+                }
+                Ok(Answer::KeyAcceptable(acceptable))
             }
             AgentRequest::Decide { user, proof, source } => {
-                Ok(Answer::Decision(self.decide(&user, &proof, source, now())))
+                let decision = self.decide(&user, &proof, source, now());
+                self.record_decision((&user, source), &proof, &decision);
+                Ok(Answer::Decision(decision))
             }
             AgentRequest::Watch => Ok(Answer::Watching),
         }
     }
 
     /// Only the superuser has anything to ask for; everybody else is refused like a stranger.
-    fn open_handle(&self, user: &str, password: &Secret) -> Result<Handle, Refusal> {
+    fn open_handle(&self, user: &str, password: &Secret, source: IpAddr) -> Result<Handle, Refusal> {
         let known = self.administrator(user)?;
         let hash = known.as_ref().map(|account| account.hash.as_str()).unwrap_or_default();
         match (self.hashes.verify(password, hash), known) {
-            (Verdict::Right, Some(account)) => self.open_handle_of(user, account),
+            (Verdict::Right, Some(account)) => self.open_handle_of(user, account, source),
             (Verdict::Right | Verdict::Wrong, _) => Err(Refusal::BadCredentials),
         }
     }
@@ -174,8 +190,8 @@ impl Agent {
 
     /// A change of the account while its password was being verified found no handle to make
     /// void: so it is looked at once more when there is one.
-    fn open_handle_of(&self, user: &str, account: PasswordAccount) -> Result<Handle, Refusal> {
-        let caller = Caller { account: account.id, uid: account.uid };
+    fn open_handle_of(&self, user: &str, account: PasswordAccount, source: IpAddr) -> Result<Handle, Refusal> {
+        let caller = Caller { account: account.id, uid: account.uid, source: Some(source) };
         let handle = self.handles.open(caller, Instant::now()).map_err(|_| Error::Handle.into_refusal())?;
         if self.administrator(user)? == Some(account) {
             return Ok(handle);
@@ -188,33 +204,41 @@ impl Agent {
         // Outside changes void handles too; looking at the accounts notices them.
         drop(self.database.certain_view()?);
         let caller = self.handles.caller(handle, Instant::now()).ok_or(Refusal::StaleHandle)?;
-        let Permission::Granted = CallerRole::of(caller.uid).may(&operation) else {
-            return Err(Refusal::NotPermitted);
+        let (actor, (action, subject)) = (self.actor(caller), audit::subject(&operation));
+        let reply = match CallerRole::of(caller.uid).may(&operation) {
+            Permission::Granted => self.perform(&actor, operation),
+            Permission::Denied => Err(Refusal::NotPermitted),
         };
+        reply.inspect_err(|refusal| self.record_refused_operation(actor, (action, &subject), refusal))
+    }
+
+    fn perform(&self, by: &Actor, operation: Operation) -> Reply {
         match operation {
             Operation::ListUsers(window) => Ok(Answer::Users(self.list_users(&window))),
             Operation::GetUser(id) => self.get_user(id).map(|user| Answer::User(Box::new(user))),
-            Operation::CreateUser(new) => self.create_user(new).map(|user| Answer::User(Box::new(user))),
-            Operation::CreateUsers(new) => self.create_users(new).map(Answer::Created),
+            Operation::CreateUser(new) => self.create_user(by, new).map(|user| Answer::User(Box::new(user))),
+            Operation::CreateUsers(new) => self.create_users(by, new).map(Answer::Created),
             Operation::UpdateUser { id, change } => {
-                self.update_user(id, change).map(|user| Answer::User(Box::new(user)))
+                self.update_user(by, id, change).map(|user| Answer::User(Box::new(user)))
             }
-            Operation::DeleteUser { id, home } => self.delete_user(id, home).map(|()| Answer::Done),
-            Operation::RepairKeys(id) => self.repair_keys(id).map(|user| Answer::User(Box::new(user))),
+            Operation::DeleteUser { id, home } => self.delete_user(by, id, home).map(|()| Answer::Done),
+            Operation::RepairKeys(id) => self.repair_keys(by, id).map(|user| Answer::User(Box::new(user))),
             Operation::SetPassword { id, password } => {
-                self.set_password(id, password).map(|user| Answer::User(Box::new(user)))
+                self.set_password(by, id, password).map(|user| Answer::User(Box::new(user)))
             }
             Operation::GetHome(id) => self.get_home(id).map(|home| Answer::Home(Box::new(home))),
             Operation::ListMemberships(id) => self.memberships(id).map(Answer::Memberships),
-            Operation::SetMemberships { id, groups } => self.set_memberships(id, &groups).map(Answer::Memberships),
+            Operation::SetMemberships { id, groups } => self.set_memberships(by, id, &groups).map(Answer::Memberships),
             Operation::ListGroups(window) => Ok(Answer::Groups(self.list_groups(&window))),
             Operation::GetGroup(id) => self.get_group(id).map(|group| Answer::Group(Box::new(group))),
-            Operation::CreateGroup(new) => self.create_group(new).map(|group| Answer::Group(Box::new(group))),
+            Operation::CreateGroup(new) => self.create_group(by, new).map(|group| Answer::Group(Box::new(group))),
             Operation::UpdateGroup { id, change } => {
-                self.update_group(id, change).map(|group| Answer::Group(Box::new(group)))
+                self.update_group(by, id, change).map(|group| Answer::Group(Box::new(group)))
             }
-            Operation::DeleteGroup(id) => self.delete_group(id).map(|()| Answer::Done),
+            Operation::DeleteGroup(id) => self.delete_group(by, id).map(|()| Answer::Done),
             Operation::ListShells => Ok(Answer::Shells(self.shells())),
+            Operation::ListAudit(filter) => self.list_audit(&filter).map(Answer::Audit),
+            Operation::VerifyAudit => self.verify_audit().map(Answer::AuditVerdict),
         }
     }
 

@@ -4,6 +4,7 @@
 //! setting that was misspelt must not count as made.
 
 mod accounts;
+mod audit;
 mod deletion;
 mod homes;
 mod ids;
@@ -14,6 +15,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 pub use accounts::{Accounts, PermitRoot, SharedUid, ShowHashes};
+pub use audit::Audit;
 pub use deletion::{Deletion, Leftover, Mail};
 pub use homes::{Homes, NewHomeMode};
 pub use ids::{IdRange, Ids};
@@ -37,6 +39,7 @@ pub struct Config {
     pub ids: Ids,
     pub homes: Homes,
     pub deletion: Deletion,
+    pub audit: Audit,
 }
 
 impl Config {
@@ -77,7 +80,8 @@ mod tests {
         let text = "[accounts]\npermit_root = \"keys\"\nshared_uid = \"allowed\"\nshow_hashes = \"masked\"\n\
                     [ids]\nusers = { first = 5000, last = 5999 }\ngroups = { first = 7000, last = 7999 }\n\
                     [homes]\nroots = [\"/mnt\", \"/srv/pools\"]\nmode = \"0750\"\n\
-                    [deletion]\ncrontab = \"keep\"\nat_jobs = \"keep\"\nlinger = \"keep\"\nmail = \"remove\"\n";
+                    [deletion]\ncrontab = \"keep\"\nat_jobs = \"keep\"\nlinger = \"keep\"\nmail = \"remove\"\n\
+                    [audit]\nfile_records = 500\nkeep_files = 20\n";
         let config = parsed(text).unwrap();
         assert_eq!(config.homes.mode.bits(), 0o750);
         assert_eq!(config.deletion.mail, Mail::Remove);
@@ -97,6 +101,8 @@ mod tests {
             ("[homes]\nroots = []\n", "roots"),
             ("[homes]\nmode = \"4755\"\n", "mode"),
             ("[homes]\nmode = \"0077\"\n", "mode"),
+            ("[audit]\nfile_records = 0\n", "file_records"),
+            ("[audit]\nkeep_files = 0\n", "keep_files"),
         ];
         for (text, named) in rows {
             let error = parsed(text).unwrap_err();

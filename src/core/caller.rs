@@ -6,6 +6,7 @@ use accountd_protocol::agent::{
     AgentRequest, Answer, Group, GroupChange, Handle, Membership, NewGroup, NewUser, Operation, Page, User, UserChange,
     Window,
 };
+use accountd_protocol::audit::{AuditFilter, AuditPage, AuditVerdict};
 use accountd_protocol::home::HomeState;
 use accountd_protocol::id::AccountId;
 use accountd_protocol::refusal::Refusal;
@@ -127,6 +128,16 @@ impl Caller {
     /// The login shells that an account may have.
     pub async fn shells(&self) -> Result<Vec<String>, Error> {
         expect!(self.operate(Operation::ListShells).await?, Shells)
+    }
+
+    /// One page of the audit trail, newest first.
+    pub async fn audit(&self, filter: AuditFilter) -> Result<AuditPage, Error> {
+        expect!(self.operate(Operation::ListAudit(filter)).await?, Audit)
+    }
+
+    /// Follows the whole chain of the audit trail.
+    pub async fn verify_audit(&self) -> Result<AuditVerdict, Error> {
+        expect!(self.operate(Operation::VerifyAudit).await?, AuditVerdict)
     }
 
     /// A handle that the agent no longer knows costs one more try with the credential itself.

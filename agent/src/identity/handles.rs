@@ -1,6 +1,7 @@
 //! Handles: what a caller who has shown a credential is known by for a short time.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -18,6 +19,8 @@ const MOST: usize = 4096;
 pub struct Caller {
     pub account: AccountId,
     pub uid: Uid,
+    /// Where the credential was shown; `None` on this machine.
+    pub source: Option<IpAddr>,
 }
 
 #[derive(Debug)]
@@ -65,7 +68,7 @@ impl Handles {
 mod tests {
     use super::*;
 
-    const ROOT: Caller = Caller { account: AccountId(1), uid: Uid::ROOT };
+    const ROOT: Caller = Caller { account: AccountId(1), uid: Uid::ROOT, source: None };
 
     #[test]
     fn a_handle_is_good_until_it_expires_or_its_account_changes() {

@@ -77,7 +77,9 @@ impl CallerRole {
             | Operation::CreateGroup(_)
             | Operation::UpdateGroup { .. }
             | Operation::DeleteGroup(_)
-            | Operation::ListShells => CallerRole::Administrator,
+            | Operation::ListShells
+            | Operation::ListAudit(_)
+            | Operation::VerifyAudit => CallerRole::Administrator,
         };
         if self == needed { Permission::Granted } else { Permission::Denied }
     }

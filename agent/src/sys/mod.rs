@@ -6,3 +6,4 @@ pub mod directory_entries;
 pub mod filesystem_identity;
 pub mod heap;
 pub mod nss;
+pub mod termination;

@@ -96,6 +96,7 @@ fn scripted(script: &mut Script, request: &AgentRequest) -> Result<Answer, Refus
             Ok(Answer::Home(Box::new(HomeState { home: "/mnt/tank/home/myuser".into(), exists: true, transfer: None })))
         }
         Operation::ListShells => Ok(Answer::Shells(vec![])),
+        Operation::ListAudit(_) | Operation::VerifyAudit => Err(Refusal::NotPermitted),
     }
 }
 
