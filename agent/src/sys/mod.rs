@@ -1,5 +1,5 @@
 //! The only unsafe code of the agent's own: libcrypt, per-thread file system identity, the heap, NSS
-//! sources, raw directories.
+//! sources, raw directories, signals.
 
 pub mod crypt;
 pub mod directory_entries;
