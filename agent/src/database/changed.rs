@@ -342,14 +342,14 @@ mod tests {
 
     #[test]
     fn lists_differ_by_who_has_come_and_who_has_gone() {
-        let rows: [(&[&str], &[&str], &[&str], &[&str]); 5] = [
-            (&["a", "b"], &["a", "b"], &[], &[]),
-            (&["a", "b"], &["a", "b", "c"], &[], &["c"]),
-            (&["a", "b", "c"], &["a", "c"], &["b"], &[]),
-            (&["a", "b"], &["b", "a"], &[], &[]),
-            (&[], &["a"], &[], &["a"]),
+        let rows: [[&[&str]; 4]; 5] = [
+            [&["a", "b"], &["a", "b"], &[], &[]],
+            [&["a", "b"], &["a", "b", "c"], &[], &["c"]],
+            [&["a", "b", "c"], &["a", "c"], &["b"], &[]],
+            [&["a", "b"], &["b", "a"], &[], &[]],
+            [&[], &["a"], &[], &["a"]],
         ];
-        for (old, new, gone, come) in rows {
+        for [old, new, gone, come] in rows {
             assert_eq!(differences(old, new), [gone.to_vec(), come.to_vec()], "{old:?} {new:?}");
         }
     }
