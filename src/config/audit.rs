@@ -8,7 +8,7 @@ const MOST_RECORDS: u64 = 100_000;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Raw")]
 pub struct Audit {
-    /// So many records make a file. The state store has up to twice as many.
+    /// So many records make a file. The state store has twice as many at most, for a while up to four times as many.
     pub file_records: u64,
     /// So many files are kept; older ones are removed, and that is recorded.
     pub keep_files: usize,

@@ -239,6 +239,11 @@ impl State {
         Ok(())
     }
 
+    /// How many records of the audit trail are in the store itself.
+    pub fn audit_records(&self) -> u64 {
+        self.audit_records
+    }
+
     /// Moves the oldest records into files while there are twice as many as one file has.
     pub fn rotate_audit(&mut self, limits: &Audit) -> Result<(), AuditError> {
         while self.audit_records >= 2 * limits.file_records {

@@ -30,6 +30,8 @@ const MOST_AT_ONCE: usize = 256;
 const GAP: Duration = Duration::from_millis(2);
 /// So many changed lines and rows leave memory free that is worth giving back.
 const MUCH: usize = 4_000;
+/// With so many files' records in the state store they are moved although somebody waits.
+const MUCH_AUDIT: u64 = 4;
 /// How long nobody has asked for anything when it is.
 const QUIET: Duration = Duration::from_millis(500);
 /// Whoever only wants to read waits this long for a program that holds the lock. Each file is
@@ -97,6 +99,9 @@ impl Writer {
             let first = match jobs.try_recv() {
                 Ok(job) => {
                     std::thread::sleep(GAP);
+                    if self.state.audit_records() >= MUCH_AUDIT * self.audit.file_records {
+                        self.rotate();
+                    }
                     job
                 }
                 Err(_) => {
