@@ -9,6 +9,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::ageing::{Ageing, AgeingChange};
+use crate::audit::{AuditFilter, AuditPage, AuditVerdict};
 use crate::checks::{CheckReport, CheckedHomes, RepairOrder, RepairReport};
 use crate::home::{HomeState, HomeTransfer};
 use crate::id::{AccountId, Gid, Uid};
@@ -58,6 +59,8 @@ pub enum Answer {
     Created(Vec<AccountId>),
     KeyAcceptable(bool),
     Decision(Decision),
+    Audit(AuditPage),
+    AuditVerdict(AuditVerdict),
     Watching,
     Done,
 }
@@ -113,6 +116,9 @@ pub enum Operation {
     },
     /// Repairs what a check has shown, as far as it was chosen.
     RepairChecks(RepairOrder),
+    ListAudit(AuditFilter),
+    /// Follows the whole chain of the audit trail.
+    VerifyAudit,
 }
 
 /// A part of a list: items `offset .. offset + limit` in the order of `sort`.

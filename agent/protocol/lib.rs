@@ -6,6 +6,7 @@
 
 pub mod ageing;
 pub mod agent;
+pub mod audit;
 pub mod checks;
 pub mod client;
 pub mod frame;

@@ -1,11 +1,13 @@
 //! The agent: its parts, and the way from a request to its answer.
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use accountd_config::{Config, PermitRoot, SharedUid};
 use accountd_protocol::agent::{AgentRequest, Answer, Generation, Handle, Operation, Page, Reply, User};
+use accountd_protocol::audit::Actor;
 use accountd_protocol::id::{AccountId, Gid, Uid};
 use accountd_protocol::refusal::Refusal;
 use accountd_protocol::role::Role;
@@ -14,8 +16,9 @@ use tracing::{info, warn};
 
 use crate::accounts::transfers::Transfers;
 use crate::arguments::Arguments;
+use crate::audit::{self, Clerk};
 use crate::database::entry::passwd;
-use crate::database::{Database, Draft, FileKind, View};
+use crate::database::{Database, Draft, FileKind, Keeping, Purpose, View};
 use crate::error::Error;
 use crate::homes::{Emptier, Homes, Looking, Worker};
 use crate::identity::decide::{PasswordAccount, PasswordState, password_account};
@@ -47,6 +50,9 @@ pub struct Agent {
     pub(crate) transfers: Transfers,
     pub(crate) key_readers: KeyReaders,
     pub(crate) emptier: Emptier,
+    pub(crate) clerk: Clerk,
+    /// The state store.
+    pub(crate) store: PathBuf,
     handles: Arc<Handles>,
     revocations: Arc<Revocations>,
     root: PathBuf,
@@ -66,7 +72,8 @@ impl Agent {
         let config = Config::read(&arguments.config)?;
         let homes = Homes::new(&root, config.homes.roots.clone())
             .map_err(|source| Error::Root { path: root.clone(), source: source.into() })?;
-        let database = Database::open(&root, &arguments.state, Box::new(on_revoked), Box::new(end))?;
+        let keeping = Keeping { root: &root, store: &arguments.state, audit: &config.audit };
+        let database = Database::open(keeping, Box::new(on_revoked), Box::new(end))?;
         let emptier = Emptier::start(&homes, database.home_parents()).map_err(Error::Emptier)?;
         Ok(Self {
             transfers: Transfers::new(database.stored_transfers()),
@@ -79,6 +86,8 @@ impl Agent {
             reserved: Reserved::default(),
             ids: Ids::new(&root, config.ids.clone()),
             key_readers: KeyReaders::default(),
+            clerk: Clerk::default(),
+            store: arguments.state.clone(),
             handles,
             revocations,
             root,
@@ -146,27 +155,34 @@ impl Agent {
     pub fn answer(&self, request: AgentRequest) -> Reply {
         match request {
             AgentRequest::OpenHandle { user, password, source } => {
-                self.open_handle(&user, &password).map(Answer::Handle).inspect_err(|refusal| {
+                self.open_handle(&user, &password, source).map(Answer::Handle).inspect_err(|refusal| {
                     warn!(user = user.escape_debug().to_string(), %source, %refusal, "an API credential was refused");
+                    self.record_refused_credential(&user, source, refusal);
                 })
             }
             AgentRequest::Operate { caller, operation } => self.operate(&caller, *operation),
             AgentRequest::OfferKey { user, key, source } => {
-                Ok(Answer::KeyAcceptable(self.key_acceptable(&user, &key, source, now())))
+                let acceptable = self.key_acceptable(&user, &key, source, now());
+                if !acceptable {
+                    self.record_refused_key(&user, &key, source);
+                }
+                Ok(Answer::KeyAcceptable(acceptable))
             }
             AgentRequest::Decide { user, proof, source } => {
-                Ok(Answer::Decision(self.decide(&user, &proof, source, now())))
+                let decision = self.decide(&user, &proof, source, now());
+                self.record_decision((&user, source), &proof, &decision);
+                Ok(Answer::Decision(decision))
             }
             AgentRequest::Watch => Ok(Answer::Watching),
         }
     }
 
     /// Everybody has something to ask for, if only about themselves; accountd's own services do not.
-    fn open_handle(&self, user: &str, password: &Secret) -> Result<Handle, Refusal> {
+    fn open_handle(&self, user: &str, password: &Secret, source: IpAddr) -> Result<Handle, Refusal> {
         let known = self.password_account(user)?;
         let hash = known.as_ref().map(|account| account.hash.as_str()).unwrap_or_default();
         match (self.hashes.verify(password, hash), known) {
-            (Verdict::Right, Some(account)) => self.open_handle_of(user, account),
+            (Verdict::Right, Some(account)) => self.open_handle_of(user, account, source),
             (Verdict::Right | Verdict::Wrong, _) => Err(Refusal::BadCredentials),
         }
     }
@@ -178,8 +194,9 @@ impl Agent {
 
     /// A change of the account while its password was being verified found no handle to make
     /// void: so it is looked at once more when there is one.
-    fn open_handle_of(&self, user: &str, account: PasswordAccount) -> Result<Handle, Refusal> {
-        let caller = Caller { account: account.id, uid: account.uid, password: account.state };
+    fn open_handle_of(&self, user: &str, account: PasswordAccount, source: IpAddr) -> Result<Handle, Refusal> {
+        let PasswordAccount { id, uid, state, .. } = account;
+        let caller = Caller { account: id, uid, password: state, source: Some(source) };
         let handle = self.handles.open(caller, Instant::now()).map_err(|_| Error::Handle.into_refusal())?;
         if self.password_account(user)? == Some(account) {
             return Ok(handle);
@@ -192,58 +209,69 @@ impl Agent {
         // Outside changes void handles too; looking at the accounts notices them.
         let view = self.database.certain_view()?;
         let caller = self.handles.caller(handle, Instant::now()).ok_or(Refusal::StaleHandle)?;
+        let (actor, (action, subject)) = (self.actor(caller), audit::subject(&operation));
+        let reply = self.permitted(&view, caller, &operation).and_then(|scope| {
+            // Nobody who changes anything waits for this view.
+            drop(view);
+            let answer = self.perform(&actor, caller.account, operation)?;
+            Ok(if scope == Scope::Everything { answer } else { without_hashes(answer) })
+        });
+        reply.inspect_err(|refusal| self.record_refused_operation(actor, (action, &subject), refusal))
+    }
+
+    /// What the caller may see of the answer, if it may ask.
+    fn permitted(&self, view: &View, caller: Caller, operation: &Operation) -> Result<Scope, Refusal> {
         let row = view.user(caller.account).ok_or(Refusal::StaleHandle)?;
         if caller.password == PasswordState::Expired && !matches!(operation, Operation::ChangeOwnPassword { .. }) {
             return Err(Refusal::PasswordExpired);
         }
-        let roles = roles_of(&view, &self.config.roles, row);
-        let reach = reach(&roles, caller.account, &operation);
+        let roles = roles_of(view, &self.config.roles, row);
+        let reach = reach(&roles, caller.account, operation);
         if roles.contains(&Role::Administrator) && reach != Reach::Denied {
-            // Nobody who changes anything waits for this view.
-            drop(view);
-            return self.perform(caller.account, operation);
+            return Ok(Scope::Everything);
         }
-        let guarded = Guarded { view: &view, config: &self.config.roles, roles: &roles };
+        let guarded = Guarded { view, config: &self.config.roles, roles: &roles };
         let permission = match reach {
             Reach::Denied => Permission::Denied,
             Reach::Own => Permission::Granted,
-            Reach::Others => guarded.allow(&operation),
+            Reach::Others => guarded.allow(operation),
         };
         let Permission::Granted = permission else { return Err(Refusal::NotPermitted) };
-        drop(view);
-        self.perform(caller.account, operation).map(without_hashes)
+        Ok(Scope::WithoutHashes)
     }
 
-    fn perform(&self, caller: AccountId, operation: Operation) -> Reply {
+    fn perform(&self, by: &Actor, caller: AccountId, operation: Operation) -> Reply {
         match operation {
             Operation::ListUsers(window) => Ok(Answer::Users(self.list_users(&window))),
             Operation::GetUser(id) => self.get_user(id).map(|user| Answer::User(Box::new(user))),
-            Operation::CreateUser(new) => self.create_user(new).map(|user| Answer::User(Box::new(user))),
-            Operation::CreateUsers(new) => self.create_users(new).map(Answer::Created),
+            Operation::CreateUser(new) => self.create_user(by, new).map(|user| Answer::User(Box::new(user))),
+            Operation::CreateUsers(new) => self.create_users(by, new).map(Answer::Created),
             Operation::UpdateUser { id, change } => {
-                self.update_user(id, change).map(|user| Answer::User(Box::new(user)))
+                self.update_user(by, id, change).map(|user| Answer::User(Box::new(user)))
             }
-            Operation::DeleteUser { id, home } => self.delete_user(id, home).map(|()| Answer::Done),
-            Operation::RepairKeys(id) => self.repair_keys(id).map(|user| Answer::User(Box::new(user))),
+            Operation::DeleteUser { id, home } => self.delete_user(by, id, home).map(|()| Answer::Done),
+            Operation::RepairKeys(id) => self.repair_keys(by, id).map(|user| Answer::User(Box::new(user))),
             Operation::SetPassword { id, password } => {
-                self.set_password(id, password).map(|user| Answer::User(Box::new(user)))
+                self.set_password(by, id, password).map(|user| Answer::User(Box::new(user)))
             }
             Operation::ChangeOwnPassword { current, password } => {
-                self.change_own_password(caller, &current, password).map(|()| Answer::Done)
+                self.change_own_password(by, caller, &current, password).map(|()| Answer::Done)
             }
             Operation::GetHome(id) => self.get_home(id).map(|home| Answer::Home(Box::new(home))),
             Operation::ListMemberships(id) => self.memberships(id).map(Answer::Memberships),
-            Operation::SetMemberships { id, groups } => self.set_memberships(id, &groups).map(Answer::Memberships),
+            Operation::SetMemberships { id, groups } => self.set_memberships(by, id, &groups).map(Answer::Memberships),
             Operation::ListGroups(window) => Ok(Answer::Groups(self.list_groups(&window))),
             Operation::GetGroup(id) => self.get_group(id).map(|group| Answer::Group(Box::new(group))),
-            Operation::CreateGroup(new) => self.create_group(new).map(|group| Answer::Group(Box::new(group))),
+            Operation::CreateGroup(new) => self.create_group(by, new).map(|group| Answer::Group(Box::new(group))),
             Operation::UpdateGroup { id, change } => {
-                self.update_group(id, change).map(|group| Answer::Group(Box::new(group)))
+                self.update_group(by, id, change).map(|group| Answer::Group(Box::new(group)))
             }
-            Operation::DeleteGroup(id) => self.delete_group(id).map(|()| Answer::Done),
+            Operation::DeleteGroup(id) => self.delete_group(by, id).map(|()| Answer::Done),
             Operation::ListShells => Ok(Answer::Shells(self.shells())),
             Operation::Check { homes } => self.check(homes).map(Answer::Checked),
-            Operation::RepairChecks(order) => self.repair_checks(&order).map(Answer::Repaired),
+            Operation::RepairChecks(order) => self.repair_checks(by, &order).map(Answer::Repaired),
+            Operation::ListAudit(filter) => self.list_audit(&filter).map(Answer::Audit),
+            Operation::VerifyAudit => self.verify_audit().map(Answer::AuditVerdict),
         }
     }
 
@@ -251,10 +279,11 @@ impl Agent {
     /// could before.
     pub(crate) fn change<T: Send + 'static>(
         &self,
+        purpose: Purpose,
         change: impl FnOnce(&mut Draft<'_>) -> Result<T, Refusal> + Send + 'static,
     ) -> Result<(T, Generation), Refusal> {
         let (roles, now) = (self.config.roles.clone(), now());
-        self.database.change(move |draft| {
+        self.database.change(purpose, move |draft| {
             let before = has_way_in(draft, &roles, now);
             let value = change(draft)?;
             if before && !has_way_in(draft, &roles, now) { Err(Refusal::LastAdministrator) } else { Ok(value) }
@@ -268,6 +297,13 @@ impl Agent {
             Settled::No => info!("a change is made; ending the sessions takes longer than expected"),
         }
     }
+}
+
+/// What a caller sees of accounts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Scope {
+    Everything,
+    WithoutHashes,
 }
 
 /// For whoever is no administrator.
@@ -289,6 +325,8 @@ fn without_hashes(answer: Answer) -> Answer {
         | Answer::Watching
         | Answer::Checked(_)
         | Answer::Repaired(_)
+        | Answer::Audit(_)
+        | Answer::AuditVerdict(_)
         | Answer::Done => answer,
     }
 }

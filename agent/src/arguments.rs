@@ -27,4 +27,8 @@ pub struct Arguments {
     /// Settings; a file that is not there stands for the defaults
     #[arg(long, value_name = "FILE", default_value = accountd_config::PATH)]
     pub config: PathBuf,
+    /// Only follow the audit trail beside the state store, and say whether it is whole; nothing is
+    /// written, and an agent may be running
+    #[arg(long)]
+    pub audit_verify: bool,
 }

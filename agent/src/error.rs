@@ -19,6 +19,14 @@ pub enum Error {
     Hash(#[from] crate::identity::hash::HashError),
     #[error("cannot start the transfers of homes: {0}")]
     Transfers(io::Error),
+    #[error("cannot start the thread that records logins: {0}")]
+    Clerk(io::Error),
+    #[error("cannot wait for the signal to end: {0}")]
+    Signals(nix::errno::Errno),
+    #[error(transparent)]
+    Audit(#[from] crate::audit::AuditError),
+    #[error("the audit trail is not whole")]
+    AuditNotWhole,
     #[error("cannot make a handle")]
     Handle,
     #[error("cannot write a drop-in of sudo: {0}")]
@@ -53,14 +61,18 @@ impl Error {
             Error::Keys { home, .. } => Refusal::Internal(format!("the keys in {home} can not be put in place")),
             Error::OtherSource(_) => Refusal::Busy,
             Error::Retire { home, .. } => Refusal::Internal(format!("the home {home} can not be removed")),
+            Error::Audit(_) => Refusal::Internal("the audit trail can not be read".into()),
             Error::Repair { home, .. } => Refusal::Internal(format!("{home} can not be repaired")),
             Error::Config(_)
+            | Error::AuditNotWhole
+            | Error::Clerk(_)
             | Error::Emptier(_)
             | Error::Listen { .. }
             | Error::Root { .. }
             | Error::Database(_)
             | Error::Hash(_)
             | Error::Ids(_)
+            | Error::Signals(_)
             | Error::Transfers(_)
             | Error::Handle => Refusal::Internal("internal error".into()),
         }

@@ -3,6 +3,7 @@
 mod accounts;
 mod agent;
 mod arguments;
+mod audit;
 mod belongings;
 mod checks;
 pub mod database;
@@ -13,18 +14,23 @@ mod ids;
 #[cfg(any(test, feature = "laws"))]
 #[doc(hidden)]
 pub mod laws;
+mod recording;
 mod reserved;
 mod revocations;
 mod samba;
 mod server;
 mod sudoers;
 
-#[allow(unsafe_code, reason = "libcrypt, per-thread identity, NSS and getdents64 have no safe wrappers")]
+#[allow(
+    unsafe_code,
+    reason = "libcrypt, per-thread identity, NSS, signal handlers and getdents64 have no safe wrappers"
+)]
 mod sys;
 
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use accountd_protocol::audit::AuditVerdict;
 use clap::Parser;
 use tracing::info;
 
@@ -44,7 +50,8 @@ pub fn run() -> ExitCode {
     }
     let log = tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).with_target(false);
     log.log_internal_errors(false).init();
-    report(serve(&Arguments::parse()))
+    let arguments = Arguments::parse();
+    report(if arguments.audit_verify { verify_audit(&arguments) } else { serve(&arguments) })
 }
 
 fn work() -> ExitCode {
@@ -58,9 +65,19 @@ fn serve(arguments: &Arguments) -> Result<(), Error> {
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));
     let agent = Arc::new(Agent::open(arguments)?);
     agent.start_transfers()?;
+    agent.start_clerk()?;
     let listener = server::listen(&arguments.socket, agent.api_gid())?;
     info!(socket = %arguments.socket.display(), "accounts are kept");
     server::serve(&agent, &listener)
+}
+
+/// Says how far the audit trail is whole; an error where it is not.
+fn verify_audit(arguments: &Arguments) -> Result<(), Error> {
+    let AuditVerdict { first, whole_to, hash, flaw } = audit::verify(&arguments.state)?;
+    println!("whole from {first} to {whole_to}, hash {hash}");
+    let Some(flaw) = flaw else { return Ok(()) };
+    println!("{}: record {}: {}", flaw.place, flaw.sequence, flaw.what);
+    Err(Error::AuditNotWhole)
 }
 
 fn report(result: Result<(), impl std::fmt::Display>) -> ExitCode {

@@ -4,6 +4,7 @@
 //! setting that was misspelt must not count as made.
 
 mod accounts;
+mod audit;
 mod deletion;
 mod homes;
 mod ids;
@@ -16,6 +17,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 pub use accounts::{Accounts, PermitRoot, SharedUid, ShowHashes};
+pub use audit::Audit;
 pub use deletion::{Deletion, Leftover, Mail};
 pub use homes::{Homes, NewHomeMode};
 pub use ids::{IdRange, Ids};
@@ -43,6 +45,7 @@ pub struct Config {
     pub deletion: Deletion,
     pub roles: Roles,
     pub passwords: Passwords,
+    pub audit: Audit,
 }
 
 impl Config {
@@ -86,7 +89,8 @@ mod tests {
                     [deletion]\ncrontab = \"keep\"\nat_jobs = \"keep\"\nlinger = \"keep\"\nmail = \"remove\"\n\
                     [roles]\nadministrators = [\"chiefs\"]\naccount_administrators = []\nauditors = [\"a\", \"b\"]\n\
                     privileged_groups = [\"docker\"]\n\
-                    [passwords]\nmin_length = 8\nmin_classes = 3\nmin_days = 1\nmax_days = 90\nwarn_days = 14\n";
+                    [passwords]\nmin_length = 8\nmin_classes = 3\nmin_days = 1\nmax_days = 90\nwarn_days = 14\n\
+                    [audit]\nfile_records = 500\nkeep_files = 20\n";
         let config = parsed(text).unwrap();
         assert_eq!(config.homes.mode.bits(), 0o750);
         assert_eq!(config.deletion.mail, Mail::Remove);
@@ -109,6 +113,8 @@ mod tests {
             ("[passwords]\nmin_length = 0\n", "min_length"),
             ("[passwords]\nmin_classes = 5\n", "min_classes"),
             ("[passwords]\nmin_days = 5\nmax_days = 4\n", "max_days"),
+            ("[audit]\nfile_records = 0\n", "file_records"),
+            ("[audit]\nkeep_files = 0\n", "keep_files"),
         ];
         for (text, named) in rows {
             let error = parsed(text).unwrap_err();

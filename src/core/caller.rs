@@ -6,6 +6,7 @@ use accountd_protocol::agent::{
     AgentRequest, Answer, Group, GroupChange, Handle, Membership, NewGroup, NewUser, Operation, Page, User, UserChange,
     Window,
 };
+use accountd_protocol::audit::{AuditFilter, AuditPage, AuditVerdict};
 use accountd_protocol::checks::{CheckReport, CheckedHomes, RepairOrder, RepairReport};
 use accountd_protocol::home::HomeState;
 use accountd_protocol::id::AccountId;
@@ -143,6 +144,16 @@ impl Caller {
     /// Repairs what a check has shown, as far as it was chosen.
     pub async fn repair_checks(&self, order: RepairOrder) -> Result<RepairReport, Error> {
         expect!(self.operate(Operation::RepairChecks(order)).await?, Repaired)
+    }
+
+    /// One page of the audit trail, newest first.
+    pub async fn audit(&self, filter: AuditFilter) -> Result<AuditPage, Error> {
+        expect!(self.operate(Operation::ListAudit(filter)).await?, Audit)
+    }
+
+    /// Follows the whole chain of the audit trail.
+    pub async fn verify_audit(&self) -> Result<AuditVerdict, Error> {
+        expect!(self.operate(Operation::VerifyAudit).await?, AuditVerdict)
     }
 
     /// A handle that the agent no longer knows costs one more try with the credential itself.

@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
+use accountd_protocol::audit::{Actor, AuditAction};
 use accountd_protocol::checks::{
     CheckReport, CheckedHomes, CheckedObject, RepairOrder, RepairOutcome, RepairRefused, RepairReport,
 };
@@ -17,7 +18,7 @@ use crate::checks::{
     check_drop_ins, check_homes, check_lines, check_subordinate, digest, homes_of, overlapping, owners, read_drop_ins,
 };
 use crate::database::entry::number_of;
-use crate::database::{FileKind, View};
+use crate::database::{FileKind, Purpose, View};
 use crate::homes::{Seen, look_at_homes};
 use crate::ids::Question;
 
@@ -103,7 +104,7 @@ impl Agent {
     }
 
     /// Repairs what was chosen of a check that finds now what it found then.
-    pub(crate) fn repair_checks(&self, order: &RepairOrder) -> Result<RepairReport, Refusal> {
+    pub(crate) fn repair_checks(&self, by: &Actor, order: &RepairOrder) -> Result<RepairReport, Refusal> {
         let Checked { plan, facts } = self.look_at_all(order.homes)?;
         if plan.digest != order.digest {
             return Ok(RepairReport::Refused(RepairRefused::Changed));
@@ -114,12 +115,12 @@ impl Agent {
         };
         let (in_homes, in_files): (Vec<Repair>, Vec<Repair>) =
             plan.repairs(&numbers).into_iter().partition(|repair| matches!(repair, Repair::Home { .. }));
-        let Some(mut outcomes) = self.repair_files(in_files, plan.lines.clone(), facts)? else {
+        let Some(mut outcomes) = self.repair_files(by, in_files, plan.lines.clone(), facts)? else {
             return Ok(RepairReport::Refused(RepairRefused::Changed));
         };
         for repair in in_homes {
             let Repair::Home { id } = &repair else { continue };
-            let outcome = match self.mend_keys(*id) {
+            let outcome = match self.mend_keys(by, *id) {
                 Ok(()) => RepairOutcome::Done,
                 Err(refusal) => RepairOutcome::NotDone(in_words(&refusal)),
             };
@@ -133,6 +134,7 @@ impl Agent {
     /// had the digest `expected`: then nothing has changed.
     fn repair_files(
         &self,
+        by: &Actor,
         repairs: Vec<Repair>,
         expected: String,
         facts: Arc<Facts>,
@@ -141,7 +143,8 @@ impl Agent {
             return Ok(Some(HashMap::new()));
         }
         let root = self.root().to_owned();
-        let (outcomes, generation) = self.change(move |draft| {
+        let purpose = Purpose { actor: by.clone(), action: AuditAction::RepairChecks, user: None };
+        let (outcomes, generation) = self.change(purpose, move |draft| {
             if digest(&in_files(draft, &facts, &root)) != expected {
                 return Ok(None);
             }

@@ -5,6 +5,7 @@ use std::ffi::{OsStr, OsString};
 
 use accountd_config::{Deletion, Passwords, SharedUid};
 use accountd_protocol::agent::{NewPassword, NewUser, User};
+use accountd_protocol::audit::{Actor, AuditAction, FieldChange};
 use accountd_protocol::id::{AccountId, Gid, Uid};
 use accountd_protocol::identity::Identity;
 use accountd_protocol::refusal::{Field, Invalid, InvalidItem, Problem, Refusal};
@@ -20,9 +21,10 @@ use super::sudo::{PlannedSudo, SudoEdit};
 use super::{address, ageing};
 use crate::agent::{Agent, now};
 use crate::belongings;
-use crate::database::{Action, Draft, FileKind, Line};
+use crate::database::{Action, Draft, FileKind, Line, Purpose};
 use crate::error::Error;
 use crate::homes::{Filling, HomeKind, KeysWanted, Owner, Skeleton};
+use crate::identity::authorized_keys::fingerprints;
 use crate::ids::Number;
 use crate::samba::{self, Flags};
 use crate::sudoers::{self, Grantee};
@@ -55,9 +57,9 @@ struct Entry {
 }
 
 impl Agent {
-    pub(crate) fn create_user(&self, request: NewUser) -> Result<User, Refusal> {
+    pub(crate) fn create_user(&self, by: &Actor, request: NewUser) -> Result<User, Refusal> {
         let wanted = if request.ssh_keys.trim().is_empty() { KeysWanted::Unknown } else { KeysWanted::Yes };
-        let ids = self.create_users(vec![request]).map_err(|refusal| match refusal {
+        let ids = self.create_users(by, vec![request]).map_err(|refusal| match refusal {
             Refusal::InvalidItems(items) => Refusal::Invalid(items.into_iter().flat_map(|item| item.invalid).collect()),
             refusal => refusal,
         })?;
@@ -65,7 +67,7 @@ impl Agent {
     }
 
     /// Creates all of them in one commit, or none; gives their ids in the same order.
-    pub(crate) fn create_users(&self, requests: Vec<NewUser>) -> Result<Vec<AccountId>, Refusal> {
+    pub(crate) fn create_users(&self, by: &Actor, requests: Vec<NewUser>) -> Result<Vec<AccountId>, Refusal> {
         let plans = self.plan_all(requests)?;
         let left = if plans.len() > FEW { belongings::names(self.root()) } else { None };
         let (mut ready, mut entries) = (Vec::new(), Vec::new());
@@ -74,7 +76,8 @@ impl Agent {
             ready.push(made);
             entries.push(entry);
         }
-        let (ids, _) = self.change(move |draft| enter_all(draft, entries))?;
+        let purpose = Purpose { actor: by.clone(), action: AuditAction::CreateUser, user: None };
+        let (ids, _) = self.change(purpose, move |draft| enter_all(draft, entries))?;
         let mut finished = Ok(());
         for Ready { home, keys, .. } in ready {
             if let Some(home) = home {
@@ -228,6 +231,9 @@ fn enter(draft: &mut Draft<'_>, plan: &Plan, hashes: &Hashes, also: Also) -> Res
     let row = draft.users().shared(id);
     address::follow(draft, None, row.as_deref());
     also.sudo.enter(draft, Grantee::User(id));
+    if let Some(keys) = fingerprints(&plan.keys) {
+        draft.remark(Grantee::User(id), FieldChange::new("ssh_keys", None, Some(keys)));
+    }
     Ok(id)
 }
 

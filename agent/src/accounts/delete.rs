@@ -2,6 +2,7 @@
 //! files does.
 
 use accountd_config::Deletion;
+use accountd_protocol::audit::{Actor, AuditAction, FieldChange};
 use accountd_protocol::id::{AccountId, Gid, Uid};
 use accountd_protocol::refusal::{Field, Problem, Refusal};
 use accountd_protocol::removal::DeletedHome;
@@ -11,7 +12,7 @@ use super::retire::LeavingHome;
 use super::{address, memberships};
 use crate::agent::Agent;
 use crate::database::entry::passwd;
-use crate::database::{Draft, FileKind, UserRow, View, unclaimed};
+use crate::database::{Draft, FileKind, Purpose, UserRow, View, unclaimed};
 use crate::sudoers::Grantee;
 
 /// The home of a user as it is to be removed.
@@ -23,7 +24,7 @@ struct Home {
 impl Agent {
     /// Removes a user with its private group, if nobody else is in it. When this returns, no
     /// session of the user is left, and a home that was to go is not in its place any more.
-    pub(crate) fn delete_user(&self, id: AccountId, home: DeletedHome) -> Result<(), Refusal> {
+    pub(crate) fn delete_user(&self, by: &Actor, id: AccountId, home: DeletedHome) -> Result<(), Refusal> {
         let leaving = match home {
             DeletedHome::Keep => None,
             DeletedHome::Remove => self.leaving_home(id)?,
@@ -34,10 +35,12 @@ impl Agent {
             if let Some((path, action)) = action {
                 still_removable(draft, id, &path)?;
                 draft.after_commit(action);
+                draft.remark(Grantee::User(id), FieldChange::new("home_content", Some("there".into()), None));
             }
             remove(draft, id, &deletion)
         };
-        let ((), generation) = self.change(change)?;
+        let purpose = Purpose { actor: by.clone(), action: AuditAction::DeleteUser, user: None };
+        let ((), generation) = self.change(purpose, change)?;
         self.transfers.cancel(id);
         self.settle(generation);
         if let Some((_, leaving)) = leaving {

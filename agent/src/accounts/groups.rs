@@ -1,6 +1,7 @@
 //! Groups: create, change, delete.
 
 use accountd_protocol::agent::{Group, GroupChange, NewGroup, SharedGid};
+use accountd_protocol::audit::{Actor, AuditAction};
 use accountd_protocol::id::{AccountId, Gid};
 use accountd_protocol::name::NewGroupName;
 use accountd_protocol::refusal::{Field, Problem, Refusal};
@@ -10,7 +11,7 @@ use super::create::write_group;
 use super::delete::remove_group;
 use crate::agent::Agent;
 use crate::database::entry::{group, gshadow, passwd};
-use crate::database::{Draft, FileKind, GroupRow, View};
+use crate::database::{Draft, FileKind, GroupRow, Purpose, View};
 use crate::ids::{Outside, Question};
 use crate::sudoers::{Grantee, Kind};
 
@@ -18,7 +19,7 @@ use crate::sudoers::{Grantee, Kind};
 const LAST_RESORT: [&str; 2] = ["nobody", "nogroup"];
 
 impl Agent {
-    pub(crate) fn create_group(&self, request: NewGroup) -> Result<Group, Refusal> {
+    pub(crate) fn create_group(&self, by: &Actor, request: NewGroup) -> Result<Group, Refusal> {
         let view = self.database.view();
         let named = Question::GroupNamed(request.name.as_str().to_owned());
         let questions: Vec<_> = [named.clone()].into_iter().chain(request.gid.map(Question::Gid)).collect();
@@ -39,7 +40,8 @@ impl Agent {
         let gid = held.as_ref().map_or(u32::MAX, |held| held.number);
         let sudo = self.plan_new_sudo(Kind::Group, request.name.as_str(), request.sudo)?;
         let edit = sudo.edit();
-        let (id, _) = self.change(move |draft| {
+        let purpose = Purpose { actor: by.clone(), action: AuditAction::CreateGroup, user: None };
+        let (id, _) = self.change(purpose, move |draft| {
             let taken = |problem| Refusal::invalid(Field::GroupName, problem);
             free_group_name(draft, request.name.as_str()).map_err(taken)?;
             let taken = |problem| Refusal::invalid(Field::Gid, problem);
@@ -51,7 +53,7 @@ impl Agent {
         self.get_group(id)
     }
 
-    pub(crate) fn update_group(&self, id: AccountId, change: GroupChange) -> Result<Group, Refusal> {
+    pub(crate) fn update_group(&self, by: &Actor, id: AccountId, change: GroupChange) -> Result<Group, Refusal> {
         let view = self.database.view();
         let row = view.group(id).cloned().ok_or(Refusal::NotFound)?;
         let mut faults = Faults::default();
@@ -80,7 +82,8 @@ impl Agent {
         let name = change.name.as_ref().map_or(&*row.name, NewGroupName::as_str);
         let sudo = self.plan_sudo(Grantee::Group(id), (&row.name, name), change.sudo)?;
         let edit = sudo.edit();
-        let ((), generation) = self.change(move |draft| {
+        let purpose = Purpose { actor: by.clone(), action: AuditAction::UpdateGroup, user: None };
+        let ((), generation) = self.change(purpose, move |draft| {
             enter(draft, id, &change)?;
             edit.enter(draft, Grantee::Group(id));
             Ok(())
@@ -89,8 +92,9 @@ impl Agent {
         self.get_group(id)
     }
 
-    pub(crate) fn delete_group(&self, id: AccountId) -> Result<(), Refusal> {
-        let ((), generation) = self.change(move |draft| {
+    pub(crate) fn delete_group(&self, by: &Actor, id: AccountId) -> Result<(), Refusal> {
+        let purpose = Purpose { actor: by.clone(), action: AuditAction::DeleteGroup, user: None };
+        let ((), generation) = self.change(purpose, move |draft| {
             let row = draft.group(id).cloned().ok_or(Refusal::NotFound)?;
             if row.is_builtin() {
                 return Err(Refusal::BuiltinDelete);

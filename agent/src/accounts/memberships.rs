@@ -1,17 +1,23 @@
 //! Supplementary groups: the member lists of group(5) and gshadow(5), kept alike.
 
 use accountd_protocol::agent::Membership;
+use accountd_protocol::audit::{Actor, AuditAction};
 use accountd_protocol::id::AccountId;
 use accountd_protocol::refusal::Refusal;
 
 use crate::agent::Agent;
 use crate::database::entry::{group, gshadow, passwd};
-use crate::database::{Draft, FileKind};
+use crate::database::{Draft, FileKind, Purpose};
 
 impl Agent {
     /// Replaces the supplementary groups by those of these names; unknown names are dropped, and
     /// so are groups of services.
-    pub(crate) fn set_memberships(&self, id: AccountId, names: &[String]) -> Result<Vec<Membership>, Refusal> {
+    pub(crate) fn set_memberships(
+        &self,
+        by: &Actor,
+        id: AccountId,
+        names: &[String],
+    ) -> Result<Vec<Membership>, Refusal> {
         let wanted = {
             let view = self.database.view();
             view.user(id).ok_or(Refusal::NotFound)?;
@@ -25,7 +31,8 @@ impl Agent {
             self.known_groups(&view, &ids)
                 .map_err(|problem| Refusal::invalid(accountd_protocol::refusal::Field::Groups, problem))?
         };
-        let ((), generation) = self.change(move |draft| {
+        let purpose = Purpose { actor: by.clone(), action: AuditAction::SetMemberships, user: Some(id) };
+        let ((), generation) = self.change(purpose, move |draft| {
             let user = draft.user(id).ok_or(Refusal::NotFound)?.name.clone();
             replace(draft, &user, &wanted);
             Ok(())

@@ -2,6 +2,7 @@
 //! be (passwd(1)).
 
 use accountd_protocol::agent::UserChange;
+use accountd_protocol::audit::Actor;
 use accountd_protocol::id::AccountId;
 use accountd_protocol::refusal::{Field, Problem, Refusal};
 use accountd_protocol::secret::Secret;
@@ -14,7 +15,13 @@ use crate::database::entry::shadow;
 use crate::identity::hash::Verdict;
 
 impl Agent {
-    pub(crate) fn change_own_password(&self, id: AccountId, current: &Secret, password: Secret) -> Result<(), Refusal> {
+    pub(crate) fn change_own_password(
+        &self,
+        by: &Actor,
+        id: AccountId,
+        current: &Secret,
+        password: Secret,
+    ) -> Result<(), Refusal> {
         let view = self.database.certain_view()?;
         let row = view.user(id).ok_or(Refusal::NotFound)?;
         let entry = view.entry(FileKind::Shadow, &row.name).ok_or(Refusal::NotFound)?;
@@ -34,6 +41,6 @@ impl Agent {
         if earliest.is_some_and(|day| now() / SECONDS_A_DAY < day) {
             return Err(Refusal::invalid(Field::Password, Problem::TooEarly));
         }
-        self.update_user(id, UserChange { password: Some(password), ..UserChange::default() }).map(drop)
+        self.update_user(by, id, UserChange { password: Some(password), ..UserChange::default() }).map(drop)
     }
 }

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use accountd_protocol::ageing::AgeingChange;
 use accountd_protocol::agent::{NewGroup, NewPassword, NewUser, PrimaryGroup, SharedGid, UserChange};
+use accountd_protocol::audit::Actor;
 use accountd_protocol::name::{NewGroupName, NewUserName};
 use accountd_protocol::refusal::{Field, Problem, Refusal};
 use accountd_protocol::removal::DeletedHome;
@@ -12,6 +13,7 @@ use accountd_protocol::text::{Email, FieldPath, FullName};
 use crate::agent::Agent;
 use crate::arguments::Arguments;
 
+const ROOT: Actor = Actor::Agent;
 const PASSWD: &str = "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534::/:/usr/sbin/nologin\n\
                       accountd-api:x:990:990::/:/usr/sbin/nologin\n";
 const GROUP: &str = "root:x:0:\nnogroup:x:65534:\naccountd-api:x:990:\n";
@@ -35,6 +37,7 @@ impl World {
             api_user: "accountd-api".into(),
             ssh_user: "accountd-ssh".into(),
             config: directory.path().join("etc/accountd.toml"),
+            audit_verify: false,
         };
         let agent = Agent::open(&arguments).unwrap();
         Self { directory, agent }
@@ -46,7 +49,7 @@ impl World {
 
     /// uid and gid of a new user with a group of its own.
     fn create(&self, name: &str, uid: Option<u32>) -> Result<(u32, u32), Refusal> {
-        let user = self.agent.create_user(new_user(name, uid))?;
+        let user = self.agent.create_user(&ROOT, new_user(name, uid))?;
         Ok((user.uid.0, user.gid.0))
     }
 
@@ -84,10 +87,10 @@ fn new_group(name: &str, gid: Option<u32>) -> NewGroup {
 fn a_user_gets_the_first_number_that_is_free_as_uid_and_as_gid() {
     let world = World::new("");
     assert_eq!(world.create("anna", None), Ok((3000, 3000)));
-    world.agent.create_group(new_group("team", Some(3001))).unwrap();
+    world.agent.create_group(&ROOT, new_group("team", Some(3001))).unwrap();
     assert_eq!(world.create("berta", None), Ok((3002, 3002)));
     assert_eq!(world.create("carla", Some(3001)), Ok((3001, 3003)), "the private group has the next free gid");
-    assert_eq!(world.agent.create_group(new_group("auto", None)).unwrap().gid.0, 3004);
+    assert_eq!(world.agent.create_group(&ROOT, new_group("auto", None)).unwrap().gid.0, 3004);
 }
 
 #[test]
@@ -97,10 +100,10 @@ fn what_stands_for_nobody_or_for_systemd_is_not_chosen_from_any_range() {
     assert_eq!(world.create("a", None), Ok((61_183, 61_183)));
     assert_eq!(world.create("b", None), Ok((65_520, 65_520)));
     for name in ["c", "d", "e"] {
-        let gid = world.agent.create_group(new_group(name, None)).unwrap().gid.0;
+        let gid = world.agent.create_group(&ROOT, new_group(name, None)).unwrap().gid.0;
         assert!(matches!(gid, 65_533 | 65_536 | 65_537), "{gid}");
     }
-    let refused = world.agent.create_group(new_group("f", None)).unwrap_err();
+    let refused = world.agent.create_group(&ROOT, new_group("f", None)).unwrap_err();
     assert_eq!(refused, Refusal::invalid(Field::Gid, Problem::NoneFree));
 }
 
@@ -113,7 +116,7 @@ fn subordinate_ranges_are_passed_over_and_refused_and_read_again() {
     world.refused(100_000, Problem::Subordinate("anna".into()));
     world.refused(165_535, Problem::Subordinate("anna".into()));
     assert_eq!(world.create("b", Some(165_536)), Ok((165_536, 3000)), "its gid can not be in berta's range");
-    let group = world.agent.create_group(new_group("c", Some(165_537))).unwrap_err();
+    let group = world.agent.create_group(&ROOT, new_group("c", Some(165_537))).unwrap_err();
     assert_eq!(group, Refusal::invalid(Field::Gid, Problem::Subordinate("berta".into())));
     world.write("subuid", "");
     assert_eq!(world.create("d", Some(100_000)), Ok((100_000, 100_000)));
@@ -135,27 +138,27 @@ fn a_uid_is_shared_only_where_that_is_allowed() {
     let world = World::new("");
     world.create("anna", Some(3001)).unwrap();
     world.refused(3001, Problem::Duplicate("anna".into()));
-    let berta = world.agent.create_user(new_user("berta", Some(3002))).unwrap().id;
+    let berta = world.agent.create_user(&ROOT, new_user("berta", Some(3002))).unwrap().id;
     let change = || UserChange { uid: Some(3001), ..UserChange::default() };
-    let refused = world.agent.update_user(berta, change()).unwrap_err();
+    let refused = world.agent.update_user(&ROOT, berta, change()).unwrap_err();
     assert_eq!(refused, Refusal::invalid(Field::Uid, Problem::Duplicate("anna".into())));
 
     let world = World::new("[accounts]\nshared_uid = \"allowed\"\n");
     world.create("anna", Some(3001)).unwrap();
-    let berta = world.agent.create_user(new_user("berta", Some(3002))).unwrap().id;
-    assert_eq!(world.agent.update_user(berta, change()).unwrap().uid.0, 3001);
+    let berta = world.agent.create_user(&ROOT, new_user("berta", Some(3002))).unwrap().id;
+    assert_eq!(world.agent.update_user(&ROOT, berta, change()).unwrap().uid.0, 3001);
     assert_eq!(world.create("carla", None), Ok((3000, 3000)), "a number that is chosen is nobody else's");
 }
 
 #[test]
 fn the_number_of_an_account_that_is_gone_is_had_by_asking_for_it_alone() {
     let world = World::new("");
-    let anna = world.agent.create_user(new_user("anna", None)).unwrap();
-    world.agent.delete_user(anna.id, DeletedHome::Keep).unwrap();
+    let anna = world.agent.create_user(&ROOT, new_user("anna", None)).unwrap();
+    world.agent.delete_user(&ROOT, anna.id, DeletedHome::Keep).unwrap();
     assert_eq!(world.create("berta", None), Ok((3001, 3001)));
     assert_eq!(world.create("carla", Some(3000)), Ok((3000, 3000)));
-    let team = world.agent.create_group(new_group("team", Some(3500))).unwrap();
-    world.agent.delete_group(team.id).unwrap();
+    let team = world.agent.create_group(&ROOT, new_group("team", Some(3500))).unwrap();
+    world.agent.delete_group(&ROOT, team.id).unwrap();
     assert_eq!(world.create("doris", Some(3500)), Ok((3500, 3002)), "who asks for a uid does not ask for a group's");
 }
 

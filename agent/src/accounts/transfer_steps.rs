@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use accountd_protocol::audit::{Actor, AuditAction, FieldChange};
 use accountd_protocol::home::TransferKind;
 use accountd_protocol::id::{Gid, Uid};
 use accountd_protocol::identity::Identity;
@@ -13,10 +14,11 @@ use tracing::{info, warn};
 use super::show::identity_of;
 use crate::agent::Agent;
 use crate::database::entry::passwd;
-use crate::database::{FileKind, TransferRow, View, claimants, unclaimed};
+use crate::database::{FileKind, Purpose, TransferRow, View, claimants, unclaimed};
 use crate::error::Error;
 use crate::homes::transfer::{Passes, Report, Transfer, TransferWork};
 use crate::homes::{Owner, WorkError};
+use crate::sudoers::Grantee;
 
 /// The most transfers at a time: they share the disks with everybody else.
 const MOST_AT_ONCE: usize = 2;
@@ -100,11 +102,14 @@ impl Agent {
         let name = self.database.known_view().user(row.account).map(|user| user.name.clone()).unwrap_or_default();
         let retired = self.retire_home(&name, &home, uid).and_then(|leaving| {
             let Some(leaving) = leaving else { return Ok(()) };
-            let action = leaving.action();
-            self.change(move |draft| {
+            let (action, account) = (leaving.action(), row.account);
+            let purpose = Purpose { actor: Actor::Agent, action: AuditAction::RemoveMovedHome, user: None };
+            self.change(purpose, move |draft| {
                 let stays = |reason| Refusal::invalid(Field::Home, Problem::HomeStays(reason));
                 unclaimed(draft.file(FileKind::Passwd), &home, None).map_err(stays)?;
                 draft.after_commit(action);
+                let old = Some(home.as_str().to_owned().into());
+                draft.remark(Grantee::User(account), FieldChange::new("old_home", old, None));
                 Ok(())
             })?;
             leaving.remove(&self.emptier);

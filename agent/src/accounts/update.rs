@@ -5,6 +5,7 @@ use std::time::Duration;
 use accountd_config::SharedUid;
 use accountd_protocol::ageing::Limit;
 use accountd_protocol::agent::{NewPassword, User, UserChange};
+use accountd_protocol::audit::{Actor, AuditAction, FieldChange};
 use accountd_protocol::id::{AccountId, Gid, Uid};
 use accountd_protocol::name::NewUserName;
 use accountd_protocol::refusal::{Field, Problem, Refusal};
@@ -22,8 +23,9 @@ use super::show::NO_HASH;
 use super::transfers::Claim;
 use crate::agent::{Agent, now};
 use crate::database::entry::{Entry, passwd, shadow};
-use crate::database::{Action, Draft, FileKind, UserRow, View};
+use crate::database::{Action, Draft, FileKind, Purpose, UserRow, View};
 use crate::homes::{HomeKind, KeysWanted, Owner};
+use crate::identity::authorized_keys::fingerprints;
 use crate::identity::hash::is_hash;
 use crate::ids::{Number, Question};
 use crate::samba::{self, Flags};
@@ -67,7 +69,11 @@ struct Behind {
 }
 
 impl Agent {
-    pub(crate) fn update_user(&self, id: AccountId, change: UserChange) -> Result<User, Refusal> {
+    pub(crate) fn update_user(&self, by: &Actor, id: AccountId, change: UserChange) -> Result<User, Refusal> {
+        self.update(Purpose { actor: by.clone(), action: AuditAction::UpdateUser, user: Some(id) }, id, change)
+    }
+
+    fn update(&self, purpose: Purpose, id: AccountId, change: UserChange) -> Result<User, Refusal> {
         let claim = self.claim_for(id, &change);
         let (current, plan) = self.plan_update(id, change, claim.as_ref())?;
         let hashes = plan.change.password.clone().map(|password| self.hashes_of(&NewPassword::Clear(password)));
@@ -86,7 +92,10 @@ impl Agent {
         let behind = Behind { also, transfer: transfer.clone() };
         let place = plan.home.as_ref().map(|(home, _)| home.clone());
         let has_keys = plan.change.ssh_keys.as_ref().is_some_and(|keys| !keys.trim().is_empty());
-        let ((), generation) = self.change(move |draft| enter(draft, &plan, hashes.as_ref(), behind))?;
+        let ((), generation) = self.change(purpose, move |draft| {
+            remarks(draft, &plan, &current);
+            enter(draft, &plan, hashes.as_ref(), behind)
+        })?;
         let moved = place.filter(|_| home.as_ref().is_some_and(NewHome::is_moved));
         if let Some(home) = home {
             home.keep();
@@ -116,8 +125,9 @@ impl Agent {
         }
     }
 
-    pub(crate) fn set_password(&self, id: AccountId, password: Secret) -> Result<User, Refusal> {
-        self.update_user(id, UserChange { password: Some(password), ..UserChange::default() })
+    pub(crate) fn set_password(&self, by: &Actor, id: AccountId, password: Secret) -> Result<User, Refusal> {
+        let purpose = Purpose { actor: by.clone(), action: AuditAction::SetPassword, user: Some(id) };
+        self.update(purpose, id, UserChange { password: Some(password), ..UserChange::default() })
     }
 
     fn plan_update(
@@ -274,6 +284,18 @@ fn renamable(view: &View, current: &Current, name: &str) -> Result<(), Problem> 
     match free_user_name(view, name) {
         Err(Problem::CaseDuplicate(own)) if own == current.name => Ok(()),
         result => result,
+    }
+}
+
+/// What an update changes that is in no account file.
+fn remarks(draft: &mut Draft<'_>, plan: &Plan, current: &Current) {
+    let of = Grantee::User(plan.id);
+    if let Some(keys) = &plan.keys {
+        let (old, new) = (fingerprints(&current.ssh_keys), fingerprints(keys));
+        draft.remark(of, FieldChange::new("ssh_keys", old, new));
+    }
+    if let Some(mode) = plan.change.home_mode {
+        draft.remark(of, FieldChange::new("home_mode", None, Some(format!("{mode:04o}").into())));
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::time::Duration;
 
+use accountd_protocol::audit::AuditEvent;
 use tracing::error;
 
 use super::disk::{Disk, Fingerprints, Written};
@@ -32,13 +33,19 @@ pub struct Place<'a> {
 }
 
 impl Place<'_> {
-    /// Makes `edits`, which `view` has already, true on disk, and gives the fingerprints of all
+    /// Makes `edits`, which `view` has already, true on disk together with their records, and gives the fingerprints of all
     /// files as they are then. An error means that nothing has changed; after the commit point
     /// there is none, unless the state store is damaged.
-    pub fn commit(&mut self, view: &View, edits: &[Edit], actions: Vec<Action>) -> Result<Fingerprints, DatabaseError> {
+    pub fn commit(
+        &mut self,
+        view: &View,
+        edits: &[Edit],
+        actions: Vec<Action>,
+        events: Vec<AuditEvent>,
+    ) -> Result<Fingerprints, DatabaseError> {
         let kinds = changed_kinds(edits);
         if kinds.is_empty() && actions.is_empty() {
-            self.state.commit(edits, None)?;
+            self.state.commit(edits, None, events)?;
             return Ok(view.fingerprints);
         }
         // Samba takes no password lock; until the new file is in place it waits for this one.
@@ -48,7 +55,7 @@ impl Place<'_> {
         };
         let result = self.prepare(view, &kinds).and_then(|written| {
             let journal = journal(&written, edits, actions);
-            self.state.commit(edits, Some(&journal))?;
+            self.state.commit(edits, Some(&journal), events)?;
             Ok((written, journal))
         });
         let (written, journal) = result.inspect_err(|_| kinds.iter().for_each(|kind| self.disk.discard(*kind)))?;

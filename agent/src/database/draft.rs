@@ -4,9 +4,11 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use accountd_config::Deletion;
+use accountd_protocol::audit::{AuditEvent, FieldChange};
 use accountd_protocol::id::{AccountId, Gid, Uid};
 use accountd_protocol::refusal::Refusal;
 
+use super::changed::{self, Purpose, Remark};
 use super::file::{FileKind, Line};
 use super::journal::Action;
 use super::row::{GroupRow, Origin, UserRow};
@@ -20,6 +22,8 @@ pub struct Draft<'a> {
     view: &'a mut View,
     batch: Batch,
     fault: Option<&'static str>,
+    /// Of the change that is being made.
+    remarks: Vec<Remark>,
 }
 
 impl Deref for Draft<'_> {
@@ -44,18 +48,20 @@ pub(super) struct Savepoint {
 pub(super) struct Batch {
     pub edits: Vec<Edit>,
     pub actions: Vec<Action>,
+    /// The records of the changes.
+    pub events: Vec<AuditEvent>,
     pub next_user: u64,
     pub next_group: u64,
 }
 
 impl<'a> Draft<'a> {
     pub(super) fn new(view: &'a mut View, next_user: u64, next_group: u64) -> Self {
-        let batch = Batch { edits: Vec::new(), actions: Vec::new(), next_user, next_group };
-        Draft { view, batch, fault: None }
+        let batch = Batch { edits: Vec::new(), actions: Vec::new(), events: Vec::new(), next_user, next_group };
+        Draft { view, batch, fault: None, remarks: Vec::new() }
     }
 
     pub(super) fn savepoint(&self) -> Savepoint {
-        let Batch { edits, actions, next_user, next_group } = &self.batch;
+        let Batch { edits, actions, events: _, next_user, next_group } = &self.batch;
         Savepoint { edits: edits.len(), actions: actions.len(), next_user: *next_user, next_group: *next_group }
     }
 
@@ -67,6 +73,14 @@ impl<'a> Draft<'a> {
         self.batch.next_user = savepoint.next_user;
         self.batch.next_group = savepoint.next_group;
         self.fault = None;
+        self.remarks.clear();
+    }
+
+    /// Makes the records of a change that was accepted: everything since `savepoint`.
+    pub(super) fn describe(&mut self, savepoint: Savepoint, purpose: &Purpose) {
+        let edits = self.batch.edits.get(savepoint.edits..).unwrap_or_default();
+        let remarks = std::mem::take(&mut self.remarks);
+        self.batch.events.extend(changed::own(self.view, edits, purpose, remarks));
     }
 
     pub(super) fn finish(self) -> Batch {
@@ -170,6 +184,11 @@ impl<'a> Draft<'a> {
     /// Stores the transfer that a home is to have, or that there is none.
     pub fn set_transfer(&mut self, account: AccountId, new: Option<TransferRow>) {
         self.edit(Edit::Transfer { account, new: new.map(Box::new) });
+    }
+
+    /// Has something recorded that is in no line and no row.
+    pub fn remark(&mut self, of: Grantee, change: FieldChange) {
+        self.remarks.push(Remark { of, change });
     }
 
     /// What is done when the files are in place, also after a crash.

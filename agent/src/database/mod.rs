@@ -5,6 +5,8 @@
 //! commit is all or nothing over all files, whatever is killed when (see `commit`).
 
 mod adoption;
+mod changed;
+mod changed_fields;
 mod claim;
 mod commit;
 mod copier;
@@ -30,6 +32,7 @@ mod mark;
 mod matching;
 mod named_in;
 mod numbers;
+mod outside;
 #[cfg(any(test, feature = "laws"))]
 pub(crate) mod planted;
 mod reading;
@@ -60,17 +63,21 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use accountd_config::Audit;
 use accountd_protocol::agent::Generation;
+use accountd_protocol::audit::AuditEvent;
 use accountd_protocol::refusal::Refusal;
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 
 pub use self::adoption::Adoption;
+pub use self::changed::Purpose;
 pub use self::claim::{claimants, home_field, unclaimed};
 pub use self::disk::Fingerprint;
 pub use self::draft::Draft;
 pub use self::error::DatabaseError;
 pub use self::file::{FileKind, Line};
+pub use self::good_copy::sync_directory;
 pub use self::journal::Action;
 pub use self::numbers::{Numbers, first_outside};
 pub use self::row::{GroupRow, UserRow};
@@ -94,6 +101,16 @@ const READ_DEADLINE: Duration = Duration::from_secs(3);
 /// A decision waits longer: another change may be waiting for the lock before it.
 const CERTAIN_DEADLINE: Duration = Duration::from_secs(20);
 
+/// What is opened, and how it is kept.
+#[derive(Debug)]
+pub struct Keeping<'a> {
+    /// The machine's root directory.
+    pub root: &'a Path,
+    /// The state store.
+    pub store: &'a Path,
+    pub audit: &'a Audit,
+}
+
 /// The open database. Dropping it ends the writer.
 #[derive(Debug)]
 pub struct Database {
@@ -107,12 +124,11 @@ pub struct Database {
 }
 
 impl Database {
-    /// Opens the accounts below `root` with the state store at `store`, completes what a crash
+    /// Opens the accounts with their state store, completes what a crash
     /// interrupted, and starts the writer. A damaged store is restored from its good copy.
     /// `on_revoked` must not wait for anything.
     pub fn open(
-        root: &Path,
-        store: &Path,
+        Keeping { root, store, audit }: Keeping<'_>,
         on_revoked: OnRevoked,
         on_damaged: OnDamaged,
     ) -> Result<Self, DatabaseError> {
@@ -141,6 +157,7 @@ impl Database {
             copier: Copier::start(store)?,
             is_damaged: false,
             left_free: 0,
+            audit: audit.clone(),
         };
         writer.refresh()?;
         drop(lock);
@@ -195,13 +212,14 @@ impl Database {
     }
 
     /// Makes one change. What `change` refuses, or what can't be written, changes nothing. On
-    /// success it is on disk, and the generation says since when.
+    /// success it is on disk together with its record, and the generation says since when.
     pub fn change<T: Send + 'static>(
         &self,
+        purpose: Purpose,
         change: impl FnOnce(&mut Draft<'_>) -> Result<T, Refusal> + Send + 'static,
     ) -> Result<(T, Generation), Refusal> {
         let (answer, answered) = channel();
-        let request = Request { change: Some(change), result: None, answer };
+        let request = Request { purpose, change: Some(change), result: None, answer };
         let gone = || DatabaseError::WriterGone.into_refusal();
         self.jobs.send(Job::Change(Box::new(request))).map_err(|_| gone())?;
         answered.recv().map_err(|_| gone())?
@@ -248,6 +266,16 @@ impl Database {
     }
 }
 
+impl Database {
+    /// Stores records of what is no change: logins and refusals. On disk when this returns.
+    pub fn record(&self, events: Vec<AuditEvent>) -> Result<(), Refusal> {
+        let (answer, answered) = channel();
+        let gone = || DatabaseError::WriterGone.into_refusal();
+        self.jobs.send(Job::Record(events, answer)).map_err(|_| gone())?;
+        answered.recv().map_err(|_| gone())?
+    }
+}
+
 /// Nobody else keeps these accounts: two agents would give out the same ids.
 fn alone(state: &Path) -> Result<Flock<File>, DatabaseError> {
     let path = state.with_extension("lock");
@@ -283,6 +311,7 @@ impl std::fmt::Debug for Job {
 
 /// A change on its way through the writer.
 struct Request<T, F> {
+    purpose: Purpose,
     change: Option<F>,
     result: Option<Result<T, Refusal>>,
     answer: Sender<Result<(T, Generation), Refusal>>,
@@ -296,6 +325,10 @@ impl<T: Send, F: FnOnce(&mut Draft<'_>) -> Result<T, Refusal> + Send> Change for
         let result = result.unwrap_or_else(|_| Err(Refusal::Internal("internal error".into())));
         let result = self.result.insert(draft.fault().map_or(result, Err));
         if result.is_ok() { Ok(()) } else { Err(()) }
+    }
+
+    fn purpose(&self) -> &Purpose {
+        &self.purpose
     }
 
     fn answer(self: Box<Self>, committed: Result<Generation, Refusal>) {

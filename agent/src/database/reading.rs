@@ -12,6 +12,7 @@ use super::error::DatabaseError;
 use super::file::{FileKind, LineFile};
 use super::grants::may_void_grants;
 use super::matching::match_accounts;
+use super::outside;
 use super::row::{GroupRow, Origin, UserRow};
 use super::view::{Edit, View, groups_in, users_in};
 use super::writer::Writer;
@@ -52,9 +53,22 @@ impl Writer {
         self.rematch(&mut steps)?;
         if new_drop_ins || steps.iter().any(may_void_grants) {
             fingerprints.drop_ins = self.read_grants(now.drop_ins, &mut steps);
+            self.record_grants();
         }
         self.publish(steps, fingerprints);
         result
+    }
+
+    /// Who has been given sudo by another program, or lost it. What was so is not known at first.
+    fn record_grants(&mut self) {
+        let before = self.copies.public();
+        if !before.has(FileKind::Passwd) {
+            return;
+        }
+        let events = outside::grants(&before, self.copies.work());
+        if let Err(error) = self.state.record(events) {
+            tracing::error!(%error, "it can not be recorded that other programs have changed the drop-ins of sudo");
+        }
     }
 
     fn read_changed(
@@ -79,7 +93,12 @@ impl Writer {
         }
         let mut edits = self.match_users(&changed_names(steps, FileKind::Passwd));
         edits.extend(self.match_groups(&changed_names(steps, FileKind::Group)));
-        if let Err(error) = self.state.commit(&edits, None) {
+        let events = match self.origin {
+            // They were there before there was a trail.
+            Origin::Builtin => Vec::new(),
+            Origin::Added => outside::events(&self.copies.public(), self.copies.work(), steps, &edits),
+        };
+        if let Err(error) = self.state.commit(&edits, None, events) {
             (self.next_user, self.next_group) = (next_user, next_group);
             self.copies.abandon();
             return Err(error.into());

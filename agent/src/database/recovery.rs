@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use tracing::{info, warn};
 
+use super::changed::Accounts;
 use super::claim::unclaimed;
 use super::commit::Place;
 use super::digest::digest;
@@ -17,7 +18,7 @@ use super::error::DatabaseError;
 use super::file::{FileKind, Line, LineFile, SlotEdit};
 use super::journal::{Action, Journal, JournalFile, LineEdit};
 use super::kept_numbers::{Present, keep_numbers};
-use super::view::Edit;
+use super::view::{Edit, View};
 
 /// New accounts whose number somebody else has got between the crash and the recovery. Nobody was
 /// told that they exist, so they give way.
@@ -137,7 +138,11 @@ impl Place<'_> {
         for row in self.state.groups()?.into_iter().filter(|row| overtaken.groups.contains(&row.name)) {
             edits.push(Edit::Group { id: row.id, old: Some(Arc::new(row)), new: None });
         }
-        if edits.is_empty() { Ok(()) } else { Ok(self.state.commit(&edits, None)?) }
+        if edits.is_empty() {
+            return Ok(());
+        }
+        let events = Accounts::of_rows(&View::default(), &edits).finish_taken_back();
+        Ok(self.state.commit(&edits, None, events)?)
     }
 }
 

@@ -5,12 +5,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use accountd_protocol::audit::{Actor, AuditAction, AuditEvent, FieldChange};
 use rusqlite::{Connection, params};
 
 use super::error::DatabaseError;
 use super::good_copy::{self, COMPANIONS, beside};
 use super::mark::{BEHIND, Mark, Reached};
 use super::state::State;
+use crate::audit;
 
 /// What ids and starts go on by after a restore. The copy may lack what was given out since it
 /// was made: half a minute of changes as a rule, a million only in hours. Ids stay far below
@@ -73,7 +75,7 @@ fn restore(store: &Path, found: &str) -> Result<(), DatabaseError> {
         made => made.map_err(DatabaseError::Store)?,
     };
     let ready = beside(store, ".restored");
-    let unpacked = unpack(&copy, &ready, Mark::read(store).unwrap_or_default());
+    let unpacked = unpack(&copy, &ready, store, found);
     let reached = unpacked.inspect_err(|_| good_copy::discard(&ready)).map_err(|error| match error {
         DatabaseError::Damaged(found) => refuse(found),
         DatabaseError::State(error) if super::damage::is_damage(&error) => refuse(error.to_string()),
@@ -93,15 +95,27 @@ fn restore(store: &Path, found: &str) -> Result<(), DatabaseError> {
 }
 
 /// Makes a store of the copy, which gives out no number again that the damaged one gave out.
-fn unpack(copy: &Path, ready: &Path, noted: Reached) -> Result<Reached, DatabaseError> {
+fn unpack(copy: &Path, ready: &Path, store: &Path, found: &str) -> Result<Reached, DatabaseError> {
+    let noted = Mark::read(store).unwrap_or_default();
     let mut file = good_copy::create(ready)?;
     fs::File::open(copy).and_then(|mut copy| io::copy(&mut copy, &mut file)).map_err(DatabaseError::Store)?;
     let mut reached = noted;
-    good_copy::finish(ready, |store| {
-        reached = skip(store, noted)?;
-        Ok(())
+    good_copy::finish(ready, |copy| {
+        reached = skip(copy, noted)?;
+        record(copy, store, found)
     })?;
     Ok(reached)
+}
+
+/// Goes on with the audit trail behind everything that is known of it, and records that later
+/// records may be lost.
+fn record(copy: &Connection, store: &Path, found: &str) -> rusqlite::Result<()> {
+    if let Err(error) = audit::go_on_from_files(copy, &audit::directory(store)) {
+        tracing::error!(%error, "the audit trail goes on where the good copy of the state store ends");
+    }
+    let changes = vec![FieldChange::new("store", Some(found.to_owned().into()), Some("good copy".into()))];
+    let event = AuditEvent::done(Actor::Agent, AuditAction::RestoreStore, None, changes);
+    audit::append(copy, audit::moment(), vec![event])
 }
 
 fn skip(store: &Connection, noted: Reached) -> rusqlite::Result<Reached> {

@@ -3,9 +3,10 @@
 use rusqlite::Connection;
 
 use super::transfers;
+use crate::audit;
 
 /// One step for each `user_version`; a step that has been released never changes.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     "
     CREATE TABLE users (
         id INTEGER PRIMARY KEY, name TEXT NOT NULL, uid INTEGER NOT NULL, builtin INTEGER NOT NULL,
@@ -29,10 +30,11 @@ const MIGRATIONS: [&str; 3] = [
     CREATE TABLE adoptions (path TEXT PRIMARY KEY) STRICT;
 ",
     transfers::MIGRATION,
+    audit::MIGRATION,
 ];
 
 /// Reads a row of each table, as far as there is one.
-const LOOK: [&str; 9] = [
+const LOOK: [&str; 11] = [
     "SELECT id, name, uid, builtin, email, microsoft_account, kept_hash FROM users LIMIT 1",
     "SELECT id, name, gid, builtin FROM groups LIMIT 1",
     "SELECT kind, id, name, number FROM tombstones LIMIT 1",
@@ -43,6 +45,8 @@ const LOOK: [&str; 9] = [
     "SELECT path FROM adoptions",
     "SELECT account, source, target, kind, old_uid, old_gid, attributes, state, files, bytes, bytes_total, left_alone, \
      error FROM transfers LIMIT 1",
+    "SELECT sequence, hash, record FROM audit LIMIT 1",
+    "SELECT end, sequence, hash FROM audit_ends",
 ];
 
 /// What a store says of itself.

@@ -5,6 +5,8 @@ use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use accountd_config::Audit;
+use accountd_protocol::audit::AuditEvent;
 use accountd_protocol::id::{AccountId, Gid, Uid};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
@@ -18,6 +20,7 @@ use super::row::{GroupRow, Origin, UserRow};
 use super::schema::{self, Age};
 use super::transfers::{self, TransferRow};
 use super::view::{Edit, Quarantine};
+use crate::audit::{self, AuditError};
 
 /// As many pages of the write-ahead log are written back into the store (SQLite's default).
 const CHECKPOINT_PAGES: u32 = 1000;
@@ -31,6 +34,8 @@ pub struct State {
     mark: Option<Mark>,
     unfinished: Unfinished,
     changes: u64,
+    /// How many records of the audit trail are in the store.
+    audit_records: u64,
 }
 
 /// What must not reach the store itself: without its write-ahead log it would be carried out
@@ -92,8 +97,9 @@ impl State {
         connection.pragma_update(None, "secure_delete", "ON")?;
         schema::migrate(&mut connection).map_err(DatabaseError::senseless)?;
         schema::look(&connection).map_err(DatabaseError::senseless)?;
-        let mut state =
-            Self { connection, path: path.to_owned(), mark: None, unfinished: Unfinished::default(), changes: 0 };
+        let audit_records = audit::count(&connection).map_err(DatabaseError::senseless)?;
+        let (path, unfinished) = (path.to_owned(), Unfinished::default());
+        let mut state = Self { connection, path, mark: None, unfinished, changes: 0, audit_records };
         state.unfinished.journal = state.journal().map_err(DatabaseError::senseless)?.is_some();
         state.unfinished.adoptions = state.adoptions()?.into_iter().collect();
         Ok(state)
@@ -179,14 +185,21 @@ impl State {
         query.query_map([kind], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
     }
 
-    /// The commit point: rows and journal record in one transaction.
-    pub fn commit(&mut self, edits: &[Edit], journal: Option<&Journal>) -> rusqlite::Result<()> {
+    /// The commit point: rows, journal record and the records of the audit trail in one transaction.
+    pub fn commit(
+        &mut self,
+        edits: &[Edit],
+        journal: Option<&Journal>,
+        events: Vec<AuditEvent>,
+    ) -> rusqlite::Result<()> {
         self.let_checkpoints(journal.is_none() && self.unfinished.is_nothing())?;
-        let result = self.write(edits, journal);
+        let records = events.len() as u64;
+        let result = self.write(edits, journal, events);
         match &result {
             Ok(()) => {
                 self.unfinished.journal |= journal.is_some();
                 self.changes += 1;
+                self.audit_records += records;
                 if let Some(mark) = &mut self.mark {
                     mark.raise(edits);
                 }
@@ -211,7 +224,38 @@ impl State {
         self.connection.pragma_update(None, "wal_autocheckpoint", pages)
     }
 
-    fn write(&mut self, edits: &[Edit], journal: Option<&Journal>) -> rusqlite::Result<()> {
+    /// Stores records of what is no change. The good copy need not have them at once: whoever tries
+    /// passwords must not have it made anew.
+    pub fn record(&mut self, events: Vec<AuditEvent>) -> rusqlite::Result<()> {
+        if events.is_empty() {
+            return Ok(());
+        }
+        self.let_checkpoints(self.unfinished.is_nothing())?;
+        let records = events.len() as u64;
+        let transaction = self.connection.transaction()?;
+        audit::append(&transaction, audit::moment(), events)?;
+        transaction.commit()?;
+        self.audit_records += records;
+        Ok(())
+    }
+
+    /// How many records of the audit trail are in the store itself.
+    pub fn audit_records(&self) -> u64 {
+        self.audit_records
+    }
+
+    /// Moves the oldest records into files while there are twice as many as one file has.
+    pub fn rotate_audit(&mut self, limits: &Audit) -> Result<(), AuditError> {
+        while self.audit_records >= 2 * limits.file_records {
+            self.let_checkpoints(self.unfinished.is_nothing())?;
+            audit::rotate(&mut self.connection, &audit::directory(&self.path), limits, audit::moment())?;
+            self.audit_records = audit::count(&self.connection)?;
+            self.changes += 1;
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, edits: &[Edit], journal: Option<&Journal>, events: Vec<AuditEvent>) -> rusqlite::Result<()> {
         let transaction = self.connection.transaction()?;
         for edit in edits {
             match edit {
@@ -239,6 +283,7 @@ impl State {
                 serde_json::to_vec(journal).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
             transaction.prepare_cached("INSERT INTO journal VALUES (1, ?1)")?.execute([record])?;
         }
+        audit::append(&transaction, audit::moment(), events)?;
         transaction.commit()
     }
 

@@ -5,9 +5,12 @@ use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvError, RecvTimeoutError, Sender};
 use std::time::Duration;
 
+use accountd_config::Audit;
 use accountd_protocol::agent::{Generation, Revocation};
+use accountd_protocol::audit::AuditEvent;
 use accountd_protocol::refusal::Refusal;
 
+use super::changed::Purpose;
 use super::commit::Place;
 use super::copier::Copier;
 use super::copies::{Copies, Step};
@@ -27,6 +30,8 @@ const MOST_AT_ONCE: usize = 256;
 const GAP: Duration = Duration::from_millis(2);
 /// So many changed lines and rows leave memory free that is worth giving back.
 const MUCH: usize = 4_000;
+/// With so many files' records in the state store they are moved although somebody waits.
+const MUCH_AUDIT: u64 = 4;
 /// How long nobody has asked for anything when it is.
 const QUIET: Duration = Duration::from_millis(500);
 /// Whoever only wants to read waits this long for a program that holds the lock. Each file is
@@ -41,12 +46,16 @@ pub(super) enum Job {
     Note(Note, Sender<Result<(), Refusal>>),
     /// Store how far a transfer is.
     Transfer(Box<TransferRow>, Sender<Result<(), Refusal>>),
+    /// Store records of what is no change.
+    Record(Vec<AuditEvent>, Sender<Result<(), Refusal>>),
 }
 
 /// One request's change and the way back to it.
 pub(super) trait Change: Send {
     /// Edits the draft; on a refusal the edits are undone.
     fn apply(&mut self, draft: &mut Draft<'_>) -> Result<(), ()>;
+    /// In whose name it is made.
+    fn purpose(&self) -> &Purpose;
     /// Tells the request what came of it; `generation` is the one that its change is in.
     fn answer(self: Box<Self>, committed: Result<Generation, Refusal>);
 }
@@ -73,6 +82,7 @@ pub(super) struct Writer {
     pub is_damaged: bool,
     /// How many lines and rows have changed since free memory was given back.
     pub left_free: usize,
+    pub audit: Audit,
 }
 
 /// Why the writer has ended.
@@ -89,11 +99,15 @@ impl Writer {
             let first = match jobs.try_recv() {
                 Ok(job) => {
                     std::thread::sleep(GAP);
+                    if self.state.audit_records() >= MUCH_AUDIT * self.audit.file_records {
+                        self.rotate();
+                    }
                     job
                 }
                 Err(_) => {
                     // Nobody waits: time to make the copy ready that the next change works on.
                     self.copies.work();
+                    self.rotate();
                     match self.next(jobs) {
                         Ok(job) => job,
                         Err(_) => return End::NobodyAsks,
@@ -132,6 +146,14 @@ impl Writer {
         }
     }
 
+    /// Moves older records of the audit trail into files. Where that fails they stay where they are,
+    /// and it is tried again when there are more.
+    fn rotate(&mut self) {
+        if let Err(error) = self.state.rotate_audit(&self.audit) {
+            tracing::error!(%error, "older records of the audit trail can not be moved into a file");
+        }
+    }
+
     fn refusal(&mut self, error: DatabaseError) -> Refusal {
         self.is_damaged |= error.ends_the_agent();
         error.into_refusal()
@@ -146,6 +168,10 @@ impl Writer {
                 Job::Note(note, answer) => {
                     let stored = self.state.note(&note).map_err(|error| self.refusal(error.into()));
                     // Whoever asked may have given up waiting.
+                    let _ = answer.send(stored);
+                }
+                Job::Record(events, answer) => {
+                    let stored = self.state.record(events).map_err(|error| self.refusal(error.into()));
                     let _ = answer.send(stored);
                 }
                 Job::Transfer(row, answer) => {
@@ -208,7 +234,10 @@ impl Writer {
         for mut change in changes {
             let savepoint = draft.savepoint();
             match change.apply(&mut draft) {
-                Ok(()) => accepted.push(change),
+                Ok(()) => {
+                    draft.describe(savepoint, change.purpose());
+                    accepted.push(change);
+                }
                 Err(()) => {
                     draft.roll_back(savepoint);
                     answers.push((change, Ok(before)));
@@ -223,11 +252,11 @@ impl Writer {
 
     /// Makes what the changes did in memory true on disk, or undoes it.
     fn write(&mut self, batch: Batch) -> Result<Generation, DatabaseError> {
-        if batch.edits.is_empty() && batch.actions.is_empty() {
+        if batch.edits.is_empty() && batch.actions.is_empty() && batch.events.is_empty() {
             return Ok(self.copies.public().generation());
         }
         let mut place = Place { disk: &self.disk, root: &self.root, state: &mut self.state };
-        match place.commit(self.copies.work(), &batch.edits, batch.actions) {
+        match place.commit(self.copies.work(), &batch.edits, batch.actions, batch.events) {
             Ok(fingerprints) => {
                 (self.next_user, self.next_group) = (batch.next_user, batch.next_group);
                 Ok(self.publish(batch.edits.into_iter().map(Step::Edit).collect(), fingerprints))

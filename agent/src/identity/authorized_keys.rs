@@ -5,8 +5,9 @@
 
 use std::net::IpAddr;
 
+use accountd_protocol::audit::Word;
 use accountd_protocol::refusal::Problem;
-use ssh_key::PublicKey;
+use ssh_key::{HashAlg, PublicKey};
 
 use super::address_pattern;
 
@@ -59,6 +60,18 @@ impl AuthorizedKey {
 /// The usable keys of a file; lines that are not understood are passed over.
 pub fn parse(text: &str) -> impl Iterator<Item = AuthorizedKey> {
     text.lines().filter_map(|line| parse_line(line).ok().flatten()).take(MAX_KEYS)
+}
+
+/// The fingerprints of the usable keys, as ssh-keygen(1) shows them; `None` where there are none.
+pub fn fingerprints(text: &str) -> Option<Word> {
+    let shown: Vec<String> = parse(text).map(|key| fingerprint(&key.blob)).collect();
+    (!shown.is_empty()).then(|| shown.join(" ").into())
+}
+
+/// The fingerprint of a key as it goes over the wire.
+pub fn fingerprint(blob: &[u8]) -> String {
+    let key = PublicKey::from_bytes(blob).map(|key| key.fingerprint(HashAlg::Sha256).to_string());
+    key.unwrap_or_else(|_| "of no known kind".into())
 }
 
 /// The text as it is to be stored: trimmed lines, blank ones removed, one newline at the end.

@@ -31,7 +31,9 @@ impl Guarded<'_> {
             | Operation::GetGroup(_)
             | Operation::ListShells
             | Operation::ChangeOwnPassword { .. }
-            | Operation::Check { .. } => true,
+            | Operation::Check { .. }
+            | Operation::ListAudit(_)
+            | Operation::VerifyAudit => true,
             // Only administrators get so far.
             Operation::RepairChecks(_) => false,
             Operation::CreateUser(new) => self.may_create(new),

@@ -1,6 +1,7 @@
 //! Handles: what a caller who has shown a credential is known by for a short time.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -21,6 +22,8 @@ pub struct Caller {
     pub account: AccountId,
     pub uid: Uid,
     pub password: PasswordState,
+    /// Where the credential was shown; `None` on this machine.
+    pub source: Option<IpAddr>,
 }
 
 #[derive(Debug)]
@@ -68,7 +71,8 @@ impl Handles {
 mod tests {
     use super::*;
 
-    const ROOT: Caller = Caller { account: AccountId(1), uid: Uid::ROOT, password: PasswordState::Current };
+    const ROOT: Caller =
+        Caller { account: AccountId(1), uid: Uid::ROOT, password: PasswordState::Current, source: None };
 
     #[test]
     fn a_handle_is_good_until_it_expires_or_its_account_changes() {

@@ -94,9 +94,12 @@ fn need(operation: &Operation) -> Need {
     match operation {
         Operation::ListShells | Operation::ChangeOwnPassword { .. } => Need::Account,
         Operation::GetUser(id) | Operation::GetHome(id) | Operation::ListMemberships(id) => Need::ReadUser(*id),
-        Operation::ListUsers(_) | Operation::ListGroups(_) | Operation::GetGroup(_) | Operation::Check { .. } => {
-            Need::Read
-        }
+        Operation::ListUsers(_)
+        | Operation::ListGroups(_)
+        | Operation::GetGroup(_)
+        | Operation::Check { .. }
+        | Operation::ListAudit(_)
+        | Operation::VerifyAudit => Need::Read,
         Operation::RepairChecks(_) => Need::Administer,
         Operation::RepairKeys(id) => Need::ChangeOwn(*id),
         Operation::UpdateUser { id, change } if change.is_of_keys() => Need::ChangeOwn(*id),

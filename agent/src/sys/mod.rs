@@ -1,8 +1,9 @@
 //! The only unsafe code of the agent's own: libcrypt, per-thread file system identity, the heap, NSS
-//! sources, raw directories.
+//! sources, raw directories, signals.
 
 pub mod crypt;
 pub mod directory_entries;
 pub mod filesystem_identity;
 pub mod heap;
 pub mod nss;
+pub mod termination;

@@ -99,9 +99,11 @@ fn scripted(script: &mut Script, request: &AgentRequest) -> Result<Answer, Refus
             Ok(Answer::Home(Box::new(HomeState { home: "/mnt/tank/home/myuser".into(), exists: true, transfer: None })))
         }
         Operation::ListShells => Ok(Answer::Shells(vec![])),
-        Operation::ChangeOwnPassword { .. } | Operation::Check { .. } | Operation::RepairChecks(_) => {
-            Err(Refusal::NotPermitted)
-        }
+        Operation::ChangeOwnPassword { .. }
+        | Operation::Check { .. }
+        | Operation::RepairChecks(_)
+        | Operation::ListAudit(_)
+        | Operation::VerifyAudit => Err(Refusal::NotPermitted),
     }
 }
 

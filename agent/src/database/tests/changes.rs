@@ -65,7 +65,7 @@ fn a_refused_change_changes_nothing_and_its_neighbours_are_made() {
             .map(|number| {
                 let database = &database;
                 scope.spawn(move || {
-                    database.change(move |draft| {
+                    database.change(tester(), move |draft| {
                         add(draft, &format!("user{number}"), 2000 + number);
                         if number % 3 == 0 { Err(Refusal::NotPermitted) } else { Ok(number) }
                     })
@@ -94,7 +94,7 @@ fn a_refused_change_changes_nothing_and_its_neighbours_are_made() {
 fn a_change_that_panics_is_refused_and_the_next_one_is_made() {
     let world = World::new();
     let database = world.open();
-    let result = database.change(|draft| -> Result<(), Refusal> {
+    let result = database.change(tester(), |draft| -> Result<(), Refusal> {
         add(draft, "berta", 1001);
         panic!("for the test");
     });
@@ -109,7 +109,7 @@ fn a_line_with_a_newline_never_reaches_a_file() {
     let world = World::new();
     let database = world.open();
     for text in ["eve:x:1:1::/:/bin/sh\neve2:x:0:0::/:/bin/sh", "eve:x:1:1:\0:/:/bin/sh"] {
-        let result = database.change(move |draft| {
+        let result = database.change(tester(), move |draft| {
             draft.set_line(FileKind::Passwd, "eve", line(text));
             Ok(())
         });
@@ -124,7 +124,7 @@ fn a_change_that_changes_nothing_writes_nothing() {
     let database = world.open();
     let before = fs::metadata(world.etc("passwd")).unwrap().ino();
     let ((), generation) = database
-        .change(|draft| {
+        .change(tester(), |draft| {
             let same = draft.line(FileKind::Passwd, "anna").map(Line::from);
             draft.set_line(FileKind::Passwd, "anna", same);
             Ok(())
@@ -141,8 +141,9 @@ fn a_deleted_account_takes_its_namesakes_lines_along_and_its_numbers_are_not_cho
     let database = world.open();
     delete(&database, "anna");
     assert!(files_with(&world.root(), "anna").is_empty());
-    let free =
-        |database: &Database| database.change(|draft| Ok(first_outside(1000..=2000, &[draft.taken_uids()]))).unwrap().0;
+    let free = |database: &Database| {
+        database.change(tester(), |draft| Ok(first_outside(1000..=2000, &[draft.taken_uids()]))).unwrap().0
+    };
     assert_eq!(free(&database), Some(1001));
     drop(database);
     assert_eq!(free(&world.open()), Some(1001), "after a restart too");
@@ -153,7 +154,7 @@ fn a_uid_given_up_in_the_same_commit_is_not_chosen_either() {
     let world = World::new();
     let database = world.open();
     let (chosen, _) = database
-        .change(|draft| {
+        .change(tester(), |draft| {
             remove(draft, "anna");
             Ok((first_outside(1000..=2000, &[draft.taken_uids()]), first_outside(1000..=2000, &[draft.taken_gids()])))
         })
@@ -180,7 +181,7 @@ fn smbpasswd_is_made_for_root_alone_and_gshadow_is_not_made() {
     let database = world.open();
     create(&database, "berta", 1001).unwrap();
     database
-        .change(|draft| {
+        .change(tester(), |draft| {
             draft.set_line(FileKind::Smbpasswd, "berta", line("berta:1001:X:Y:[U          ]:LCT-1:"));
             Ok(())
         })
@@ -197,7 +198,7 @@ fn a_home_gets_its_name_with_the_account() {
     fs::create_dir_all(world.root().join("mnt/tank/.hidden")).unwrap();
     let database = world.open();
     database
-        .change(|draft| {
+        .change(tester(), |draft| {
             add(draft, "berta", 1001);
             draft.after_commit(Action::PublishHome {
                 account: "berta".into(),
@@ -217,7 +218,7 @@ fn an_unlocked_editor_that_comes_in_between_is_not_overwritten() {
     let world = World::new();
     let database = world.open();
     let passwd = world.etc("passwd");
-    let result = database.change(move |draft| {
+    let result = database.change(tester(), move |draft| {
         let edited = format!("{PASSWD}by hand:x:9:9::/:/bin/sh\n");
         fs::write(passwd.with_extension("new"), edited).unwrap();
         fs::rename(passwd.with_extension("new"), &passwd).unwrap();

@@ -33,12 +33,12 @@ enum Phase {
 #[test]
 fn child() {
     let Some(root) = std::env::var_os(ROOT_VARIABLE).map(PathBuf::from) else { return };
-    let open = || Database::open(&root, &root.join("state.sqlite"), Box::new(|_| ()), Box::new(|| ())).unwrap();
+    let open = || super::open(&root, Box::new(|_| ())).unwrap();
     let Some(injection) = std::env::var_os(CHANGE_VARIABLE) else { return drop(open()) };
     let database = open();
     // The calls of the start are not counted.
     trace_myself(injection.to_str().unwrap());
-    std::process::exit(if database.change(change).is_ok() { 0 } else { REFUSED });
+    std::process::exit(if database.change(tester(), change).is_ok() { 0 } else { REFUSED });
 }
 
 #[allow(clippy::zombie_processes, reason = "strace ends with what it traces")]

@@ -1,6 +1,7 @@
 //! The database as a whole, on a plain directory and without privileges.
 
 mod adoption;
+mod audit;
 mod changes;
 mod crash;
 mod numbers;
@@ -11,11 +12,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
+use accountd_config::Audit;
 use accountd_protocol::agent::{Generation, Revocation};
+use accountd_protocol::audit::{Actor, AuditAction};
 use accountd_protocol::id::{AccountId, Gid, Uid};
 use accountd_protocol::refusal::Refusal;
 
-use super::{Database, Draft, FileKind, Line};
+use super::{Database, DatabaseError, Draft, FileKind, Keeping, Line, OnRevoked, Purpose};
 
 const PASSWD: &str =
     "# kept\nroot:x:0:0:root:/root:/bin/sh\n\nbroken\nanna:x:1000:1000:Anna:/home/anna:/bin/sh:extra\n";
@@ -46,7 +49,7 @@ impl World {
     fn open(&self) -> Database {
         let revoked = self.revoked.clone();
         let note = move |new: &[Revocation]| revoked.lock().unwrap().extend_from_slice(new);
-        Database::open(&self.root(), &self.root().join("state.sqlite"), Box::new(note), Box::new(|| ())).unwrap()
+        open(&self.root(), Box::new(note)).unwrap()
     }
 
     fn etc(&self, name: &str) -> PathBuf {
@@ -73,6 +76,17 @@ impl World {
     }
 }
 
+fn open(root: &Path, on_revoked: OnRevoked) -> Result<Database, DatabaseError> {
+    let (store, audit) = (root.join("state.sqlite"), Audit { file_records: 20, keep_files: 3 });
+    Database::open(Keeping { root, store: &store, audit: &audit }, on_revoked, Box::new(|| ()))
+}
+
+/// Who makes the changes of these tests.
+fn tester() -> Purpose {
+    let actor = Actor::Caller { account: AccountId(1), name: "root".into(), source: None };
+    Purpose { actor, action: AuditAction::UpdateUser, user: None }
+}
+
 fn line(text: &str) -> Option<Line> {
     Some(Line::from(text.as_bytes()))
 }
@@ -89,7 +103,7 @@ fn add(draft: &mut Draft<'_>, name: &str, number: u32) -> AccountId {
 
 fn create(database: &Database, name: &str, number: u32) -> Result<(AccountId, Generation), Refusal> {
     let name = name.to_owned();
-    database.change(move |draft| Ok(add(draft, &name, number)))
+    database.change(tester(), move |draft| Ok(add(draft, &name, number)))
 }
 
 fn remove(draft: &mut Draft<'_>, name: &str) {
@@ -107,7 +121,7 @@ fn delete(database: &Database, name: &str) {
         remove(draft, &name);
         Ok(())
     };
-    database.change(change).unwrap();
+    database.change(tester(), change).unwrap();
 }
 
 /// In which of the files a name has a line.

@@ -50,7 +50,7 @@ fn change(database: &Database, chance: &mut Chance) {
     let name = format!("u{}", chance.below(12));
     let numbers = (1000 + chance.below(40), 1000 + chance.below(40), 1000 + chance.below(40));
     let refused = chance.below(4) == 0;
-    let result = database.change(move |draft| {
+    let result = database.change(tester(), move |draft| {
         match draft.user_named(&name).is_some() {
             true => remove(draft, &name),
             false => enter(draft, &name, numbers),
@@ -116,7 +116,7 @@ fn the_gid_of_a_user_that_goes_is_free_again_where_there_never_was_a_group() {
         remove(draft, "lost");
         Ok(())
     };
-    database.change(change).unwrap();
+    database.change(tester(), change).unwrap();
     let view = database.view();
     assert!(!view.taken_gids().has(1002) && view.taken_uids().has(1001) && !view.taken_uids().has(1002));
 }

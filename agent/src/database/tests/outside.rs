@@ -57,7 +57,7 @@ fn a_rename_and_a_new_uid_keep_the_id_and_the_old_uid_is_not_chosen() {
     assert_eq!(ids(&database.view()), [user(1, "root", 0), user(2, "anja", 1000)]);
     world.edit("passwd", |text| text.replace("anja:x:1000", "anja:x:1005"));
     assert_eq!(ids(&database.view()), [user(1, "root", 0), user(2, "anja", 1005)]);
-    let (free, _) = database.change(|draft| Ok(first_outside(1000..=2000, &[draft.taken_uids()]))).unwrap();
+    let (free, _) = database.change(tester(), |draft| Ok(first_outside(1000..=2000, &[draft.taken_uids()]))).unwrap();
     assert_eq!(free, Some(1001));
     assert!(world.revoked_names().contains(&"anna".into()) && world.revoked_names().contains(&"anja".into()));
 }

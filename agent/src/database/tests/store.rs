@@ -42,7 +42,7 @@ fn id(database: &Database, name: &str) -> u64 {
 }
 
 fn try_to_open(world: &World) -> Result<Database, DatabaseError> {
-    Database::open(&world.root(), &store(world), Box::new(|_| ()), Box::new(|| ()))
+    open(&world.root(), Box::new(|_| ()))
 }
 
 /// Everything beside the store, with its content.
@@ -228,7 +228,7 @@ fn what_is_under_way_is_not_in_the_copy() {
     let world = World::new();
     drop(world.open());
     let mut state = State::open(&store(&world)).unwrap();
-    state.commit(&[], Some(&journal())).unwrap();
+    state.commit(&[], Some(&journal()), Vec::new()).unwrap();
     state.note(&Note::Adoption("/mnt/tank/fresh".into())).unwrap();
     state.keep_good_copy().unwrap();
     let copy = State::open(&beside(&world, ".good")).unwrap();
@@ -244,7 +244,7 @@ fn an_old_journal_is_not_carried_out_when_the_log_is_lost() {
     state.load().unwrap();
     // Enough for the log to be written back, were it not held while the journal is there.
     for number in 0..2000 {
-        state.commit(&[], Some(&journal())).unwrap();
+        state.commit(&[], Some(&journal()), Vec::new()).unwrap();
         if number < 1999 {
             state.note(&Note::HomeParent(format!("/mnt/{number}/{}", "x".repeat(2000)))).unwrap();
             state.clear_journal().unwrap();
@@ -267,7 +267,9 @@ fn a_store_that_gets_damaged_while_it_is_used_ends_the_agent_and_is_restored() {
     let ended = Arc::new(AtomicBool::new(false));
     let end = ended.clone();
     let on_damaged = Box::new(move || end.store(true, Ordering::SeqCst));
-    let database = Database::open(&world.root(), &store(&world), Box::new(|_| ()), on_damaged).unwrap();
+    let (root, store_path, audit) = (world.root(), store(&world), Audit::default());
+    let keeping = Keeping { root: &root, store: &store_path, audit: &audit };
+    let database = Database::open(keeping, Box::new(|_| ()), on_damaged).unwrap();
     let other = rusqlite::Connection::open(store(&world)).unwrap();
     other
         .execute_batch(
@@ -302,7 +304,10 @@ fn a_store_of_the_first_version_is_carried_over() {
     let world = world();
     let connection = rusqlite::Connection::open(store(&world)).unwrap();
     connection
-        .execute_batch("DROP TABLE floors; DROP TABLE adoptions; DROP TABLE transfers; PRAGMA user_version = 1")
+        .execute_batch(
+            "DROP TABLE floors; DROP TABLE adoptions; DROP TABLE transfers; DROP TABLE audit; DROP TABLE audit_ends;
+             PRAGMA user_version = 1",
+        )
         .unwrap();
     drop(connection);
     let database = world.open();

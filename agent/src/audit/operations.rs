@@ -1,0 +1,172 @@
+//! What an operation is called in the audit trail, whom it is about, and why it was refused.
+
+use accountd_protocol::agent::Operation;
+use accountd_protocol::audit::AuditAction;
+use accountd_protocol::id::AccountId;
+use accountd_protocol::refusal::{Field, Invalid, Refusal};
+
+/// The longest reason, in characters.
+const LONGEST: usize = 300;
+
+/// Whom an operation is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Subject {
+    Nobody,
+    User(AccountId),
+    Group(AccountId),
+    NewUser(String),
+    NewGroup(String),
+}
+
+/// The name of an operation, and whom it is about.
+pub fn subject(operation: &Operation) -> (AuditAction, Subject) {
+    match operation {
+        Operation::ListUsers(_) => (AuditAction::ListUsers, Subject::Nobody),
+        Operation::GetUser(id) => (AuditAction::GetUser, Subject::User(*id)),
+        Operation::CreateUser(new) => (AuditAction::CreateUser, Subject::NewUser(new.name.as_str().to_owned())),
+        Operation::CreateUsers(_) => (AuditAction::CreateUser, Subject::Nobody),
+        Operation::UpdateUser { id, .. } => (AuditAction::UpdateUser, Subject::User(*id)),
+        Operation::DeleteUser { id, .. } => (AuditAction::DeleteUser, Subject::User(*id)),
+        Operation::RepairKeys(id) => (AuditAction::RepairKeys, Subject::User(*id)),
+        Operation::SetPassword { id, .. } => (AuditAction::SetPassword, Subject::User(*id)),
+        Operation::GetHome(id) => (AuditAction::GetHome, Subject::User(*id)),
+        Operation::ListMemberships(id) => (AuditAction::ListMemberships, Subject::User(*id)),
+        Operation::SetMemberships { id, .. } => (AuditAction::SetMemberships, Subject::User(*id)),
+        Operation::ListGroups(_) => (AuditAction::ListGroups, Subject::Nobody),
+        Operation::GetGroup(id) => (AuditAction::GetGroup, Subject::Group(*id)),
+        Operation::CreateGroup(new) => (AuditAction::CreateGroup, Subject::NewGroup(new.name.as_str().to_owned())),
+        Operation::UpdateGroup { id, .. } => (AuditAction::UpdateGroup, Subject::Group(*id)),
+        Operation::DeleteGroup(id) => (AuditAction::DeleteGroup, Subject::Group(*id)),
+        Operation::ListShells => (AuditAction::ListShells, Subject::Nobody),
+        Operation::ListAudit(_) => (AuditAction::ListAudit, Subject::Nobody),
+        Operation::VerifyAudit => (AuditAction::VerifyAudit, Subject::Nobody),
+        Operation::ChangeOwnPassword { .. } => (AuditAction::ChangeOwnPassword, Subject::Nobody),
+        Operation::Check { .. } => (AuditAction::Check, Subject::Nobody),
+        Operation::RepairChecks(_) => (AuditAction::RepairChecks, Subject::Nobody),
+    }
+}
+
+/// Whether an operation changes something: that one of these was refused is always recorded.
+pub fn is_change(action: AuditAction) -> bool {
+    match action {
+        AuditAction::ListUsers
+        | AuditAction::GetUser
+        | AuditAction::GetHome
+        | AuditAction::ListMemberships
+        | AuditAction::ListGroups
+        | AuditAction::GetGroup
+        | AuditAction::ListShells
+        | AuditAction::ListAudit
+        | AuditAction::Check
+        | AuditAction::VerifyAudit => false,
+        AuditAction::CreateUser
+        | AuditAction::UpdateUser
+        | AuditAction::DeleteUser
+        | AuditAction::RepairKeys
+        | AuditAction::SetPassword
+        | AuditAction::SetMemberships
+        | AuditAction::CreateGroup
+        | AuditAction::UpdateGroup
+        | AuditAction::DeleteGroup
+        | AuditAction::OpenHandle
+        | AuditAction::Login
+        | AuditAction::OfferKey
+        | AuditAction::RemoveMovedHome
+        | AuditAction::TakeBack
+        | AuditAction::ChangeMany
+        | AuditAction::RestoreStore
+        | AuditAction::RemoveRecords
+        | AuditAction::ChangeOwnPassword
+        | AuditAction::RepairChecks => true,
+    }
+}
+
+/// A refusal in words, with every field that was wrong. What stood in a secret field is never said.
+pub fn reason(refusal: &Refusal) -> String {
+    let said = match refusal {
+        Refusal::Invalid(invalid) => fields(invalid),
+        Refusal::InvalidItems(items) => {
+            let items: Vec<String> =
+                items.iter().take(10).map(|item| format!("item {}: {}", item.index, fields(&item.invalid))).collect();
+            items.join("; ")
+        }
+        Refusal::NotFound
+        | Refusal::BadCredentials
+        | Refusal::StaleHandle
+        | Refusal::NotPermitted
+        | Refusal::PasswordExpired
+        | Refusal::LastAdministrator
+        | Refusal::BuiltinDelete
+        | Refusal::Busy
+        | Refusal::NoSpace
+        | Refusal::Internal(_) => refusal.to_string(),
+    };
+    shown(&said, LONGEST)
+}
+
+fn fields(invalid: &[Invalid]) -> String {
+    let fields: Vec<String> = invalid.iter().map(field).collect();
+    fields.join("; ")
+}
+
+fn field(Invalid { field, problem }: &Invalid) -> String {
+    let name = serde_json::to_string(field).unwrap_or_default();
+    let name = name.trim_matches('"');
+    match field {
+        Field::Password | Field::PasswordHash | Field::SshKeys | Field::CurrentPassword => {
+            format!("{name} is not acceptable")
+        }
+        Field::UserName
+        | Field::Uid
+        | Field::FullName
+        | Field::Email
+        | Field::Home
+        | Field::HomeMode
+        | Field::Shell
+        | Field::PrimaryGroup
+        | Field::Groups
+        | Field::GroupName
+        | Field::Gid
+        | Field::Sudo
+        | Field::Locked
+        | Field::PasswordDisabled
+        | Field::MinDays
+        | Field::MaxDays
+        | Field::WarnDays
+        | Field::InactiveDays
+        | Field::Expires
+        | Field::MustChange => format!("{name} {problem}"),
+    }
+}
+
+/// A text of somebody who is not believed: escaped and cut.
+pub fn shown(text: &str, longest: usize) -> String {
+    let mut escaped = text.escape_debug();
+    let mut shown: String = escaped.by_ref().take(longest).collect();
+    if escaped.next().is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use accountd_protocol::refusal::Problem;
+
+    use super::*;
+
+    #[test]
+    fn a_reason_names_the_fields_and_no_secret() {
+        let refusal = Refusal::Invalid(vec![
+            Invalid { field: Field::Uid, problem: Problem::Duplicate("anna\n".into()) },
+            Invalid { field: Field::Password, problem: Problem::NoSuch("hunter2".into()) },
+        ]);
+        assert_eq!(reason(&refusal), "uid is already in use: anna\\n; password is not acceptable");
+    }
+
+    #[test]
+    fn a_long_name_is_cut_and_control_characters_are_escaped() {
+        assert_eq!(shown("a\u{1b}[2J", 64), "a\\u{1b}[2J");
+        assert_eq!(shown(&"x".repeat(100), 3), "xxx…");
+    }
+}

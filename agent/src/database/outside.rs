@@ -1,0 +1,77 @@
+//! What other programs have done, for the audit trail.
+
+use accountd_protocol::audit::{Actor, AuditAction, AuditEvent, FieldChange};
+
+use super::changed::Accounts;
+use super::changed_fields::{Changed, shown};
+use super::copies::Step;
+use super::file::FileKind;
+use super::view::{Edit, View};
+use crate::sudoers::{Grantee, Sudo};
+
+/// Of more accounts at once there is one record with numbers, not one for each.
+const MOST: usize = 1_000;
+/// So many of their names are in it.
+const NAMES: usize = 20;
+
+/// The records of what the files say since they were read last. `edits` are those of the rows, which
+/// `after` need not have yet. What lines were before is not known at the first reading.
+pub fn events(before: &View, after: &View, steps: &[Step], edits: &[Edit]) -> Vec<AuditEvent> {
+    let is_first = !before.has(FileKind::Passwd);
+    let lines: usize = if is_first { 0 } else { steps.iter().map(Step::size).sum() };
+    if edits.len() > MOST || lines > 4 * MOST {
+        return vec![many(edits, lines)];
+    }
+    let mut accounts = Accounts::of_rows(after, edits);
+    if !is_first {
+        let mut changed: Vec<Changed<'_>> = steps.iter().flat_map(|step| lines_of(before, after, step)).collect();
+        // Lines of users before those of groups.
+        changed.sort_by_key(|line| std::cmp::Reverse(line.kind));
+        changed.into_iter().for_each(|line| accounts.line(line));
+    }
+    if accounts.len() > MOST { vec![many(edits, lines)] } else { accounts.finish_outside() }
+}
+
+/// Whom other programs have given sudo, or taken it from.
+pub fn grants(before: &View, after: &View) -> Vec<AuditEvent> {
+    let mut accounts = Accounts::of_rows(after, &[]);
+    let mut differ: Vec<(Grantee, Sudo)> = Vec::new();
+    differ.extend(after.grants().difference(before.grants()).map(|grantee| (*grantee, Sudo::Granted)));
+    differ.extend(before.grants().difference(after.grants()).map(|grantee| (*grantee, Sudo::None)));
+    differ.sort_unstable_by_key(|(grantee, _)| *grantee);
+    differ.into_iter().take(MOST).for_each(|(grantee, sudo)| accounts.granted(grantee, sudo));
+    accounts.finish_outside()
+}
+
+fn lines_of<'a>(before: &'a View, after: &'a View, step: &'a Step) -> Vec<Changed<'a>> {
+    let Step::File { kind, names, .. } = step else { return Vec::new() };
+    let mut names: Vec<&String> = names.iter().collect();
+    names.sort_unstable();
+    let line = |name: &String| Changed { kind: *kind, old: before.line(*kind, name), new: after.line(*kind, name) };
+    names.into_iter().map(line).collect()
+}
+
+fn many(edits: &[Edit], lines: usize) -> AuditEvent {
+    let (mut come, mut gone, mut names) = (0, 0, Vec::new());
+    for edit in edits {
+        let (is_old, is_new, name) = match edit {
+            Edit::User { old, new, .. } => {
+                (old.is_some(), new.is_some(), new.as_ref().or(old.as_ref()).map(|row| &row.name))
+            }
+            Edit::Group { old, new, .. } => {
+                (old.is_some(), new.is_some(), new.as_ref().or(old.as_ref()).map(|row| &row.name))
+            }
+            Edit::Line { .. } | Edit::Sudo { .. } | Edit::Transfer { .. } => continue,
+        };
+        come += usize::from(!is_old);
+        gone += usize::from(!is_new);
+        names.extend(name.filter(|_| names.len() < NAMES).map(String::as_str));
+    }
+    let said = |number: usize| Some(number.to_string().into());
+    let changes = vec![
+        FieldChange::new("accounts", said(gone), said(come)),
+        FieldChange::new("lines", None, said(lines)),
+        FieldChange::new("names", None, Some(shown(names.join(",").as_bytes()))),
+    ];
+    AuditEvent::done(Actor::Outside, AuditAction::ChangeMany, None, changes)
+}

@@ -1,0 +1,134 @@
+//! What the agent has recorded beside changes: logins, refused credentials and refused operations;
+//! and the audit trail as it is asked for.
+
+use std::io::Read;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use accountd_protocol::agent::Decision;
+use accountd_protocol::audit::{
+    Actor, AuditAction, AuditFilter, AuditPage, AuditVerdict, Outcome, Target, TargetKind, Word,
+};
+use accountd_protocol::login::Proof;
+use accountd_protocol::refusal::Refusal;
+
+use crate::agent::Agent;
+use crate::audit::{self, Attempt, Name, Subject};
+use crate::error::Error;
+use crate::identity::authorized_keys::fingerprint;
+use crate::identity::handles::Caller;
+use crate::sys::termination;
+
+/// Of a name that somebody says to have, in characters. Names of accounts are shorter.
+const LONGEST_NAME: usize = 64;
+
+impl Agent {
+    /// Starts what stores logins and refusals, and what ends the agent in order.
+    pub fn start_clerk(self: &Arc<Self>) -> Result<(), Error> {
+        let agent = self.clone();
+        let named = std::thread::Builder::new().name("clerk".into());
+        named.spawn(move || agent.clerk.serve(&agent.database)).map_err(Error::Clerk)?;
+        let (agent, mut told) = (self.clone(), termination::told_to_end().map_err(Error::Signals)?);
+        let named = std::thread::Builder::new().name("signals".into());
+        named
+            .spawn(move || {
+                if told.read_exact(&mut [0]).is_ok() {
+                    agent.end_in_order()
+                }
+            })
+            .map_err(Error::Clerk)?;
+        Ok(())
+    }
+
+    fn end_in_order(&self) {
+        if let Err(refusal) = self.clerk.store_all(&self.database) {
+            tracing::error!(%refusal, "the last logins and refusals are not recorded");
+        }
+        std::process::exit(0);
+    }
+
+    /// Who asks, by the name that the account has now.
+    pub(crate) fn actor(&self, Caller { account, source, uid: _, password: _ }: Caller) -> Actor {
+        let name = self.database.known_view().user(account).map(|row| row.name.clone()).unwrap_or_default();
+        Actor::Caller { account, name, source }
+    }
+
+    pub(crate) fn record_refused_operation(
+        &self,
+        actor: Actor,
+        (action, subject): (AuditAction, &Subject),
+        refusal: &Refusal,
+    ) {
+        if !audit::is_change(action) && *refusal != Refusal::NotPermitted {
+            return;
+        }
+        let (target, outcome) = (self.target(subject), Outcome::Refused(audit::reason(refusal)));
+        self.clerk.refused(Attempt { actor, action, target, outcome, method: None }, Name::Known);
+    }
+
+    pub(crate) fn record_refused_credential(&self, user: &str, source: IpAddr, refusal: &Refusal) {
+        let (actor, action) = (claimed(user, source), AuditAction::OpenHandle);
+        let outcome = Outcome::Refused(audit::reason(refusal));
+        let method = Some(Word::Borrowed("password"));
+        self.clerk.refused(Attempt { actor, action, target: None, outcome, method }, self.is_known(user));
+    }
+
+    pub(crate) fn record_refused_key(&self, user: &str, key: &[u8], source: IpAddr) {
+        let (actor, action, method) = (claimed(user, source), AuditAction::OfferKey, Some(by_key(key)));
+        let outcome = Outcome::Refused("not a key of the account that lets it in".into());
+        self.clerk.refused(Attempt { actor, action, target: None, outcome, method }, self.is_known(user));
+    }
+
+    pub(crate) fn record_decision(&self, (user, source): (&str, IpAddr), proof: &Proof, decision: &Decision) {
+        let (action, target) = (AuditAction::Login, None);
+        let method = Some(match proof {
+            Proof::Password(_) => Word::Borrowed("password"),
+            Proof::PublicKey(key) => by_key(key),
+        });
+        match decision {
+            Decision::Granted(grant) => {
+                let (account, name) = (grant.account, grant.name.as_str().to_owned());
+                let actor = Actor::Caller { account, name, source: Some(source) };
+                self.clerk.granted(Attempt { actor, action, target, outcome: Outcome::Granted, method });
+            }
+            Decision::Refused => {
+                let (actor, outcome) = (claimed(user, source), Outcome::Refused("not let in".into()));
+                self.clerk.refused(Attempt { actor, action, target, outcome, method }, self.is_known(user));
+            }
+        }
+    }
+
+    pub(crate) fn list_audit(&self, filter: &AuditFilter) -> Result<AuditPage, Refusal> {
+        self.clerk.store_all(&self.database)?;
+        audit::page(&self.store, filter).map_err(|error| Error::Audit(error).into_refusal())
+    }
+
+    pub(crate) fn verify_audit(&self) -> Result<AuditVerdict, Refusal> {
+        self.clerk.store_all(&self.database)?;
+        audit::verify(&self.store).map_err(|error| Error::Audit(error).into_refusal())
+    }
+
+    fn is_known(&self, user: &str) -> Name {
+        if self.database.known_view().user_named(user).is_some() { Name::Known } else { Name::MadeUp }
+    }
+
+    fn target(&self, subject: &Subject) -> Option<Target> {
+        let view = self.database.known_view();
+        let (kind, id, name) = match subject {
+            Subject::Nobody => return None,
+            Subject::User(id) => (TargetKind::User, Some(*id), view.user(*id).map(|row| row.name.clone())),
+            Subject::Group(id) => (TargetKind::Group, Some(*id), view.group(*id).map(|row| row.name.clone())),
+            Subject::NewUser(name) => (TargetKind::User, None, Some(name.clone())),
+            Subject::NewGroup(name) => (TargetKind::Group, None, Some(name.clone())),
+        };
+        Some(Target { kind, id, name: name.unwrap_or_default() })
+    }
+}
+
+fn claimed(user: &str, source: IpAddr) -> Actor {
+    Actor::Claimed { name: audit::shown(user, LONGEST_NAME), source }
+}
+
+fn by_key(key: &[u8]) -> Word {
+    Word::Owned(format!("publickey {}", fingerprint(key)))
+}
