@@ -30,6 +30,7 @@ pub enum Field {
     Sudo,
     Locked,
     PasswordDisabled,
+    Members,
 }
 
 /// What is wrong with a field's value.
@@ -141,6 +142,9 @@ pub enum Refusal {
     StaleHandle,
     #[error("not permitted")]
     NotPermitted,
+    /// The account is not as the request's precondition has it.
+    #[error("the account has changed")]
+    Changed,
     #[error("a built-in account can not be deleted")]
     BuiltinDelete,
     /// Another program held the password lock for longer than the deadline, or a source of NSS

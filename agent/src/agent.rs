@@ -11,6 +11,7 @@ use accountd_protocol::refusal::Refusal;
 use accountd_protocol::secret::Secret;
 use tracing::{info, warn};
 
+use crate::accounts::key_set::KeyWriters;
 use crate::accounts::transfers::Transfers;
 use crate::arguments::Arguments;
 use crate::database::entry::passwd;
@@ -42,6 +43,7 @@ pub struct Agent {
     pub(crate) ids: Ids,
     pub(crate) transfers: Transfers,
     pub(crate) key_readers: KeyReaders,
+    pub(crate) key_writers: KeyWriters,
     pub(crate) emptier: Emptier,
     handles: Arc<Handles>,
     revocations: Arc<Revocations>,
@@ -74,6 +76,7 @@ impl Agent {
             reserved: Reserved::default(),
             ids: Ids::new(&root, config.ids.clone()),
             key_readers: KeyReaders::default(),
+            key_writers: KeyWriters::default(),
             handles,
             revocations,
             root,
@@ -152,6 +155,7 @@ impl Agent {
             AgentRequest::Decide { user, proof, source } => {
                 Ok(Answer::Decision(self.decide(&user, &proof, source, now())))
             }
+            AgentRequest::Ping => Ok(Answer::Done),
             AgentRequest::Watch => Ok(Answer::Watching),
         }
     }
@@ -191,31 +195,7 @@ impl Agent {
         let Permission::Granted = CallerRole::of(caller.uid).may(&operation) else {
             return Err(Refusal::NotPermitted);
         };
-        match operation {
-            Operation::ListUsers(window) => Ok(Answer::Users(self.list_users(&window))),
-            Operation::GetUser(id) => self.get_user(id).map(|user| Answer::User(Box::new(user))),
-            Operation::CreateUser(new) => self.create_user(new).map(|user| Answer::User(Box::new(user))),
-            Operation::CreateUsers(new) => self.create_users(new).map(Answer::Created),
-            Operation::UpdateUser { id, change } => {
-                self.update_user(id, change).map(|user| Answer::User(Box::new(user)))
-            }
-            Operation::DeleteUser { id, home } => self.delete_user(id, home).map(|()| Answer::Done),
-            Operation::RepairKeys(id) => self.repair_keys(id).map(|user| Answer::User(Box::new(user))),
-            Operation::SetPassword { id, password } => {
-                self.set_password(id, password).map(|user| Answer::User(Box::new(user)))
-            }
-            Operation::GetHome(id) => self.get_home(id).map(|home| Answer::Home(Box::new(home))),
-            Operation::ListMemberships(id) => self.memberships(id).map(Answer::Memberships),
-            Operation::SetMemberships { id, groups } => self.set_memberships(id, &groups).map(Answer::Memberships),
-            Operation::ListGroups(window) => Ok(Answer::Groups(self.list_groups(&window))),
-            Operation::GetGroup(id) => self.get_group(id).map(|group| Answer::Group(Box::new(group))),
-            Operation::CreateGroup(new) => self.create_group(new).map(|group| Answer::Group(Box::new(group))),
-            Operation::UpdateGroup { id, change } => {
-                self.update_group(id, change).map(|group| Answer::Group(Box::new(group)))
-            }
-            Operation::DeleteGroup(id) => self.delete_group(id).map(|()| Answer::Done),
-            Operation::ListShells => Ok(Answer::Shells(self.shells())),
-        }
+        self.perform(caller, operation)
     }
 
     /// Waits until no session that a change has made void is left.

@@ -12,6 +12,7 @@ mod ids;
 #[cfg(any(test, feature = "laws"))]
 #[doc(hidden)]
 pub mod laws;
+mod operations;
 mod reserved;
 mod revocations;
 mod samba;

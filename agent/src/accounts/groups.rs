@@ -3,11 +3,13 @@
 use accountd_protocol::agent::{Group, GroupChange, NewGroup, SharedGid};
 use accountd_protocol::id::{AccountId, Gid};
 use accountd_protocol::name::NewGroupName;
+use accountd_protocol::precondition::Precondition;
 use accountd_protocol::refusal::{Field, Problem, Refusal};
 
 use super::check::{Faults, free_group_name};
 use super::create::write_group;
 use super::delete::remove_group;
+use super::state::group_is;
 use crate::agent::Agent;
 use crate::database::entry::{group, gshadow, passwd};
 use crate::database::{Draft, FileKind, GroupRow, View};
@@ -51,8 +53,14 @@ impl Agent {
         self.get_group(id)
     }
 
-    pub(crate) fn update_group(&self, id: AccountId, change: GroupChange) -> Result<Group, Refusal> {
+    pub(crate) fn update_group(
+        &self,
+        id: AccountId,
+        change: GroupChange,
+        only_if: Precondition,
+    ) -> Result<Group, Refusal> {
         let view = self.database.view();
+        group_is(&view, id, &only_if)?;
         let row = view.group(id).cloned().ok_or(Refusal::NotFound)?;
         let mut faults = Faults::default();
         let new_name = change.name.as_ref().filter(|name| name.as_str() != row.name);
@@ -81,6 +89,7 @@ impl Agent {
         let sudo = self.plan_sudo(Grantee::Group(id), (&row.name, name), change.sudo)?;
         let edit = sudo.edit();
         let ((), generation) = self.database.change(move |draft| {
+            group_is(draft, id, &only_if)?;
             enter(draft, id, &change)?;
             edit.enter(draft, Grantee::Group(id));
             Ok(())
@@ -89,8 +98,9 @@ impl Agent {
         self.get_group(id)
     }
 
-    pub(crate) fn delete_group(&self, id: AccountId) -> Result<(), Refusal> {
+    pub(crate) fn delete_group(&self, id: AccountId, only_if: Precondition) -> Result<(), Refusal> {
         let ((), generation) = self.database.change(move |draft| {
+            group_is(draft, id, &only_if)?;
             let row = draft.group(id).cloned().ok_or(Refusal::NotFound)?;
             if row.is_builtin() {
                 return Err(Refusal::BuiltinDelete);

@@ -6,6 +6,7 @@ use accountd_config::SharedUid;
 use accountd_protocol::agent::{NewPassword, User, UserChange};
 use accountd_protocol::id::{AccountId, Gid, Uid};
 use accountd_protocol::name::NewUserName;
+use accountd_protocol::precondition::Precondition;
 use accountd_protocol::refusal::{Field, Problem, Refusal};
 use accountd_protocol::secret::Secret;
 use accountd_protocol::text::FieldPath;
@@ -17,6 +18,7 @@ use super::home_change::{TransferChange, may_change};
 use super::memberships;
 use super::new_home::NewHome;
 use super::show::NO_HASH;
+use super::state::user_is;
 use super::transfers::Claim;
 use crate::agent::{Agent, now};
 use crate::database::entry::{Entry, passwd, shadow};
@@ -65,7 +67,25 @@ struct Behind {
 }
 
 impl Agent {
-    pub(crate) fn update_user(&self, id: AccountId, change: UserChange) -> Result<User, Refusal> {
+    pub(crate) fn update_user(
+        &self,
+        id: AccountId,
+        change: UserChange,
+        only_if: &Precondition,
+    ) -> Result<User, Refusal> {
+        let _alone = change.ssh_keys.as_ref().map(|_| self.key_writers.alone(id));
+        self.change_user(id, change, only_if)
+    }
+
+    /// The same; who changes keys has to be the only one who does.
+    pub(super) fn change_user(
+        &self,
+        id: AccountId,
+        change: UserChange,
+        only_if: &Precondition,
+    ) -> Result<User, Refusal> {
+        user_is(&*self.database.view(), id, only_if)?;
+        let only_if = only_if.clone();
         let claim = self.claim_for(id, &change);
         let (current, plan) = self.plan_update(id, change, claim.as_ref())?;
         let hashes = plan.change.password.clone().map(|password| self.hashes_of(&NewPassword::Clear(password)));
@@ -84,7 +104,10 @@ impl Agent {
         let behind = Behind { also, transfer: transfer.clone() };
         let place = plan.home.as_ref().map(|(home, _)| home.clone());
         let has_keys = plan.change.ssh_keys.as_ref().is_some_and(|keys| !keys.trim().is_empty());
-        let ((), generation) = self.database.change(move |draft| enter(draft, &plan, hashes.as_ref(), behind))?;
+        let ((), generation) = self.database.change(move |draft| {
+            user_is(draft, plan.id, &only_if)?;
+            enter(draft, &plan, hashes.as_ref(), behind)
+        })?;
         let moved = place.filter(|_| home.as_ref().is_some_and(NewHome::is_moved));
         if let Some(home) = home {
             home.keep();
@@ -114,8 +137,13 @@ impl Agent {
         }
     }
 
-    pub(crate) fn set_password(&self, id: AccountId, password: Secret) -> Result<User, Refusal> {
-        self.update_user(id, UserChange { password: Some(password), ..UserChange::default() })
+    pub(crate) fn set_password(
+        &self,
+        id: AccountId,
+        password: Secret,
+        only_if: &Precondition,
+    ) -> Result<User, Refusal> {
+        self.update_user(id, UserChange { password: Some(password), ..UserChange::default() }, only_if)
     }
 
     fn plan_update(

@@ -71,7 +71,7 @@ pub use self::error::DatabaseError;
 pub use self::file::{FileKind, Line};
 pub use self::journal::Action;
 pub use self::numbers::{Numbers, first_outside};
-pub use self::row::{GroupRow, UserRow};
+pub use self::row::{GroupRow, Origin, UserRow};
 pub use self::transfers::TransferRow;
 pub use self::view::View;
 pub use self::writer::{OnDamaged, OnRevoked};

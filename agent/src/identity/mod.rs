@@ -5,5 +5,6 @@ pub mod authorized_keys;
 pub mod decide;
 pub mod handles;
 pub mod hash;
+pub mod key_lines;
 pub mod key_readers;
 pub mod permission;

@@ -38,7 +38,7 @@ impl PeerRole {
 
     pub fn may_send(self, request: &AgentRequest) -> Permission {
         let allowed = match request {
-            AgentRequest::OpenHandle { .. } | AgentRequest::Operate { .. } => {
+            AgentRequest::OpenHandle { .. } | AgentRequest::Operate { .. } | AgentRequest::Ping => {
                 matches!(self, PeerRole::Root | PeerRole::Api)
             }
             AgentRequest::OfferKey { .. } | AgentRequest::Decide { .. } | AgentRequest::Watch => self == PeerRole::Root,
@@ -63,6 +63,7 @@ impl CallerRole {
         let needed = match operation {
             Operation::ListUsers(_)
             | Operation::GetUser(_)
+            | Operation::FindUser(_)
             | Operation::GetHome(_)
             | Operation::CreateUser(_)
             | Operation::CreateUsers(_)
@@ -70,14 +71,20 @@ impl CallerRole {
             | Operation::DeleteUser { .. }
             | Operation::RepairKeys(_)
             | Operation::SetPassword { .. }
+            | Operation::ListKeys(_)
+            | Operation::SetKeys { .. }
             | Operation::ListMemberships(_)
             | Operation::SetMemberships { .. }
             | Operation::ListGroups(_)
             | Operation::GetGroup(_)
+            | Operation::FindGroup(_)
+            | Operation::ResolveGroups(_)
             | Operation::CreateGroup(_)
             | Operation::UpdateGroup { .. }
-            | Operation::DeleteGroup(_)
-            | Operation::ListShells => CallerRole::Administrator,
+            | Operation::DeleteGroup { .. }
+            | Operation::SetMembers { .. }
+            | Operation::ListShells
+            | Operation::GetSystem => CallerRole::Administrator,
         };
         if self == needed { Permission::Granted } else { Permission::Denied }
     }

@@ -87,7 +87,8 @@ impl Error {
             Refusal::NotFound => Error::NotFound(place),
             Refusal::BadCredentials | Refusal::StaleHandle | Refusal::NotPermitted => Error::Unauthenticated,
             Refusal::BuiltinDelete => Error::BuiltinDelete(place.kind),
-            Refusal::Busy => Error::Busy,
+            // Nothing here is asked for with a precondition.
+            Refusal::Busy | Refusal::Changed => Error::Busy,
             Refusal::NoSpace => Error::NoSpace,
             Refusal::Internal(reason) => {
                 tracing::error!(reason, "the agent failed");

@@ -33,6 +33,7 @@ pub fn key(place: Place, field: Field) -> &'static str {
         (Field::PasswordHash, _) => "bsdusr_password_hash",
         (Field::Locked, _) => "bsdusr_locked",
         (Field::PasswordDisabled, _) => "bsdusr_password_disabled",
+        (Field::Members, _) => "bsdgrp_users",
         (Field::Sudo, Kind::User) => "bsdusr_sudo",
         (Field::Sudo, Kind::Group) => "bsdgrp_sudo",
     }
@@ -151,7 +152,8 @@ fn bad_characters(field: Field, characters: &str) -> String {
         | Field::Gid
         | Field::Sudo
         | Field::Locked
-        | Field::PasswordDisabled => format!("This field contains invalid characters ({characters})."),
+        | Field::PasswordDisabled
+        | Field::Members => format!("This field contains invalid characters ({characters})."),
     }
 }
 
@@ -172,7 +174,8 @@ fn duplicate(field: Field, existing: &str, given: &str) -> String {
         | Field::SshKeys
         | Field::Sudo
         | Field::Locked
-        | Field::PasswordDisabled => format!("This is already in use: {existing}"),
+        | Field::PasswordDisabled
+        | Field::Members => format!("This is already in use: {existing}"),
     }
 }
 

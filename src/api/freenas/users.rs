@@ -3,6 +3,7 @@
 use accountd_core::Caller;
 use accountd_protocol::agent::{SortBy, User, Window};
 use accountd_protocol::id::AccountId;
+use accountd_protocol::precondition::Precondition;
 use accountd_protocol::refusal::Refusal;
 use accountd_protocol::removal::DeletedHome;
 use accountd_protocol::text::FieldPath;
@@ -115,7 +116,7 @@ async fn apply(caller: Signed, id: Id, content_type: Option<&ContentType>, data:
         // The agent begins a transfer to it again that has failed.
         change.home = FieldPath::new(shown.home.as_str()).ok();
     }
-    let user = caller.update_user(id, change).await.map_err(|error| Error::at(place, error, &form))?;
+    let user = caller.update_user(id, change, Precondition::None).await.map_err(|error| Error::at(place, error, &form))?;
     Ok(output::user(&user))
 }
 
@@ -177,6 +178,6 @@ pub async fn delete(
         Some(false) | None => DeletedHome::Keep,
     };
     let place = Place::user(Action::Delete);
-    caller.delete_user(id, home).await.map_err(|error| Error::at(place, error, &form))?;
+    caller.delete_user(id, home, Precondition::None).await.map_err(|error| Error::at(place, error, &form))?;
     Ok(Reply::no_content())
 }
