@@ -194,6 +194,8 @@ pub struct Group {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyFile {
     pub keys: Vec<KeyLine>,
+    /// What keeps them from counting.
+    pub advice: Vec<KeyAdvice>,
     /// Of the whole text.
     pub tag: Tag,
 }

@@ -79,12 +79,7 @@ impl Caller {
         expect!(self.operate(Operation::CreateUsers(new)).await?, Created)
     }
 
-    pub async fn update_user(
-        &self,
-        id: AccountId,
-        change: UserChange,
-        only_if: Precondition,
-    ) -> Result<User, Error> {
+    pub async fn update_user(&self, id: AccountId, change: UserChange, only_if: Precondition) -> Result<User, Error> {
         expect!(self.operate(Operation::UpdateUser { id, change, only_if }).await?, User).map(|user| *user)
     }
 
@@ -97,12 +92,7 @@ impl Caller {
         expect!(self.operate(Operation::RepairKeys(id)).await?, User).map(|user| *user)
     }
 
-    pub async fn set_password(
-        &self,
-        id: AccountId,
-        password: Secret,
-        only_if: Precondition,
-    ) -> Result<User, Error> {
+    pub async fn set_password(&self, id: AccountId, password: Secret, only_if: Precondition) -> Result<User, Error> {
         expect!(self.operate(Operation::SetPassword { id, password, only_if }).await?, User).map(|user| *user)
     }
 
@@ -248,6 +238,7 @@ mod tests {
             AgentRequest::OpenHandle { .. }
             | AgentRequest::OfferKey { .. }
             | AgentRequest::Decide { .. }
+            | AgentRequest::Ping
             | AgentRequest::Watch => Err(Refusal::BadCredentials),
         }
     }

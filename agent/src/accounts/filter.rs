@@ -27,9 +27,7 @@ fn user_is_like(view: &View, row: &UserRow, filter: &Filter) -> bool {
             view.entry(FileKind::Passwd, &row.name).is_some_and(|entry| entry.text(passwd::SHELL) == *shell)
         }
         Filter::Locked(locked) => password_field(view, row).starts_with('!') == *locked,
-        Filter::PasswordDisabled(disabled) => {
-            is_hash(password_field(view, row).trim_start_matches('!')) != *disabled
-        }
+        Filter::PasswordDisabled(disabled) => is_hash(password_field(view, row).trim_start_matches('!')) != *disabled,
         Filter::Builtin(builtin) => row.is_builtin() == *builtin,
         Filter::Sudo(sudo) => (view.sudo(Grantee::User(row.id)) == Sudo::Granted) == *sudo,
         Filter::Group(name) => is_in(view, row, name),

@@ -4,7 +4,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use accountd_protocol::agent::{KeyFile, UserChange};
+use accountd_protocol::agent::{KeyFile, User, UserChange};
 use accountd_protocol::id::AccountId;
 use accountd_protocol::precondition::{Precondition, Tag};
 use accountd_protocol::refusal::Refusal;
@@ -36,7 +36,7 @@ impl KeyWriters {
 
 impl Agent {
     pub(crate) fn list_keys(&self, id: AccountId) -> Result<KeyFile, Refusal> {
-        Ok(key_file(&self.get_user(id)?.ssh_keys))
+        self.get_user(id).map(key_file)
     }
 
     pub(crate) fn set_keys(&self, id: AccountId, keys: String, only_if: &Precondition) -> Result<KeyFile, Refusal> {
@@ -44,13 +44,13 @@ impl Agent {
         let present = self.get_user(id)?.ssh_keys;
         admits(only_if, || Some(key_tag(&present)))?;
         let change = UserChange { ssh_keys: Some(keys), ..UserChange::default() };
-        let changed = self.change_user(id, change, &Precondition::None)?;
-        Ok(key_file(&changed.ssh_keys))
+        self.change_user(id, change, &Precondition::None).map(key_file)
     }
 }
 
-fn key_file(text: &str) -> KeyFile {
-    KeyFile { keys: key_lines::lines(text), tag: key_tag(text) }
+fn key_file(user: User) -> KeyFile {
+    let User { ssh_keys: text, key_advice: advice, .. } = user;
+    KeyFile { keys: key_lines::lines(&text), advice, tag: key_tag(&text) }
 }
 
 fn key_tag(text: &str) -> Tag {

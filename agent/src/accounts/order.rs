@@ -126,7 +126,8 @@ mod tests {
     #[test]
     fn what_is_equal_by_one_key_is_told_apart_by_the_next() {
         let order = Order(vec![DOWN, NAME]);
-        let item = |number, name: &str, id| (vec![SortValue::Number(number), SortValue::Text(name.into())], AccountId(id));
+        let item =
+            |number, name: &str, id| (vec![SortValue::Number(number), SortValue::Text(name.into())], AccountId(id));
         let items = vec![item(1, "a", 1), item(2, "a", 2), item(2, "b", 3), item(2, "b", 4)];
         let ids = |count, after: Option<&Keyed>| -> Vec<u64> {
             let after = after.map(|(values, id)| Position { values: values.clone(), id: *id });

@@ -81,7 +81,6 @@ use self::copier::Copier;
 use self::copies::{Copies, Public};
 use self::disk::Disk;
 use self::lock::PasswordLock;
-use self::row::Origin;
 use self::state::Note;
 use self::watch::Watch;
 use self::writer::{Change, End, Job, Writer};

@@ -45,7 +45,8 @@ mod tests {
 
     #[test]
     fn a_line_is_its_options_its_key_and_its_comment() {
-        let text = format!("# none\n\n{KEY}\tanna@laptop  two\nfrom=\"10.0.0.*,a b\",no-pty {KEY}\nnonsense {KEY}\nrubbish\n");
+        let text =
+            format!("# none\n\n{KEY}\tanna@laptop  two\nfrom=\"10.0.0.*,a b\",no-pty {KEY}\nnonsense {KEY}\nrubbish\n");
         let found = lines(&text);
         let keys: Vec<_> = found.iter().map(|line| line.key.as_ref()).collect();
         let [Some(first), Some(second), None, None] = keys.as_slice() else { panic!("{found:?}") };

@@ -5,9 +5,9 @@ use accountd_protocol::refusal::{Field, Problem};
 use accountd_protocol::removal::HomeStays;
 use accountd_protocol::text::TextError;
 
-use super::advice;
 use super::form::Form;
 use super::place::{Action, Kind, Place};
+use crate::advice;
 
 pub const REQUIRED: &str = "This field is required.";
 pub const NOT_NULL: &str = "This field cannot be null.";

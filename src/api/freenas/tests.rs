@@ -54,7 +54,15 @@ fn user(id: u64) -> User {
 }
 
 fn group() -> Group {
-    Group { id: AccountId(40), name: "mygroup".into(), gid: Gid(1200), builtin: false, sudo: false, members: vec![], tag: None }
+    Group {
+        id: AccountId(40),
+        name: "mygroup".into(),
+        gid: Gid(1200),
+        builtin: false,
+        sudo: false,
+        members: vec![],
+        tag: None,
+    }
 }
 
 fn scripted(script: &mut Script, request: &AgentRequest) -> Result<Answer, Refusal> {
