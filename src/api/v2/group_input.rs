@@ -2,17 +2,16 @@
 
 use accountd_protocol::agent::{GroupChange, NewGroup, SharedGid};
 use accountd_protocol::name::NewGroupName;
-use accountd_protocol::refusal::{Field, Problem};
+use accountd_protocol::refusal::Field;
 
 use super::error::Error;
 use super::input::{Given, Input};
 use super::output::GROUP_READ_ONLY;
 
 pub fn new_group(mut input: Input) -> Result<NewGroup, Error> {
-    let name = match input.text("groupname") {
-        Given::Absent => input.checked::<NewGroupName, _>(Field::GroupName, Err(Problem::Required)),
-        given => input.parsed(Field::GroupName, given, NewGroupName::new),
-    };
+    input.require("groupname");
+    let name = input.text("groupname");
+    let name = input.parsed(Field::GroupName, name, NewGroupName::new);
     let (gid, shared_gid) = (input.number("gid").value(), shared_gid(&mut input));
     let sudo = input.boolean("sudo").value().unwrap_or(false);
     input.finish(&GROUP_READ_ONLY)?;

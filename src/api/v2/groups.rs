@@ -20,7 +20,7 @@ use crate::body::no_browser_form;
 use crate::caller::Basic;
 use crate::reply::Reply;
 
-const GROUPS: Resource = Resource {
+pub const GROUPS: Resource = Resource {
     fields: &output::GROUP_FIELDS,
     sorts: &[
         ("id", SortBy::Id),

@@ -8,7 +8,7 @@ use accountd_protocol::refusal::{Field, Problem};
 use accountd_protocol::text::{Email, FieldPath, FullName};
 
 use super::error::Error;
-use super::input::{Given, Input};
+use super::input::Input;
 use super::output::USER_READ_ONLY;
 use super::resolve;
 use super::user_fields::{home_mode, key_text};
@@ -26,10 +26,9 @@ pub struct Draft {
 }
 
 pub fn draft(mut input: Input) -> Result<Draft, Error> {
-    let name = match input.text("username") {
-        Given::Absent => input.checked::<NewUserName, _>(Field::UserName, Err(Problem::Required)),
-        given => input.parsed(Field::UserName, given, NewUserName::new),
-    };
+    input.require("username");
+    let name = input.text("username");
+    let name = input.parsed(Field::UserName, name, NewUserName::new);
     let full_name = text(&mut input, ("full_name", Field::FullName), "", FullName::new);
     let email = text(&mut input, ("email", Field::Email), "", Email::new);
     let home = text(&mut input, ("home", Field::Home), DEFAULT_HOME, FieldPath::new);

@@ -22,7 +22,7 @@ use crate::reply::Reply;
 /// Who asks. Another way to say so is added to [`crate::caller`], and is known here at once.
 pub type Signed = Result<Basic, NoCaller>;
 
-const USERS: Resource = Resource {
+pub const USERS: Resource = Resource {
     fields: &output::USER_FIELDS,
     sorts: &[
         ("id", SortBy::Id),
