@@ -305,6 +305,7 @@ mod tests {
             builtin: false,
             sudo: false,
             members: vec![],
+            tag: None,
         };
         let items = (0..250).skip(window.offset).take(window.limit).filter(|id| *id != 42).map(group).collect();
         Ok(Answer::Groups(Page { items, total: 250, next: None }))

@@ -141,7 +141,8 @@ impl Error {
             }
             Error::Changed => "Get it again, and decide anew.".into(),
             Error::KeyReused => "Take a fresh key for each request that is not a repetition.".into(),
-            Error::KeyInUse | Error::Busy | Error::Unavailable => "Nothing has been changed. Try again later.".into(),
+            Error::KeyInUse | Error::Busy => "Nothing has been changed. Try again later.".into(),
+            Error::Unavailable => "Try again later; look first whether a change has been made.".into(),
             Error::Unauthenticated => "The credential is missing, wrong, or not that of an administrator.".into(),
             Error::TooLarge | Error::NotPermitted | Error::Builtin | Error::NoSpace => {
                 "Nothing has been changed.".into()
