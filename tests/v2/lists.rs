@@ -22,10 +22,14 @@ fn list(nas: &Nas, query: &str) -> Value {
     nas.rest.get(&format!("/users?{query}")).object(200)
 }
 
-/// Every page from a query to the end.
+/// Every page of a query.
 fn pages(nas: &Nas, query: &str) -> Vec<Vec<String>> {
+    pages_from(nas, query, String::new())
+}
+
+/// Every page from a cursor on.
+fn pages_from(nas: &Nas, query: &str, mut cursor: String) -> Vec<Vec<String>> {
     let mut pages = Vec::new();
-    let mut cursor = String::new();
     loop {
         let page = list(nas, &format!("{query}{cursor}"));
         pages.push(names(&page).into_iter().map(str::to_owned).collect());
@@ -69,7 +73,7 @@ fn a_cursor_stays_right_while_accounts_come_and_go() {
         let (before, behind) = if sort.ends_with("-username") { ("z", "c") } else { ("a", "g") };
         nas.post("/users", &json!({"username": before, "uid": 2000}));
         nas.post("/users", &json!({"username": behind, "uid": 4000}));
-        let rest = pages(&nas, &format!("{query}&cursor={}", first["next"].as_str().unwrap())).concat().concat();
+        let rest = pages_from(&nas, &query, format!("&cursor={}", first["next"].as_str().unwrap())).concat().concat();
         let expected = match sort {
             "" => "fhg",
             "&sort=username" => "fgh",

@@ -28,13 +28,13 @@ fn nobody_but_the_administrator_gets_in() {
 #[test]
 fn what_is_not_there_is_told_apart_from_what_can_not_be_done_there() {
     let nas = Nas::start();
-    for path in
-        ["", "/", "/nothing", "/users/", "/users/root/", "/users/root/nothing", "/users/root/keys/1", "/users//keys"]
-    {
+    for path in ["", "/", "/nothing", "/users/root/nothing", "/users/root/keys/1", "/users//keys"] {
         problem(&nas.rest.get(path), 404, "not-found", &[]);
     }
+    assert_eq!(nas.rest.get("/users/").body, nas.rest.get("/users").body, "a slash at the end says nothing");
     for (method, path, allow) in [
         ("PUT", "/users", "GET, POST"),
+        ("PUT", "/users/", "GET, POST"),
         ("DELETE", "/users", "GET, POST"),
         ("POST", "/users/root", "DELETE, GET, PATCH"),
         ("PATCH", "/users/root/keys", "GET, PUT"),

@@ -96,6 +96,11 @@ fn a_password_goes_in_and_never_comes_out() {
     nas.put("/users/anna/password", &json!({"password": "password"})).is(204, "");
     assert_ne!(nas.disk.field("/etc/shadow", "anna", 1), before);
     assert_eq!(nas.disk.field("/etc/samba/smbpasswd", "anna", 3), "8846F7EAEE8FB117AD06BDD830B7586C");
+    nas.patch("/users/anna", &json!({"password_disabled": true})).status_is(200);
+    assert_eq!(nas.disk.field("/etc/shadow", "anna", 1), "*");
+    let user = nas.patch("/users/anna", &json!({"password": "again"})).object(200);
+    assert_eq!(user["password_disabled"], false);
+    assert!(nas.disk.field("/etc/shadow", "anna", 1).starts_with("$6$"));
     super::problem(&nas.rest.get("/users/anna/password"), 405, "method-not-allowed", &[]);
 }
 

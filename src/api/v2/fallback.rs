@@ -67,8 +67,10 @@ pub fn own<P: rocket::Phase>(rocket: &Rocket<P>) -> impl Iterator<Item = (&'stat
     routes.map(|route| (route.method.as_str(), route.uri.path()))
 }
 
-/// Segment by segment; one in angle brackets is any that is not empty.
+/// Segment by segment; one in angle brackets is any that is not empty. To Rocket, a slash at the end
+/// says nothing.
 fn matches(route: &str, path: &str) -> bool {
+    let path = path.strip_suffix('/').unwrap_or(path);
     let (mut route, mut path) = (route.split('/'), path.split('/'));
     loop {
         match (route.next(), path.next()) {
@@ -86,8 +88,10 @@ mod tests {
 
     #[test]
     fn a_path_is_that_of_a_route_segment_by_segment() {
-        assert!(matches("/api/v2/users/<user>/keys", "/api/v2/users/anna/keys"));
-        for path in ["/api/v2/users//keys", "/api/v2/users/anna", "/api/v2/users/anna/keys/", "/api/v2/users/anna/key"]
+        for path in ["/api/v2/users/anna/keys", "/api/v2/users/anna/keys/"] {
+            assert!(matches("/api/v2/users/<user>/keys", path), "{path}");
+        }
+        for path in ["/api/v2/users//keys", "/api/v2/users/anna", "/api/v2/users/anna/key", "/api/v2/users/anna/keys//"]
         {
             assert!(!matches("/api/v2/users/<user>/keys", path), "{path}");
         }

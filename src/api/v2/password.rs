@@ -1,5 +1,7 @@
-//! `/users/{user}/password`: set, and never shown. `If-Match` is about the user.
+//! `/users/{user}/password`: set, and never shown. With it the user can log in by password, also one
+//! that could not before. `If-Match` is about the user.
 
+use accountd_protocol::agent::UserChange;
 use rocket::http::ContentType;
 use rocket::{Data, put};
 
@@ -30,6 +32,7 @@ pub async fn set(
     input.finish(&[])?;
     // What is missing has been named.
     let Given::Value(password) = password else { return Err(Error::Internal) };
-    caller.set_password(id, password, only_if).await.map_err(failed)?;
+    let change = UserChange { password: Some(password), password_disabled: Some(false), ..UserChange::default() };
+    caller.update_user(id, change, only_if).await.map_err(failed)?;
     Ok(answers::no_content())
 }

@@ -64,6 +64,9 @@ pub fn draft(mut input: Input) -> Result<Draft, Error> {
         microsoft_account: input.boolean("microsoft_account").value(),
         sudo: input.boolean("sudo").value(),
     };
+    // Who gets a password is to use it.
+    let enabled = change.password.as_ref().map(|_| false);
+    let change = UserChange { password_disabled: change.password_disabled.or(enabled), ..change };
     let (gid, groups) = (input.number("gid").value(), input.accounts("groups").value());
     input.finish(&USER_READ_ONLY)?;
     Ok(Draft { change, gid, groups })
