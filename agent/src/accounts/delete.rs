@@ -26,7 +26,7 @@ impl Agent {
     /// Removes a user with its private group, if nobody else is in it. When this returns, no
     /// session of the user is left, and a home that was to go is not in its place any more.
     pub(crate) fn delete_user(&self, id: AccountId, home: DeletedHome, only_if: Precondition) -> Result<(), Refusal> {
-        user_is(&*self.database.view(), id, &only_if)?;
+        user_is(&self.database.view(), id, &only_if)?;
         let leaving = match home {
             DeletedHome::Keep => None,
             DeletedHome::Remove => self.leaving_home(id)?,

@@ -84,7 +84,7 @@ impl Agent {
         change: UserChange,
         only_if: &Precondition,
     ) -> Result<User, Refusal> {
-        user_is(&*self.database.view(), id, only_if)?;
+        user_is(&self.database.view(), id, only_if)?;
         let only_if = only_if.clone();
         let claim = self.claim_for(id, &change);
         let (current, plan) = self.plan_update(id, change, claim.as_ref())?;

@@ -19,13 +19,15 @@ const MAX_LIMIT: usize = 1000;
 /// Without sort keys a list has two values to sort by: whether an account is built in, its number.
 const DEFAULT_VALUES: usize = 2;
 
+/// Reads the value of a filter; `None` for one that the field can not have.
+pub type ReadFilter = fn(&str) -> Option<Filter>;
+
 /// What can be asked of a list.
 #[derive(Clone, Copy, Debug)]
 pub struct Resource {
     pub fields: &'static [&'static str],
     pub sorts: &'static [(&'static str, SortBy)],
-    /// `None` for a value that is none of the field's.
-    pub filters: &'static [(&'static str, fn(&str) -> Option<Filter>)],
+    pub filters: &'static [(&'static str, ReadFilter)],
 }
 
 /// The query of a request, decoded and not yet read.

@@ -59,8 +59,11 @@ fn what_can_be_asked_of_a_list_is_described() {
     }
 }
 
+/// Reads a body for what is wrong with it.
+type Reader = fn(Input) -> Result<(), Error>;
+
 /// The names in a body of all these fields that are not known.
-fn unknown(kind: Kind, fields: &BTreeSet<String>, read: fn(Input) -> Result<(), Error>) -> BTreeSet<String> {
+fn unknown(kind: Kind, fields: &BTreeSet<String>, read: Reader) -> BTreeSet<String> {
     let body: Map<String, Value> = fields.iter().map(|field| (field.clone(), json!([[]]))).collect();
     let input = Input::parse(kind, Value::Object(body).to_string().as_bytes()).unwrap();
     let faults = match read(input) {
@@ -74,7 +77,7 @@ fn unknown(kind: Kind, fields: &BTreeSet<String>, read: fn(Input) -> Result<(), 
 #[test]
 fn what_a_body_may_have_is_described() {
     let schemas = &document()["components"]["schemas"];
-    let readers: [(&str, Kind, fn(Input) -> Result<(), Error>); 4] = [
+    let readers: [(&str, Kind, Reader); 4] = [
         ("NewUser", Kind::User, |input| new_user::draft(input).map(drop)),
         ("UserChange", Kind::User, |input| user_change::draft(input).map(drop)),
         ("NewGroup", Kind::Group, |input| group_input::new_group(input).map(drop)),
