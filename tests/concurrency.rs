@@ -6,6 +6,7 @@ use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::freenas::{Nas, new_user};
+use crate::world::World;
 
 const EACH: u32 = 20;
 
@@ -76,12 +77,12 @@ fn the_same_name_many_times_at_once_is_made_once() {
 }
 
 /// Holds a lock of fcntl(2) on a file inside the sandbox for some seconds; returns once it does.
-fn hold(nas: &Nas, path: &str, seconds: u64) -> Child {
+pub fn hold(world: &World, path: &str, seconds: u64) -> Child {
     let script = format!(
         "import fcntl,time\nf=open('{path}','r+')\nfcntl.lockf(f,fcntl.LOCK_EX)\nprint('held',flush=True)\n\
          time.sleep({seconds})\n"
     );
-    let mut holder = nas.world.inside(&["python3", "-c", &script]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut holder = world.inside(&["python3", "-c", &script]).stdout(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
     BufReader::new(holder.stdout.take().unwrap()).read_line(&mut line).unwrap();
     assert_eq!(line, "held\n");
@@ -94,7 +95,7 @@ fn locks_that_other_tools_hold_for_a_while_are_waited_for() {
     nas.rest.create_user(&new_user("anna", 3001, "pw"));
     // That of lckpwdf(3), and that of Samba, which writes its file in place.
     for (path, name, uid) in [("/etc/.pwd.lock", "berta", 3002), ("/etc/samba/smbpasswd", "carla", 3003)] {
-        let mut holder = hold(&nas, path, 4);
+        let mut holder = hold(&nas.world, path, 4);
         let begun = Instant::now();
         let answer = nas.rest.post("/account/users/", &new_user(name, uid, "pw"));
         assert_eq!(answer.status, 201, "{path}: {}", answer.body);
@@ -109,7 +110,7 @@ fn a_lock_that_is_held_for_too_long_is_reported_and_nothing_has_changed() {
     let nas = Nas::start();
     nas.rest.create_user(&new_user("anna", 3001, "pw"));
     let before = (nas.disk.everything("/etc"), nas.disk.everything("/mnt"));
-    let mut holder = hold(&nas, "/etc/.pwd.lock", 20);
+    let mut holder = hold(&nas.world, "/etc/.pwd.lock", 20);
     let begun = Instant::now();
     let request = new_user("berta", 3002, "pw");
     let answer = nas.rest.post("/account/users/", &request);

@@ -36,5 +36,6 @@ mod sudo;
 #[path = "bench/traced.rs"]
 mod traced;
 mod unauthenticated;
+mod v2;
 mod world;
 mod written;

@@ -29,6 +29,11 @@ impl Rest {
         Self { base: format!("{address}/api/v1.0"), credential: format!("{user}:{password}") }
     }
 
+    /// The same for our own API.
+    pub fn v2(address: &str, user: &str, password: &str) -> Self {
+        Self { base: format!("{address}/api/v2"), credential: format!("{user}:{password}") }
+    }
+
     /// The same API with another credential.
     pub fn as_user(&self, user: &str, password: &str) -> Self {
         Self { base: self.base.clone(), credential: format!("{user}:{password}") }

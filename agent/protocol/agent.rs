@@ -12,10 +12,12 @@ use crate::ageing::{Ageing, AgeingChange};
 use crate::audit::{AuditFilter, AuditPage, AuditVerdict};
 use crate::checks::{CheckReport, CheckedHomes, RepairOrder, RepairReport};
 use crate::home::{HomeState, HomeTransfer};
-use crate::id::{AccountId, Gid, Uid};
+use crate::id::{AccountId, AccountRef, Gid, Uid};
 use crate::key_advice::KeyAdvice;
+pub use crate::list::{Direction, Page, SortBy, SortKey, Window};
 use crate::login::Proof;
 use crate::name::{NewGroupName, NewUserName, UserName};
+use crate::precondition::{Precondition, Tag};
 use crate::refusal::Refusal;
 use crate::removal::DeletedHome;
 use crate::role::Role;
@@ -36,6 +38,8 @@ pub enum AgentRequest {
     OfferKey { user: String, key: Vec<u8>, source: IpAddr },
     /// Login: who is it, and may they?
     Decide { user: String, proof: Proof, source: IpAddr },
+    /// REST front: are you there?
+    Ping,
     /// Login: turns this connection into a stream of revocations.
     Watch,
 }
@@ -55,6 +59,10 @@ pub enum Answer {
     Shells(Vec<String>),
     Checked(CheckReport),
     Repaired(RepairReport),
+    Keys(KeyFile),
+    /// In the order of the request; `None` for what is not there.
+    Resolved(Vec<Option<AccountId>>),
+    System(System),
     /// Ids in the order of the request.
     Created(Vec<AccountId>),
     KeyAcceptable(bool),
@@ -71,22 +79,36 @@ pub enum Answer {
 pub enum Operation {
     ListUsers(Window),
     GetUser(AccountId),
+    /// A user without the text of its key file.
+    FindUser(AccountRef),
     CreateUser(NewUser),
     /// All of them in one commit, or none.
     CreateUsers(Vec<NewUser>),
     UpdateUser {
         id: AccountId,
         change: UserChange,
+        only_if: Precondition,
     },
     DeleteUser {
         id: AccountId,
         home: DeletedHome,
+        only_if: Precondition,
     },
     /// Sets owners and modes of home, `.ssh` and key file so that keys count.
     RepairKeys(AccountId),
     SetPassword {
         id: AccountId,
         password: Secret,
+        only_if: Precondition,
+    },
+    /// The lines of a user's key file.
+    ListKeys(AccountId),
+    /// Replaces the key file. Writers of it through this program come one after the other; the
+    /// tag is that of [`KeyFile`].
+    SetKeys {
+        id: AccountId,
+        keys: String,
+        only_if: Precondition,
     },
     /// Of the caller.
     ChangeOwnPassword {
@@ -103,12 +125,26 @@ pub enum Operation {
     },
     ListGroups(Window),
     GetGroup(AccountId),
+    FindGroup(AccountRef),
+    /// The ids of groups.
+    ResolveGroups(Vec<AccountRef>),
     CreateGroup(NewGroup),
     UpdateGroup {
         id: AccountId,
         change: GroupChange,
+        only_if: Precondition,
     },
-    DeleteGroup(AccountId),
+    DeleteGroup {
+        id: AccountId,
+        only_if: Precondition,
+    },
+    /// Replaces the member list. Names that are in it may stay, whosever they are; others have to
+    /// be those of users.
+    SetMembers {
+        id: AccountId,
+        members: Vec<AccountRef>,
+        only_if: Precondition,
+    },
     ListShells,
     /// Looks for what is wrong with the accounts; changes nothing.
     Check {
@@ -119,63 +155,7 @@ pub enum Operation {
     ListAudit(AuditFilter),
     /// Follows the whole chain of the audit trail.
     VerifyAudit,
-}
-
-/// A part of a list: items `offset .. offset + limit` in the order of `sort`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Window {
-    pub offset: usize,
-    pub limit: usize,
-    /// First key first; empty means built-in last, then by uid or gid.
-    pub sort: Vec<SortKey>,
-}
-
-impl Window {
-    /// Everything, in the order that accounts are kept in.
-    pub fn all() -> Self {
-        Self { offset: 0, limit: usize::MAX, sort: Vec::new() }
-    }
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SortKey {
-    pub by: SortBy,
-    pub direction: Direction,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SortBy {
-    Id,
-    /// uid of users, gid of groups.
-    Number,
-    Name,
-    FullName,
-    Home,
-    Shell,
-    Builtin,
-    Locked,
-    PrimaryGroup,
-    Email,
-    PasswordDisabled,
-    MicrosoftAccount,
-    UnixHash,
-    SmbHash,
-    Sudo,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Direction {
-    Ascending,
-    Descending,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-pub struct Page<T> {
-    pub items: Vec<T>,
-    /// How many there are in all.
-    pub total: usize,
+    GetSystem,
 }
 
 /// A user as the files and the state store have it. Fields that others wrote into passwd(5) in
@@ -207,13 +187,19 @@ pub struct User {
     /// What keeps the keys from counting. Not looked for in lists.
     #[serde(default)]
     pub key_advice: Vec<KeyAdvice>,
-    /// Supplementary groups, by stable id.
+    /// Whether smbpasswd(5) has a hash for it.
+    pub smb: bool,
+    /// Supplementary groups, by stable id, and their names in the same order.
     pub groups: Vec<AccountId>,
     /// What the user may do over REST for others.
     #[serde(default)]
     pub roles: Vec<Role>,
     #[serde(default)]
     pub ageing: Ageing,
+    pub group_names: Vec<String>,
+    /// Not in lists.
+    #[serde(default)]
+    pub tag: Option<Tag>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -226,6 +212,50 @@ pub struct Group {
     pub sudo: bool,
     /// The member list of group(5).
     pub members: Vec<String>,
+    /// Not in lists.
+    #[serde(default)]
+    pub tag: Option<Tag>,
+}
+
+/// The lines of `~/.ssh/authorized_keys` that are no comments.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyFile {
+    pub keys: Vec<KeyLine>,
+    /// What keeps them from counting.
+    pub advice: Vec<KeyAdvice>,
+    /// Of the whole text.
+    pub tag: Tag,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyLine {
+    pub line: String,
+    /// `None` for a line that is not understood, and so lets nobody in.
+    pub key: Option<PublicKeyLine>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PublicKeyLine {
+    /// `ssh-ed25519` and the like.
+    pub kind: String,
+    /// `SHA256:` and the digest in base64, as ssh-keygen(1) shows it.
+    pub fingerprint: String,
+    /// Empty where there are none.
+    pub options: String,
+    pub comment: String,
+}
+
+/// The machine as far as accounts go.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct System {
+    /// Of the agent.
+    pub version: String,
+    /// The login shells that an account may have.
+    pub shells: Vec<String>,
+    /// Directories whose children are pools, in which homes lie.
+    pub home_roots: Vec<String>,
+    /// Permission bits of a new home where a request has none.
+    pub home_mode: u32,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -242,8 +272,8 @@ pub struct NewUser {
     pub full_name: FullName,
     pub email: Email,
     pub home: FieldPath,
-    /// Permission bits of a home that is made.
-    pub home_mode: u32,
+    /// Permission bits of a home that is made; `None`: the configured ones.
+    pub home_mode: Option<u32>,
     pub shell: FieldPath,
     pub password: NewPassword,
     pub primary_group: PrimaryGroup,

@@ -19,6 +19,18 @@ pub struct Gid(pub u32);
 #[serde(transparent)]
 pub struct AccountId(pub u64);
 
+/// An account as somebody calls it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AccountRef {
+    Id(AccountId),
+    Name(String),
+    /// A uid or a gid.
+    Number(u32),
+    /// Who asks.
+    Caller,
+}
+
 /// Numbers that no account may have: the 16-bit and 32-bit "no change" values of chown(2), the
 /// overflow id, and everything that programs read as a negative `int`.
 pub fn never_an_id(number: u32) -> bool {

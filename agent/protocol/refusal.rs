@@ -37,6 +37,7 @@ pub enum Field {
     Expires,
     MustChange,
     CurrentPassword,
+    Members,
 }
 
 /// What is wrong with a field's value.
@@ -168,6 +169,9 @@ pub enum Refusal {
     /// Nobody would be left who can show a password and is an administrator.
     #[error("it is the last administrator who can log in")]
     LastAdministrator,
+    /// The account is not as the request's precondition has it.
+    #[error("the account has changed")]
+    Changed,
     #[error("a built-in account can not be deleted")]
     BuiltinDelete,
     /// Another program held the password lock for longer than the deadline, or a source of NSS

@@ -7,13 +7,13 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use accountd_config::{Config, PermitRoot, SharedUid};
 use accountd_protocol::agent::{AgentRequest, Answer, Generation, Handle, Operation, Page, Reply, User};
-use accountd_protocol::audit::Actor;
-use accountd_protocol::id::{AccountId, Gid, Uid};
+use accountd_protocol::id::{Gid, Uid};
 use accountd_protocol::refusal::Refusal;
 use accountd_protocol::role::Role;
 use accountd_protocol::secret::Secret;
 use tracing::{info, warn};
 
+use crate::accounts::key_set::KeyWriters;
 use crate::accounts::transfers::Transfers;
 use crate::arguments::Arguments;
 use crate::audit::{self, Clerk};
@@ -49,6 +49,7 @@ pub struct Agent {
     pub(crate) ids: Ids,
     pub(crate) transfers: Transfers,
     pub(crate) key_readers: KeyReaders,
+    pub(crate) key_writers: KeyWriters,
     pub(crate) emptier: Emptier,
     pub(crate) clerk: Clerk,
     /// The state store.
@@ -86,6 +87,7 @@ impl Agent {
             reserved: Reserved::default(),
             ids: Ids::new(&root, config.ids.clone()),
             key_readers: KeyReaders::default(),
+            key_writers: KeyWriters::default(),
             clerk: Clerk::default(),
             store: arguments.state.clone(),
             handles,
@@ -173,6 +175,7 @@ impl Agent {
                 self.record_decision((&user, source), &proof, &decision);
                 Ok(Answer::Decision(decision))
             }
+            AgentRequest::Ping => Ok(Answer::Done),
             AgentRequest::Watch => Ok(Answer::Watching),
         }
     }
@@ -213,7 +216,7 @@ impl Agent {
         let reply = self.permitted(&view, caller, &operation).and_then(|scope| {
             // Nobody who changes anything waits for this view.
             drop(view);
-            let answer = self.perform(&actor, caller.account, operation)?;
+            let answer = self.perform(&actor, caller, operation)?;
             Ok(if scope == Scope::Everything { answer } else { without_hashes(answer) })
         });
         reply.inspect_err(|refusal| self.record_refused_operation(actor, (action, &subject), refusal))
@@ -226,11 +229,11 @@ impl Agent {
             return Err(Refusal::PasswordExpired);
         }
         let roles = roles_of(view, &self.config.roles, row);
-        let reach = reach(&roles, caller.account, operation);
+        let reach = reach(&roles, row, operation);
         if roles.contains(&Role::Administrator) && reach != Reach::Denied {
             return Ok(Scope::Everything);
         }
-        let guarded = Guarded { view, config: &self.config.roles, roles: &roles };
+        let guarded = Guarded { view, config: &self.config.roles, caller: row.id, roles: &roles };
         let permission = match reach {
             Reach::Denied => Permission::Denied,
             Reach::Own => Permission::Granted,
@@ -238,41 +241,6 @@ impl Agent {
         };
         let Permission::Granted = permission else { return Err(Refusal::NotPermitted) };
         Ok(Scope::WithoutHashes)
-    }
-
-    fn perform(&self, by: &Actor, caller: AccountId, operation: Operation) -> Reply {
-        match operation {
-            Operation::ListUsers(window) => Ok(Answer::Users(self.list_users(&window))),
-            Operation::GetUser(id) => self.get_user(id).map(|user| Answer::User(Box::new(user))),
-            Operation::CreateUser(new) => self.create_user(by, new).map(|user| Answer::User(Box::new(user))),
-            Operation::CreateUsers(new) => self.create_users(by, new).map(Answer::Created),
-            Operation::UpdateUser { id, change } => {
-                self.update_user(by, id, change).map(|user| Answer::User(Box::new(user)))
-            }
-            Operation::DeleteUser { id, home } => self.delete_user(by, id, home).map(|()| Answer::Done),
-            Operation::RepairKeys(id) => self.repair_keys(by, id).map(|user| Answer::User(Box::new(user))),
-            Operation::SetPassword { id, password } => {
-                self.set_password(by, id, password).map(|user| Answer::User(Box::new(user)))
-            }
-            Operation::ChangeOwnPassword { current, password } => {
-                self.change_own_password(by, caller, &current, password).map(|()| Answer::Done)
-            }
-            Operation::GetHome(id) => self.get_home(id).map(|home| Answer::Home(Box::new(home))),
-            Operation::ListMemberships(id) => self.memberships(id).map(Answer::Memberships),
-            Operation::SetMemberships { id, groups } => self.set_memberships(by, id, &groups).map(Answer::Memberships),
-            Operation::ListGroups(window) => Ok(Answer::Groups(self.list_groups(&window))),
-            Operation::GetGroup(id) => self.get_group(id).map(|group| Answer::Group(Box::new(group))),
-            Operation::CreateGroup(new) => self.create_group(by, new).map(|group| Answer::Group(Box::new(group))),
-            Operation::UpdateGroup { id, change } => {
-                self.update_group(by, id, change).map(|group| Answer::Group(Box::new(group)))
-            }
-            Operation::DeleteGroup(id) => self.delete_group(by, id).map(|()| Answer::Done),
-            Operation::ListShells => Ok(Answer::Shells(self.shells())),
-            Operation::Check { homes } => self.check(homes).map(Answer::Checked),
-            Operation::RepairChecks(order) => self.repair_checks(by, &order).map(Answer::Repaired),
-            Operation::ListAudit(filter) => self.list_audit(&filter).map(Answer::Audit),
-            Operation::VerifyAudit => self.verify_audit().map(Answer::AuditVerdict),
-        }
     }
 
     /// One change of the accounts, after which some administrator can still show a password, if one
@@ -310,8 +278,8 @@ enum Scope {
 fn without_hashes(answer: Answer) -> Answer {
     match answer {
         Answer::User(user) => Answer::User(Box::new(user.without_hashes())),
-        Answer::Users(Page { items, total }) => {
-            Answer::Users(Page { items: items.into_iter().map(User::without_hashes).collect(), total })
+        Answer::Users(Page { items, total, next }) => {
+            Answer::Users(Page { items: items.into_iter().map(User::without_hashes).collect(), total, next })
         }
         Answer::Handle(_)
         | Answer::Group(_)
@@ -323,6 +291,9 @@ fn without_hashes(answer: Answer) -> Answer {
         | Answer::KeyAcceptable(_)
         | Answer::Decision(_)
         | Answer::Watching
+        | Answer::Keys(_)
+        | Answer::Resolved(_)
+        | Answer::System(_)
         | Answer::Checked(_)
         | Answer::Repaired(_)
         | Answer::Audit(_)

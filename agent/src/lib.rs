@@ -14,6 +14,7 @@ mod ids;
 #[cfg(any(test, feature = "laws"))]
 #[doc(hidden)]
 pub mod laws;
+mod operations;
 mod recording;
 mod reserved;
 mod revocations;

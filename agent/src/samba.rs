@@ -58,6 +58,13 @@ pub fn rewritten(line: &str, name: &str, uid: Uid, flags: Option<Flags>) -> Opti
     Some(fields.join(":"))
 }
 
+/// Whether a line has an NT hash: there are `X`s where none is known, and other letters where none is
+/// needed.
+pub fn has_hash(line: &str) -> bool {
+    let hash = line.split(':').nth(3).unwrap_or_default();
+    hash.len() == 32 && hash.bytes().all(|digit| digit.is_ascii_hexdigit())
+}
+
 /// MD4 of the password in UTF-16, little endian, as 32 upper-case hexadecimal digits.
 fn nt_hash(password: &Secret) -> String {
     let wide: Zeroizing<Vec<u8>> =

@@ -1,15 +1,21 @@
 //! The REST front: dialects over the operations of `accountd-core`.
 //!
 //! Each dialect is a module with an `attach` of its own; none knows another. What they share is
-//! who the caller is ([`caller`]) and the log of requests.
+//! who the caller is ([`caller`]), how a body is read ([`body`]), what an answer is ([`reply`]) and the log
+//! of requests.
 
 mod access_log;
+mod advice;
+mod body;
 mod caller;
 mod freenas;
+mod health;
+mod reply;
 #[cfg(test)]
 #[path = "../core/scripted_agent.rs"]
 #[allow(dead_code, reason = "the tests of the core use the rest of it")]
 mod scripted_agent;
+mod v2;
 
 use std::io;
 use std::net::SocketAddr;
@@ -60,7 +66,7 @@ pub async fn run(settings: Settings, on_ready: impl FnOnce(SocketAddr) + Send + 
 /// Every dialect, mounted.
 fn rocket(core: Core, listen: SocketAddr) -> Rocket<Build> {
     let rocket = rocket::custom(config(listen)).manage(core).attach(access_log::AccessLog);
-    freenas::attach(rocket.register("/", catchers![outside]))
+    v2::attach(freenas::attach(health::attach(rocket.register("/", catchers![outside]))))
 }
 
 /// Whatever belongs to no dialect. Rocket's own page would say who answers.

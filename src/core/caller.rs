@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use accountd_protocol::agent::{
-    AgentRequest, Answer, Group, GroupChange, Handle, Membership, NewGroup, NewUser, Operation, Page, User, UserChange,
-    Window,
+    AgentRequest, Answer, Group, GroupChange, Handle, KeyFile, Membership, NewGroup, NewUser, Operation, Page, System,
+    User, UserChange, Window,
 };
 use accountd_protocol::audit::{AuditFilter, AuditPage, AuditVerdict};
 use accountd_protocol::checks::{CheckReport, CheckedHomes, RepairOrder, RepairReport};
 use accountd_protocol::home::HomeState;
-use accountd_protocol::id::AccountId;
+use accountd_protocol::id::{AccountId, AccountRef};
+use accountd_protocol::list::KeyTexts;
+use accountd_protocol::precondition::Precondition;
 use accountd_protocol::refusal::Refusal;
 use accountd_protocol::removal::DeletedHome;
 use accountd_protocol::secret::Secret;
@@ -59,6 +61,17 @@ impl Caller {
         expect!(self.operate(Operation::GetUser(id)).await?, User).map(|user| *user)
     }
 
+    /// A part of a list in one exchange: for users without their key files.
+    pub async fn find_users(&self, window: Window) -> Result<Page<User>, Error> {
+        let window = Window { keys: KeyTexts::LeftOut, ..window };
+        expect!(self.operate(Operation::ListUsers(window)).await?, Users)
+    }
+
+    /// A user without its key file.
+    pub async fn find_user(&self, who: AccountRef) -> Result<User, Error> {
+        expect!(self.operate(Operation::FindUser(who)).await?, User).map(|user| *user)
+    }
+
     pub async fn create_user(&self, new: NewUser) -> Result<User, Error> {
         expect!(self.operate(Operation::CreateUser(new)).await?, User).map(|user| *user)
     }
@@ -68,12 +81,12 @@ impl Caller {
         expect!(self.operate(Operation::CreateUsers(new)).await?, Created)
     }
 
-    pub async fn update_user(&self, id: AccountId, change: UserChange) -> Result<User, Error> {
-        expect!(self.operate(Operation::UpdateUser { id, change }).await?, User).map(|user| *user)
+    pub async fn update_user(&self, id: AccountId, change: UserChange, only_if: Precondition) -> Result<User, Error> {
+        expect!(self.operate(Operation::UpdateUser { id, change, only_if }).await?, User).map(|user| *user)
     }
 
-    pub async fn delete_user(&self, id: AccountId, home: DeletedHome) -> Result<(), Error> {
-        self.operate(Operation::DeleteUser { id, home }).await.and_then(done)
+    pub async fn delete_user(&self, id: AccountId, home: DeletedHome, only_if: Precondition) -> Result<(), Error> {
+        self.operate(Operation::DeleteUser { id, home, only_if }).await.and_then(done)
     }
 
     /// Sets owners and modes so that the keys of a user count.
@@ -81,8 +94,17 @@ impl Caller {
         expect!(self.operate(Operation::RepairKeys(id)).await?, User).map(|user| *user)
     }
 
-    pub async fn set_password(&self, id: AccountId, password: Secret) -> Result<User, Error> {
-        expect!(self.operate(Operation::SetPassword { id, password }).await?, User).map(|user| *user)
+    pub async fn set_password(&self, id: AccountId, password: Secret, only_if: Precondition) -> Result<User, Error> {
+        expect!(self.operate(Operation::SetPassword { id, password, only_if }).await?, User).map(|user| *user)
+    }
+
+    pub async fn keys(&self, id: AccountId) -> Result<KeyFile, Error> {
+        expect!(self.operate(Operation::ListKeys(id)).await?, Keys)
+    }
+
+    /// Replaces the text of the key file.
+    pub async fn set_keys(&self, id: AccountId, keys: String, only_if: Precondition) -> Result<KeyFile, Error> {
+        expect!(self.operate(Operation::SetKeys { id, keys, only_if }).await?, Keys)
     }
 
     /// The caller's own.
@@ -119,16 +141,44 @@ impl Caller {
         expect!(self.operate(Operation::GetGroup(id)).await?, Group).map(|group| *group)
     }
 
+    pub async fn find_groups(&self, window: Window) -> Result<Page<Group>, Error> {
+        expect!(self.operate(Operation::ListGroups(window)).await?, Groups)
+    }
+
+    pub async fn find_group(&self, which: AccountRef) -> Result<Group, Error> {
+        expect!(self.operate(Operation::FindGroup(which)).await?, Group).map(|group| *group)
+    }
+
+    /// The ids of groups, in the same order.
+    pub async fn resolve_groups(&self, which: Vec<AccountRef>) -> Result<Vec<Option<AccountId>>, Error> {
+        expect!(self.operate(Operation::ResolveGroups(which)).await?, Resolved)
+    }
+
+    /// Replaces the member list of a group.
+    pub async fn set_members(
+        &self,
+        id: AccountId,
+        members: Vec<AccountRef>,
+        only_if: Precondition,
+    ) -> Result<Group, Error> {
+        expect!(self.operate(Operation::SetMembers { id, members, only_if }).await?, Group).map(|group| *group)
+    }
+
     pub async fn create_group(&self, new: NewGroup) -> Result<Group, Error> {
         expect!(self.operate(Operation::CreateGroup(new)).await?, Group).map(|group| *group)
     }
 
-    pub async fn update_group(&self, id: AccountId, change: GroupChange) -> Result<Group, Error> {
-        expect!(self.operate(Operation::UpdateGroup { id, change }).await?, Group).map(|group| *group)
+    pub async fn update_group(
+        &self,
+        id: AccountId,
+        change: GroupChange,
+        only_if: Precondition,
+    ) -> Result<Group, Error> {
+        expect!(self.operate(Operation::UpdateGroup { id, change, only_if }).await?, Group).map(|group| *group)
     }
 
-    pub async fn delete_group(&self, id: AccountId) -> Result<(), Error> {
-        self.operate(Operation::DeleteGroup(id)).await.and_then(done)
+    pub async fn delete_group(&self, id: AccountId, only_if: Precondition) -> Result<(), Error> {
+        self.operate(Operation::DeleteGroup { id, only_if }).await.and_then(done)
     }
 
     /// The login shells that an account may have.
@@ -154,6 +204,15 @@ impl Caller {
     /// Follows the whole chain of the audit trail.
     pub async fn verify_audit(&self) -> Result<AuditVerdict, Error> {
         expect!(self.operate(Operation::VerifyAudit).await?, AuditVerdict)
+    }
+
+    pub async fn system(&self) -> Result<System, Error> {
+        expect!(self.operate(Operation::GetSystem).await?, System)
+    }
+
+    /// The name that the credential was shown with.
+    pub fn name(&self) -> &str {
+        &self.credential.user
     }
 
     /// A handle that the agent no longer knows costs one more try with the credential itself.
@@ -206,6 +265,7 @@ mod tests {
             AgentRequest::OpenHandle { .. }
             | AgentRequest::OfferKey { .. }
             | AgentRequest::Decide { .. }
+            | AgentRequest::Ping
             | AgentRequest::Watch => Err(Refusal::BadCredentials),
         }
     }
@@ -272,9 +332,10 @@ mod tests {
             builtin: false,
             sudo: false,
             members: vec![],
+            tag: None,
         };
         let items = (0..250).skip(window.offset).take(window.limit).filter(|id| *id != 42).map(group).collect();
-        Ok(Answer::Groups(Page { items, total: 250 }))
+        Ok(Answer::Groups(Page { items, total: 250, next: None }))
     }
 
     #[tokio::test]
@@ -284,11 +345,11 @@ mod tests {
         let caller = core.caller("root", secret("pw"), HERE).await.unwrap();
         let rows = [
             (Window::all(), 0..250),
-            (Window { offset: 0, limit: 1000, sort: vec![] }, 0..250),
-            (Window { offset: 30, limit: 150, sort: vec![] }, 30..180),
-            (Window { offset: 240, limit: 20, sort: vec![] }, 240..250),
-            (Window { offset: 250, limit: 20, sort: vec![] }, 0..0),
-            (Window { offset: usize::MAX, limit: 20, sort: vec![] }, 0..0),
+            (Window::part(0, 1000, vec![]), 0..250),
+            (Window::part(30, 150, vec![]), 30..180),
+            (Window::part(240, 20, vec![]), 240..250),
+            (Window::part(250, 20, vec![]), 0..0),
+            (Window::part(usize::MAX, 20, vec![]), 0..0),
         ];
         for (window, expected) in rows {
             let page = caller.groups(window.clone()).await.unwrap();

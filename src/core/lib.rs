@@ -60,6 +60,14 @@ impl Core {
         Ok(Caller::new(self.clone(), credential, slot, handle))
     }
 
+    /// Whether the agent answers.
+    pub async fn ready(&self) -> Result<(), Error> {
+        match self.inner.pool.call(AgentRequest::Ping).await?.reply? {
+            Answer::Done => Ok(()),
+            _ => Err(Error::UnexpectedAnswer),
+        }
+    }
+
     /// The handle of a slot, fetched once however many requests wait for it.
     async fn open(&self, credential: &Credential, slot: &Arc<Slot>) -> Result<Handle, Error> {
         let opened = slot.handle.get_or_try_init(|| self.show(credential)).await.cloned();

@@ -3,7 +3,7 @@
 //! Where accounts come or go between two parts, the items behind them move up or down: one can be
 //! missing or be there twice, as for a client that asks page by page itself.
 
-use accountd_protocol::agent::{Page, SortKey, Window};
+use accountd_protocol::agent::{Page, Window};
 
 /// The most items that are asked for at a time. Each user may bring a key file of 64 KiB, of which
 /// JSON can make six times as much: so many still fit into one answer
@@ -13,9 +13,9 @@ pub const PART: usize = 100;
 /// A window of a list, and what is there of it so far.
 #[derive(Debug)]
 pub struct Parts<T> {
-    offset: usize,
+    /// As it was asked for, but for where it begins now.
+    window: Window,
     end: usize,
-    sort: Vec<SortKey>,
     items: Vec<T>,
     /// How long the list is, as the last part had it.
     total: Option<usize>,
@@ -23,17 +23,17 @@ pub struct Parts<T> {
 
 impl<T> Parts<T> {
     pub fn of(window: Window) -> Self {
-        let Window { offset, limit, sort } = window;
-        Self { offset, end: offset.saturating_add(limit), sort, items: Vec::new(), total: None }
+        let end = window.offset.saturating_add(window.limit);
+        Self { window, end, items: Vec::new(), total: None }
     }
 
     /// What to ask for now; `None` when all is there.
     pub fn missing(&self) -> Option<Window> {
         match self.total {
-            Some(total) if self.offset >= self.end.min(total) => None,
+            Some(total) if self.window.offset >= self.end.min(total) => None,
             Some(_) | None => {
-                let limit = (self.end - self.offset).min(PART);
-                Some(Window { offset: self.offset, limit, sort: self.sort.clone() })
+                let limit = (self.end - self.window.offset).min(PART);
+                Some(Window { limit, ..self.window.clone() })
             }
         }
     }
@@ -41,12 +41,12 @@ impl<T> Parts<T> {
     /// Adds what `part` has brought. The next one begins behind what was asked for, because the
     /// agent leaves out what it can't show.
     pub fn add(&mut self, part: &Window, page: Page<T>) {
-        self.offset = part.offset.saturating_add(part.limit);
+        self.window.offset = part.offset.saturating_add(part.limit);
         self.items.extend(page.items);
         self.total = Some(page.total);
     }
 
     pub fn into_page(self) -> Page<T> {
-        Page { items: self.items, total: self.total.unwrap_or_default() }
+        Page { items: self.items, total: self.total.unwrap_or_default(), next: None }
     }
 }

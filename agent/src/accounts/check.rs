@@ -15,7 +15,7 @@ use crate::identity::hash::{affordable, is_hash};
 use crate::ids::{Outside, Question, is_dynamic};
 
 /// The most supplementary groups of an account (the limit of the FreeNAS dialect).
-const MAX_GROUPS: usize = 64;
+pub const MAX_GROUPS: usize = 64;
 /// The longest hash that crypt(3) prints.
 const MAX_HASH_BYTES: usize = 384;
 

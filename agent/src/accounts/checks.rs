@@ -205,6 +205,7 @@ fn in_words(refusal: &Refusal) -> String {
         | Refusal::NotPermitted
         | Refusal::PasswordExpired
         | Refusal::LastAdministrator
+        | Refusal::Changed
         | Refusal::BuiltinDelete
         | Refusal::Busy
         | Refusal::NoSpace

@@ -4,11 +4,13 @@
 use accountd_config::Deletion;
 use accountd_protocol::audit::{Actor, AuditAction, FieldChange};
 use accountd_protocol::id::{AccountId, Gid, Uid};
+use accountd_protocol::precondition::Precondition;
 use accountd_protocol::refusal::{Field, Problem, Refusal};
 use accountd_protocol::removal::DeletedHome;
 use accountd_protocol::text::FieldPath;
 
 use super::retire::LeavingHome;
+use super::state::user_is;
 use super::{address, memberships};
 use crate::agent::Agent;
 use crate::database::entry::passwd;
@@ -24,7 +26,14 @@ struct Home {
 impl Agent {
     /// Removes a user with its private group, if nobody else is in it. When this returns, no
     /// session of the user is left, and a home that was to go is not in its place any more.
-    pub(crate) fn delete_user(&self, by: &Actor, id: AccountId, home: DeletedHome) -> Result<(), Refusal> {
+    pub(crate) fn delete_user(
+        &self,
+        by: &Actor,
+        id: AccountId,
+        home: DeletedHome,
+        only_if: Precondition,
+    ) -> Result<(), Refusal> {
+        user_is(&self.database.view(), id, &only_if)?;
         let leaving = match home {
             DeletedHome::Keep => None,
             DeletedHome::Remove => self.leaving_home(id)?,
@@ -32,6 +41,7 @@ impl Agent {
         let deletion = self.config.deletion.clone();
         let action = leaving.as_ref().map(|(path, leaving)| (path.clone(), leaving.action()));
         let change = move |draft: &mut Draft<'_>| {
+            user_is(draft, id, &only_if)?;
             if let Some((path, action)) = action {
                 still_removable(draft, id, &path)?;
                 draft.after_commit(action);

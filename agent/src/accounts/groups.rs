@@ -4,11 +4,13 @@ use accountd_protocol::agent::{Group, GroupChange, NewGroup, SharedGid};
 use accountd_protocol::audit::{Actor, AuditAction};
 use accountd_protocol::id::{AccountId, Gid};
 use accountd_protocol::name::NewGroupName;
+use accountd_protocol::precondition::Precondition;
 use accountd_protocol::refusal::{Field, Problem, Refusal};
 
 use super::check::{Faults, free_group_name};
 use super::create::write_group;
 use super::delete::remove_group;
+use super::state::group_is;
 use crate::agent::Agent;
 use crate::database::entry::{group, gshadow, passwd};
 use crate::database::{Draft, FileKind, GroupRow, Purpose, View};
@@ -53,8 +55,15 @@ impl Agent {
         self.get_group(id)
     }
 
-    pub(crate) fn update_group(&self, by: &Actor, id: AccountId, change: GroupChange) -> Result<Group, Refusal> {
+    pub(crate) fn update_group(
+        &self,
+        by: &Actor,
+        id: AccountId,
+        change: GroupChange,
+        only_if: Precondition,
+    ) -> Result<Group, Refusal> {
         let view = self.database.view();
+        group_is(&view, id, &only_if)?;
         let row = view.group(id).cloned().ok_or(Refusal::NotFound)?;
         let mut faults = Faults::default();
         let new_name = change.name.as_ref().filter(|name| name.as_str() != row.name);
@@ -84,6 +93,7 @@ impl Agent {
         let edit = sudo.edit();
         let purpose = Purpose { actor: by.clone(), action: AuditAction::UpdateGroup, user: None };
         let ((), generation) = self.change(purpose, move |draft| {
+            group_is(draft, id, &only_if)?;
             enter(draft, id, &change)?;
             edit.enter(draft, Grantee::Group(id));
             Ok(())
@@ -92,9 +102,10 @@ impl Agent {
         self.get_group(id)
     }
 
-    pub(crate) fn delete_group(&self, by: &Actor, id: AccountId) -> Result<(), Refusal> {
+    pub(crate) fn delete_group(&self, by: &Actor, id: AccountId, only_if: Precondition) -> Result<(), Refusal> {
         let purpose = Purpose { actor: by.clone(), action: AuditAction::DeleteGroup, user: None };
         let ((), generation) = self.change(purpose, move |draft| {
+            group_is(draft, id, &only_if)?;
             let row = draft.group(id).cloned().ok_or(Refusal::NotFound)?;
             if row.is_builtin() {
                 return Err(Refusal::BuiltinDelete);

@@ -1,43 +1,54 @@
-//! Lists: sorted, and only the part that was asked for is looked at in full.
+//! Lists: filtered, sorted, and only the part that was asked for is looked at in full.
 
-use std::cmp::Ordering;
-
-use accountd_protocol::agent::{Direction, Group, Page, SortBy, SortKey, User, Window};
+use accountd_protocol::agent::{Group, Page, User, Window};
 use accountd_protocol::id::AccountId;
+use accountd_protocol::list::{KeyTexts, Position, SortValue};
 
+use super::filter::{group_passes, user_passes};
+use super::order::{Keyed, Order, group_key, user_key};
 use super::show::{Shown, show_group, show_user};
 use crate::agent::Agent;
-use crate::database::entry::{Entry, passwd, shadow};
-use crate::database::{FileKind, GroupRow, UserRow, View};
-use crate::sudoers::{Grantee, Sudo};
+use crate::database::{GroupRow, Origin, UserRow, View};
 
 impl Agent {
     pub(crate) fn list_users(&self, window: &Window) -> Page<User> {
-        let (shown, total) = match Order::of(window) {
+        let Page { items, total, next } = match Order::of(window) {
             Some(order) => self.users_sorted(window, &order),
             None => self.users_in_order(window),
         };
-        Page { items: shown.into_iter().map(|shown| self.with_keys(shown)).collect(), total }
+        let full = |shown: Shown| match window.keys {
+            KeyTexts::Read => self.with_keys(shown),
+            KeyTexts::LeftOut => self.completed(shown.user),
+        };
+        Page { items: items.into_iter().map(full).collect(), total, next }
     }
 
-    fn users_in_order(&self, window: &Window) -> (Vec<Shown>, usize) {
+    fn users_in_order(&self, window: &Window) -> Page<Shown> {
         let view = self.database.view();
-        let total = view.users().len();
-        (part(view.users().iter(), window).filter_map(|row| show_user(&view, row)).collect(), total)
+        let passes = |row: &&UserRow| user_passes(&view, row, &window.filters);
+        let total = match window.filters.is_empty() {
+            true => view.users().len(),
+            false => view.users().iter().filter(passes).count(),
+        };
+        let (rows, more) = part(view.users().iter_behind(place(window)).filter(passes), window);
+        let last = rows.last().filter(|_| more);
+        let next = last.map(|row| position(row.is_builtin(), row.uid.0, row.id));
+        Page { items: rows.into_iter().filter_map(|row| show_user(&view, row)).collect(), total, next }
     }
 
     /// Sorts without a view, because a change waits for every view but its own. A user that goes
     /// meanwhile is left out.
-    fn users_sorted(&self, window: &Window, order: &Order) -> (Vec<Shown>, usize) {
-        let keyed = {
+    fn users_sorted(&self, window: &Window, order: &Order) -> Page<Shown> {
+        let keyed: Vec<Keyed> = {
             let view = self.database.view();
-            view.users().iter().map(|row| (order.keys(|by| user_key(&view, row, by)), row.id)).collect()
+            let rows = view.users().iter().filter(|row| user_passes(&view, row, &window.filters));
+            rows.map(|row| (order.keys(|by| user_key(&view, row, by)), row.id)).collect()
         };
-        let ids = order.sort(keyed);
-        let total = ids.len();
-        let view = self.database.view();
-        let rows = part(ids.into_iter(), window).filter_map(|id| view.user(id));
-        (rows.filter_map(|row| show_user(&view, row)).collect(), total)
+        let total = keyed.len();
+        let (ids, next) = sorted_part(window, order, keyed);
+        let view: &View = &self.database.view();
+        let rows = ids.into_iter().filter_map(|id| view.user(id));
+        Page { items: rows.filter_map(|row| show_user(view, row)).collect(), total, next }
     }
 
     pub(crate) fn list_groups(&self, window: &Window) -> Page<Group> {
@@ -49,139 +60,55 @@ impl Agent {
 
     fn groups_in_order(&self, window: &Window) -> Page<Group> {
         let view = self.database.view();
-        let total = view.groups().len();
-        Page { items: part(view.groups().iter(), window).map(|row| show_group(&view, row)).collect(), total }
+        let passes = |row: &&GroupRow| group_passes(&view, row, &window.filters);
+        let total = match window.filters.is_empty() {
+            true => view.groups().len(),
+            false => view.groups().iter().filter(passes).count(),
+        };
+        let (rows, more) = part(view.groups().iter_behind(place(window)).filter(passes), window);
+        let last = rows.last().filter(|_| more);
+        let next = last.map(|row| position(row.is_builtin(), row.gid.0, row.id));
+        Page { items: rows.into_iter().map(|row| show_group(&view, row)).collect(), total, next }
     }
 
     fn groups_sorted(&self, window: &Window, order: &Order) -> Page<Group> {
-        let keyed = {
+        let keyed: Vec<Keyed> = {
             let view = self.database.view();
-            view.groups().iter().map(|row| (order.keys(|by| group_key(&view, row, by)), row.id)).collect()
+            let rows = view.groups().iter().filter(|row| group_passes(&view, row, &window.filters));
+            rows.map(|row| (order.keys(|by| group_key(&view, row, by)), row.id)).collect()
         };
-        let ids = order.sort(keyed);
-        let total = ids.len();
-        let view = self.database.view();
-        let rows = part(ids.into_iter(), window).filter_map(|id| view.group(id));
-        Page { items: rows.map(|row| show_group(&view, row)).collect(), total }
+        let total = keyed.len();
+        let (ids, next) = sorted_part(window, order, keyed);
+        let view: &View = &self.database.view();
+        let rows = ids.into_iter().filter_map(|id| view.group(id));
+        Page { items: rows.map(|row| show_group(view, row)).collect(), total, next }
     }
 }
 
-fn part<T>(rows: impl Iterator<Item = T>, window: &Window) -> impl Iterator<Item = T> {
-    rows.skip(window.offset).take(window.limit)
+/// What is in the window, and whether there is more behind it.
+fn part<T>(rows: impl Iterator<Item = T>, window: &Window) -> (Vec<T>, bool) {
+    let mut rows = rows.skip(window.offset);
+    let part = rows.by_ref().take(window.limit).collect();
+    (part, rows.next().is_some())
 }
 
-/// A value that items are compared by.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-enum Key {
-    Number(u64),
-    Text(String),
+fn sorted_part(window: &Window, order: &Order, keyed: Vec<Keyed>) -> (Vec<AccountId>, Option<Position>) {
+    let enough = window.offset.saturating_add(window.limit).saturating_add(1);
+    let (items, more) = part(order.first(enough, window.after.as_ref(), keyed).into_iter(), window);
+    let last = items.last().filter(|_| more);
+    let next = last.map(|(values, id)| Position { values: values.clone(), id: *id });
+    (items.into_iter().map(|(_, id)| id).collect(), next)
 }
 
-/// What a list is sorted by, first key first. Each is there once: a second time, it would cost
-/// memory for every item and decide nothing.
-#[derive(Debug, PartialEq, Eq)]
-struct Order(Vec<SortKey>);
-
-impl Order {
-    /// `None`: the order that the accounts are kept in, built-in ones last, then by number.
-    fn of(window: &Window) -> Option<Self> {
-        let mut keys: Vec<SortKey> = Vec::new();
-        for key in &window.sort {
-            if keys.iter().all(|earlier| earlier.by != key.by) {
-                keys.push(key.clone());
-            }
-        }
-        (!keys.is_empty()).then_some(Self(keys))
-    }
-
-    fn keys(&self, key: impl Fn(SortBy) -> Key) -> Vec<Key> {
-        self.0.iter().map(|sort| key(sort.by)).collect()
-    }
-
-    /// What is equal by every key stands in the order of ids.
-    fn sort(&self, mut keyed: Vec<(Vec<Key>, AccountId)>) -> Vec<AccountId> {
-        keyed.sort_unstable_by(|(left, first), (right, second)| self.compare(left, right).then(first.cmp(second)));
-        keyed.into_iter().map(|(_, id)| id).collect()
-    }
-
-    fn compare(&self, left: &[Key], right: &[Key]) -> Ordering {
-        let pairs = self.0.iter().zip(left.iter().zip(right));
-        let compared = pairs.map(|(sort, (left, right))| match sort.direction {
-            Direction::Ascending => left.cmp(right),
-            Direction::Descending => right.cmp(left),
-        });
-        compared.fold(Ordering::Equal, Ordering::then)
-    }
+/// A place in the order that accounts are kept in.
+fn position(builtin: bool, number: u32, id: AccountId) -> Position {
+    Position { values: vec![SortValue::Number(builtin.into()), SortValue::Number(number.into())], id }
 }
 
-fn user_key(view: &View, row: &UserRow, by: SortBy) -> Key {
-    let shown = || show_user(view, row).map(|shown| shown.user);
-    let entry = || view.entry(FileKind::Passwd, &row.name).unwrap_or(Entry::parse(b""));
-    match by {
-        SortBy::Id => Key::Number(row.id.0),
-        SortBy::Number => Key::Number(row.uid.0.into()),
-        SortBy::Name => Key::Text(row.name.clone()),
-        SortBy::FullName => Key::Text(entry().text(passwd::GECOS)),
-        SortBy::Home => Key::Text(entry().text(passwd::HOME)),
-        SortBy::Shell => Key::Text(entry().text(passwd::SHELL)),
-        SortBy::Builtin => Key::Number(row.is_builtin().into()),
-        SortBy::Locked => {
-            let shadow = view.entry(FileKind::Shadow, &row.name).map(|line| line.text(shadow::PASSWORD));
-            Key::Number(shadow.is_some_and(|field| field.starts_with('!')).into())
-        }
-        SortBy::PrimaryGroup => Key::Number(entry().number(passwd::GID).unwrap_or_default()),
-        SortBy::Email => Key::Text(row.email.clone()),
-        SortBy::MicrosoftAccount => Key::Number(row.microsoft_account.into()),
-        SortBy::PasswordDisabled => Key::Number(shown().is_some_and(|user| user.password_disabled).into()),
-        SortBy::UnixHash => Key::Text(shown().map(|user| user.unix_hash).unwrap_or_default()),
-        SortBy::SmbHash => Key::Text(shown().map(|user| user.smb_hash).unwrap_or_default()),
-        SortBy::Sudo => Key::Number((view.sudo(Grantee::User(row.id)) == Sudo::Granted).into()),
-    }
-}
-
-fn group_key(view: &View, row: &GroupRow, by: SortBy) -> Key {
-    match by {
-        SortBy::Id => Key::Number(row.id.0),
-        SortBy::Number | SortBy::PrimaryGroup => Key::Number(row.gid.0.into()),
-        SortBy::Builtin => Key::Number(row.is_builtin().into()),
-        SortBy::Sudo => Key::Number((view.sudo(Grantee::Group(row.id)) == Sudo::Granted).into()),
-        SortBy::Name
-        | SortBy::FullName
-        | SortBy::Home
-        | SortBy::Shell
-        | SortBy::Locked
-        | SortBy::Email
-        | SortBy::PasswordDisabled
-        | SortBy::MicrosoftAccount
-        | SortBy::UnixHash
-        | SortBy::SmbHash => Key::Text(row.name.clone()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn window(sort: Vec<SortKey>) -> Window {
-        Window { offset: 0, limit: 20, sort }
-    }
-
-    const UP: SortKey = SortKey { by: SortBy::Number, direction: Direction::Ascending };
-    const DOWN: SortKey = SortKey { by: SortBy::Number, direction: Direction::Descending };
-    const NAME: SortKey = SortKey { by: SortBy::Name, direction: Direction::Descending };
-
-    #[test]
-    fn a_key_counts_where_it_comes_first_and_not_again() {
-        let repeated = [DOWN, NAME, UP].into_iter().cycle().take(60_000).collect();
-        assert_eq!(Order::of(&window(repeated)), Some(Order(vec![DOWN, NAME])));
-        assert_eq!(Order::of(&window(vec![])), None);
-    }
-
-    #[test]
-    fn what_is_equal_by_one_key_is_told_apart_by_the_next() {
-        let order = Order(vec![DOWN, NAME]);
-        let item = |number, name: &str, id| (vec![Key::Number(number), Key::Text(name.into())], AccountId(id));
-        let items = vec![item(1, "a", 1), item(2, "a", 2), item(2, "b", 3), item(2, "b", 4)];
-        assert_eq!(order.sort(items), [3, 4, 2, 1].map(AccountId));
-    }
+/// Where the window begins in that order; what is no place in it is its beginning.
+fn place(window: &Window) -> Option<(Origin, u32, AccountId)> {
+    let Position { values, id } = window.after.as_ref()?;
+    let [SortValue::Number(builtin), SortValue::Number(number)] = values.as_slice() else { return None };
+    let origin = if *builtin == 0 { Origin::Added } else { Origin::Builtin };
+    Some((origin, u32::try_from(*number).ok()?, *id))
 }

@@ -92,7 +92,7 @@ fn substitute(names: &mut Vec<String>, old: &str, new: Option<&str>) {
 
 /// Changes the member lists of one group in both files. A field that stays as it is keeps its
 /// bytes.
-fn edit(draft: &mut Draft<'_>, name: &str, change: impl Fn(&mut Vec<String>)) {
+pub fn edit(draft: &mut Draft<'_>, name: &str, change: impl Fn(&mut Vec<String>)) {
     for (kind, field) in [(FileKind::Group, group::MEMBERS), (FileKind::Gshadow, gshadow::MEMBERS)] {
         let Some(mut entry) = draft.entry(kind, name) else { continue };
         let before = entry.names(field);

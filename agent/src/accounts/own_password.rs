@@ -1,9 +1,9 @@
 //! A password that its user changes: the present one has to be shown, and shadow(5) says when it may
 //! be (passwd(1)).
 
-use accountd_protocol::agent::UserChange;
 use accountd_protocol::audit::Actor;
 use accountd_protocol::id::AccountId;
+use accountd_protocol::precondition::Precondition;
 use accountd_protocol::refusal::{Field, Problem, Refusal};
 use accountd_protocol::secret::Secret;
 
@@ -41,6 +41,6 @@ impl Agent {
         if earliest.is_some_and(|day| now() / SECONDS_A_DAY < day) {
             return Err(Refusal::invalid(Field::Password, Problem::TooEarly));
         }
-        self.update_user(by, id, UserChange { password: Some(password), ..UserChange::default() }).map(drop)
+        self.set_password(by, id, password, &Precondition::None).map(drop)
     }
 }

@@ -12,6 +12,7 @@ use accountd_protocol::refusal::Refusal;
 use accountd_protocol::role::Role;
 
 use super::ageing;
+use super::state::{group_tag, user_tag};
 use crate::agent::Agent;
 use crate::database::entry::{group, passwd, shadow};
 use crate::database::{FileKind, GroupRow, UserRow, View};
@@ -42,12 +43,12 @@ impl Agent {
     pub(crate) fn show_with_advice(&self, id: AccountId, wanted: KeysWanted) -> Result<User, Refusal> {
         let shown = {
             let view = self.database.view();
-            view.user(id).and_then(|row| show_user(&view, row))
+            view.user(id).and_then(|row| Some((show_user(&view, row)?, user_tag(&view, row))))
         };
-        let shown = shown.ok_or(Refusal::NotFound)?;
+        let (shown, tag) = shown.ok_or(Refusal::NotFound)?;
         let home = Path::new(OsStr::from_bytes(&shown.home));
         let LookedAt { text, advice } = look_at_keys(self.homes.root(), home, &shown.identity, wanted);
-        Ok(self.completed(User { ssh_keys: text, key_advice: advice, ..shown.user }))
+        Ok(self.completed(User { ssh_keys: text, key_advice: advice, tag, ..shown.user }))
     }
 
     /// Reads the key file; not to be called while a view is held, because a home may be slow.
@@ -59,7 +60,7 @@ impl Agent {
 
     /// With the roles, and with the hashes that the configuration lets out; every user that is shown
     /// goes through here.
-    fn completed(&self, user: User) -> User {
+    pub(crate) fn completed(&self, user: User) -> User {
         let user = User { roles: self.roles(user.id), ..user };
         match self.config.accounts.show_hashes {
             ShowHashes::Real => user,
@@ -74,7 +75,8 @@ impl Agent {
 
     pub(crate) fn get_group(&self, id: AccountId) -> Result<Group, Refusal> {
         let view = self.database.view();
-        view.group(id).map(|row| show_group(&view, row)).ok_or(Refusal::NotFound)
+        let row = view.group(id).ok_or(Refusal::NotFound)?;
+        Ok(Group { tag: Some(group_tag(&view, row)), ..show_group(&view, row) })
     }
 
     /// The supplementary groups: built-in ones last, then by name.
@@ -95,7 +97,9 @@ pub fn show_user(view: &View, row: &UserRow) -> Option<Shown> {
     let shadow_entry = view.entry(FileKind::Shadow, &row.name);
     let field = shadow_entry.as_ref().map(|entry| entry.text(shadow::PASSWORD)).unwrap_or_default();
     let hash = field.trim_start_matches('!');
-    let groups = supplementary(view, &row.name, Some(gid)).map(|group| group.id);
+    let groups = supplementary(view, &row.name, Some(gid)).map(|group| (group.id, group.name.clone()));
+    let (groups, group_names) = groups.unzip();
+    let samba = view.line(FileKind::Smbpasswd, &row.name).map(String::from_utf8_lossy);
     let user = User {
         id: row.id,
         name: row.name.clone(),
@@ -112,12 +116,13 @@ pub fn show_user(view: &View, row: &UserRow) -> Option<Shown> {
         microsoft_account: row.microsoft_account,
         sudo: view.sudo(Grantee::User(row.id)) == Sudo::Granted,
         unix_hash: if is_hash(hash) { hash.to_owned() } else { row.kept_hash.clone().unwrap_or(NO_HASH.into()) },
-        smb_hash: view
-            .line(FileKind::Smbpasswd, &row.name)
-            .map_or(NO_HASH.into(), |line| enabled(&String::from_utf8_lossy(line), row)),
+        smb: samba.as_deref().is_some_and(samba::has_hash),
+        smb_hash: samba.map_or(NO_HASH.into(), |line| enabled(&line, row)),
         ssh_keys: String::new(),
         key_advice: Vec::new(),
-        groups: groups.collect(),
+        groups,
+        group_names,
+        tag: None,
         roles: Vec::new(),
         ageing: shadow_entry.as_ref().map(ageing::of).unwrap_or_default(),
     };
@@ -144,5 +149,5 @@ pub fn identity_of(view: &View, name: &str, uid: Uid, gid: Gid) -> Identity {
 pub fn show_group(view: &View, row: &GroupRow) -> Group {
     let members = view.entry(FileKind::Group, &row.name).map(|entry| entry.names(group::MEMBERS)).unwrap_or_default();
     let sudo = view.sudo(Grantee::Group(row.id)) == Sudo::Granted;
-    Group { id: row.id, name: row.name.clone(), gid: row.gid, builtin: row.is_builtin(), sudo, members }
+    Group { id: row.id, name: row.name.clone(), gid: row.gid, builtin: row.is_builtin(), sudo, members, tag: None }
 }

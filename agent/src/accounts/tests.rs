@@ -6,6 +6,7 @@ use accountd_protocol::ageing::AgeingChange;
 use accountd_protocol::agent::{NewGroup, NewPassword, NewUser, PrimaryGroup, SharedGid, UserChange};
 use accountd_protocol::audit::Actor;
 use accountd_protocol::name::{NewGroupName, NewUserName};
+use accountd_protocol::precondition::Precondition;
 use accountd_protocol::refusal::{Field, Problem, Refusal};
 use accountd_protocol::removal::DeletedHome;
 use accountd_protocol::text::{Email, FieldPath, FullName};
@@ -66,7 +67,7 @@ fn new_user(name: &str, uid: Option<u32>) -> NewUser {
         full_name: FullName::new("").unwrap(),
         email: Email::new("").unwrap(),
         home: FieldPath::new("/nonexistent").unwrap(),
-        home_mode: 0o755,
+        home_mode: Some(0o755),
         shell: FieldPath::new("/usr/sbin/nologin").unwrap(),
         password: NewPassword::Disabled,
         primary_group: PrimaryGroup::Private,
@@ -140,13 +141,13 @@ fn a_uid_is_shared_only_where_that_is_allowed() {
     world.refused(3001, Problem::Duplicate("anna".into()));
     let berta = world.agent.create_user(&ROOT, new_user("berta", Some(3002))).unwrap().id;
     let change = || UserChange { uid: Some(3001), ..UserChange::default() };
-    let refused = world.agent.update_user(&ROOT, berta, change()).unwrap_err();
+    let refused = world.agent.update_user(&ROOT, berta, change(), &Precondition::None).unwrap_err();
     assert_eq!(refused, Refusal::invalid(Field::Uid, Problem::Duplicate("anna".into())));
 
     let world = World::new("[accounts]\nshared_uid = \"allowed\"\n");
     world.create("anna", Some(3001)).unwrap();
     let berta = world.agent.create_user(&ROOT, new_user("berta", Some(3002))).unwrap().id;
-    assert_eq!(world.agent.update_user(&ROOT, berta, change()).unwrap().uid.0, 3001);
+    assert_eq!(world.agent.update_user(&ROOT, berta, change(), &Precondition::None).unwrap().uid.0, 3001);
     assert_eq!(world.create("carla", None), Ok((3000, 3000)), "a number that is chosen is nobody else's");
 }
 
@@ -154,11 +155,11 @@ fn a_uid_is_shared_only_where_that_is_allowed() {
 fn the_number_of_an_account_that_is_gone_is_had_by_asking_for_it_alone() {
     let world = World::new("");
     let anna = world.agent.create_user(&ROOT, new_user("anna", None)).unwrap();
-    world.agent.delete_user(&ROOT, anna.id, DeletedHome::Keep).unwrap();
+    world.agent.delete_user(&ROOT, anna.id, DeletedHome::Keep, Precondition::None).unwrap();
     assert_eq!(world.create("berta", None), Ok((3001, 3001)));
     assert_eq!(world.create("carla", Some(3000)), Ok((3000, 3000)));
     let team = world.agent.create_group(&ROOT, new_group("team", Some(3500))).unwrap();
-    world.agent.delete_group(&ROOT, team.id).unwrap();
+    world.agent.delete_group(&ROOT, team.id, Precondition::None).unwrap();
     assert_eq!(world.create("doris", Some(3500)), Ok((3500, 3002)), "who asks for a uid does not ask for a group's");
 }
 

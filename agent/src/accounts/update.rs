@@ -8,6 +8,7 @@ use accountd_protocol::agent::{NewPassword, User, UserChange};
 use accountd_protocol::audit::{Actor, AuditAction, FieldChange};
 use accountd_protocol::id::{AccountId, Gid, Uid};
 use accountd_protocol::name::NewUserName;
+use accountd_protocol::precondition::Precondition;
 use accountd_protocol::refusal::{Field, Problem, Refusal};
 use accountd_protocol::secret::Secret;
 use accountd_protocol::text::FieldPath;
@@ -20,6 +21,7 @@ use super::home_change::{TransferChange, may_change};
 use super::memberships;
 use super::new_home::NewHome;
 use super::show::NO_HASH;
+use super::state::user_is;
 use super::transfers::Claim;
 use crate::agent::{Agent, now};
 use crate::database::entry::{Entry, passwd, shadow};
@@ -69,11 +71,28 @@ struct Behind {
 }
 
 impl Agent {
-    pub(crate) fn update_user(&self, by: &Actor, id: AccountId, change: UserChange) -> Result<User, Refusal> {
-        self.update(Purpose { actor: by.clone(), action: AuditAction::UpdateUser, user: Some(id) }, id, change)
+    pub(crate) fn update_user(
+        &self,
+        by: &Actor,
+        id: AccountId,
+        change: UserChange,
+        only_if: &Precondition,
+    ) -> Result<User, Refusal> {
+        let _alone = change.ssh_keys.as_ref().map(|_| self.key_writers.alone(id));
+        let purpose = Purpose { actor: by.clone(), action: AuditAction::UpdateUser, user: Some(id) };
+        self.change_user(purpose, id, change, only_if)
     }
 
-    fn update(&self, purpose: Purpose, id: AccountId, change: UserChange) -> Result<User, Refusal> {
+    /// The same; who changes keys has to be the only one who does.
+    pub(super) fn change_user(
+        &self,
+        purpose: Purpose,
+        id: AccountId,
+        change: UserChange,
+        only_if: &Precondition,
+    ) -> Result<User, Refusal> {
+        user_is(&self.database.view(), id, only_if)?;
+        let only_if = only_if.clone();
         let claim = self.claim_for(id, &change);
         let (current, plan) = self.plan_update(id, change, claim.as_ref())?;
         let hashes = plan.change.password.clone().map(|password| self.hashes_of(&NewPassword::Clear(password)));
@@ -93,6 +112,7 @@ impl Agent {
         let place = plan.home.as_ref().map(|(home, _)| home.clone());
         let has_keys = plan.change.ssh_keys.as_ref().is_some_and(|keys| !keys.trim().is_empty());
         let ((), generation) = self.change(purpose, move |draft| {
+            user_is(draft, plan.id, &only_if)?;
             remarks(draft, &plan, &current);
             enter(draft, &plan, hashes.as_ref(), behind)
         })?;
@@ -125,9 +145,15 @@ impl Agent {
         }
     }
 
-    pub(crate) fn set_password(&self, by: &Actor, id: AccountId, password: Secret) -> Result<User, Refusal> {
+    pub(crate) fn set_password(
+        &self,
+        by: &Actor,
+        id: AccountId,
+        password: Secret,
+        only_if: &Precondition,
+    ) -> Result<User, Refusal> {
         let purpose = Purpose { actor: by.clone(), action: AuditAction::SetPassword, user: Some(id) };
-        self.update(purpose, id, UserChange { password: Some(password), ..UserChange::default() })
+        self.change_user(purpose, id, UserChange { password: Some(password), ..UserChange::default() }, only_if)
     }
 
     fn plan_update(

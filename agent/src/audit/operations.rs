@@ -22,7 +22,11 @@ pub enum Subject {
 pub fn subject(operation: &Operation) -> (AuditAction, Subject) {
     match operation {
         Operation::ListUsers(_) => (AuditAction::ListUsers, Subject::Nobody),
-        Operation::GetUser(id) => (AuditAction::GetUser, Subject::User(*id)),
+        Operation::GetUser(id) | Operation::ListKeys(id) => (AuditAction::GetUser, Subject::User(*id)),
+        Operation::FindUser(_) => (AuditAction::GetUser, Subject::Nobody),
+        Operation::FindGroup(_) | Operation::ResolveGroups(_) => (AuditAction::GetGroup, Subject::Nobody),
+        Operation::SetKeys { id, .. } => (AuditAction::UpdateUser, Subject::User(*id)),
+        Operation::SetMembers { id, .. } => (AuditAction::UpdateGroup, Subject::Group(*id)),
         Operation::CreateUser(new) => (AuditAction::CreateUser, Subject::NewUser(new.name.as_str().to_owned())),
         Operation::CreateUsers(_) => (AuditAction::CreateUser, Subject::Nobody),
         Operation::UpdateUser { id, .. } => (AuditAction::UpdateUser, Subject::User(*id)),
@@ -36,8 +40,8 @@ pub fn subject(operation: &Operation) -> (AuditAction, Subject) {
         Operation::GetGroup(id) => (AuditAction::GetGroup, Subject::Group(*id)),
         Operation::CreateGroup(new) => (AuditAction::CreateGroup, Subject::NewGroup(new.name.as_str().to_owned())),
         Operation::UpdateGroup { id, .. } => (AuditAction::UpdateGroup, Subject::Group(*id)),
-        Operation::DeleteGroup(id) => (AuditAction::DeleteGroup, Subject::Group(*id)),
-        Operation::ListShells => (AuditAction::ListShells, Subject::Nobody),
+        Operation::DeleteGroup { id, .. } => (AuditAction::DeleteGroup, Subject::Group(*id)),
+        Operation::ListShells | Operation::GetSystem => (AuditAction::ListShells, Subject::Nobody),
         Operation::ListAudit(_) => (AuditAction::ListAudit, Subject::Nobody),
         Operation::VerifyAudit => (AuditAction::VerifyAudit, Subject::Nobody),
         Operation::ChangeOwnPassword { .. } => (AuditAction::ChangeOwnPassword, Subject::Nobody),
@@ -96,6 +100,7 @@ pub fn reason(refusal: &Refusal) -> String {
         | Refusal::NotPermitted
         | Refusal::PasswordExpired
         | Refusal::LastAdministrator
+        | Refusal::Changed
         | Refusal::BuiltinDelete
         | Refusal::Busy
         | Refusal::NoSpace
@@ -135,7 +140,8 @@ fn field(Invalid { field, problem }: &Invalid) -> String {
         | Field::WarnDays
         | Field::InactiveDays
         | Field::Expires
-        | Field::MustChange => format!("{name} {problem}"),
+        | Field::MustChange
+        | Field::Members => format!("{name} {problem}"),
     }
 }
 

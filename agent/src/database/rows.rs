@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::hash::BuildHasher;
+use std::ops::Bound;
 use std::sync::Arc;
 
 use accountd_protocol::id::AccountId;
@@ -56,6 +57,12 @@ impl<R: Row> Rows<R> {
     /// Built-in ones last, then by number.
     pub fn iter(&self) -> impl Iterator<Item = &R> {
         self.in_order.iter().filter_map(|(.., id)| self.get(*id))
+    }
+
+    /// The same from behind a place on, be there a row in it or not.
+    pub fn iter_behind(&self, place: Option<(Origin, u32, AccountId)>) -> impl Iterator<Item = &R> {
+        let start = place.map_or(Bound::Unbounded, Bound::Excluded);
+        self.in_order.range((start, Bound::Unbounded)).filter_map(|(.., id)| self.get(*id))
     }
 
     /// Puts a row in the place of the one with this id, or removes that.
@@ -140,6 +147,8 @@ mod tests {
         rows.put(AccountId(2), group(2, "b", 9, Origin::Added));
         rows.put(AccountId(3), group(3, "a", 8, Origin::Added));
         assert_eq!(ids(rows.iter()), [3, 2, 1]);
+        let behind = |number, id| ids(rows.iter_behind(Some((Origin::Added, number, AccountId(id)))));
+        assert_eq!((behind(8, 3), behind(8, 2), behind(10, 0)), (vec![2, 1], vec![3, 2, 1], vec![1]));
         rows.put(AccountId(3), group(3, "c", 10, Origin::Added));
         assert_eq!(ids(rows.iter()), [2, 3, 1]);
         assert!(rows.named("a").is_none() && rows.named("c").is_some());

@@ -95,7 +95,7 @@ pub fn checked(text: &str) -> Result<String, Problem> {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-enum LineError {
+pub(super) enum LineError {
     #[error("a quoted option does not end")]
     OpenQuote,
     #[error("an option is not known")]
@@ -107,7 +107,7 @@ enum LineError {
 }
 
 /// `None` for a blank line or a comment.
-fn parse_line(line: &str) -> Result<Option<AuthorizedKey>, LineError> {
+pub(super) fn parse_line(line: &str) -> Result<Option<AuthorizedKey>, LineError> {
     let line = line.trim();
     if line.is_empty() || line.starts_with('#') {
         return Ok(None);
@@ -130,7 +130,7 @@ fn parse_key(text: &str) -> Result<Vec<u8>, LineError> {
 
 /// The comma-separated options up to the first blank outside quotes, and what follows it. As
 /// sshd reads them, `\"` does not end a quote, whatever stands before it.
-fn split_options(line: &str) -> Result<(Vec<&str>, &str), LineError> {
+pub(super) fn split_options(line: &str) -> Result<(Vec<&str>, &str), LineError> {
     let (mut options, mut start) = (Vec::new(), 0);
     let (mut quoted, mut before) = (false, ' ');
     for (at, c) in line.char_indices() {

@@ -1,21 +1,24 @@
 //! What an account administrator may not touch: whoever or whatever has, or gives, more than that.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use accountd_config::Roles;
 use accountd_protocol::agent::{GroupChange, NewGroup, NewUser, Operation, PrimaryGroup, UserChange};
-use accountd_protocol::id::AccountId;
+use accountd_protocol::id::{AccountId, AccountRef};
 use accountd_protocol::role::Role;
 
 use super::permission::Permission;
 use super::roles::{is_in_privileged, is_privileged, is_privileged_gid, is_privileged_name, roles_of};
-use crate::database::{UserRow, View};
+use crate::accounts::find::user_called;
+use crate::database::entry::group;
+use crate::database::{FileKind, UserRow, View};
 use crate::sudoers::{Grantee, Sudo};
 
 /// The accounts as an account administrator sees them.
 pub struct Guarded<'a> {
     pub view: &'a View,
     pub config: &'a Roles,
+    pub caller: AccountId,
     /// Of the caller.
     pub roles: &'a BTreeSet<Role>,
 }
@@ -29,6 +32,11 @@ impl Guarded<'_> {
             | Operation::ListMemberships(_)
             | Operation::ListGroups(_)
             | Operation::GetGroup(_)
+            | Operation::FindUser(_)
+            | Operation::FindGroup(_)
+            | Operation::ResolveGroups(_)
+            | Operation::ListKeys(_)
+            | Operation::GetSystem
             | Operation::ListShells
             | Operation::ChangeOwnPassword { .. }
             | Operation::Check { .. }
@@ -38,7 +46,7 @@ impl Guarded<'_> {
             Operation::RepairChecks(_) => false,
             Operation::CreateUser(new) => self.may_create(new),
             Operation::CreateUsers(new) => new.iter().all(|new| self.may_create(new)),
-            Operation::UpdateUser { id, change } => self.is_open_user(*id) && self.may_become(*id, change),
+            Operation::UpdateUser { id, change, .. } => self.is_open_user(*id) && self.may_become(*id, change),
             Operation::DeleteUser { id, .. } | Operation::SetPassword { id, .. } => self.is_open_user(*id),
             Operation::RepairKeys(id) => self.is_open_user(*id),
             Operation::SetMemberships { id, groups } => {
@@ -48,8 +56,10 @@ impl Guarded<'_> {
             Operation::CreateGroup(NewGroup { name, gid, shared_gid: _, sudo }) => {
                 !sudo && !self.is_privileged_name(name.as_str()) && self.is_open_gid(*gid)
             }
-            Operation::UpdateGroup { id, change } => self.is_own_group(*id) && self.may_be(change),
-            Operation::DeleteGroup(id) => self.is_own_group(*id),
+            Operation::UpdateGroup { id, change, .. } => self.is_own_group(*id) && self.may_be(change),
+            Operation::DeleteGroup { id, .. } => self.is_own_group(*id),
+            Operation::SetKeys { id, .. } => self.is_open_user(*id),
+            Operation::SetMembers { id, members, .. } => self.is_open_group(*id) && self.may_gather(*id, members),
         };
         if open { Permission::Granted } else { Permission::Denied }
     }
@@ -78,6 +88,17 @@ impl Guarded<'_> {
             Some(self.view.groups_of_member(&user.name).iter().any(|name| **name == *group.name))
         };
         self.is_open_group(group) || is_in() == Some(true)
+    }
+
+    /// Whoever comes into a group or leaves it has no more than the caller.
+    fn may_gather(&self, id: AccountId, members: &[AccountRef]) -> bool {
+        let group = self.view.group(id).and_then(|row| self.view.entry(FileKind::Group, &row.name));
+        let before: HashSet<String> =
+            group.map(|entry| entry.names(group::MEMBERS)).unwrap_or_default().into_iter().collect();
+        let wanted = members.iter().filter_map(|member| user_called(self.view, member, self.caller));
+        let after: HashSet<String> = wanted.map(|row| row.name.clone()).collect();
+        let moving = before.symmetric_difference(&after).filter_map(|name| self.view.user_named(name));
+        moving.into_iter().all(|row| self.is_open(row))
     }
 
     /// A group that may be changed: those of the system are not.

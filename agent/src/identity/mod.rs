@@ -6,6 +6,7 @@ pub mod decide;
 pub mod guarded;
 pub mod handles;
 pub mod hash;
+pub mod key_lines;
 pub mod key_readers;
 pub mod permission;
 pub mod roles;

@@ -6,9 +6,11 @@
 use std::collections::BTreeSet;
 
 use accountd_protocol::agent::{AgentRequest, Operation};
-use accountd_protocol::id::{AccountId, Uid};
+use accountd_protocol::id::{AccountId, AccountRef, Uid};
 use accountd_protocol::role::Role;
 use accountd_protocol::socket::Peer;
+
+use crate::database::UserRow;
 
 /// Has to be opened: only `Granted` lets a request go on.
 #[must_use]
@@ -41,7 +43,7 @@ impl PeerRole {
 
     pub fn may_send(self, request: &AgentRequest) -> Permission {
         let allowed = match request {
-            AgentRequest::OpenHandle { .. } | AgentRequest::Operate { .. } => {
+            AgentRequest::OpenHandle { .. } | AgentRequest::Operate { .. } | AgentRequest::Ping => {
                 matches!(self, PeerRole::Root | PeerRole::Api)
             }
             AgentRequest::OfferKey { .. } | AgentRequest::Decide { .. } | AgentRequest::Watch => self == PeerRole::Root,
@@ -52,11 +54,12 @@ impl PeerRole {
 
 /// What an operation takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Need {
+enum Need<'a> {
     /// Anybody who has an account.
     Account,
     /// A role that reads; or it is about the caller.
     ReadUser(AccountId),
+    Find(&'a AccountRef),
     Read,
     /// The caller itself may do it too.
     ChangeOwn(AccountId),
@@ -77,32 +80,47 @@ pub enum Reach {
 }
 
 /// What roles give for operations.
-pub fn reach(roles: &BTreeSet<Role>, caller: AccountId, operation: &Operation) -> Reach {
+pub fn reach(roles: &BTreeSet<Role>, caller: &UserRow, operation: &Operation) -> Reach {
     let others = |allowed| if allowed { Reach::Others } else { Reach::Denied };
     let reads = !roles.is_empty();
     let changes = roles.contains(&Role::Administrator) || roles.contains(&Role::AccountAdministrator);
     match need(operation) {
         Need::Account => Reach::Own,
-        Need::ReadUser(id) | Need::ChangeOwn(id) if id == caller => Reach::Own,
-        Need::ReadUser(_) | Need::Read => others(reads),
+        Need::ReadUser(id) | Need::ChangeOwn(id) if id == caller.id => Reach::Own,
+        Need::Find(who) if is_called(caller, who) => Reach::Own,
+        Need::ReadUser(_) | Need::Find(_) | Need::Read => others(reads),
         Need::ChangeOwn(_) | Need::Change => others(changes),
         Need::Administer => others(roles.contains(&Role::Administrator)),
     }
 }
 
-fn need(operation: &Operation) -> Need {
+fn is_called(caller: &UserRow, who: &AccountRef) -> bool {
+    match who {
+        AccountRef::Id(id) => *id == caller.id,
+        AccountRef::Name(name) => *name == caller.name,
+        AccountRef::Number(_) => false,
+        AccountRef::Caller => true,
+    }
+}
+
+fn need(operation: &Operation) -> Need<'_> {
     match operation {
-        Operation::ListShells | Operation::ChangeOwnPassword { .. } => Need::Account,
-        Operation::GetUser(id) | Operation::GetHome(id) | Operation::ListMemberships(id) => Need::ReadUser(*id),
+        Operation::ListShells | Operation::GetSystem | Operation::ChangeOwnPassword { .. } => Need::Account,
+        Operation::FindUser(who) => Need::Find(who),
+        Operation::GetUser(id) | Operation::GetHome(id) | Operation::ListKeys(id) | Operation::ListMemberships(id) => {
+            Need::ReadUser(*id)
+        }
         Operation::ListUsers(_)
         | Operation::ListGroups(_)
         | Operation::GetGroup(_)
+        | Operation::FindGroup(_)
+        | Operation::ResolveGroups(_)
         | Operation::Check { .. }
         | Operation::ListAudit(_)
         | Operation::VerifyAudit => Need::Read,
         Operation::RepairChecks(_) => Need::Administer,
-        Operation::RepairKeys(id) => Need::ChangeOwn(*id),
-        Operation::UpdateUser { id, change } if change.is_of_keys() => Need::ChangeOwn(*id),
+        Operation::RepairKeys(id) | Operation::SetKeys { id, .. } => Need::ChangeOwn(*id),
+        Operation::UpdateUser { id, change, .. } if change.is_of_keys() => Need::ChangeOwn(*id),
         Operation::CreateUser(_)
         | Operation::CreateUsers(_)
         | Operation::UpdateUser { .. }
@@ -111,7 +129,8 @@ fn need(operation: &Operation) -> Need {
         | Operation::SetMemberships { .. }
         | Operation::CreateGroup(_)
         | Operation::UpdateGroup { .. }
-        | Operation::DeleteGroup(_) => Need::Change,
+        | Operation::SetMembers { .. }
+        | Operation::DeleteGroup { .. } => Need::Change,
     }
 }
 
@@ -119,9 +138,11 @@ fn need(operation: &Operation) -> Need {
 mod tests {
     use accountd_protocol::agent::{UserChange, Window};
     use accountd_protocol::id::Gid;
+    use accountd_protocol::precondition::Precondition;
     use accountd_protocol::secret::Secret;
 
     use super::*;
+    use crate::database::Origin;
 
     fn role(uid: u32) -> PeerRole {
         PeerRole::of(Peer { uid: Uid(uid), gid: Gid(uid), pid: 1 }, Some(Uid(990)))
@@ -138,28 +159,51 @@ mod tests {
         assert_eq!(role(1000).may_send(&AgentRequest::Watch), Permission::Denied);
     }
 
+    fn anna() -> UserRow {
+        UserRow {
+            id: AccountId(7),
+            name: "anna".into(),
+            uid: Uid(3001),
+            origin: Origin::Added,
+            email: String::new(),
+            microsoft_account: false,
+            kept_hash: None,
+        }
+    }
+
     #[test]
     fn without_a_role_a_caller_has_only_itself() {
         let (nobody, own, other) = (BTreeSet::new(), AccountId(7), AccountId(8));
-        let reach = |operation| reach(&nobody, own, &operation);
+        let anna = anna();
+        let reach = |operation| reach(&nobody, &anna, &operation);
         let keys = |id| Operation::UpdateUser {
             id,
             change: UserChange { ssh_keys: Some(String::new()), ..UserChange::default() },
+            only_if: Precondition::None,
         };
         assert_eq!(reach(Operation::GetUser(own)), Reach::Own);
         assert_eq!(reach(Operation::GetUser(other)), Reach::Denied);
+        assert_eq!(reach(Operation::FindUser(AccountRef::Name("anna".into()))), Reach::Own);
+        assert_eq!(reach(Operation::FindUser(AccountRef::Caller)), Reach::Own);
+        assert_eq!(reach(Operation::FindUser(AccountRef::Name("berta".into()))), Reach::Denied);
         assert_eq!(reach(keys(own)), Reach::Own);
         assert_eq!(reach(keys(other)), Reach::Denied);
         let more = UserChange { ssh_keys: Some(String::new()), sudo: Some(true), ..UserChange::default() };
-        assert_eq!(reach(Operation::UpdateUser { id: own, change: more }), Reach::Denied);
+        assert_eq!(reach(Operation::UpdateUser { id: own, change: more, only_if: Precondition::None }), Reach::Denied);
         assert_eq!(reach(Operation::ListUsers(Window::all())), Reach::Denied);
-        assert_eq!(reach(Operation::SetPassword { id: own, password: Secret::new("x".into()) }), Reach::Denied);
+        assert_eq!(
+            reach(Operation::SetPassword { id: own, password: Secret::new("x".into()), only_if: Precondition::None }),
+            Reach::Denied
+        );
     }
 
     #[test]
     fn an_auditor_reads_and_changes_nothing() {
         let roles = BTreeSet::from([Role::Auditor]);
-        assert_eq!(reach(&roles, AccountId(7), &Operation::GetUser(AccountId(8))), Reach::Others);
-        assert_eq!(reach(&roles, AccountId(7), &Operation::DeleteGroup(AccountId(8))), Reach::Denied);
+        assert_eq!(reach(&roles, &anna(), &Operation::GetUser(AccountId(8))), Reach::Others);
+        assert_eq!(
+            reach(&roles, &anna(), &Operation::DeleteGroup { id: AccountId(8), only_if: Precondition::None }),
+            Reach::Denied
+        );
     }
 }

@@ -10,6 +10,7 @@ use super::faults::{Faults, ItemFaults};
 use super::form::Form;
 use super::place::{Action, Kind, Place};
 use super::reply::Reply;
+use crate::body::BodyError;
 use crate::caller::NoCaller;
 
 /// Seconds after which a client may try again what could not be done now.
@@ -92,7 +93,8 @@ impl Error {
             }
             Refusal::BuiltinDelete => Error::BuiltinDelete(place.kind),
             Refusal::LastAdministrator => Error::LastAdministrator,
-            Refusal::Busy => Error::Busy,
+            // Nothing here is asked for with a precondition.
+            Refusal::Busy | Refusal::Changed => Error::Busy,
             Refusal::NoSpace => Error::NoSpace,
             Refusal::Internal(reason) => {
                 tracing::error!(reason, "the agent failed");
@@ -161,6 +163,16 @@ fn not_found(place: Place) -> Reply {
         }
         Action::Change => Reply::json(Status::NotFound, &"Object not found"),
         Action::Create | Action::Delete => Reply::json(Status::NotFound, &json!({"error_message": CANNED})),
+    }
+}
+
+impl From<BodyError> for Error {
+    fn from(error: BodyError) -> Self {
+        match error {
+            BodyError::Format(format) => Error::Format(format),
+            BodyError::Unreadable => Error::Json("Request body could not be read."),
+            BodyError::TooLarge => Error::TooLarge,
+        }
     }
 }
 

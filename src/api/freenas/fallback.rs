@@ -2,7 +2,7 @@
 
 use accountd_protocol::id::AccountId;
 use rocket::http::uri::Origin;
-use rocket::http::{ContentType, Method, Status};
+use rocket::http::{Method, Status};
 use rocket::request::FromParam;
 use rocket::response::Responder;
 use rocket::route::{Handler, Outcome};
@@ -161,15 +161,6 @@ fn answer<'r>(request: &'r Request<'_>, reply: Reply) -> Outcome<'r> {
     match reply.respond_to(request) {
         Ok(response) => Outcome::Success(response),
         Err(status) => Outcome::Error(status),
-    }
-}
-
-/// Rocket lets a field `_method` of a form stand for another method. Nothing here is a form, so a
-/// request that came that way is refused like any other that is not JSON.
-pub fn no_browser_form(content_type: Option<&ContentType>) -> Result<(), Error> {
-    match content_type.filter(|content_type| content_type.is_form() || content_type.is_form_data()) {
-        Some(form) => Err(Error::Format(format!("{}/{}", form.top(), form.sub()))),
-        None => Ok(()),
     }
 }
 

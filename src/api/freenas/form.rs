@@ -3,13 +3,13 @@
 
 use accountd_protocol::secret::Secret;
 use rocket::Data;
-use rocket::data::ToByteUnit;
 use rocket::http::ContentType;
 use serde_json::{Map, Value};
 use zeroize::{Zeroize, Zeroizing};
 
 use super::error::Error;
 use super::output::Object;
+use crate::body;
 
 /// The largest body: the longest list of keys that an account may have, many times over.
 const MAX_BODY_MEBIBYTES: u64 = 1;
@@ -167,17 +167,7 @@ async fn read_body(
     data: Data<'_>,
     content_type: Option<&ContentType>,
 ) -> Result<Zeroizing<Vec<u8>>, Error> {
-    let format =
-        content_type.map_or_else(|| "text/plain".to_owned(), |given| format!("{}/{}", given.top(), given.sub()));
-    if !format.eq_ignore_ascii_case("application/json") {
-        return Err(Error::Format(format));
-    }
-    let read = data.open(mebibytes.mebibytes()).into_bytes().await;
-    let body = read.map_err(|_| Error::Json("Request body could not be read."))?;
-    if !body.is_complete() {
-        return Err(Error::TooLarge);
-    }
-    Ok(Zeroizing::new(body.into_inner()))
+    Ok(body::read(mebibytes, data, content_type).await?)
 }
 
 /// What a form sends for a field that nothing was chosen in.

@@ -1,6 +1,7 @@
 //! `account/groups/`
 
 use accountd_protocol::agent::{SortBy, Window};
+use accountd_protocol::precondition::Precondition;
 use rocket::http::{ContentType, Status};
 use rocket::{Data, delete, get, patch, post, put};
 
@@ -13,6 +14,7 @@ use super::place::{Action, Place};
 use super::reply::Reply;
 use super::users::Signed;
 use super::{BASE, fallback::Id};
+use crate::body::no_browser_form;
 use crate::caller::Basic;
 
 const FIELDS: Fields = Fields {
@@ -91,7 +93,8 @@ async fn apply(caller: Signed, id: Id, content_type: Option<&ContentType>, data:
     // Sent back as it is shown, a name stays, though it could not be chosen.
     form.drop_unchanged(&output::group(&shown), &["bsdgrp_group"]);
     let change = group_change(&form).map_err(|faults| Error::Fields { place, faults })?;
-    let group = caller.update_group(id, change).await.map_err(|error| Error::at(place, error, &form))?;
+    let group =
+        caller.update_group(id, change, Precondition::None).await.map_err(|error| Error::at(place, error, &form))?;
     Ok(output::group(&group))
 }
 
@@ -99,8 +102,11 @@ async fn apply(caller: Signed, id: Id, content_type: Option<&ContentType>, data:
 #[delete("/account/groups/<id>")]
 pub async fn delete(caller: Signed, id: Id, content_type: Option<&ContentType>) -> Result<Reply, Error> {
     let Basic(caller) = caller?;
-    super::fallback::no_browser_form(content_type)?;
+    no_browser_form(content_type)?;
     let place = Place::group(Action::Delete);
-    caller.delete_group(id.get()?).await.map_err(|error| Error::at(place, error, &Form::default()))?;
+    caller
+        .delete_group(id.get()?, Precondition::None)
+        .await
+        .map_err(|error| Error::at(place, error, &Form::default()))?;
     Ok(Reply::no_content())
 }

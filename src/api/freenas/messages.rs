@@ -5,9 +5,9 @@ use accountd_protocol::refusal::{Field, Problem};
 use accountd_protocol::removal::HomeStays;
 use accountd_protocol::text::TextError;
 
-use super::advice;
 use super::form::Form;
 use super::place::{Action, Kind, Place};
+use crate::advice;
 
 pub const REQUIRED: &str = "This field is required.";
 pub const NOT_NULL: &str = "This field cannot be null.";
@@ -33,6 +33,7 @@ pub fn key(place: Place, field: Field) -> &'static str {
         (Field::PasswordHash, _) => "bsdusr_password_hash",
         (Field::Locked, _) => "bsdusr_locked",
         (Field::PasswordDisabled, _) => "bsdusr_password_disabled",
+        (Field::Members, _) => "bsdgrp_users",
         (Field::Sudo, Kind::User) => "bsdusr_sudo",
         (Field::Sudo, Kind::Group) => "bsdgrp_sudo",
         // The dialect has no fields for how long passwords last, so nothing is wrong with them.
@@ -178,7 +179,8 @@ fn bad_characters(field: Field, characters: &str) -> String {
         | Field::InactiveDays
         | Field::Expires
         | Field::MustChange
-        | Field::CurrentPassword => format!("This field contains invalid characters ({characters})."),
+        | Field::CurrentPassword
+        | Field::Members => format!("This field contains invalid characters ({characters})."),
     }
 }
 
@@ -206,7 +208,8 @@ fn duplicate(field: Field, existing: &str, given: &str) -> String {
         | Field::InactiveDays
         | Field::Expires
         | Field::MustChange
-        | Field::CurrentPassword => format!("This is already in use: {existing}"),
+        | Field::CurrentPassword
+        | Field::Members => format!("This is already in use: {existing}"),
     }
 }
 

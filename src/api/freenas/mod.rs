@@ -4,7 +4,6 @@
 //! [`user_change`], [`group_input`]), accounts become JSON ([`output`]), refusals become the
 //! dialect's messages ([`messages`]) and statuses ([`error`]).
 
-mod advice;
 mod bulk;
 mod error;
 mod fallback;

@@ -45,7 +45,7 @@ pub fn new_user(form: &mut Form) -> Result<NewUser, Faults> {
         full_name,
         email,
         home,
-        home_mode: home_mode.unwrap_or(DEFAULT_MODE),
+        home_mode: Some(home_mode.unwrap_or(DEFAULT_MODE)),
         shell,
         password,
         primary_group,

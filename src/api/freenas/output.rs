@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use accountd_protocol::agent::{Group, User};
 use serde_json::{Value, json};
 
-use super::advice;
+use crate::advice;
 
 /// The names and values of one object, sorted by name.
 pub type Object = BTreeMap<&'static str, Value>;

@@ -61,7 +61,7 @@ impl Listing {
             Some(text) => limit(text)?,
             None => range.map_or(DEFAULT_LIMIT, |(first, last)| (last - first).saturating_add(1).min(MAX_LIMIT)),
         };
-        Ok(Window { offset, limit, sort })
+        Ok(Window::part(offset, limit, sort))
     }
 
     fn value(&self, key: &str) -> Option<&str> {

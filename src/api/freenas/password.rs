@@ -3,6 +3,7 @@
 use accountd_core::Caller;
 use accountd_protocol::agent::User;
 use accountd_protocol::id::AccountId;
+use accountd_protocol::precondition::Precondition;
 use rocket::http::{ContentType, Status};
 use rocket::{Data, post};
 use serde_json::Value;
@@ -37,7 +38,7 @@ pub async fn set(caller: Signed, id: Id, content_type: Option<&ContentType>, dat
 
 async fn changed(caller: &Caller, id: AccountId, mut form: Form) -> Result<User, Error> {
     let password = form.secret(KEY).unwrap_or_else(|| Err(REQUIRED.into())).map_err(fault)?;
-    caller.set_password(id, password).await.map_err(|error| Error::at(PLACE, error, &form))
+    caller.set_password(id, password, Precondition::None).await.map_err(|error| Error::at(PLACE, error, &form))
 }
 
 fn fault(message: String) -> Error {

@@ -49,12 +49,23 @@ fn user(id: u64) -> User {
         key_advice: vec![],
         roles: Vec::new(),
         ageing: Ageing::default(),
+        smb: false,
         groups: vec![],
+        group_names: vec![],
+        tag: None,
     }
 }
 
 fn group() -> Group {
-    Group { id: AccountId(40), name: "mygroup".into(), gid: Gid(1200), builtin: false, sudo: false, members: vec![] }
+    Group {
+        id: AccountId(40),
+        name: "mygroup".into(),
+        gid: Gid(1200),
+        builtin: false,
+        sudo: false,
+        members: vec![],
+        tag: None,
+    }
 }
 
 fn scripted(script: &mut Script, request: &AgentRequest) -> Result<Answer, Refusal> {
@@ -65,6 +76,7 @@ fn scripted(script: &mut Script, request: &AgentRequest) -> Result<Answer, Refus
         AgentRequest::OpenHandle { .. }
         | AgentRequest::OfferKey { .. }
         | AgentRequest::Decide { .. }
+        | AgentRequest::Ping
         | AgentRequest::Watch => return Err(Refusal::BadCredentials),
         AgentRequest::Operate { operation, .. } => operation,
     };
@@ -75,9 +87,10 @@ fn scripted(script: &mut Script, request: &AgentRequest) -> Result<Answer, Refus
     match &**operation {
         Operation::ListUsers(window) => {
             let items = (0..31).skip(window.offset).take(window.limit).map(user).collect();
-            Ok(Answer::Users(Page { items, total: 31 }))
+            Ok(Answer::Users(Page { items, total: 31, next: None }))
         }
         Operation::GetUser(_)
+        | Operation::FindUser(_)
         | Operation::UpdateUser { .. }
         | Operation::SetPassword { .. }
         | Operation::RepairKeys(_) => Ok(Answer::User(Box::new(user(7)))),
@@ -87,19 +100,26 @@ fn scripted(script: &mut Script, request: &AgentRequest) -> Result<Answer, Refus
             Ok(Answer::User(Box::new(user(7))))
         }
         Operation::CreateUsers(new) => Ok(Answer::Created((1..).zip(new).map(|(id, _)| AccountId(id)).collect())),
-        Operation::DeleteUser { .. } | Operation::DeleteGroup(_) => Ok(Answer::Done),
+        Operation::DeleteUser { .. } | Operation::DeleteGroup { .. } => Ok(Answer::Done),
         Operation::ListMemberships(_) | Operation::SetMemberships { .. } => {
             Ok(Answer::Memberships(vec![Membership { id: AccountId(1), name: "ftp".into() }]))
         }
-        Operation::ListGroups(_) => Ok(Answer::Groups(Page { items: vec![group()], total: 1 })),
-        Operation::GetGroup(_) | Operation::CreateGroup(_) | Operation::UpdateGroup { .. } => {
-            Ok(Answer::Group(Box::new(group())))
-        }
+        Operation::ListGroups(_) => Ok(Answer::Groups(Page { items: vec![group()], total: 1, next: None })),
+        Operation::GetGroup(_)
+        | Operation::FindGroup(_)
+        | Operation::CreateGroup(_)
+        | Operation::UpdateGroup { .. }
+        | Operation::SetMembers { .. } => Ok(Answer::Group(Box::new(group()))),
         Operation::GetHome(_) => {
             Ok(Answer::Home(Box::new(HomeState { home: "/mnt/tank/home/myuser".into(), exists: true, transfer: None })))
         }
         Operation::ListShells => Ok(Answer::Shells(vec![])),
-        Operation::ChangeOwnPassword { .. }
+        // The dialect has no use for these.
+        Operation::ListKeys(_)
+        | Operation::SetKeys { .. }
+        | Operation::ResolveGroups(_)
+        | Operation::GetSystem
+        | Operation::ChangeOwnPassword { .. }
         | Operation::Check { .. }
         | Operation::RepairChecks(_)
         | Operation::ListAudit(_)

@@ -3,6 +3,7 @@
 use accountd_core::Caller;
 use accountd_protocol::agent::{SortBy, User, Window};
 use accountd_protocol::id::AccountId;
+use accountd_protocol::precondition::Precondition;
 use accountd_protocol::refusal::Refusal;
 use accountd_protocol::removal::DeletedHome;
 use accountd_protocol::text::FieldPath;
@@ -18,6 +19,7 @@ use super::place::{Action, Place};
 use super::reply::Reply;
 use super::user_change::user_change;
 use super::{BASE, fallback::Id};
+use crate::body::no_browser_form;
 use crate::caller::{Basic, NoCaller};
 
 pub type Signed = Result<Basic, NoCaller>;
@@ -115,7 +117,8 @@ async fn apply(caller: Signed, id: Id, content_type: Option<&ContentType>, data:
         // The agent begins a transfer to it again that has failed.
         change.home = FieldPath::new(shown.home.as_str()).ok();
     }
-    let user = caller.update_user(id, change).await.map_err(|error| Error::at(place, error, &form))?;
+    let user =
+        caller.update_user(id, change, Precondition::None).await.map_err(|error| Error::at(place, error, &form))?;
     Ok(output::user(&user))
 }
 
@@ -166,7 +169,7 @@ pub async fn delete(
     data: Data<'_>,
 ) -> Result<Reply, Error> {
     let Basic(caller) = caller?;
-    super::fallback::no_browser_form(content_type)?;
+    no_browser_form(content_type)?;
     let id = id.get()?;
     let form = match content_type {
         Some(content_type) if content_type.is_json() => Form::read_if_any(data, content_type).await?,
@@ -177,6 +180,6 @@ pub async fn delete(
         Some(false) | None => DeletedHome::Keep,
     };
     let place = Place::user(Action::Delete);
-    caller.delete_user(id, home).await.map_err(|error| Error::at(place, error, &form))?;
+    caller.delete_user(id, home, Precondition::None).await.map_err(|error| Error::at(place, error, &form))?;
     Ok(Reply::no_content())
 }

@@ -18,7 +18,7 @@ fn a_new_user_is_answered_with_201_its_place_and_nothing_of_its_password() {
         "uid: Some(1111)",
         "FieldPath(\"/mnt/tank/home/myuser\")",
         "FieldPath(\"/bin/csh\")",
-        "home_mode: 493",
+        "home_mode: Some(493)",
         "primary_group: Private",
     ] {
         assert!(asked.contains(part), "{part} in {asked}");

@@ -1,4 +1,4 @@
-//! The dialect's words for what keeps keys from counting, and what to do about it.
+//! Words for what keeps keys from counting, and what to do about it: the same in every dialect.
 
 use accountd_protocol::key_advice::{KeyAdvice, KeyFault, RepairFault, Writers};
 

@@ -1,0 +1,67 @@
+//! The keys of a user as a set: shown line by line, and replaced as a whole. The file is in the
+//! user's home, where the user may change it at any time; whoever changes it through this program
+//! waits for the others.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use accountd_protocol::agent::{KeyFile, User, UserChange};
+use accountd_protocol::audit::{Actor, AuditAction};
+use accountd_protocol::id::AccountId;
+use accountd_protocol::precondition::{Precondition, Tag};
+use accountd_protocol::refusal::Refusal;
+
+use super::state::{admits, tag_of};
+use crate::agent::Agent;
+use crate::database::Purpose;
+use crate::identity::key_lines;
+
+/// How many key files are written at a time.
+const PLACES: usize = 64;
+
+/// Who may write the key file of an account.
+#[derive(Debug)]
+pub struct KeyWriters([Mutex<()>; PLACES]);
+
+impl Default for KeyWriters {
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| Mutex::default()))
+    }
+}
+
+impl KeyWriters {
+    /// Until the guard is dropped, nobody else writes the keys of this account.
+    pub fn alone(&self, id: AccountId) -> MutexGuard<'_, ()> {
+        let place = usize::try_from(id.0 % PLACES as u64).unwrap_or_default();
+        self.0[place].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Agent {
+    pub(crate) fn list_keys(&self, id: AccountId) -> Result<KeyFile, Refusal> {
+        self.get_user(id).map(key_file)
+    }
+
+    pub(crate) fn set_keys(
+        &self,
+        by: &Actor,
+        id: AccountId,
+        keys: String,
+        only_if: &Precondition,
+    ) -> Result<KeyFile, Refusal> {
+        let _alone = self.key_writers.alone(id);
+        let present = self.get_user(id)?.ssh_keys;
+        admits(only_if, || Some(key_tag(&present)))?;
+        let change = UserChange { ssh_keys: Some(keys), ..UserChange::default() };
+        let purpose = Purpose { actor: by.clone(), action: AuditAction::UpdateUser, user: Some(id) };
+        self.change_user(purpose, id, change, &Precondition::None).map(key_file)
+    }
+}
+
+fn key_file(user: User) -> KeyFile {
+    let User { ssh_keys: text, key_advice: advice, .. } = user;
+    KeyFile { keys: key_lines::lines(&text), advice, tag: key_tag(&text) }
+}
+
+fn key_tag(text: &str) -> Tag {
+    tag_of(&text)
+}

@@ -1,0 +1,58 @@
+//! What the agent does for each operation that a caller may ask for.
+
+use accountd_protocol::agent::{Answer, Operation, Reply};
+use accountd_protocol::audit::Actor;
+
+use crate::agent::Agent;
+use crate::identity::handles::Caller;
+
+impl Agent {
+    /// To be called when the caller is known to be allowed to.
+    pub(crate) fn perform(&self, by: &Actor, caller: Caller, operation: Operation) -> Reply {
+        match operation {
+            Operation::ListUsers(window) => Ok(Answer::Users(self.list_users(&window))),
+            Operation::GetUser(id) => self.get_user(id).map(user),
+            Operation::FindUser(who) => self.find_user(&who, caller.account).map(user),
+            Operation::CreateUser(new) => self.create_user(by, new).map(user),
+            Operation::CreateUsers(new) => self.create_users(by, new).map(Answer::Created),
+            Operation::UpdateUser { id, change, only_if } => self.update_user(by, id, change, &only_if).map(user),
+            Operation::DeleteUser { id, home, only_if } => {
+                self.delete_user(by, id, home, only_if).map(|()| Answer::Done)
+            }
+            Operation::RepairKeys(id) => self.repair_keys(by, id).map(user),
+            Operation::SetPassword { id, password, only_if } => self.set_password(by, id, password, &only_if).map(user),
+            Operation::ListKeys(id) => self.list_keys(id).map(Answer::Keys),
+            Operation::SetKeys { id, keys, only_if } => self.set_keys(by, id, keys, &only_if).map(Answer::Keys),
+            Operation::GetHome(id) => self.get_home(id).map(|home| Answer::Home(Box::new(home))),
+            Operation::ListMemberships(id) => self.memberships(id).map(Answer::Memberships),
+            Operation::SetMemberships { id, groups } => self.set_memberships(by, id, &groups).map(Answer::Memberships),
+            Operation::ListGroups(window) => Ok(Answer::Groups(self.list_groups(&window))),
+            Operation::GetGroup(id) => self.get_group(id).map(group),
+            Operation::FindGroup(which) => self.find_group(&which).map(group),
+            Operation::ResolveGroups(which) => Ok(Answer::Resolved(self.resolve_groups(&which))),
+            Operation::CreateGroup(new) => self.create_group(by, new).map(group),
+            Operation::UpdateGroup { id, change, only_if } => self.update_group(by, id, change, only_if).map(group),
+            Operation::DeleteGroup { id, only_if } => self.delete_group(by, id, only_if).map(|()| Answer::Done),
+            Operation::SetMembers { id, members, only_if } => {
+                self.set_members(by, (id, caller.account), &members, only_if).map(group)
+            }
+            Operation::ListShells => Ok(Answer::Shells(self.shells())),
+            Operation::ChangeOwnPassword { current, password } => {
+                self.change_own_password(by, caller.account, &current, password).map(|()| Answer::Done)
+            }
+            Operation::Check { homes } => self.check(homes).map(Answer::Checked),
+            Operation::RepairChecks(order) => self.repair_checks(by, &order).map(Answer::Repaired),
+            Operation::ListAudit(filter) => self.list_audit(&filter).map(Answer::Audit),
+            Operation::VerifyAudit => self.verify_audit().map(Answer::AuditVerdict),
+            Operation::GetSystem => Ok(Answer::System(self.system())),
+        }
+    }
+}
+
+fn user(user: accountd_protocol::agent::User) -> Answer {
+    Answer::User(Box::new(user))
+}
+
+fn group(group: accountd_protocol::agent::Group) -> Answer {
+    Answer::Group(Box::new(group))
+}

@@ -1,0 +1,46 @@
+//! The body of a request: JSON, of bounded size, wiped when dropped because it may hold a password.
+
+use rocket::Data;
+use rocket::data::ToByteUnit;
+use rocket::http::ContentType;
+use zeroize::Zeroizing;
+
+/// Why there is no body to go on with.
+#[derive(Debug)]
+pub enum BodyError {
+    /// The media type of one that is not JSON.
+    Format(String),
+    Unreadable,
+    TooLarge,
+}
+
+/// The bytes of a body that says it is JSON.
+pub async fn read(
+    mebibytes: u64,
+    data: Data<'_>,
+    content_type: Option<&ContentType>,
+) -> Result<Zeroizing<Vec<u8>>, BodyError> {
+    let format = content_type.map_or_else(|| "text/plain".to_owned(), format_of);
+    if !format.eq_ignore_ascii_case("application/json") {
+        return Err(BodyError::Format(format));
+    }
+    let read = data.open(mebibytes.mebibytes()).into_bytes().await;
+    let body = read.map_err(|_| BodyError::Unreadable)?;
+    if !body.is_complete() {
+        return Err(BodyError::TooLarge);
+    }
+    Ok(Zeroizing::new(body.into_inner()))
+}
+
+/// Rocket lets a field `_method` of a form stand for another method. Nothing here is a form, so a
+/// request that came that way is refused like any other that is not JSON.
+pub fn no_browser_form(content_type: Option<&ContentType>) -> Result<(), BodyError> {
+    match content_type.filter(|content_type| content_type.is_form() || content_type.is_form_data()) {
+        Some(form) => Err(BodyError::Format(format_of(form))),
+        None => Ok(()),
+    }
+}
+
+fn format_of(content_type: &ContentType) -> String {
+    format!("{}/{}", content_type.top(), content_type.sub())
+}

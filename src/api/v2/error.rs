@@ -1,0 +1,235 @@
+//! The one place where a refusal gets its status and its problem type (RFC 9457).
+
+use accountd_core::Error as CoreError;
+use accountd_protocol::refusal::{Invalid, Refusal};
+use rocket::http::Status;
+use rocket::request::Request;
+use rocket::response::{self, Responder};
+use serde_json::json;
+
+use super::faults::{Conflict, Fault, Kind};
+use crate::body::BodyError;
+use crate::caller::NoCaller;
+use crate::reply::Reply;
+
+/// Seconds after which a client may try again what could not be done now.
+const RETRY_AFTER: &str = "5";
+
+#[derive(Debug)]
+pub enum Error {
+    Unauthenticated,
+    NotPermitted,
+    /// What there is none of.
+    NotFound(&'static str),
+    /// The methods that there are.
+    Method(String),
+    /// What is wrong with the request as a whole.
+    Malformed(String),
+    /// The media type of a body that is not JSON.
+    Format(String),
+    TooLarge,
+    /// Parameters of the query.
+    Query(Vec<Fault>),
+    /// Fields of the body.
+    Fields(Vec<Fault>),
+    /// The account is not as `If-Match` has it.
+    Changed,
+    /// Another request had this `Idempotency-Key`.
+    KeyReused,
+    /// A request with this `Idempotency-Key` is not answered yet.
+    KeyInUse,
+    Builtin,
+    /// The password is good for nothing but being changed.
+    PasswordExpired,
+    /// Nobody would be left who can administer.
+    LastAdministrator,
+    /// Somebody else holds the account files.
+    Busy,
+    /// The agent does not answer, or everybody asks at once.
+    Unavailable,
+    NoSpace,
+    Internal,
+}
+
+impl Error {
+    /// What the core did not do with an account of this kind.
+    pub fn of(kind: Kind, error: CoreError) -> Self {
+        match error {
+            CoreError::Refused(refusal) => Self::refused(kind, refusal),
+            CoreError::Saturated => Error::Unavailable,
+            CoreError::TooLarge => Error::TooLarge,
+            CoreError::AgentDown(error) => {
+                tracing::error!(%error, "the agent does not answer");
+                Error::Unavailable
+            }
+            error @ (CoreError::UnexpectedAnswer | CoreError::Random(_) | CoreError::Task(_)) => {
+                tracing::error!(%error, "a request failed");
+                Error::Internal
+            }
+        }
+    }
+
+    fn refused(kind: Kind, refusal: Refusal) -> Self {
+        let fields = |invalid: Vec<Invalid>| Error::Fields(invalid.iter().map(|one| Fault::of(kind, one)).collect());
+        match refusal {
+            Refusal::Invalid(invalid) => fields(invalid),
+            Refusal::InvalidItems(items) => fields(items.into_iter().flat_map(|item| item.invalid).collect()),
+            Refusal::NotFound => Error::NotFound(kind.word()),
+            Refusal::BadCredentials | Refusal::StaleHandle => Error::Unauthenticated,
+            Refusal::NotPermitted => Error::NotPermitted,
+            Refusal::Changed => Error::Changed,
+            Refusal::PasswordExpired => Error::PasswordExpired,
+            Refusal::LastAdministrator => Error::LastAdministrator,
+            Refusal::BuiltinDelete => Error::Builtin,
+            Refusal::Busy => Error::Busy,
+            Refusal::NoSpace => Error::NoSpace,
+            Refusal::Internal(reason) => {
+                tracing::error!(reason, "the agent failed");
+                Error::Internal
+            }
+        }
+    }
+
+    fn status(&self) -> Status {
+        match self {
+            Error::Unauthenticated => Status::Unauthorized,
+            Error::NotPermitted | Error::PasswordExpired => Status::Forbidden,
+            Error::NotFound(_) => Status::NotFound,
+            Error::Method(_) => Status::MethodNotAllowed,
+            Error::Malformed(_) | Error::Query(_) => Status::BadRequest,
+            Error::Format(_) => Status::UnsupportedMediaType,
+            Error::TooLarge => Status::PayloadTooLarge,
+            Error::Fields(faults) if are_conflicts(faults) => Status::Conflict,
+            Error::Fields(_) | Error::KeyReused => Status::UnprocessableEntity,
+            Error::Changed => Status::PreconditionFailed,
+            Error::KeyInUse | Error::Builtin | Error::LastAdministrator => Status::Conflict,
+            Error::Busy => Status::Locked,
+            Error::Unavailable => Status::ServiceUnavailable,
+            Error::NoSpace => Status::InsufficientStorage,
+            Error::Internal => Status::InternalServerError,
+        }
+    }
+
+    /// `type` and `title`: the same for ever.
+    fn words(&self) -> (&'static str, &'static str) {
+        match self {
+            Error::Unauthenticated => ("unauthenticated", "Say who you are"),
+            Error::NotPermitted => ("not-permitted", "You may not do this"),
+            Error::NotFound(_) => ("not-found", "There is nothing here"),
+            Error::Method(_) => ("method-not-allowed", "This can not be done here"),
+            Error::Malformed(_) => ("malformed-request", "The request can not be read"),
+            Error::Query(_) => ("invalid-query", "The query has parameters that are no good"),
+            Error::Format(_) => ("unsupported-media-type", "The body has to be application/json"),
+            Error::TooLarge => ("too-large", "The request is too large"),
+            Error::Fields(faults) if are_conflicts(faults) => ("conflict", "Something that exists is in the way"),
+            Error::Fields(_) => ("invalid-values", "The body has values that are no good"),
+            Error::Changed => ("precondition-failed", "It is not as If-Match has it"),
+            Error::KeyReused => ("idempotency-key-reused", "Another request had this Idempotency-Key"),
+            Error::KeyInUse => ("idempotency-key-in-use", "A request with this Idempotency-Key is under way"),
+            Error::Builtin => ("builtin", "A built-in account can not be deleted"),
+            Error::PasswordExpired => ("password-expired", "The password has to be changed first"),
+            Error::LastAdministrator => ("last-administrator", "It is the last administrator who can log in"),
+            Error::Busy => ("busy", "The account files are locked by another program"),
+            Error::Unavailable => ("unavailable", "The service can not answer now"),
+            Error::NoSpace => ("no-space", "No space is left for the account files"),
+            Error::Internal => ("internal", "Something went wrong here"),
+        }
+    }
+
+    fn detail(&self) -> String {
+        match self {
+            Error::NotFound(what) => format!("No such {what}."),
+            Error::Method(allowed) => format!("What can be done here: {allowed}."),
+            Error::Malformed(reason) => reason.clone(),
+            Error::Format(format) => format!("It is {format}."),
+            Error::Query(faults) | Error::Fields(faults) => {
+                let all: Vec<String> =
+                    faults.iter().map(|fault| format!("{} {}", fault.field, fault.message)).collect();
+                format!("{}.", all.join("; "))
+            }
+            Error::Changed => "Get it again, and decide anew.".into(),
+            Error::KeyReused => "Take a fresh key for each request that is not a repetition.".into(),
+            Error::KeyInUse | Error::Busy => "Nothing has been changed. Try again later.".into(),
+            Error::Unavailable => "Try again later; look first whether a change has been made.".into(),
+            Error::Unauthenticated => "The credential is missing or wrong.".into(),
+            Error::PasswordExpired => "PUT it to /api/v2/users/~/password, with the present one as current.".into(),
+            Error::TooLarge | Error::NotPermitted | Error::Builtin | Error::LastAdministrator | Error::NoSpace => {
+                "Nothing has been changed.".into()
+            }
+            Error::Internal => "The log of the service says more.".into(),
+        }
+    }
+
+    fn faults(&self) -> &[Fault] {
+        if let Error::Query(faults) | Error::Fields(faults) = self { faults } else { &[] }
+    }
+
+    /// A header that goes with a status.
+    fn header(&self) -> Option<(&'static str, &str)> {
+        match self {
+            Error::Unauthenticated => Some(("WWW-Authenticate", "Basic realm=\"accountd\", charset=\"UTF-8\"")),
+            Error::Method(allowed) => Some(("Allow", allowed)),
+            Error::KeyInUse | Error::Busy | Error::Unavailable => Some(("Retry-After", RETRY_AFTER)),
+            Error::NotPermitted
+            | Error::NotFound(_)
+            | Error::Malformed(_)
+            | Error::Format(_)
+            | Error::TooLarge
+            | Error::Query(_)
+            | Error::Fields(_)
+            | Error::Changed
+            | Error::KeyReused
+            | Error::Builtin
+            | Error::PasswordExpired
+            | Error::LastAdministrator
+            | Error::NoSpace
+            | Error::Internal => None,
+        }
+    }
+
+    pub fn reply(&self) -> Reply {
+        let (status, (kind, title)) = (self.status(), self.words());
+        let (detail, errors) = (self.detail(), self.faults());
+        let problem = json!({"type": kind, "title": title, "status": status.code, "detail": detail, "errors": errors});
+        let reply = Reply {
+            status,
+            content_type: Some("application/problem+json"),
+            body: problem.to_string(),
+            headers: vec![("Cache-Control", "no-store".to_owned())],
+        };
+        match self.header() {
+            Some((name, value)) => reply.with(name, value),
+            None => reply,
+        }
+    }
+}
+
+/// Where one value is no good by itself, the request has to be changed first of all.
+fn are_conflicts(faults: &[Fault]) -> bool {
+    faults.iter().all(|fault| fault.conflict == Conflict::WithWhatExists)
+}
+
+impl From<BodyError> for Error {
+    fn from(error: BodyError) -> Self {
+        match error {
+            BodyError::Format(format) => Error::Format(format),
+            BodyError::Unreadable => Error::Malformed("The body could not be read.".into()),
+            BodyError::TooLarge => Error::TooLarge,
+        }
+    }
+}
+
+impl From<NoCaller> for Error {
+    fn from(error: NoCaller) -> Self {
+        match error {
+            NoCaller::NoCredential => Error::Unauthenticated,
+            NoCaller::Core(error) => Error::of(Kind::User, error),
+        }
+    }
+}
+
+impl<'r> Responder<'r, 'static> for Error {
+    fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
+        self.reply().respond_to(request)
+    }
+}

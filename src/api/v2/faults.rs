@@ -1,0 +1,209 @@
+//! What is wrong with the values of a request: this API's names of fields, and a stable code for each
+//! kind of problem.
+
+use accountd_protocol::name::NameError;
+use accountd_protocol::refusal::{Field, Invalid, Problem};
+use accountd_protocol::text::TextError;
+use serde::Serialize;
+
+use crate::advice;
+
+/// What the fields of a request belong to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    User,
+    Group,
+}
+
+impl Kind {
+    pub fn word(self) -> &'static str {
+        match self {
+            Kind::User => "user",
+            Kind::Group => "group",
+        }
+    }
+}
+
+/// One entry of `errors`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Fault {
+    pub field: String,
+    pub code: &'static str,
+    pub message: String,
+    /// Whether the value is good by itself, and only what exists is in its way.
+    #[serde(skip)]
+    pub conflict: Conflict,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Conflict {
+    No,
+    WithWhatExists,
+}
+
+impl Fault {
+    pub fn new(field: impl Into<String>, code: &'static str, message: impl Into<String>) -> Self {
+        Self { field: field.into(), code, message: message.into(), conflict: Conflict::No }
+    }
+
+    /// What the agent has found.
+    pub fn of(kind: Kind, invalid: &Invalid) -> Self {
+        let Invalid { field, problem } = invalid;
+        let field = match problem {
+            // The lines of the file are the items of the list.
+            Problem::BadKey { line, .. } => format!("{}[{}]", name(kind, *field), line.saturating_sub(1)),
+            _ => name(kind, *field).to_owned(),
+        };
+        Self { conflict: conflict(problem), ..Self::new(field, code(problem), message(problem)) }
+    }
+}
+
+fn name(kind: Kind, field: Field) -> &'static str {
+    match (field, kind) {
+        (Field::UserName, _) => "username",
+        (Field::Uid, _) => "uid",
+        (Field::FullName, _) => "full_name",
+        (Field::Email, _) => "email",
+        (Field::Home, _) => "home",
+        (Field::HomeMode, _) => "home_mode",
+        (Field::Shell, _) => "shell",
+        (Field::Password, _) => "password",
+        (Field::PasswordHash, _) => "password_hash",
+        (Field::PrimaryGroup | Field::Gid, _) => "gid",
+        (Field::Groups, _) => "groups",
+        (Field::SshKeys, _) => "keys",
+        // A group of the user's own has its name.
+        (Field::GroupName, Kind::User) => "username",
+        (Field::GroupName, Kind::Group) => "groupname",
+        (Field::Sudo, _) => "sudo",
+        (Field::Locked, _) => "locked",
+        (Field::PasswordDisabled, _) => "password_disabled",
+        (Field::Members, _) => "members",
+        (Field::MinDays, _) => "min_days",
+        (Field::MaxDays, _) => "max_days",
+        (Field::WarnDays, _) => "warn_days",
+        (Field::InactiveDays, _) => "inactive_days",
+        (Field::Expires, _) => "expires",
+        (Field::MustChange, _) => "must_change",
+        (Field::CurrentPassword, _) => "current",
+    }
+}
+
+fn message(problem: &Problem) -> String {
+    match problem {
+        Problem::Keys(found) => advice::text(found),
+        Problem::NotRepairable { path, fault } => advice::not_repairable(path, fault),
+        problem => problem.to_string(),
+    }
+}
+
+fn code(problem: &Problem) -> &'static str {
+    match problem {
+        Problem::Required => "required",
+        Problem::MustBeAbsent => "must_be_absent",
+        Problem::Name(error) => name_code(error),
+        Problem::Text(error) => text_code(error),
+        Problem::Duplicate(_) => "duplicate",
+        Problem::CaseDuplicate(_) => "case_duplicate",
+        Problem::Reserved => "reserved",
+        Problem::Subordinate(_) => "subordinate",
+        Problem::NoneFree => "none_free",
+        Problem::ServiceAccount => "service_account",
+        Problem::Builtin => "builtin",
+        Problem::NoSuch(_) => "no_such",
+        Problem::NotAShell => "not_a_shell",
+        Problem::OutsideRoots(_) => "outside_roots",
+        Problem::PoolRoot => "pool_root",
+        Problem::NotADirectory => "not_a_directory",
+        Problem::NotOwned => "not_owned",
+        Problem::InUse(_) => "in_use",
+        Problem::BadMode => "bad_mode",
+        Problem::TooMany { .. } => "too_many",
+        Problem::TooLong { .. } => "too_long",
+        Problem::ControlCharacters => "bad_characters",
+        Problem::BadHash => "bad_hash",
+        Problem::BadKey { .. } => "bad_key",
+        Problem::HomeNotWritable => "home_not_writable",
+        Problem::NotForSudoers => "not_for_sudoers",
+        Problem::NoSudo(_) => "no_sudo",
+        Problem::TransferRunning => "transfer_running",
+        Problem::HoldsHome(_) => "holds_home",
+        Problem::Wrong => "wrong",
+        Problem::Unchanged => "unchanged",
+        Problem::TooEarly => "too_early",
+        Problem::TooShort(_) => "too_short",
+        Problem::TooFewClasses(_) => "too_few_classes",
+        Problem::MoreThan(_) => "too_large",
+        Problem::LessThanMinDays => "less_than_min_days",
+        Problem::Unsupported => "unsupported",
+        Problem::HomeStays(_) => "home_stays",
+        Problem::Keys(_) => "keys_would_not_count",
+        Problem::NotRepairable { .. } => "not_repairable",
+    }
+}
+
+fn name_code(error: &NameError) -> &'static str {
+    match error {
+        NameError::Empty => "required",
+        NameError::TooLong { .. } => "too_long",
+        NameError::BadStart => "bad_start",
+        NameError::BadCharacters(_) | NameError::DollarInside | NameError::TrailingDot => "bad_characters",
+        NameError::AllDigits => "all_digits",
+        NameError::Reserved => "reserved",
+    }
+}
+
+fn text_code(error: &TextError) -> &'static str {
+    match error {
+        TextError::Empty => "required",
+        TextError::TooLong { .. } => "too_long",
+        TextError::BadCharacters(_) => "bad_characters",
+        TextError::NotAbsolute => "not_absolute",
+        TextError::DotComponent => "dot_component",
+    }
+}
+
+fn conflict(problem: &Problem) -> Conflict {
+    match problem {
+        Problem::Duplicate(_)
+        | Problem::CaseDuplicate(_)
+        | Problem::Subordinate(_)
+        | Problem::NoneFree
+        | Problem::Builtin
+        | Problem::NotADirectory
+        | Problem::NotOwned
+        | Problem::InUse(_)
+        | Problem::TransferRunning
+        | Problem::HoldsHome(_)
+        | Problem::HomeStays(_)
+        | Problem::Keys(_)
+        | Problem::NotRepairable { .. } => Conflict::WithWhatExists,
+        Problem::Required
+        | Problem::MustBeAbsent
+        | Problem::Name(_)
+        | Problem::Text(_)
+        | Problem::Reserved
+        | Problem::ServiceAccount
+        | Problem::NoSuch(_)
+        | Problem::NotAShell
+        | Problem::OutsideRoots(_)
+        | Problem::PoolRoot
+        | Problem::BadMode
+        | Problem::TooMany { .. }
+        | Problem::TooLong { .. }
+        | Problem::ControlCharacters
+        | Problem::BadHash
+        | Problem::BadKey { .. }
+        | Problem::HomeNotWritable
+        | Problem::NotForSudoers
+        | Problem::NoSudo(_)
+        | Problem::Wrong
+        | Problem::Unchanged
+        | Problem::TooEarly
+        | Problem::TooShort(_)
+        | Problem::TooFewClasses(_)
+        | Problem::MoreThan(_)
+        | Problem::LessThanMinDays
+        | Problem::Unsupported => Conflict::No,
+    }
+}

@@ -1,0 +1,69 @@
+//! Our own REST API, `/api/v2`: every capability of the core, by one set of rules
+//! (docs/api-v2.md).
+//!
+//! A translation like every dialect: a body is taken apart by [`input`], a query by [`listing`];
+//! accounts become JSON in [`output`], refusals become problems in [`error`].
+
+mod answers;
+mod cursor;
+mod error;
+mod fallback;
+mod faults;
+mod group_input;
+mod groups;
+mod idempotency;
+mod input;
+mod keys;
+mod listing;
+mod members;
+mod memberships;
+mod new_user;
+mod only_if;
+mod openapi;
+mod output;
+mod password;
+mod path;
+mod resolve;
+mod system;
+#[cfg(test)]
+mod tests;
+mod user_change;
+mod user_fields;
+mod users;
+
+use rocket::http::Status;
+use rocket::{Build, Request, Rocket, catch, catchers, routes};
+
+use crate::reply::Reply;
+use error::Error;
+
+/// Where the dialect begins.
+const BASE: &str = "/api/v2";
+
+pub fn attach(rocket: Rocket<Build>) -> Rocket<Build> {
+    let users = routes![users::list, users::create, users::show, users::change, users::delete];
+    let of_a_user = routes![keys::list, keys::replace, password::set, memberships::list, memberships::replace];
+    let groups = routes![groups::list, groups::create, groups::show, groups::change, groups::delete];
+    let of_a_group = routes![members::list, members::replace];
+    rocket
+        .manage(idempotency::Remembered::default())
+        .mount(BASE, users)
+        .mount(BASE, of_a_user)
+        .mount(BASE, groups)
+        .mount(BASE, of_a_group)
+        .mount(BASE, routes![system::show, openapi::show])
+        .mount(BASE, fallback::routes())
+        .register(BASE, catchers![caught])
+}
+
+/// What Rocket itself refuses: a request that it can't parse, a handler that failed.
+#[catch(default)]
+fn caught(status: Status, _: &Request<'_>) -> Reply {
+    let error = match status.code {
+        404 => Error::NotFound("resource"),
+        400 => Error::Malformed("The request can not be read.".into()),
+        413 => Error::TooLarge,
+        _ => Error::Internal,
+    };
+    error.reply()
+}

@@ -1,0 +1,96 @@
+//! Accounts as this API shows them. No secret and no hash of one is among it.
+
+use accountd_protocol::agent::{Group, KeyFile, KeyLine, System, User};
+use serde_json::{Map, Value, json};
+
+use crate::advice;
+
+pub type Object = Map<String, Value>;
+
+/// Every field that a user is shown with.
+pub const USER_FIELDS: [&str; 15] = [
+    "id",
+    "uid",
+    "gid",
+    "username",
+    "full_name",
+    "email",
+    "home",
+    "shell",
+    "locked",
+    "password_disabled",
+    "builtin",
+    "groups",
+    "sudo",
+    "smb",
+    "microsoft_account",
+];
+
+/// Those of them that nobody chooses.
+pub const USER_READ_ONLY: [&str; 3] = ["id", "builtin", "smb"];
+
+pub const GROUP_FIELDS: [&str; 6] = ["id", "gid", "groupname", "builtin", "sudo", "members"];
+/// Members are a set of their own.
+pub const GROUP_READ_ONLY: [&str; 3] = ["id", "builtin", "members"];
+
+pub fn user(user: &User) -> Object {
+    object([
+        ("id", json!(user.id)),
+        ("uid", json!(user.uid)),
+        ("gid", json!(user.gid)),
+        ("username", json!(user.name)),
+        ("full_name", json!(user.full_name)),
+        ("email", json!(Some(&user.email).filter(|email| !email.is_empty()))),
+        ("home", json!(user.home)),
+        ("shell", json!(user.shell)),
+        ("locked", json!(user.locked)),
+        ("password_disabled", json!(user.password_disabled)),
+        ("builtin", json!(user.builtin)),
+        ("groups", json!(user.group_names)),
+        ("sudo", json!(user.sudo)),
+        ("smb", json!(user.smb)),
+        ("microsoft_account", json!(user.microsoft_account)),
+    ])
+}
+
+pub fn group(group: &Group) -> Object {
+    object([
+        ("id", json!(group.id)),
+        ("gid", json!(group.gid)),
+        ("groupname", json!(group.name)),
+        ("builtin", json!(group.builtin)),
+        ("sudo", json!(group.sudo)),
+        ("members", json!(group.members)),
+    ])
+}
+
+pub fn keys(file: &KeyFile) -> Object {
+    let keys: Vec<Object> = file.keys.iter().map(key).collect();
+    let advice: Vec<String> = file.advice.iter().map(advice::text).collect();
+    object([("keys", json!(keys)), ("advice", json!(advice))])
+}
+
+/// A line that is not understood is its text and nothing more.
+fn key(line: &KeyLine) -> Object {
+    let key = line.key.as_ref();
+    object([
+        ("type", json!(key.map(|key| &key.kind))),
+        ("fingerprint", json!(key.map(|key| &key.fingerprint))),
+        ("comment", json!(key.map(|key| &key.comment).filter(|comment| !comment.is_empty()))),
+        ("options", json!(key.map(|key| &key.options).filter(|options| !options.is_empty()))),
+        ("line", json!(line.line)),
+    ])
+}
+
+pub fn system(system: &System) -> Object {
+    object([
+        ("version", json!(system.version)),
+        ("shells", json!(system.shells)),
+        ("home_roots", json!(system.home_roots)),
+        ("home_mode", json!(format!("{:04o}", system.home_mode))),
+    ])
+}
+
+fn object<const N: usize>(fields: [(&str, Value); N]) -> Object {
+    fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}

@@ -1,0 +1,136 @@
+//! The description against what is there; the dialect against real programs is in `tests/v2`.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+
+use accountd_core::Core;
+use serde_json::{Map, Value, json};
+
+use super::error::Error;
+use super::faults::{Fault, Kind};
+use super::input::Input;
+use super::listing::Resource;
+use super::{BASE, fallback, group_input, groups, new_user, openapi, output, user_change, users};
+
+fn document() -> Value {
+    serde_json::from_str(openapi::DOCUMENT).unwrap()
+}
+
+fn names(object: &Value) -> BTreeSet<String> {
+    object.as_object().unwrap().keys().cloned().collect()
+}
+
+fn set(names: &[&str]) -> BTreeSet<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
+}
+
+#[test]
+fn every_route_is_described_and_every_description_is_a_route() {
+    let core = Core::new("/nonexistent").unwrap();
+    let rocket = crate::rocket(core, SocketAddr::from(([127, 0, 0, 1], 0)));
+    let routed: BTreeSet<(String, String)> = fallback::own(&rocket)
+        .chain([("GET", "/healthz"), ("GET", "/readyz")])
+        .map(|(method, path)| (method.to_lowercase(), path.replace('<', "{").replace('>', "}")))
+        .collect();
+    let document = document();
+    let paths = document["paths"].as_object().unwrap();
+    let described = paths.iter().flat_map(|(path, methods)| {
+        methods.as_object().unwrap().keys().map(move |method| (method.clone(), path.clone()))
+    });
+    assert_eq!(described.collect::<BTreeSet<_>>(), routed);
+    assert!(routed.len() > 20 && routed.contains(&("patch".into(), format!("{BASE}/users/{{user}}"))));
+}
+
+#[test]
+fn what_is_shown_is_described_field_by_field() {
+    let schemas = &document()["components"]["schemas"];
+    assert_eq!(names(&schemas["User"]["properties"]), set(&output::USER_FIELDS));
+    assert_eq!(names(&schemas["Group"]["properties"]), set(&output::GROUP_FIELDS));
+}
+
+#[test]
+fn what_can_be_asked_of_a_list_is_described() {
+    for (path, Resource { filters, .. }) in [("/api/v2/users", users::USERS), ("/api/v2/groups", groups::GROUPS)] {
+        let document = document();
+        let parameters = document["paths"][path]["get"]["parameters"].as_array().unwrap().clone();
+        let described: BTreeSet<String> =
+            parameters.iter().filter_map(|parameter| parameter["name"].as_str().map(str::to_owned)).collect();
+        assert_eq!(described, filters.iter().map(|(name, _)| (*name).to_owned()).collect(), "{path}");
+    }
+}
+
+/// Reads a body for what is wrong with it.
+type Reader = fn(Input) -> Result<(), Error>;
+
+/// The names in a body of all these fields that are not known.
+fn unknown(kind: Kind, fields: &BTreeSet<String>, read: Reader) -> BTreeSet<String> {
+    let body: Map<String, Value> = fields.iter().map(|field| (field.clone(), json!([[]]))).collect();
+    let input = Input::parse(kind, Value::Object(body).to_string().as_bytes()).unwrap();
+    let faults = match read(input) {
+        Err(Error::Fields(faults)) => faults,
+        other => panic!("{other:?}"),
+    };
+    let unknown = faults.into_iter().filter(|fault| matches!(fault.code, "unknown_field" | "read_only"));
+    unknown.map(|fault| fault.field).collect()
+}
+
+#[test]
+fn what_a_body_may_have_is_described() {
+    let schemas = &document()["components"]["schemas"];
+    let readers: [(&str, Kind, Reader); 4] = [
+        ("NewUser", Kind::User, |input| new_user::draft(input).map(drop)),
+        ("UserChange", Kind::User, |input| user_change::draft(input).map(drop)),
+        ("NewGroup", Kind::Group, |input| group_input::new_group(input).map(drop)),
+        ("GroupChange", Kind::Group, |input| group_input::group_change(input).map(drop)),
+    ];
+    let mut all: BTreeSet<String> = readers.iter().flat_map(|(name, ..)| names(&schemas[name]["properties"])).collect();
+    all.extend(set(&output::USER_FIELDS));
+    all.extend(set(&output::GROUP_FIELDS));
+    all.insert("nonsense".into());
+    for (name, kind, read) in readers {
+        let described = names(&schemas[name]["properties"]);
+        assert_eq!(&all - &unknown(kind, &all, read), described, "{name}");
+    }
+}
+
+#[test]
+fn every_type_of_problem_is_described() {
+    let fault = |code| Fault::new("f", code, "m");
+    let mut conflict = fault("duplicate");
+    conflict.conflict = super::faults::Conflict::WithWhatExists;
+    let errors = [
+        Error::Unauthenticated,
+        Error::NotPermitted,
+        Error::NotFound("user"),
+        Error::Method("GET".into()),
+        Error::Malformed("m".into()),
+        Error::Format("text/plain".into()),
+        Error::TooLarge,
+        Error::Query(vec![fault("q")]),
+        Error::Fields(vec![fault("f"), conflict.clone()]),
+        Error::Fields(vec![conflict]),
+        Error::Changed,
+        Error::KeyReused,
+        Error::KeyInUse,
+        Error::Builtin,
+        Error::Busy,
+        Error::Unavailable,
+        Error::NoSpace,
+        Error::Internal,
+    ];
+    let seen: Vec<(u16, String)> = errors
+        .iter()
+        .map(|error| {
+            let reply = error.reply();
+            let body: Value = serde_json::from_str(&reply.body).unwrap();
+            assert_eq!(body["status"], reply.status.code);
+            (reply.status.code, body["type"].as_str().unwrap().to_owned())
+        })
+        .collect();
+    let statuses: Vec<u16> = seen.iter().map(|(status, _)| *status).collect();
+    let expected = [401, 403, 404, 405, 400, 415, 413, 400, 422, 409, 412, 422, 409, 409, 423, 503, 507, 500];
+    assert_eq!(statuses, expected);
+    let described = &document()["components"]["schemas"]["Problem"]["properties"]["type"]["enum"];
+    let described: BTreeSet<String> = serde_json::from_value(described.clone()).unwrap();
+    assert_eq!(seen.into_iter().map(|(_, kind)| kind).collect::<BTreeSet<_>>(), described);
+}

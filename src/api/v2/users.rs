@@ -1,0 +1,147 @@
+//! `/users` and `/users/{user}`
+
+use accountd_protocol::agent::{SortBy, User};
+use accountd_protocol::id::AccountId;
+use accountd_protocol::list::Filter;
+use accountd_protocol::removal::DeletedHome;
+use rocket::http::{ContentType, Status};
+use rocket::{Data, State, delete, get, patch, post};
+
+use super::error::Error;
+use super::faults::{Fault, Kind};
+use super::idempotency::{Key, Remembered};
+use super::input::{self, Input};
+use super::listing::{Query, Resource, boolean, number};
+use super::only_if::OnlyIf;
+use super::path::Named;
+use super::{BASE, answers, new_user, output, user_change};
+use crate::body::no_browser_form;
+use crate::caller::{Basic, NoCaller};
+use crate::reply::Reply;
+
+/// Who asks. Another way to say so is added to [`crate::caller`], and is known here at once.
+pub type Signed = Result<Basic, NoCaller>;
+
+pub const USERS: Resource = Resource {
+    fields: &output::USER_FIELDS,
+    sorts: &[
+        ("id", SortBy::Id),
+        ("uid", SortBy::Number),
+        ("gid", SortBy::PrimaryGroup),
+        ("username", SortBy::Name),
+        ("full_name", SortBy::FullName),
+        ("email", SortBy::Email),
+        ("home", SortBy::Home),
+        ("shell", SortBy::Shell),
+        ("locked", SortBy::Locked),
+        ("password_disabled", SortBy::PasswordDisabled),
+        ("builtin", SortBy::Builtin),
+        ("sudo", SortBy::Sudo),
+        ("microsoft_account", SortBy::MicrosoftAccount),
+    ],
+    filters: &[
+        ("id", |text| number(text).map(AccountId).map(Filter::Id)),
+        ("uid", |text| number(text).map(Filter::Number)),
+        ("gid", |text| number(text).map(Filter::PrimaryGid)),
+        ("username", |text| Some(Filter::Name(text.into()))),
+        ("username~", |text| Some(Filter::NamePrefix(text.into()))),
+        ("email", |text| Some(Filter::Email(text.into()))),
+        ("shell", |text| Some(Filter::Shell(text.into()))),
+        ("locked", |text| boolean(text).map(Filter::Locked)),
+        ("password_disabled", |text| boolean(text).map(Filter::PasswordDisabled)),
+        ("builtin", |text| boolean(text).map(Filter::Builtin)),
+        ("sudo", |text| boolean(text).map(Filter::Sudo)),
+        ("group", |text| Some(Filter::Group(text.into()))),
+    ],
+};
+
+pub fn failed(error: accountd_core::Error) -> Error {
+    Error::of(Kind::User, error)
+}
+
+fn shown(status: Status, user: &User) -> Reply {
+    answers::tagged(status, &output::user(user), user.tag.as_ref())
+}
+
+#[get("/users")]
+pub async fn list(caller: Signed, query: Query) -> Result<Reply, Error> {
+    let Basic(caller) = caller?;
+    let listing = query.listing(USERS)?;
+    let page = caller.find_users(listing.window()).await.map_err(failed)?;
+    let items = page.items.iter().map(output::user).collect();
+    Ok(answers::json(Status::Ok, &listing.page(items, page.total, page.next.as_ref())))
+}
+
+#[post("/users", data = "<data>")]
+pub async fn create(
+    caller: Signed,
+    key: Key,
+    content_type: Option<&ContentType>,
+    data: Data<'_>,
+    remembered: &State<Remembered>,
+) -> Result<Reply, Error> {
+    let Basic(caller) = caller?;
+    let body = input::bytes(data, content_type).await?;
+    let name = key.name(caller.name(), "/users")?;
+    let made = async {
+        let draft = new_user::draft(Input::parse(Kind::User, &body)?)?;
+        let user = caller.create_user(draft.resolved(&caller).await?).await.map_err(failed)?;
+        Ok(shown(Status::Created, &user).with("Location", format!("{BASE}/users/{}", user.id)))
+    };
+    remembered.once(name, &body, made).await
+}
+
+#[get("/users/<user>")]
+pub async fn show(caller: Signed, user: Named) -> Result<Reply, Error> {
+    let Basic(caller) = caller?;
+    let user = caller.find_user(user.0).await.map_err(failed)?;
+    Ok(shown(Status::Ok, &user))
+}
+
+#[patch("/users/<user>", data = "<data>")]
+pub async fn change(
+    caller: Signed,
+    user: Named,
+    only_if: OnlyIf,
+    content_type: Option<&ContentType>,
+    data: Data<'_>,
+) -> Result<Reply, Error> {
+    let Basic(caller) = caller?;
+    let only_if = only_if.precondition()?;
+    let input = Input::read(Kind::User, data, content_type).await?;
+    let id = user.user(&caller).await?;
+    let change = user_change::draft(input)?.resolved(&caller).await?;
+    let user = caller.update_user(id, change, only_if).await.map_err(failed)?;
+    Ok(shown(Status::Ok, &user))
+}
+
+#[delete("/users/<user>")]
+pub async fn delete(
+    caller: Signed,
+    user: Named,
+    only_if: OnlyIf,
+    query: Query,
+    content_type: Option<&ContentType>,
+) -> Result<Reply, Error> {
+    let Basic(caller) = caller?;
+    no_browser_form(content_type)?;
+    let (only_if, home) = (only_if.precondition()?, deleted_home(&query)?);
+    let id = user.user(&caller).await?;
+    caller.delete_user(id, home, only_if).await.map_err(failed)?;
+    Ok(answers::no_content())
+}
+
+/// `?delete_home=true`; the home stays where it is not asked for to go.
+fn deleted_home(query: &Query) -> Result<DeletedHome, Error> {
+    let mut home = DeletedHome::Keep;
+    for (name, value) in query.pairs() {
+        let fault = |code, message| Err(Error::Query(vec![Fault::new(name.escape_debug().to_string(), code, message)]));
+        home = match (name, boolean(value)) {
+            ("delete_home", Some(true)) => DeletedHome::Remove,
+            ("delete_home", Some(false)) => DeletedHome::Keep,
+            ("delete_home", None) => return fault("wrong_type", "has to be true or false"),
+            _ => return fault("unknown_parameter", "is not known here"),
+        };
+    }
+    Ok(home)
+}
