@@ -168,7 +168,7 @@ fn logins_and_refused_credentials_are_recorded_and_survive_a_restart() {
     assert!(!nas.world.with_key("anna", &stranger).logs_in());
     assert!(!nas.world.with_password("nobody-here", "wrong-secret").logs_in());
     assert_eq!(nas.rest.as_user("root", "wrong-secret").get("/account/users/").status, 401);
-    assert_eq!(nas.rest.as_user("anna", "right").get("/account/users/").status, 401);
+    assert_eq!(nas.rest.as_user("anna", "wrong-secret").get("/account/users/").status, 401);
     // Nobody has asked for them, so they are stored by an orderly end.
     nas.world.restart();
 

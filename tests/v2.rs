@@ -1,5 +1,7 @@
 //! Our own dialect through the real programs: curl in front, the sandbox's files behind.
 
+mod ageing;
+mod audit;
 mod bodies;
 mod groups;
 mod idempotency;
@@ -7,6 +9,7 @@ mod keys;
 mod lists;
 mod names;
 mod preconditions;
+mod roles;
 mod transport;
 mod users;
 
@@ -24,7 +27,10 @@ pub struct Nas {
 
 impl Nas {
     pub fn start() -> Self {
-        let world = World::start();
+        Self::of(World::start())
+    }
+
+    pub fn of(world: World) -> Self {
         let rest = Rest::v2(&world.api(), "root", &world.admin_password());
         Self { rest, disk: Disk(world.root()), world }
     }

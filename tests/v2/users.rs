@@ -14,7 +14,9 @@ fn only_a_username_is_required() {
     assert_eq!(answer.header("location"), Some(&*format!("/api/v2/users/{id}")));
     let expected = json!({"id": id, "uid": uid, "gid": gid, "username": "anna", "full_name": "", "email": null,
         "home": "/nonexistent", "shell": "/usr/sbin/nologin", "locked": false, "password_disabled": true,
-        "builtin": false, "groups": [], "sudo": false, "smb": false, "microsoft_account": false});
+        "builtin": false, "groups": [], "sudo": false, "smb": false, "microsoft_account": false, "roles": [],
+        "must_change": false, "password_changed": user["password_changed"], "min_days": 0, "max_days": 99999,
+        "warn_days": 7, "inactive_days": null, "expires": null});
     assert_eq!(user, expected);
     let line = format!("anna:x:{uid}:{gid}::/nonexistent:/usr/sbin/nologin");
     assert_eq!(nas.disk.line("/etc/passwd", "anna"), Some(line));

@@ -111,6 +111,14 @@ impl Input {
         })
     }
 
+    pub fn numbers(&mut self, field: &str) -> Given<Vec<usize>> {
+        let number = |value: Value| usize::try_from(value.as_u64()?).ok();
+        self.take(field, "a list of whole numbers", |value| match value {
+            Value::Array(items) => items.into_iter().map(number).collect(),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => None,
+        })
+    }
+
     /// Names as strings, ids as numbers.
     pub fn accounts(&mut self, field: &str) -> Given<Vec<AccountRef>> {
         self.take(field, "a list of names (strings) or ids (numbers)", |value| match value {

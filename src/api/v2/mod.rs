@@ -4,8 +4,12 @@
 //! A translation like every dialect: a body is taken apart by [`input`], a query by [`listing`];
 //! accounts become JSON in [`output`], refusals become problems in [`error`].
 
+mod ageing;
 mod answers;
+mod audit;
+mod checks;
 mod cursor;
+mod day;
 mod error;
 mod fallback;
 mod faults;
@@ -51,6 +55,7 @@ pub fn attach(rocket: Rocket<Build>) -> Rocket<Build> {
         .mount(BASE, of_a_user)
         .mount(BASE, groups)
         .mount(BASE, of_a_group)
+        .mount(BASE, routes![audit::list, audit::verify, checks::show, checks::repair])
         .mount(BASE, routes![system::show, openapi::show])
         .mount(BASE, fallback::routes())
         .register(BASE, catchers![caught])

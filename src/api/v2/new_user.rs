@@ -1,13 +1,13 @@
 //! `POST /users`: a body becomes a new user. Only `username` is required.
 
 use accountd_core::Caller;
-use accountd_protocol::ageing::AgeingChange;
 use accountd_protocol::agent::{NewPassword, NewUser, PrimaryGroup};
 use accountd_protocol::id::AccountRef;
 use accountd_protocol::name::NewUserName;
 use accountd_protocol::refusal::{Field, Problem};
 use accountd_protocol::text::{Email, FieldPath, FullName};
 
+use super::ageing;
 use super::error::Error;
 use super::input::Input;
 use super::output::USER_READ_ONLY;
@@ -38,6 +38,7 @@ pub fn draft(mut input: Input) -> Result<Draft, Error> {
     let groups = input.accounts("groups").value().unwrap_or_default();
     let password = password(&mut input);
     let home_mode = home_mode(&mut input);
+    let ageing = ageing::change(&mut input);
     let ssh_keys = key_text(&mut input).unwrap_or_default();
     let [locked, microsoft_account, sudo] =
         ["locked", "microsoft_account", "sudo"].map(|field| input.boolean(field).value().unwrap_or(false));
@@ -61,7 +62,7 @@ pub fn draft(mut input: Input) -> Result<Draft, Error> {
         locked,
         microsoft_account,
         sudo,
-        ageing: AgeingChange::default(),
+        ageing,
     };
     Ok(Draft { new, gid, groups })
 }

@@ -3,12 +3,13 @@
 use accountd_protocol::agent::{Group, KeyFile, KeyLine, System, User};
 use serde_json::{Map, Value, json};
 
+use super::ageing;
 use crate::advice;
 
 pub type Object = Map<String, Value>;
 
 /// Every field that a user is shown with.
-pub const USER_FIELDS: [&str; 15] = [
+pub const USER_FIELDS: [&str; 23] = [
     "id",
     "uid",
     "gid",
@@ -24,17 +25,25 @@ pub const USER_FIELDS: [&str; 15] = [
     "sudo",
     "smb",
     "microsoft_account",
+    "roles",
+    "must_change",
+    "password_changed",
+    "min_days",
+    "max_days",
+    "warn_days",
+    "inactive_days",
+    "expires",
 ];
 
 /// Those of them that nobody chooses.
-pub const USER_READ_ONLY: [&str; 3] = ["id", "builtin", "smb"];
+pub const USER_READ_ONLY: [&str; 5] = ["id", "builtin", "smb", "roles", "password_changed"];
 
 pub const GROUP_FIELDS: [&str; 6] = ["id", "gid", "groupname", "builtin", "sudo", "members"];
 /// Members are a set of their own.
 pub const GROUP_READ_ONLY: [&str; 3] = ["id", "builtin", "members"];
 
 pub fn user(user: &User) -> Object {
-    object([
+    let fields = [
         ("id", json!(user.id)),
         ("uid", json!(user.uid)),
         ("gid", json!(user.gid)),
@@ -50,7 +59,11 @@ pub fn user(user: &User) -> Object {
         ("sudo", json!(user.sudo)),
         ("smb", json!(user.smb)),
         ("microsoft_account", json!(user.microsoft_account)),
-    ])
+        ("roles", json!(user.roles)),
+    ]
+    .into_iter()
+    .chain(ageing::fields(&user.ageing));
+    fields.map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 pub fn group(group: &Group) -> Object {

@@ -37,6 +37,10 @@ impl Named {
         }
     }
 
+    pub fn is_caller(&self) -> bool {
+        self.0 == AccountRef::Caller
+    }
+
     pub async fn group(self, caller: &Caller) -> Result<AccountId, Error> {
         match self.0 {
             AccountRef::Id(id) => Ok(id),

@@ -113,6 +113,8 @@ fn every_type_of_problem_is_described() {
         Error::KeyReused,
         Error::KeyInUse,
         Error::Builtin,
+        Error::PasswordExpired,
+        Error::LastAdministrator,
         Error::Busy,
         Error::Unavailable,
         Error::NoSpace,

@@ -1,8 +1,7 @@
-//! `PATCH /users/{user}`: a merge patch (RFC 7396) becomes a change. Null takes the full name and the
-//! mail address away; no other field can be without a value.
+//! `PATCH /users/{user}`: a merge patch (RFC 7396) becomes a change. Null takes the full name, the
+//! mail address and limits of days away; no other field can be without a value.
 
 use accountd_core::Caller;
-use accountd_protocol::ageing::AgeingChange;
 use accountd_protocol::agent::UserChange;
 use accountd_protocol::home::HomeTransfer;
 use accountd_protocol::id::AccountRef;
@@ -10,6 +9,7 @@ use accountd_protocol::name::NewUserName;
 use accountd_protocol::refusal::Field;
 use accountd_protocol::text::{Email, FieldPath, FullName};
 
+use super::ageing;
 use super::error::Error;
 use super::input::{Given, Input};
 use super::output::USER_READ_ONLY;
@@ -17,7 +17,8 @@ use super::resolve;
 use super::user_fields::home_mode;
 
 /// The fields that null is no value for.
-const NEVER_NULL: [&str; 13] = [
+const NEVER_NULL: [&str; 14] = [
+    "must_change",
     "username",
     "uid",
     "gid",
@@ -64,7 +65,7 @@ pub fn draft(mut input: Input) -> Result<Draft, Error> {
         ssh_keys: None,
         microsoft_account: input.boolean("microsoft_account").value(),
         sudo: input.boolean("sudo").value(),
-        ageing: AgeingChange::default(),
+        ageing: ageing::change(&mut input),
     };
     // Who gets a password is to use it.
     let enabled = change.password.as_ref().map(|_| false);

@@ -1,0 +1,105 @@
+//! `/audit`: who did what, newest first, and whether the chain of records is whole.
+
+use accountd_protocol::audit::{Actor, AuditFilter, AuditRecord, MOST_RECORDS, Outcome};
+use rocket::get;
+use rocket::http::Status;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::answers;
+use super::day::{moment, seconds};
+use super::error::Error;
+use super::faults::Fault;
+use super::listing::Query;
+use super::users::{Signed, failed};
+use crate::caller::Basic;
+use crate::reply::Reply;
+
+const DEFAULT_LIMIT: usize = 100;
+
+#[get("/audit")]
+pub async fn list(caller: Signed, query: Query) -> Result<Reply, Error> {
+    let Basic(caller) = caller?;
+    let page = caller.audit(filter(&query)?).await.map_err(failed)?;
+    let items: Vec<Value> = page.records.iter().map(record).collect();
+    let next = page.next.map(|before| before.to_string());
+    Ok(answers::json(Status::Ok, &json!({"items": items, "next": next})))
+}
+
+#[get("/audit/verification")]
+pub async fn verify(caller: Signed) -> Result<Reply, Error> {
+    let Basic(caller) = caller?;
+    let verdict = caller.verify_audit().await.map_err(failed)?;
+    Ok(answers::json(
+        Status::Ok,
+        &json!({"whole": verdict.flaw.is_none(), "first": verdict.first,
+        "whole_to": verdict.whole_to, "hash": verdict.hash, "flaw": verdict.flaw}),
+    ))
+}
+
+fn filter(query: &Query) -> Result<AuditFilter, Error> {
+    let mut filter = AuditFilter { limit: DEFAULT_LIMIT, ..AuditFilter::default() };
+    let mut faults = Vec::new();
+    for (name, value) in query.pairs() {
+        let read = match name {
+            "user" => Some(filter.user = Some(value.to_owned())),
+            "target" => Some(filter.target = Some(value.to_owned())),
+            "action" => word(value).map(|action| filter.action = Some(action)),
+            "outcome" => word(value).map(|outcome| filter.outcome = Some(outcome)),
+            "from" => seconds(value).map(|from| filter.from = Some(from)),
+            "to" => seconds(value).map(|to| filter.to = Some(to)),
+            "cursor" => value.parse().ok().map(|before| filter.before = Some(before)),
+            "limit" => limit(value).map(|limit| filter.limit = limit),
+            _ => {
+                faults.push(Fault::new(name, "unknown", "is not known here"));
+                continue;
+            }
+        };
+        if read.is_none() {
+            faults.push(Fault::new(name, "bad_value", "is not a value for this"));
+        }
+    }
+    if faults.is_empty() { Ok(filter) } else { Err(Error::Query(faults)) }
+}
+
+fn limit(text: &str) -> Option<usize> {
+    text.parse().ok().filter(|limit| (1..=MOST_RECORDS).contains(limit))
+}
+
+/// One of the words of the protocol.
+fn word<T: DeserializeOwned>(text: &str) -> Option<T> {
+    serde_json::from_value(Value::from(text)).ok()
+}
+
+fn record(AuditRecord { sequence, time, event }: &AuditRecord) -> Value {
+    let reason = match &event.outcome {
+        Outcome::Refused(reason) => Some(reason),
+        Outcome::Done | Outcome::Granted => None,
+    };
+    let repeated = event.repeated.as_ref().map(
+        |repeated| json!({"count": repeated.count, "first": moment(repeated.first), "last": moment(repeated.last)}),
+    );
+    json!({
+        "sequence": sequence,
+        "time": moment(*time),
+        "actor": actor(&event.actor),
+        "action": event.action,
+        "target": event.target,
+        "outcome": event.outcome.kind(),
+        "reason": reason,
+        "changes": event.changes,
+        "methods": event.methods,
+        "repeated": repeated,
+    })
+}
+
+fn actor(actor: &Actor) -> Value {
+    let shown = |kind: &str, id: Value, name: Option<&String>, source: Value| json!({"kind": kind, "id": id, "name": name, "source": source});
+    match actor {
+        Actor::Caller { account, name, source } => shown("caller", json!(account), Some(name), json!(source)),
+        Actor::Claimed { name, source } => shown("claimed", Value::Null, Some(name), json!(source)),
+        Actor::Many => shown("many", Value::Null, None, Value::Null),
+        Actor::Outside => shown("outside", Value::Null, None, Value::Null),
+        Actor::Agent => shown("agent", Value::Null, None, Value::Null),
+    }
+}
