@@ -105,6 +105,6 @@ mod tests {
         let must = |must_change| AgeingChange { must_change: Some(must_change), ..AgeingChange::default() };
         assert_eq!(set_in("a:*:19000:0:99999:7:::", must(MustChange::Yes)).0, "a:*:0:0:99999:7:::");
         assert_eq!(set_in("a:*:0:0:99999:7:::", must(MustChange::No)).0, "a:*:20000:0:99999:7:::");
-        assert_eq!(set_in("a:*:19000:0:99999:7:::", must(MustChange::No)).1, false);
+        assert!(!set_in("a:*:19000:0:99999:7:::", must(MustChange::No)).1);
     }
 }

@@ -41,25 +41,26 @@ fn filter(query: &Query) -> Result<AuditFilter, Error> {
     let mut filter = AuditFilter { limit: DEFAULT_LIMIT, ..AuditFilter::default() };
     let mut faults = Vec::new();
     for (name, value) in query.pairs() {
-        let read = match name {
-            "user" => Some(filter.user = Some(value.to_owned())),
-            "target" => Some(filter.target = Some(value.to_owned())),
-            "action" => word(value).map(|action| filter.action = Some(action)),
-            "outcome" => word(value).map(|outcome| filter.outcome = Some(outcome)),
-            "from" => seconds(value).map(|from| filter.from = Some(from)),
-            "to" => seconds(value).map(|to| filter.to = Some(to)),
-            "cursor" => value.parse().ok().map(|before| filter.before = Some(before)),
-            "limit" => limit(value).map(|limit| filter.limit = limit),
-            _ => {
-                faults.push(Fault::new(name, "unknown", "is not known here"));
-                continue;
-            }
-        };
-        if read.is_none() {
-            faults.push(Fault::new(name, "bad_value", "is not a value for this"));
+        match name {
+            "user" => filter.user = Some(value.to_owned()),
+            "target" => filter.target = Some(value.to_owned()),
+            "action" => filter.action = read(name, word(value), &mut faults),
+            "outcome" => filter.outcome = read(name, word(value), &mut faults),
+            "from" => filter.from = read(name, seconds(value), &mut faults),
+            "to" => filter.to = read(name, seconds(value), &mut faults),
+            "cursor" => filter.before = read(name, value.parse().ok(), &mut faults),
+            "limit" => filter.limit = read(name, limit(value), &mut faults).unwrap_or(DEFAULT_LIMIT),
+            _ => faults.push(Fault::new(name, "unknown", "is not known here")),
         }
     }
     if faults.is_empty() { Ok(filter) } else { Err(Error::Query(faults)) }
+}
+
+fn read<T>(name: &str, value: Option<T>, faults: &mut Vec<Fault>) -> Option<T> {
+    if value.is_none() {
+        faults.push(Fault::new(name, "bad_value", "is not a value for this"));
+    }
+    value
 }
 
 fn limit(text: &str) -> Option<usize> {
