@@ -8,6 +8,7 @@ mod belongings;
 mod checks;
 pub mod database;
 mod error;
+mod hexadecimal;
 mod homes;
 mod identity;
 mod ids;

@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::show::{NO_HASH, show_group, show_user};
 use crate::database::{GroupRow, UserRow, View};
+use crate::hexadecimal::hexadecimal;
 
 /// Bytes of a digest that go into a tag.
 const TAG_BYTES: usize = 16;
@@ -48,5 +49,6 @@ pub fn group_tag(view: &View, row: &GroupRow) -> Tag {
 pub fn tag_of(content: &impl Serialize) -> Tag {
     // What is shown is made of texts and numbers, which JSON always holds.
     let text = serde_json::to_vec(content).unwrap_or_default();
-    Tag(Sha256::digest(text).iter().take(TAG_BYTES).map(|byte| format!("{byte:02x}")).collect())
+    let digest: [u8; 32] = Sha256::digest(text).into();
+    Tag(hexadecimal(&digest[..TAG_BYTES]))
 }

@@ -5,6 +5,7 @@ use accountd_protocol::audit::{AuditEvent, AuditRecord, Moment};
 use sha2::{Digest, Sha256};
 
 use super::flaw::Flaw;
+use crate::hexadecimal::hexadecimal;
 
 pub type Hash = [u8; 32];
 
@@ -79,10 +80,6 @@ impl Stored {
 
 fn sequence_of(record: &str) -> Option<u64> {
     record.strip_prefix(BEGINNING)?.split_once(',')?.0.parse().ok()
-}
-
-pub fn hexadecimal(hash: &Hash) -> String {
-    hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn bytes(text: &str) -> Option<Hash> {

@@ -11,9 +11,10 @@ use accountd_protocol::audit::{Actor, AuditAction, AuditEvent, FieldChange, Mome
 use rusqlite::Connection;
 
 use super::AuditError;
-use super::chain::{Head, hexadecimal};
+use super::chain::Head;
 use super::files::{self, AuditFile};
 use super::rows::{self, End};
+use crate::hexadecimal::hexadecimal;
 
 /// Moves the oldest records into a file, and lets files go that are too many. To be called when the
 /// store has twice as many records as a file.

@@ -5,11 +5,12 @@ use std::path::Path;
 use accountd_protocol::audit::{AuditFilter, AuditFlaw, AuditPage, AuditRecord, AuditVerdict, MOST_RECORDS};
 use rusqlite::{Connection, OpenFlags, Transaction};
 
-use super::chain::{Head, Stored, hexadecimal};
+use super::chain::{Head, Stored};
 use super::files::{self, AuditFile};
 use super::flaw::Flaw;
 use super::rows::{self, End};
 use super::{AuditError, directory};
+use crate::hexadecimal::hexadecimal;
 
 /// So many records are looked at for one page.
 const LOOKED_AT: u64 = 50_000;

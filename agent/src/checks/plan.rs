@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::finding::Found;
 use super::repair::Repair;
+use crate::hexadecimal::hexadecimal;
 
 /// More findings than these fit no answer, and nobody reads them.
 const MOST_SHOWN: usize = 50_000;
@@ -104,8 +105,4 @@ pub fn digest(found: &[Found]) -> String {
         hash.update(&text);
     }
     hexadecimal(hash.finalize().as_slice())
-}
-
-fn hexadecimal(hash: &[u8]) -> String {
-    hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }

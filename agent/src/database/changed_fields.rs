@@ -20,9 +20,9 @@ const PASSWD: [Named; 4] =
     [(passwd::GID, "gid"), (passwd::GECOS, "full_name"), (passwd::HOME, "home"), (passwd::SHELL, "shell")];
 const AGEING: [Named; 5] = [
     (shadow::LAST_CHANGE, "last_change"),
-    (3, "min_days"),
+    (shadow::MIN, "min_days"),
     (shadow::MAX, "max_days"),
-    (5, "warn_days"),
+    (shadow::WARN, "warn_days"),
     (shadow::INACTIVE, "inactive_days"),
 ];
 const EXPIRE: [Named; 1] = [(shadow::EXPIRE, "expire_day")];

@@ -4,15 +4,13 @@ use std::io::{self, Write};
 
 use sha2::{Digest, Sha256};
 
+use crate::hexadecimal::hexadecimal;
+
 /// SHA-256 of a whole file, as 64 hexadecimal digits.
 pub type FileDigest = String;
 
 pub fn digest(content: &[u8]) -> FileDigest {
-    shown(Sha256::digest(content).as_slice())
-}
-
-fn shown(hash: &[u8]) -> FileDigest {
-    hash.iter().map(|byte| format!("{byte:02x}")).collect()
+    hexadecimal(Sha256::digest(content).as_slice())
 }
 
 /// Writes on to another writer, and knows the digest of what that has taken.
@@ -28,7 +26,7 @@ impl<W: Write> Digesting<W> {
     }
 
     pub fn finish(self) -> (W, FileDigest) {
-        (self.out, shown(self.hash.finalize().as_slice()))
+        (self.out, hexadecimal(self.hash.finalize().as_slice()))
     }
 }
 

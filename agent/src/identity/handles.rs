@@ -10,6 +10,7 @@ use accountd_protocol::id::{AccountId, Uid};
 use accountd_protocol::secret::Secret;
 
 use super::decide::PasswordState;
+use crate::hexadecimal::hexadecimal;
 
 /// How long a handle is good without its credential being shown again.
 const LIFETIME: Duration = Duration::from_secs(120);
@@ -42,7 +43,7 @@ impl Handles {
     pub fn open(&self, caller: Caller, now: Instant) -> Result<Handle, getrandom::Error> {
         let mut bytes = [0u8; 32];
         getrandom::fill(&mut bytes)?;
-        let text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let text = hexadecimal(&bytes);
         let mut entries = self.lock();
         entries.retain(|_, entry| entry.expires > now);
         if entries.len() >= MOST {
