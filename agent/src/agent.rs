@@ -17,7 +17,7 @@ use crate::accounts::key_set::KeyWriters;
 use crate::accounts::transfers::Transfers;
 use crate::arguments::Arguments;
 use crate::audit::{self, Clerk};
-use crate::database::entry::passwd;
+use crate::database::entry::{ids, passwd};
 use crate::database::{Database, Draft, FileKind, Keeping, Purpose, View};
 use crate::error::Error;
 use crate::homes::{Emptier, Homes, Looking, Worker};
@@ -116,16 +116,16 @@ impl Agent {
 
     /// Whether a uid is that of one of accountd's own services.
     pub fn is_service(&self, view: &View, uid: Uid) -> bool {
-        self.service_entries(view).any(|entry| entry.number(passwd::UID) == Some(uid.0))
+        self.service_ids(view).any(|(of_service, _)| of_service == uid.0)
     }
 
     /// Whether a gid is the primary one of one of accountd's own services.
     pub fn is_service_gid(&self, view: &View, gid: u32) -> bool {
-        self.service_entries(view).any(|entry| entry.number(passwd::GID) == Some(gid))
+        self.service_ids(view).any(|(_, of_service)| of_service == gid)
     }
 
-    fn service_entries(&self, view: &View) -> impl Iterator<Item = crate::database::entry::Entry> {
-        self.services.iter().filter_map(|name| view.entry(FileKind::Passwd, name)).collect::<Vec<_>>().into_iter()
+    fn service_ids(&self, view: &View) -> impl Iterator<Item = (u32, u32)> {
+        self.services.iter().filter_map(|name| view.line(FileKind::Passwd, name).and_then(ids))
     }
 
     /// The machine's root directory.

@@ -69,6 +69,9 @@ pub fn set(entry: &mut Entry, change: &AgeingChange, today: u64) -> bool {
 
 /// A new line with the change in it.
 pub fn aged(line: Line, change: &AgeingChange, today: u64) -> Line {
+    if *change == AgeingChange::default() {
+        return line;
+    }
     let mut entry = Entry::parse(&line);
     if set(&mut entry, change, today) { entry.line() } else { line }
 }

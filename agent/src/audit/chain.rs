@@ -1,7 +1,7 @@
 //! The chain: the hash of a record is SHA-256 over the hash of the record before it and its own
 //! bytes, which are kept as they were written.
 
-use accountd_protocol::audit::{AuditEvent, AuditRecord, Moment};
+use accountd_protocol::audit::{AuditEvent, Moment};
 use sha2::{Digest, Sha256};
 
 use super::flaw::Flaw;
@@ -29,12 +29,31 @@ pub struct Stored {
     pub record: String,
 }
 
+/// The text of a record but for its place and time, which it gets when it is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Body(String);
+
+impl Body {
+    pub fn of(event: &AuditEvent) -> serde_json::Result<Self> {
+        serde_json::to_string(event).map(Self)
+    }
+
+    /// As [`AuditRecord`] is written, whose fields are one flat object.
+    ///
+    /// [`AuditRecord`]: accountd_protocol::audit::AuditRecord
+    fn record(&self, sequence: u64, Moment { seconds, nanoseconds }: Moment) -> String {
+        let fields = self.0.strip_prefix('{').unwrap_or_default();
+        let time = format!("\"time\":{{\"seconds\":{seconds},\"nanoseconds\":{nanoseconds}}}");
+        format!("{BEGINNING}{sequence},{time},{fields}")
+    }
+}
+
 impl Head {
     /// The next record of the chain.
-    pub fn link(self, time: Moment, event: AuditEvent) -> serde_json::Result<Stored> {
+    pub fn link(self, time: Moment, body: &Body) -> Stored {
         let sequence = self.sequence + 1;
-        let record = serde_json::to_string(&AuditRecord { sequence, time, event })?;
-        Ok(Stored { sequence, hash: self.hash_of(&record), record })
+        let record = body.record(sequence, time);
+        Stored { sequence, hash: self.hash_of(&record), record }
     }
 
     /// Goes on to a record that has to be the next one.
@@ -93,4 +112,24 @@ fn bytes(text: &str) -> Option<Hash> {
 
 fn is_lower_hexadecimal(digits: &str) -> bool {
     digits.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+#[cfg(test)]
+mod tests {
+    use accountd_protocol::audit::{Actor, AuditAction, AuditRecord, FieldChange, Target, TargetKind, Word};
+    use accountd_protocol::id::AccountId;
+
+    use super::*;
+
+    #[test]
+    fn a_body_becomes_the_record_as_it_is_written_elsewhere() {
+        let target = Target { kind: TargetKind::User, id: Some(AccountId(7)), name: "an\"na".into() };
+        let changes = vec![FieldChange::new("full_name", None, Some(Word::Borrowed("{\"a\": 1}")))];
+        let time = Moment { seconds: 1_700_000_000, nanoseconds: 5 };
+        for target in [None, Some(target)] {
+            let event = AuditEvent::done(Actor::Agent, AuditAction::UpdateUser, target, changes.clone());
+            let stored = Head { sequence: 41, hash: [0; 32] }.link(time, &Body::of(&event).unwrap());
+            assert_eq!(stored.record, serde_json::to_string(&AuditRecord { sequence: 42, time, event }).unwrap());
+        }
+    }
 }

@@ -22,11 +22,12 @@ use std::path::{Path, PathBuf};
 
 use accountd_protocol::audit::Moment;
 
+pub use self::chain::Body;
 pub use self::clerk::Clerk;
 pub use self::operations::{Subject, is_change, reason, shown, subject};
 pub use self::pending::{Attempt, Name};
 pub use self::rotation::{go_on_from_files, rotate};
-pub use self::rows::{MIGRATION, append, count};
+pub use self::rows::{MIGRATION, append, bodies, count};
 pub use self::trail::{page, verify};
 
 /// What can go wrong with the audit trail.

@@ -35,7 +35,7 @@ pub fn rotate(connection: &mut Connection, directory: &Path, limits: &Audit, now
     let end = going.last().map(AuditFile::last).transpose()?.flatten();
     let Some(end) = end.map(|record| record.head()) else { return Ok(()) };
     let transaction = connection.transaction()?;
-    rows::append(&transaction, now, vec![removal(start, end)])?;
+    rows::append(&transaction, now, &rows::bodies(&[removal(start, end)])?)?;
     rows::set_end(&transaction, End::Start, end)?;
     Ok(transaction.commit()?)
 }

@@ -3,7 +3,7 @@
 use accountd_protocol::audit::{AuditEvent, Moment};
 use rusqlite::{Connection, params};
 
-use super::chain::{Hash, Head, Stored};
+use super::chain::{Body, Hash, Head, Stored};
 
 /// `start` is where the oldest record that is kept goes on from; `head` is the last record.
 pub const MIGRATION: &str = "
@@ -28,16 +28,21 @@ impl End {
     }
 }
 
-/// Links these events to the chain, inside the transaction of the caller.
-pub fn append(transaction: &Connection, time: Moment, events: Vec<AuditEvent>) -> rusqlite::Result<()> {
-    if events.is_empty() {
+/// The texts of these events.
+pub fn bodies(events: &[AuditEvent]) -> rusqlite::Result<Vec<Body>> {
+    let body = |event| Body::of(event).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()));
+    events.iter().map(body).collect()
+}
+
+/// Links these to the chain, inside the transaction of the caller.
+pub fn append(transaction: &Connection, time: Moment, bodies: &[Body]) -> rusqlite::Result<()> {
+    if bodies.is_empty() {
         return Ok(());
     }
     let mut head = end(transaction, End::Head)?;
     let mut insert = transaction.prepare_cached("INSERT INTO audit VALUES (?1, ?2, ?3)")?;
-    for event in events {
-        let linked = head.link(time, event);
-        let stored = linked.map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+    for body in bodies {
+        let stored = head.link(time, body);
         insert.execute(params![stored.sequence, stored.hash, stored.record])?;
         head = stored.head();
     }

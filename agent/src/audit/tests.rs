@@ -10,7 +10,7 @@ use accountd_protocol::audit::{
 use rusqlite::Connection;
 
 use super::files::{self, AuditFile};
-use super::{append, directory, go_on_from_files, page, rotate, verify};
+use super::{append, bodies, directory, go_on_from_files, page, rotate, verify};
 
 const LIMITS: Audit = Audit { file_records: 10, keep_files: 2 };
 
@@ -54,7 +54,7 @@ impl World {
     }
 
     fn append(&self, number: u64) {
-        append(&self.connection, at(number), vec![event(&format!("u{number}"))]).unwrap();
+        append(&self.connection, at(number), &bodies(&[event(&format!("u{number}"))]).unwrap()).unwrap();
     }
 
     fn rotate(&mut self) {
@@ -275,7 +275,7 @@ fn a_crash_in_the_middle_of_a_rotation_is_made_good_by_the_next() {
     // Both have it, and they differ: somebody has changed one of them.
     let mut world = World::with(25);
     let other = World::new();
-    (1..=10).for_each(|number| append(&other.connection, at(number), vec![event("other")]).unwrap());
+    (1..=10).for_each(|number| append(&other.connection, at(number), &bodies(&[event("other")]).unwrap()).unwrap());
     files::write(&directory(&world.store()), &super::rows::oldest(&other.connection, 10).unwrap()).unwrap();
     world.is_flawed("another file", 11, "different records");
     world.rotate();
@@ -320,7 +320,7 @@ fn a_list_is_newest_first_and_goes_on_where_the_page_before_ended() {
 fn a_filter_is_held_against_records_in_files_too() {
     let world = World::rotated();
     let refused = AuditEvent { outcome: Outcome::Refused("no".into()), ..event("u3") };
-    append(&world.connection, at(99), vec![refused]).unwrap();
+    append(&world.connection, at(99), &bodies(&[refused]).unwrap()).unwrap();
     let all = AuditFilter { limit: 100, ..AuditFilter::default() };
     let target = AuditFilter { target: Some("u3".into()), ..all.clone() };
     assert_eq!(world.names(&target), (vec!["u3".into(), "u3".into()], None));

@@ -1,10 +1,9 @@
 //! What a change has done to each account, for the audit trail: found in the edits themselves, so
 //! that no operation can forget a field, and the same for what other programs have done.
 
-use std::collections::{HashMap, HashSet};
-
 use accountd_protocol::audit::{Actor, AuditAction, AuditEvent, FieldChange, Target, TargetKind, Word};
 use accountd_protocol::id::AccountId;
+use hashbrown::{HashMap, HashSet};
 
 use super::changed_fields::{Changed, HIDDEN, push, push_different, shown};
 use super::commit::line_edits;
@@ -62,7 +61,7 @@ pub struct Accounts<'a> {
 }
 
 /// The records of one change of ours.
-pub fn own(view: &View, edits: &[Edit], purpose: &Purpose, remarks: Vec<Remark>) -> Vec<AuditEvent> {
+pub fn own(view: &View, edits: &[Edit], purpose: &Purpose, remarks: &[Remark]) -> Vec<AuditEvent> {
     let mut accounts = Accounts::of_rows(view, edits);
     if let Some(row) = purpose.user.and_then(|id| view.user(id)) {
         accounts.user(&row.name);
@@ -73,7 +72,7 @@ pub fn own(view: &View, edits: &[Edit], purpose: &Purpose, remarks: Vec<Remark>)
         }
     }
     accounts.grants(edits);
-    remarks.into_iter().for_each(|remark| accounts.remark(remark));
+    remarks.iter().for_each(|remark| accounts.remark(remark.clone()));
     accounts.finish(|_, _| (purpose.actor.clone(), purpose.action))
 }
 

@@ -1,14 +1,14 @@
 //! One commit: new files beside the old ones, the commit point, the renames, the actions. After
 //! a crash `recovery` does the rest.
 
-use std::collections::HashMap;
 use std::path::Path;
 use std::time::Duration;
 
-use accountd_protocol::audit::AuditEvent;
+use hashbrown::HashMap;
 use tracing::error;
 
 use super::disk::{Disk, Fingerprints, Written};
+use super::draft::Batch;
 use super::error::DatabaseError;
 use super::file::FileKind;
 use super::home;
@@ -33,19 +33,14 @@ pub struct Place<'a> {
 }
 
 impl Place<'_> {
-    /// Makes `edits`, which `view` has already, true on disk together with their records, and gives the fingerprints of all
-    /// files as they are then. An error means that nothing has changed; after the commit point
-    /// there is none, unless the state store is damaged.
-    pub fn commit(
-        &mut self,
-        view: &View,
-        edits: &[Edit],
-        actions: Vec<Action>,
-        events: Vec<AuditEvent>,
-    ) -> Result<Fingerprints, DatabaseError> {
-        let kinds = changed_kinds(edits);
+    /// Makes the edits, which `view` has already, true on disk together with their records, and
+    /// gives the fingerprints of all files as they are then. An error means that nothing has
+    /// changed; after the commit point there is none, unless the state store is damaged.
+    pub(super) fn commit(&mut self, view: &View, batch: &mut Batch) -> Result<Fingerprints, DatabaseError> {
+        let kinds = changed_kinds(&batch.edits);
+        let actions = std::mem::take(&mut batch.actions);
         if kinds.is_empty() && actions.is_empty() {
-            self.state.commit(edits, None, events)?;
+            self.state.commit(&batch.edits, None, || batch.records(view))?;
             return Ok(view.fingerprints);
         }
         // Samba takes no password lock; until the new file is in place it waits for this one.
@@ -53,9 +48,16 @@ impl Place<'_> {
             true => lock::hold_smbpasswd(&self.disk.path(FileKind::Smbpasswd))?,
             false => None,
         };
-        let result = self.prepare(view, &kinds).and_then(|written| {
-            let journal = journal(&written, edits, actions);
-            self.state.commit(edits, Some(&journal), events)?;
+        let result: Result<_, DatabaseError> = std::thread::scope(|scope| {
+            let batch = &*batch;
+            // Beside the files, where there are many.
+            let records = batch.undescribed.is_some().then(|| scope.spawn(|| batch.records(view)));
+            let written = self.prepare(view, &kinds)?;
+            let journal = journal(&written, &batch.edits, actions);
+            self.state.commit(&batch.edits, Some(&journal), || match records {
+                Some(records) => records.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+                None => batch.records(view),
+            })?;
             Ok((written, journal))
         });
         let (written, journal) = result.inspect_err(|_| kinds.iter().for_each(|kind| self.disk.discard(*kind)))?;

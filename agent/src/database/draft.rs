@@ -14,6 +14,7 @@ use super::journal::Action;
 use super::row::{GroupRow, Origin, UserRow};
 use super::transfers::TransferRow;
 use super::view::{Edit, View};
+use crate::audit::{self, Body};
 use crate::sudoers::{Grant, Grantee, Sudo};
 
 /// The accounts as this batch of changes has made them so far. Reads go through [`View`].
@@ -24,6 +25,8 @@ pub struct Draft<'a> {
     fault: Option<&'static str>,
     /// Of the change that is being made.
     remarks: Vec<Remark>,
+    /// The change before it, if it was accepted.
+    accepted: Option<Accepted>,
 }
 
 impl Deref for Draft<'_> {
@@ -48,20 +51,52 @@ pub(super) struct Savepoint {
 pub(super) struct Batch {
     pub edits: Vec<Edit>,
     pub actions: Vec<Action>,
-    /// The records of the changes.
+    /// The records of the changes but for `undescribed`.
     pub events: Vec<AuditEvent>,
+    /// The last change, where its records take long to make: that is done while the files are written.
+    pub undescribed: Option<Accepted>,
     pub next_user: u64,
     pub next_group: u64,
 }
 
-impl<'a> Draft<'a> {
-    pub(super) fn new(view: &'a mut View, next_user: u64, next_group: u64) -> Self {
-        let batch = Batch { edits: Vec::new(), actions: Vec::new(), events: Vec::new(), next_user, next_group };
-        Draft { view, batch, fault: None, remarks: Vec::new() }
+/// A change that has no records yet.
+#[derive(Debug)]
+pub(super) struct Accepted {
+    /// Where its edits begin.
+    edits: usize,
+    purpose: Purpose,
+    remarks: Vec<Remark>,
+}
+
+/// The records of a change with more edits are made while its files are written.
+const MANY: usize = 1_000;
+
+impl Batch {
+    /// The records of all changes. `view` has to be as the last of them has left it.
+    pub fn records(&self, view: &View) -> rusqlite::Result<Vec<Body>> {
+        let mut bodies = audit::bodies(&self.events)?;
+        if let Some(accepted) = &self.undescribed {
+            bodies.extend(audit::bodies(&self.events_of(view, accepted))?);
+        }
+        Ok(bodies)
     }
 
-    pub(super) fn savepoint(&self) -> Savepoint {
-        let Batch { edits, actions, events: _, next_user, next_group } = &self.batch;
+    fn events_of(&self, view: &View, Accepted { edits, purpose, remarks }: &Accepted) -> Vec<AuditEvent> {
+        changed::own(view, self.edits.get(*edits..).unwrap_or_default(), purpose, remarks)
+    }
+}
+
+impl<'a> Draft<'a> {
+    pub(super) fn new(view: &'a mut View, next_user: u64, next_group: u64) -> Self {
+        let (edits, actions, events) = Default::default();
+        let batch = Batch { edits, actions, events, undescribed: None, next_user, next_group };
+        Draft { view, batch, fault: None, remarks: Vec::new(), accepted: None }
+    }
+
+    /// Where the next change begins.
+    pub(super) fn savepoint(&mut self) -> Savepoint {
+        self.describe();
+        let Batch { edits, actions, next_user, next_group, .. } = &self.batch;
         Savepoint { edits: edits.len(), actions: actions.len(), next_user: *next_user, next_group: *next_group }
     }
 
@@ -76,14 +111,24 @@ impl<'a> Draft<'a> {
         self.remarks.clear();
     }
 
-    /// Makes the records of a change that was accepted: everything since `savepoint`.
-    pub(super) fn describe(&mut self, savepoint: Savepoint, purpose: &Purpose) {
-        let edits = self.batch.edits.get(savepoint.edits..).unwrap_or_default();
+    /// The change since `savepoint` is accepted.
+    pub(super) fn accept(&mut self, savepoint: Savepoint, purpose: &Purpose) {
         let remarks = std::mem::take(&mut self.remarks);
-        self.batch.events.extend(changed::own(self.view, edits, purpose, remarks));
+        self.accepted = Some(Accepted { edits: savepoint.edits, purpose: purpose.clone(), remarks });
     }
 
-    pub(super) fn finish(self) -> Batch {
+    /// Makes the records of the change that was accepted last, before anything else is changed.
+    fn describe(&mut self) {
+        if let Some(accepted) = self.accepted.take() {
+            let events = self.batch.events_of(self.view, &accepted);
+            self.batch.events.extend(events);
+        }
+    }
+
+    pub(super) fn finish(mut self) -> Batch {
+        let edits = self.batch.edits.len();
+        self.batch.undescribed = self.accepted.take_if(|accepted| edits - accepted.edits > MANY);
+        self.describe();
         self.batch
     }
 

@@ -92,9 +92,7 @@ impl Entry {
 
     /// The names of a comma-separated field.
     pub fn names(&self, field: usize) -> Vec<String> {
-        let names =
-            self.bytes(field).split(|byte| *byte == b',').map(|name| String::from_utf8_lossy(name).into_owned());
-        names.filter(|name| !name.is_empty()).collect()
+        names_in(self.bytes(field))
     }
 
     pub fn set_names(&mut self, field: usize, names: &[String]) {
@@ -120,8 +118,19 @@ fn decimal<T: std::str::FromStr>(field: &[u8]) -> Option<T> {
 
 /// gid and members of a group(5) line; `None` when the gid is not a number.
 pub fn group_of(line: &[u8]) -> Option<(u32, Vec<String>)> {
-    let entry = Entry::parse(line);
-    Some((entry.number(group::GID)?, entry.names(group::MEMBERS)))
+    let mut fields = line.split(|byte| *byte == b':').skip(group::GID);
+    Some((decimal(fields.next()?)?, names_in(fields.next().unwrap_or_default())))
+}
+
+/// Everybody whom a gshadow(5) line names.
+pub fn shadowing(line: &[u8]) -> impl Iterator<Item = String> {
+    let fields = line.split(|byte| *byte == b':').skip(gshadow::ADMINISTRATORS).take(2);
+    fields.flat_map(names_in)
+}
+
+fn names_in(field: &[u8]) -> Vec<String> {
+    let names = field.split(|byte| *byte == b',').filter(|name| !name.is_empty());
+    names.map(|name| String::from_utf8_lossy(name).into_owned()).collect()
 }
 
 #[cfg(test)]

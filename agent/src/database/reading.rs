@@ -16,6 +16,7 @@ use super::outside;
 use super::row::{GroupRow, Origin, UserRow};
 use super::view::{Edit, View, groups_in, users_in};
 use super::writer::Writer;
+use crate::audit;
 use crate::identity::hash::is_hash;
 
 impl Writer {
@@ -98,7 +99,7 @@ impl Writer {
             Origin::Builtin => Vec::new(),
             Origin::Added => outside::events(&self.copies.public(), self.copies.work(), steps, &edits),
         };
-        if let Err(error) = self.state.commit(&edits, None, events) {
+        if let Err(error) = self.state.commit(&edits, None, || audit::bodies(&events)) {
             (self.next_user, self.next_group) = (next_user, next_group);
             self.copies.abandon();
             return Err(error.into());

@@ -19,6 +19,7 @@ use super::file::{FileKind, Line, LineFile, SlotEdit};
 use super::journal::{Action, Journal, JournalFile, LineEdit};
 use super::kept_numbers::{Present, keep_numbers};
 use super::view::{Edit, View};
+use crate::audit;
 
 /// New accounts whose number somebody else has got between the crash and the recovery. Nobody was
 /// told that they exist, so they give way.
@@ -142,7 +143,7 @@ impl Place<'_> {
             return Ok(());
         }
         let events = Accounts::of_rows(&View::default(), &edits).finish_taken_back();
-        Ok(self.state.commit(&edits, None, events)?)
+        Ok(self.state.commit(&edits, None, || audit::bodies(&events))?)
     }
 }
 

@@ -115,7 +115,7 @@ fn record(copy: &Connection, store: &Path, found: &str) -> rusqlite::Result<()> 
     }
     let changes = vec![FieldChange::new("store", Some(found.to_owned().into()), Some("good copy".into()))];
     let event = AuditEvent::done(Actor::Agent, AuditAction::RestoreStore, None, changes);
-    audit::append(copy, audit::moment(), vec![event])
+    audit::append(copy, audit::moment(), &audit::bodies(&[event])?)
 }
 
 fn skip(store: &Connection, noted: Reached) -> rusqlite::Result<Reached> {

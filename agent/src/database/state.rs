@@ -20,7 +20,7 @@ use super::row::{GroupRow, Origin, UserRow};
 use super::schema::{self, Age};
 use super::transfers::{self, TransferRow};
 use super::view::{Edit, Quarantine};
-use crate::audit::{self, AuditError};
+use crate::audit::{self, AuditError, Body};
 
 /// As many pages of the write-ahead log are written back into the store (SQLite's default).
 const CHECKPOINT_PAGES: u32 = 1000;
@@ -186,20 +186,20 @@ impl State {
     }
 
     /// The commit point: rows, journal record and the records of the audit trail in one transaction.
+    /// The last are asked for when everything else is in it.
     pub fn commit(
         &mut self,
         edits: &[Edit],
         journal: Option<&Journal>,
-        events: Vec<AuditEvent>,
+        records: impl FnOnce() -> rusqlite::Result<Vec<Body>>,
     ) -> rusqlite::Result<()> {
         self.let_checkpoints(journal.is_none() && self.unfinished.is_nothing())?;
-        let records = events.len() as u64;
-        let result = self.write(edits, journal, events);
+        let result = self.write(edits, journal, records);
         match &result {
-            Ok(()) => {
+            Ok(records) => {
                 self.unfinished.journal |= journal.is_some();
                 self.changes += 1;
-                self.audit_records += records;
+                self.audit_records += *records;
                 if let Some(mark) = &mut self.mark {
                     mark.raise(edits);
                 }
@@ -207,7 +207,7 @@ impl State {
             Err(error) if damage::is_failed_io(error) => self.write_over(),
             Err(_) => {}
         }
-        result
+        result.map(drop)
     }
 
     /// A commit whose sync has failed may be in the write-ahead log all the same, and would be
@@ -231,11 +231,11 @@ impl State {
             return Ok(());
         }
         self.let_checkpoints(self.unfinished.is_nothing())?;
-        let records = events.len() as u64;
+        let bodies = audit::bodies(&events)?;
         let transaction = self.connection.transaction()?;
-        audit::append(&transaction, audit::moment(), events)?;
+        audit::append(&transaction, audit::moment(), &bodies)?;
         transaction.commit()?;
-        self.audit_records += records;
+        self.audit_records += bodies.len() as u64;
         Ok(())
     }
 
@@ -255,7 +255,13 @@ impl State {
         Ok(())
     }
 
-    fn write(&mut self, edits: &[Edit], journal: Option<&Journal>, events: Vec<AuditEvent>) -> rusqlite::Result<()> {
+    /// Gives how many records there are.
+    fn write(
+        &mut self,
+        edits: &[Edit],
+        journal: Option<&Journal>,
+        records: impl FnOnce() -> rusqlite::Result<Vec<Body>>,
+    ) -> rusqlite::Result<u64> {
         let transaction = self.connection.transaction()?;
         for edit in edits {
             match edit {
@@ -283,8 +289,10 @@ impl State {
                 serde_json::to_vec(journal).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
             transaction.prepare_cached("INSERT INTO journal VALUES (1, ?1)")?.execute([record])?;
         }
-        audit::append(&transaction, audit::moment(), events)?;
-        transaction.commit()
+        let records = records()?;
+        audit::append(&transaction, audit::moment(), &records)?;
+        transaction.commit()?;
+        Ok(records.len() as u64)
     }
 
     pub fn journal(&self) -> rusqlite::Result<Option<Journal>> {

@@ -12,7 +12,7 @@ use accountd_protocol::id::{AccountId, Gid, Uid};
 use smallvec::SmallVec;
 
 use super::disk::Fingerprints;
-use super::entry::{Entry, group_of, gshadow, ids, number_of, shadow};
+use super::entry::{self, Entry, group_of, ids, number_of, shadow};
 use super::file::{FileKind, LineFile, Presence, SlotEdit};
 use super::named_in::NamedIn;
 use super::numbers::Numbers;
@@ -422,9 +422,7 @@ impl GroupRow {
 
 /// Who is named in a gshadow(5) line, each once.
 fn shadowing(line: &[u8]) -> HashSet<String> {
-    let entry = Entry::parse(line);
-    let (administrators, members) = (entry.names(gshadow::ADMINISTRATORS), entry.names(gshadow::MEMBERS));
-    administrators.into_iter().chain(members).collect()
+    entry::shadowing(line).collect()
 }
 
 /// A user as the files have it now: name, uid, gid.
@@ -442,7 +440,14 @@ fn like(file: &LineFile, with_upper_case: &HashMap<String, Vec<String>>, name: &
     plain.or_else(|| with_upper_case.get(&lower)?.first().cloned())
 }
 
+fn is_plainly_lower_case(name: &str) -> bool {
+    name.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase())
+}
+
 fn add_like(with_upper_case: &mut HashMap<String, Vec<String>>, name: &str) {
+    if is_plainly_lower_case(name) {
+        return;
+    }
     let lower = name.to_lowercase();
     if lower != name {
         with_upper_case.entry(lower).or_default().push(name.to_owned());
@@ -450,6 +455,9 @@ fn add_like(with_upper_case: &mut HashMap<String, Vec<String>>, name: &str) {
 }
 
 fn remove_like(with_upper_case: &mut HashMap<String, Vec<String>>, name: &str) {
+    if is_plainly_lower_case(name) {
+        return;
+    }
     let lower = name.to_lowercase();
     if let Some(names) = with_upper_case.get_mut(&lower) {
         names.retain(|known| known != name);

@@ -235,7 +235,7 @@ impl Writer {
             let savepoint = draft.savepoint();
             match change.apply(&mut draft) {
                 Ok(()) => {
-                    draft.describe(savepoint, change.purpose());
+                    draft.accept(savepoint, change.purpose());
                     accepted.push(change);
                 }
                 Err(()) => {
@@ -251,12 +251,12 @@ impl Writer {
     }
 
     /// Makes what the changes did in memory true on disk, or undoes it.
-    fn write(&mut self, batch: Batch) -> Result<Generation, DatabaseError> {
+    fn write(&mut self, mut batch: Batch) -> Result<Generation, DatabaseError> {
         if batch.edits.is_empty() && batch.actions.is_empty() && batch.events.is_empty() {
             return Ok(self.copies.public().generation());
         }
         let mut place = Place { disk: &self.disk, root: &self.root, state: &mut self.state };
-        match place.commit(self.copies.work(), &batch.edits, batch.actions, batch.events) {
+        match place.commit(self.copies.work(), &mut batch) {
             Ok(fingerprints) => {
                 (self.next_user, self.next_group) = (batch.next_user, batch.next_group);
                 Ok(self.publish(batch.edits.into_iter().map(Step::Edit).collect(), fingerprints))

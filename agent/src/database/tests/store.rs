@@ -228,7 +228,7 @@ fn what_is_under_way_is_not_in_the_copy() {
     let world = World::new();
     drop(world.open());
     let mut state = State::open(&store(&world)).unwrap();
-    state.commit(&[], Some(&journal()), Vec::new()).unwrap();
+    state.commit(&[], Some(&journal()), || Ok(Vec::new())).unwrap();
     state.note(&Note::Adoption("/mnt/tank/fresh".into())).unwrap();
     state.keep_good_copy().unwrap();
     let copy = State::open(&beside(&world, ".good")).unwrap();
@@ -244,7 +244,7 @@ fn an_old_journal_is_not_carried_out_when_the_log_is_lost() {
     state.load().unwrap();
     // Enough for the log to be written back, were it not held while the journal is there.
     for number in 0..2000 {
-        state.commit(&[], Some(&journal()), Vec::new()).unwrap();
+        state.commit(&[], Some(&journal()), || Ok(Vec::new())).unwrap();
         if number < 1999 {
             state.note(&Note::HomeParent(format!("/mnt/{number}/{}", "x".repeat(2000)))).unwrap();
             state.clear_journal().unwrap();
