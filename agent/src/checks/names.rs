@@ -1,9 +1,8 @@
 //! Names of users and groups: those that some program would not take, and those that Samba does
 //! not tell apart.
 
-use std::collections::HashMap;
-
 use accountd_protocol::name::{NameError, NewGroupName, NewUserName};
+use hashbrown::HashMap;
 
 use super::finding::{Area, Fault, Found, named};
 use super::sheet::Sheet;

@@ -1,10 +1,9 @@
 //! uids and gids: valid ones, each once, and primary groups that there are (passwd(5), group(5),
 //! pwck(8), grpck(8)).
 
-use std::collections::HashMap;
-
 use accountd_protocol::checks::CheckedObject;
 use accountd_protocol::id::never_an_id;
+use hashbrown::{HashMap, HashSet};
 
 use super::facts::Facts;
 use super::finding::{Area, Fault, Found};
@@ -19,16 +18,17 @@ const NOBODY: u32 = 65_534;
 pub fn check(users: &Sheet<'_>, groups: &Sheet<'_>, facts: &Facts) -> Vec<Found> {
     let mut found = each(users, passwd::UID);
     found.extend(superusers(users));
-    let gids: std::collections::HashSet<u32> =
-        groups.entries().filter_map(|(_, row)| decimal(row.field(group::GID))).collect();
+    let gids: HashSet<u32> = groups.entries().filter_map(|(_, row)| decimal(row.field(group::GID))).collect();
     found.extend(users.entries().filter_map(|(name, row)| {
         let Some(gid) = decimal::<u32>(row.field(passwd::GID)) else {
             return Some(not_a_number(users, row, passwd::GID, "gid"));
         };
+        if gids.contains(&gid) || facts.has_gid(gid) {
+            return None;
+        }
         let message = format!("the primary group {gid} of '{}' does not exist", name.escape_debug());
-        let known = gids.contains(&gid) || facts.has_gid(gid);
         let object = CheckedObject { number: Some(gid), ..users.object(row) };
-        (!known).then(|| Found::new(Area::Passwd, Fault::UnknownPrimaryGroup, object, message))
+        Some(Found::new(Area::Passwd, Fault::UnknownPrimaryGroup, object, message))
     }));
     found.extend(each(groups, group::GID));
     found
@@ -43,21 +43,21 @@ fn each(sheet: &Sheet<'_>, field: usize) -> Vec<Found> {
             found.push(not_a_number(sheet, row, field, what));
             continue;
         };
-        let object = CheckedObject { number: Some(number), ..sheet.object(row) };
+        let object = || CheckedObject { number: Some(number), ..sheet.object(row) };
         let shown = name.escape_debug();
         if number == u32::MAX {
             let message = format!("the {what} {number} of '{shown}' means no account at all (chown(2))");
-            found.push(Found::new(area, Fault::InvalidNumber, object.clone(), message));
+            found.push(Found::new(area, Fault::InvalidNumber, object(), message));
         } else if never_an_id(number) && number != NOBODY {
             let message = format!("the {what} {number} of '{shown}' means something else to some programs");
-            found.push(Found::new(area, Fault::ReservedNumber, object.clone(), message));
+            found.push(Found::new(area, Fault::ReservedNumber, object(), message));
         }
         match owners.get(&number) {
             None => drop(owners.insert(number, name)),
             Some(first) => {
                 let first = str::escape_debug(first);
                 let message = format!("'{shown}' has the {what} {number} of '{first}': to the system they are one");
-                found.push(Found::new(area, Fault::DuplicateNumber, object, message));
+                found.push(Found::new(area, Fault::DuplicateNumber, object(), message));
             }
         }
     }

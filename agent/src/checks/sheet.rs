@@ -1,8 +1,9 @@
 //! An account file as its numbered lines, each looked at once for all checks.
 
-use std::collections::HashMap;
-
 use accountd_protocol::checks::CheckedObject;
+use hashbrown::HashMap;
+use hashbrown::hash_map::Entry;
+use memchr::{memchr, memchr_iter};
 
 use crate::database::{FileKind, View};
 
@@ -35,17 +36,22 @@ pub enum Standing {
 
 impl<'a> Sheet<'a> {
     pub fn of(view: &'a View, kind: FileKind) -> Self {
-        let (mut first, mut rows, mut number) = (HashMap::new(), Vec::new(), 1);
-        for line in view.file(kind).lines() {
+        let lines: Vec<&[u8]> = view.file(kind).lines().collect();
+        let (mut first, mut rows, mut number) =
+            (HashMap::with_capacity(lines.len()), Vec::with_capacity(lines.len()), 1);
+        for line in lines {
             let name = kind.key(line);
-            let is_behind = name.is_some_and(|name| first.contains_key(name));
-            let standing = if is_behind { Standing::Behind } else { Standing::First };
-            if let Some(name) = name.filter(|_| !is_behind) {
-                first.insert(name, line);
-            }
+            let standing = match name.map(|name| first.entry(name)) {
+                Some(Entry::Occupied(_)) => Standing::Behind,
+                Some(Entry::Vacant(free)) => {
+                    free.insert(line);
+                    Standing::First
+                }
+                None => Standing::First,
+            };
             rows.push(Row { number, line, name, standing });
             // An alias can go over several lines.
-            number += 1 + line.iter().filter(|byte| **byte == b'\n').count();
+            number += 1 + memchr_iter(b'\n', line).count();
         }
         Self { kind, rows, first }
     }
@@ -70,7 +76,9 @@ impl<'a> Sheet<'a> {
 impl<'a> Row<'a> {
     /// A field, as it stands there; empty where there is none.
     pub fn field(&self, field: usize) -> &'a [u8] {
-        self.line.split(|byte| *byte == b':').nth(field).unwrap_or_default()
+        let begin = field.checked_sub(1).map_or(Some(0), |before| Some(memchr_iter(b':', self.line).nth(before)? + 1));
+        let rest = begin.and_then(|begin| self.line.get(begin..)).unwrap_or_default();
+        rest.get(..memchr(b':', rest).unwrap_or(rest.len())).unwrap_or_default()
     }
 
     /// The names of a comma-separated field. Empty ones count too, but not that of an empty field.
@@ -81,7 +89,7 @@ impl<'a> Row<'a> {
 
     /// How many fields there are.
     pub fn length(&self) -> usize {
-        self.line.iter().filter(|byte| **byte == b':').count() + 1
+        memchr_iter(b':', self.line).count() + 1
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use memchr::{memchr, memchr_iter};
 use serde::{Deserialize, Serialize};
 
 use super::entry::{ids, number_of};
@@ -87,14 +88,14 @@ impl FileKind {
             return None;
         }
         let name = self.name(line);
-        let separators = line.iter().filter(|byte| **byte == self.separator());
-        let is_entry = !name.is_empty() && separators.count() + 1 >= self.fields();
+        // At least two fields: the name's separator is one of them.
+        let is_entry = !name.is_empty() && memchr_iter(self.separator(), line).nth(self.fields() - 2).is_some();
         is_entry.then(|| std::str::from_utf8(name).ok())?
     }
 
     /// What stands where the name of an entry does.
     pub(super) fn name(self, line: &[u8]) -> &[u8] {
-        let end = line.iter().position(|byte| *byte == self.separator()).unwrap_or(line.len());
+        let end = memchr(self.separator(), line).unwrap_or(line.len());
         match self {
             FileKind::Aliases | FileKind::UsernameMap => line[..end].trim_ascii_end(),
             FileKind::Smbpasswd | FileKind::Gshadow | FileKind::Group | FileKind::Shadow | FileKind::Passwd => {
