@@ -2,6 +2,7 @@
 
 mod ageing;
 mod audit;
+mod batch;
 mod bodies;
 mod groups;
 mod idempotency;

@@ -10,9 +10,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::ageing::{Ageing, AgeingChange};
 use crate::audit::{AuditFilter, AuditPage, AuditVerdict};
+use crate::batch::Batch;
 use crate::checks::{CheckReport, CheckedHomes, RepairOrder, RepairReport};
 use crate::home::{HomeState, HomeTransfer};
 use crate::id::{AccountId, AccountRef, Gid, Uid};
+use crate::job::{Job, JobId};
 use crate::key_advice::KeyAdvice;
 pub use crate::list::{Direction, Page, SortBy, SortKey, Window};
 use crate::login::Proof;
@@ -69,6 +71,8 @@ pub enum Answer {
     Decision(Decision),
     Audit(AuditPage),
     AuditVerdict(AuditVerdict),
+    Job(Box<Job>),
+    Jobs(Vec<Job>),
     Watching,
     Done,
 }
@@ -84,6 +88,13 @@ pub enum Operation {
     CreateUser(NewUser),
     /// All of them in one commit, or none.
     CreateUsers(Vec<NewUser>),
+    /// Becomes a job; the answer is the job, at its end where that does not take long.
+    Batch(Batch),
+    /// A job that the caller has begun.
+    GetJob(JobId),
+    ListJobs,
+    /// Ends a job that has not changed anything yet.
+    CancelJob(JobId),
     UpdateUser {
         id: AccountId,
         change: UserChange,

@@ -89,6 +89,8 @@ pub enum AuditAction {
     ChangeOwnPassword,
     Check,
     RepairChecks,
+    /// Many changes of users in one request; each account has its own record.
+    Batch,
     /// A credential of the REST front.
     OpenHandle,
     /// A login over SSH.

@@ -7,12 +7,14 @@
 pub mod ageing;
 pub mod agent;
 pub mod audit;
+pub mod batch;
 pub mod checks;
 pub mod client;
 pub mod frame;
 pub mod home;
 pub mod id;
 pub mod identity;
+pub mod job;
 pub mod key_advice;
 pub mod list;
 pub mod login;

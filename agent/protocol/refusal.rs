@@ -38,6 +38,8 @@ pub enum Field {
     MustChange,
     CurrentPassword,
     Members,
+    /// The items of a batch as a whole.
+    Items,
 }
 
 /// What is wrong with a field's value.
@@ -119,6 +121,8 @@ pub enum Problem {
     LessThanMinDays,
     #[error("is not supported")]
     Unsupported,
+    #[error("is the user of another item too")]
+    Twice,
     #[error("can not be removed: it {0}")]
     HomeStays(HomeStays),
     /// What keeps keys from being written, read or made to count.

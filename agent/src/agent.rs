@@ -29,6 +29,7 @@ use crate::identity::key_readers::KeyReaders;
 use crate::identity::permission::{Permission, Reach, reach};
 use crate::identity::roles::{has_way_in, roles_of};
 use crate::ids::Ids;
+use crate::jobs::Jobs;
 use crate::reserved::Reserved;
 use crate::revocations::{Revocations, Settled};
 
@@ -52,6 +53,7 @@ pub struct Agent {
     pub(crate) key_writers: KeyWriters,
     pub(crate) emptier: Emptier,
     pub(crate) clerk: Clerk,
+    pub(crate) jobs: Jobs,
     /// The state store.
     pub(crate) store: PathBuf,
     handles: Arc<Handles>,
@@ -89,6 +91,7 @@ impl Agent {
             key_readers: KeyReaders::default(),
             key_writers: KeyWriters::default(),
             clerk: Clerk::default(),
+            jobs: Jobs::default(),
             store: arguments.state.clone(),
             handles,
             revocations,
@@ -222,6 +225,11 @@ impl Agent {
         reply.inspect_err(|refusal| self.record_refused_operation(actor, (action, &subject), refusal))
     }
 
+    /// Whether a caller may ask for this, whatever it would see of the answer.
+    pub(crate) fn permit(&self, view: &View, caller: Caller, operation: &Operation) -> Result<(), Refusal> {
+        self.permitted(view, caller, operation).map(drop)
+    }
+
     /// What the caller may see of the answer, if it may ask.
     fn permitted(&self, view: &View, caller: Caller, operation: &Operation) -> Result<Scope, Refusal> {
         let row = view.user(caller.account).ok_or(Refusal::StaleHandle)?;
@@ -298,6 +306,8 @@ fn without_hashes(answer: Answer) -> Answer {
         | Answer::Repaired(_)
         | Answer::Audit(_)
         | Answer::AuditVerdict(_)
+        | Answer::Job(_)
+        | Answer::Jobs(_)
         | Answer::Done => answer,
     }
 }

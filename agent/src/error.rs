@@ -21,6 +21,10 @@ pub enum Error {
     Transfers(io::Error),
     #[error("cannot start the thread that records logins: {0}")]
     Clerk(io::Error),
+    #[error("cannot start the threads that work on jobs: {0}")]
+    Jobs(io::Error),
+    #[error("cannot get random bytes: {0}")]
+    Random(getrandom::Error),
     #[error("cannot wait for the signal to end: {0}")]
     Signals(nix::errno::Errno),
     #[error(transparent)]
@@ -72,6 +76,8 @@ impl Error {
             | Error::Database(_)
             | Error::Hash(_)
             | Error::Ids(_)
+            | Error::Jobs(_)
+            | Error::Random(_)
             | Error::Signals(_)
             | Error::Transfers(_)
             | Error::Handle => Refusal::Internal("internal error".into()),

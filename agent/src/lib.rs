@@ -12,6 +12,7 @@ mod hexadecimal;
 mod homes;
 mod identity;
 mod ids;
+mod jobs;
 #[cfg(any(test, feature = "laws"))]
 #[doc(hidden)]
 pub mod laws;
@@ -68,6 +69,7 @@ fn serve(arguments: &Arguments) -> Result<(), Error> {
     let agent = Arc::new(Agent::open(arguments)?);
     agent.start_transfers()?;
     agent.start_clerk()?;
+    agent.start_jobs()?;
     let listener = server::listen(&arguments.socket, agent.api_gid())?;
     info!(socket = %arguments.socket.display(), "accounts are kept");
     server::serve(&agent, &listener)

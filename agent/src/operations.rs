@@ -1,10 +1,16 @@
 //! What the agent does for each operation that a caller may ask for.
 
+use std::time::Duration;
+
 use accountd_protocol::agent::{Answer, Operation, Reply};
 use accountd_protocol::audit::Actor;
 
 use crate::agent::Agent;
 use crate::identity::handles::Caller;
+use crate::jobs::Work;
+
+/// A job that takes longer is looked at again by whoever has begun it.
+const JOB_PATIENCE: Duration = Duration::from_secs(1);
 
 impl Agent {
     /// To be called when the caller is known to be allowed to.
@@ -15,6 +21,13 @@ impl Agent {
             Operation::FindUser(who) => self.find_user(&who, caller.account).map(user),
             Operation::CreateUser(new) => self.create_user(by, new).map(user),
             Operation::CreateUsers(new) => self.create_users(by, new).map(Answer::Created),
+            Operation::Batch(batch) => {
+                let work = Work { by: by.clone(), caller, batch };
+                self.jobs.begin(work, JOB_PATIENCE).map(job)
+            }
+            Operation::GetJob(id) => self.jobs.get(id, caller.account).map(job),
+            Operation::ListJobs => Ok(Answer::Jobs(self.jobs.list(caller.account))),
+            Operation::CancelJob(id) => self.jobs.cancel(id, caller.account).map(job),
             Operation::UpdateUser { id, change, only_if } => self.update_user(by, id, change, &only_if).map(user),
             Operation::DeleteUser { id, home, only_if } => {
                 self.delete_user(by, id, home, only_if).map(|()| Answer::Done)
@@ -51,6 +64,10 @@ impl Agent {
 
 fn user(user: accountd_protocol::agent::User) -> Answer {
     Answer::User(Box::new(user))
+}
+
+fn job(job: accountd_protocol::job::Job) -> Answer {
+    Answer::Job(Box::new(job))
 }
 
 fn group(group: accountd_protocol::agent::Group) -> Answer {

@@ -20,16 +20,26 @@ pub async fn read(
     data: Data<'_>,
     content_type: Option<&ContentType>,
 ) -> Result<Zeroizing<Vec<u8>>, BodyError> {
+    read_one_of(&["application/json"], mebibytes, data, content_type).await.map(|(_, body)| body)
+}
+
+/// The bytes of a body that says it is one of these, and which.
+pub async fn read_one_of(
+    formats: &[&'static str],
+    mebibytes: u64,
+    data: Data<'_>,
+    content_type: Option<&ContentType>,
+) -> Result<(&'static str, Zeroizing<Vec<u8>>), BodyError> {
     let format = content_type.map_or_else(|| "text/plain".to_owned(), format_of);
-    if !format.eq_ignore_ascii_case("application/json") {
+    let Some(format) = formats.iter().find(|known| format.eq_ignore_ascii_case(known)).copied() else {
         return Err(BodyError::Format(format));
-    }
+    };
     let read = data.open(mebibytes.mebibytes()).into_bytes().await;
     let body = read.map_err(|_| BodyError::Unreadable)?;
     if !body.is_complete() {
         return Err(BodyError::TooLarge);
     }
-    Ok(Zeroizing::new(body.into_inner()))
+    Ok((format, Zeroizing::new(body.into_inner())))
 }
 
 /// Rocket lets a field `_method` of a form stand for another method. Nothing here is a form, so a

@@ -7,9 +7,11 @@ use accountd_protocol::agent::{
     User, UserChange, Window,
 };
 use accountd_protocol::audit::{AuditFilter, AuditPage, AuditVerdict};
+use accountd_protocol::batch::Batch;
 use accountd_protocol::checks::{CheckReport, CheckedHomes, RepairOrder, RepairReport};
 use accountd_protocol::home::HomeState;
 use accountd_protocol::id::{AccountId, AccountRef};
+use accountd_protocol::job::{Job, JobId};
 use accountd_protocol::list::KeyTexts;
 use accountd_protocol::precondition::Precondition;
 use accountd_protocol::refusal::Refusal;
@@ -79,6 +81,25 @@ impl Caller {
     /// All of them or none; gives their ids in the same order.
     pub async fn create_users(&self, new: Vec<NewUser>) -> Result<Vec<AccountId>, Error> {
         expect!(self.operate(Operation::CreateUsers(new)).await?, Created)
+    }
+
+    /// Many changes at once; a job that may not be at its end yet.
+    pub async fn batch(&self, batch: Batch) -> Result<Job, Error> {
+        expect!(self.operate(Operation::Batch(batch)).await?, Job).map(|job| *job)
+    }
+
+    /// A job of the caller's.
+    pub async fn job(&self, id: JobId) -> Result<Job, Error> {
+        expect!(self.operate(Operation::GetJob(id)).await?, Job).map(|job| *job)
+    }
+
+    /// The newest first, without what came of them.
+    pub async fn jobs(&self) -> Result<Vec<Job>, Error> {
+        expect!(self.operate(Operation::ListJobs).await?, Jobs)
+    }
+
+    pub async fn cancel_job(&self, id: JobId) -> Result<Job, Error> {
+        expect!(self.operate(Operation::CancelJob(id)).await?, Job).map(|job| *job)
     }
 
     pub async fn update_user(&self, id: AccountId, change: UserChange, only_if: Precondition) -> Result<User, Error> {

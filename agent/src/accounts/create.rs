@@ -15,6 +15,7 @@ use super::check::{free_group_name, free_user_name};
 use super::in_home::{InHome, Wanted};
 use super::memberships;
 use super::new_home::NewHome;
+use super::parallel::in_parallel;
 use super::plan::{Plan, Planned, PlannedGroup, Sight, questions};
 use super::show::NO_HASH;
 use super::sudo::{PlannedSudo, SudoEdit};
@@ -42,7 +43,7 @@ pub struct Hashes {
 
 /// Everything that a new user needs beside its lines. Dropped before the change is made, it is
 /// taken away again.
-struct Ready<'a> {
+pub(super) struct ReadyUser<'a> {
     home: Option<NewHome<'a>>,
     keys: Option<InHome<'a>>,
     _sudo: PlannedSudo,
@@ -50,10 +51,32 @@ struct Ready<'a> {
 }
 
 /// What is entered under the lock.
-struct Entry {
+pub(super) struct NewEntry {
     plan: Plan,
     hashes: Hashes,
     also: Also,
+}
+
+impl ReadyUser<'_> {
+    /// To be called when the change is made.
+    pub fn finish(self) -> Result<(), Refusal> {
+        if let Some(home) = self.home {
+            home.keep();
+        }
+        self.keys.map_or(Ok(()), |keys| keys.finish(None))
+    }
+}
+
+impl NewEntry {
+    /// Of an account that is only to be tried: nothing stands ready for it.
+    pub fn tried((plan, _numbers): Planned) -> Self {
+        let hashes = Hashes { unix: NO_HASH.into(), clear: None };
+        Self { plan, hashes, also: Also { publish: None, sudo: SudoEdit::Unchanged, forget: None } }
+    }
+
+    pub fn enter(self, draft: &mut Draft<'_>) -> Result<AccountId, Invalid> {
+        enter(draft, &self.plan, &self.hashes, self.also)
+    }
 }
 
 impl Agent {
@@ -68,56 +91,55 @@ impl Agent {
 
     /// Creates all of them in one commit, or none; gives their ids in the same order.
     pub(crate) fn create_users(&self, by: &Actor, requests: Vec<NewUser>) -> Result<Vec<AccountId>, Refusal> {
-        let plans = self.plan_all(requests)?;
-        let left = if plans.len() > FEW { belongings::names(self.root()) } else { None };
-        let (mut ready, mut entries) = (Vec::new(), Vec::new());
-        for (index, planned) in plans.into_iter().enumerate() {
-            let (made, entry) = self.make_ready(planned, left.as_ref()).map_err(|refusal| of_item(index, refusal))?;
-            ready.push(made);
-            entries.push(entry);
+        let plans = self.plan_all(requests)?.into_iter().enumerate().map(|(index, plan)| match plan {
+            Ok(planned) => Ok((index, planned)),
+            Err(invalid) => Err(InvalidItem { index, invalid }),
+        });
+        let (plans, invalid): (Vec<_>, Vec<_>) = plans.partition(Result::is_ok);
+        if !invalid.is_empty() {
+            return Err(Refusal::InvalidItems(invalid.into_iter().filter_map(Result::err).collect()));
         }
+        let plans: Vec<(usize, Planned)> = plans.into_iter().flatten().collect();
+        let left = self.left_to_many(plans.len());
+        let made = in_parallel(plans, |(index, planned)| {
+            self.ready_user(planned, left.as_ref()).map_err(|refusal| of_item(index, refusal))
+        });
+        let (ready, entries): (Vec<_>, Vec<_>) = made.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
         let purpose = Purpose { actor: by.clone(), action: AuditAction::CreateUser, user: None };
         let (ids, _) = self.change(purpose, move |draft| enter_all(draft, entries))?;
-        let mut finished = Ok(());
-        for Ready { home, keys, .. } in ready {
-            if let Some(home) = home {
-                home.keep();
-            }
-            finished = finished.and(keys.map_or(Ok(()), |keys| keys.finish(None)));
-        }
+        let finished = ready.into_iter().fold(Ok(()), |finished, ready| finished.and(ready.finish()));
         finished.map(|()| ids)
     }
 
-    fn plan_all(&self, requests: Vec<NewUser>) -> Result<Vec<Planned>, Refusal> {
+    /// Each plan, or what is wrong with it.
+    pub(super) fn plan_all(&self, requests: Vec<NewUser>) -> Result<Vec<Result<Planned, Vec<Invalid>>>, Refusal> {
         let (view, shells) = (self.database.view(), self.shells());
         let asked: Vec<_> = requests.iter().flat_map(|request| questions(&view, request)).collect();
         let outside = self.ids.outside(&asked)?;
         let sight = Sight { view: &view, outside: &outside, shells: &shells };
-        let (mut plans, mut items) = (Vec::new(), Vec::new());
         let mut names = HashSet::new();
-        for (index, request) in requests.into_iter().enumerate() {
+        let plan_one = |request: NewUser| {
             let name = request.name.as_str().to_lowercase();
-            match self.plan(&sight, request)? {
-                Ok(_) if names.contains(&name) => {
-                    let twice = Invalid { field: Field::UserName, problem: Problem::Duplicate(name) };
-                    items.push(InvalidItem { index, invalid: vec![twice] });
-                }
-                Ok(planned) => {
-                    names.insert(name);
-                    plans.push(planned);
-                }
-                Err(invalid) => items.push(InvalidItem { index, invalid }),
+            let planned = self.plan(&sight, request)?;
+            if planned.is_ok() && !names.insert(name.clone()) {
+                return Ok(Err(vec![Invalid { field: Field::UserName, problem: Problem::Duplicate(name) }]));
             }
-        }
-        if items.is_empty() { Ok(plans) } else { Err(Refusal::InvalidItems(items)) }
+            Ok(planned)
+        };
+        requests.into_iter().map(plan_one).collect()
+    }
+
+    /// The names that somebody has left something under, where it is quicker to know them all.
+    pub(super) fn left_to_many(&self, accounts: usize) -> Option<HashSet<OsString>> {
+        if accounts > FEW { belongings::names(self.root()) } else { None }
     }
 
     /// `left`: the names that somebody has left something under, where they are known.
-    fn make_ready(
+    pub(super) fn ready_user(
         &self,
         (plan, numbers): Planned,
         left: Option<&HashSet<OsString>>,
-    ) -> Result<(Ready<'_>, Entry), Refusal> {
+    ) -> Result<(ReadyUser<'_>, NewEntry), Refusal> {
         let name = plan.request.name.as_str();
         let hashes = self.hashes_of(&plan.request.password)?;
         let home = self.prepare_home(&plan)?;
@@ -131,7 +153,7 @@ impl Agent {
                 .then(|| self.left_to(name, plan.uid))
                 .flatten(),
         };
-        Ok((Ready { home, keys, _sudo: sudo, _numbers: numbers }, Entry { plan, hashes, also }))
+        Ok((ReadyUser { home, keys, _sudo: sudo, _numbers: numbers }, NewEntry { plan, hashes, also }))
     }
 
     /// A home that was the user's before gets its keys by itself.
@@ -188,12 +210,9 @@ fn of_item(index: usize, refusal: Refusal) -> Refusal {
     }
 }
 
-fn enter_all(draft: &mut Draft<'_>, entries: Vec<Entry>) -> Result<Vec<AccountId>, Refusal> {
-    let entered = entries.into_iter().enumerate().map(|(index, Entry { plan, hashes, also })| {
-        enter(draft, &plan, &hashes, also).map_err(|invalid| {
-            let items = vec![InvalidItem { index, invalid: vec![invalid] }];
-            Refusal::InvalidItems(items)
-        })
+fn enter_all(draft: &mut Draft<'_>, entries: Vec<NewEntry>) -> Result<Vec<AccountId>, Refusal> {
+    let entered = entries.into_iter().enumerate().map(|(index, entry)| {
+        entry.enter(draft).map_err(|invalid| Refusal::InvalidItems(vec![InvalidItem { index, invalid: vec![invalid] }]))
     });
     entered.collect()
 }

@@ -14,7 +14,8 @@ use super::state::user_is;
 use super::{address, memberships};
 use crate::agent::Agent;
 use crate::database::entry::passwd;
-use crate::database::{Draft, FileKind, Purpose, UserRow, View, unclaimed};
+use crate::database::{Action, Draft, FileKind, Purpose, UserRow, View, unclaimed};
+use crate::homes::Emptier;
 use crate::sudoers::Grantee;
 
 /// The home of a user as it is to be removed.
@@ -33,30 +34,48 @@ impl Agent {
         home: DeletedHome,
         only_if: Precondition,
     ) -> Result<(), Refusal> {
+        let (ready, entry) = self.ready_deletion(id, home, only_if)?;
+        let purpose = Purpose { actor: by.clone(), action: AuditAction::DeleteUser, user: None };
+        let ((), generation) = self.change(purpose, move |draft| entry.enter(draft))?;
+        self.transfers.cancel(id);
+        self.settle(generation);
+        ready.finish(&self.emptier);
+        Ok(())
+    }
+
+    /// Everything that can fail without the lock.
+    pub(super) fn ready_deletion(
+        &self,
+        id: AccountId,
+        home: DeletedHome,
+        only_if: Precondition,
+    ) -> Result<(ReadyDeletion, DeletionEntry), Refusal> {
         user_is(&self.database.view(), id, &only_if)?;
         let leaving = match home {
             DeletedHome::Keep => None,
             DeletedHome::Remove => self.leaving_home(id)?,
         };
-        let deletion = self.config.deletion.clone();
-        let action = leaving.as_ref().map(|(path, leaving)| (path.clone(), leaving.action()));
-        let change = move |draft: &mut Draft<'_>| {
-            user_is(draft, id, &only_if)?;
-            if let Some((path, action)) = action {
-                still_removable(draft, id, &path)?;
-                draft.after_commit(action);
-                draft.remark(Grantee::User(id), FieldChange::new("home_content", Some("there".into()), None));
-            }
-            remove(draft, id, &deletion)
-        };
-        let purpose = Purpose { actor: by.clone(), action: AuditAction::DeleteUser, user: None };
-        let ((), generation) = self.change(purpose, change)?;
-        self.transfers.cancel(id);
-        self.settle(generation);
-        if let Some((_, leaving)) = leaving {
-            leaving.remove(&self.emptier);
+        let home = leaving.as_ref().map(|(path, leaving)| (path.clone(), leaving.action()));
+        let entry = DeletionEntry { id, home, deletion: self.config.deletion.clone(), only_if };
+        Ok((ReadyDeletion(leaving.map(|(_, leaving)| leaving)), entry))
+    }
+
+    /// The same where it is only to be tried.
+    pub(super) fn tried_deletion(
+        &self,
+        id: AccountId,
+        home: DeletedHome,
+        only_if: Precondition,
+    ) -> Result<DeletionEntry, Refusal> {
+        let view = self.database.view();
+        user_is(&view, id, &only_if)?;
+        let row = deletable(&view, id)?;
+        if home == DeletedHome::Remove
+            && let Some(Home { path, .. }) = home_of(&view, &row)?
+        {
+            still_removable(&view, id, &path)?;
         }
-        Ok(())
+        Ok(DeletionEntry { id, home: None, deletion: self.config.deletion.clone(), only_if })
     }
 
     fn leaving_home(&self, id: AccountId) -> Result<Option<(FieldPath, LeavingHome)>, Refusal> {
@@ -67,6 +86,39 @@ impl Agent {
         let Some(Home { path, uid }) = home else { return Ok(None) };
         let leaving = self.retire_home(&row.name, &path, uid)?;
         Ok(leaving.map(|leaving| (path, leaving)))
+    }
+}
+
+/// What is entered under the lock.
+pub(super) struct DeletionEntry {
+    id: AccountId,
+    home: Option<(FieldPath, Action)>,
+    deletion: Deletion,
+    only_if: Precondition,
+}
+
+impl DeletionEntry {
+    pub fn enter(self, draft: &mut Draft<'_>) -> Result<(), Refusal> {
+        let Self { id, home, deletion, only_if } = self;
+        user_is(draft, id, &only_if)?;
+        if let Some((path, action)) = home {
+            still_removable(draft, id, &path)?;
+            draft.after_commit(action);
+            draft.remark(Grantee::User(id), FieldChange::new("home_content", Some("there".into()), None));
+        }
+        remove(draft, id, &deletion)
+    }
+}
+
+/// The home that goes with the account. Dropped before the change is made, it stays.
+pub(super) struct ReadyDeletion(Option<LeavingHome>);
+
+impl ReadyDeletion {
+    /// To be called when the change is made and no session is left.
+    pub fn finish(self, emptier: &Emptier) {
+        if let Some(leaving) = self.0 {
+            leaving.remove(emptier);
+        }
     }
 }
 
@@ -82,7 +134,7 @@ fn home_of(view: &View, row: &UserRow) -> Result<Option<Home>, Refusal> {
 }
 
 /// Under the lock: what was found out before has to be so still.
-fn still_removable(draft: &Draft<'_>, id: AccountId, path: &FieldPath) -> Result<(), Refusal> {
+fn still_removable(draft: &View, id: AccountId, path: &FieldPath) -> Result<(), Refusal> {
     let row = draft.user(id).ok_or(Refusal::NotFound)?;
     let home = home_of(draft, row)?;
     if home.is_none_or(|home| home.path != *path) {

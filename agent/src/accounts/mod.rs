@@ -2,6 +2,7 @@
 
 mod address;
 mod ageing;
+mod batch;
 mod check;
 mod checks;
 mod create;
@@ -19,6 +20,7 @@ mod memberships;
 mod new_home;
 mod order;
 mod own_password;
+mod parallel;
 mod plan;
 mod repair;
 mod retire;

@@ -18,10 +18,12 @@ use super::ageing;
 use super::check::{Faults, free_user_name, known_shell, usable_keys, usable_mode, usable_password};
 use super::create::{Also, Hashes, SECONDS_A_DAY, line};
 use super::home_change::{TransferChange, may_change};
+use super::in_home::InHome;
 use super::memberships;
 use super::new_home::NewHome;
 use super::show::NO_HASH;
 use super::state::user_is;
+use super::sudo::{PlannedSudo, SudoEdit};
 use super::transfers::Claim;
 use crate::agent::{Agent, now};
 use crate::database::entry::{Entry, passwd, shadow};
@@ -70,6 +72,26 @@ struct Behind {
     transfer: TransferChange,
 }
 
+/// What is entered under the lock.
+pub(super) struct UpdateEntry {
+    plan: Plan,
+    current: Current,
+    hashes: Option<Hashes>,
+    behind: Behind,
+    only_if: Precondition,
+}
+
+/// What stands ready beside it. Dropped before the change is made, it is taken away again.
+pub(super) struct ReadyUpdate<'a> {
+    home: Option<NewHome<'a>>,
+    in_home: Option<InHome<'a>>,
+    _sudo: PlannedSudo,
+    /// Where the home is from now on, if it is another.
+    place: Option<FieldPath>,
+    claim: Option<Claim<'a>>,
+    transfer: TransferChange,
+}
+
 impl Agent {
     pub(crate) fn update_user(
         &self,
@@ -91,8 +113,27 @@ impl Agent {
         change: UserChange,
         only_if: &Precondition,
     ) -> Result<User, Refusal> {
+        let has_keys = change.ssh_keys.as_ref().is_some_and(|keys| !keys.trim().is_empty());
+        let (ready, entry) = self.ready_update(id, change, only_if)?;
+        let ((), generation) = self.change(purpose, move |draft| entry.enter(draft))?;
+        let (finished, transfer) = ready.finish();
+        self.settle(generation);
+        // A small home is ready when the answer comes.
+        if transfer.begin() == Begun::Yes {
+            self.transfers.settled(id, TRANSFER_PATIENCE);
+        }
+        finished?;
+        self.show_with_advice(id, if has_keys { KeysWanted::Yes } else { KeysWanted::Unknown })
+    }
+
+    /// Everything that can fail without the lock.
+    pub(super) fn ready_update(
+        &self,
+        id: AccountId,
+        change: UserChange,
+        only_if: &Precondition,
+    ) -> Result<(ReadyUpdate<'_>, UpdateEntry), Refusal> {
         user_is(&self.database.view(), id, only_if)?;
-        let only_if = only_if.clone();
         let claim = self.claim_for(id, &change);
         let (current, plan) = self.plan_update(id, change, claim.as_ref())?;
         let hashes = plan.change.password.clone().map(|password| self.hashes_of(&NewPassword::Clear(password)));
@@ -110,39 +151,29 @@ impl Agent {
         let transfer = self.transfer_of(&current, &plan, home.as_ref());
         let behind = Behind { also, transfer: transfer.clone() };
         let place = plan.home.as_ref().map(|(home, _)| home.clone());
-        let has_keys = plan.change.ssh_keys.as_ref().is_some_and(|keys| !keys.trim().is_empty());
-        let ((), generation) = self.change(purpose, move |draft| {
-            user_is(draft, plan.id, &only_if)?;
-            remarks(draft, &plan, &current);
-            enter(draft, &plan, hashes.as_ref(), behind)
-        })?;
-        let moved = place.filter(|_| home.as_ref().is_some_and(NewHome::is_moved));
-        if let Some(home) = home {
-            home.keep();
-        }
-        let finished = in_home.map_or(Ok(()), |in_home| in_home.finish(moved.as_ref()));
-        self.settle(generation);
-        self.begin_transfer(id, claim, transfer);
-        finished?;
-        self.show_with_advice(id, if has_keys { KeysWanted::Yes } else { KeysWanted::Unknown })
+        let entry = UpdateEntry { plan, current, hashes, behind, only_if: only_if.clone() };
+        Ok((ReadyUpdate { home, in_home, _sudo: sudo, place, claim, transfer }, entry))
+    }
+
+    /// The same where it is only to be tried: nothing stands ready.
+    pub(super) fn tried_update(
+        &self,
+        id: AccountId,
+        change: UserChange,
+        only_if: &Precondition,
+    ) -> Result<UpdateEntry, Refusal> {
+        user_is(&self.database.view(), id, only_if)?;
+        let claim = self.claim_for(id, &change);
+        let (current, plan) = self.plan_update(id, change, claim.as_ref())?;
+        let also = Also { publish: None, sudo: SudoEdit::Unchanged, forget: None };
+        let behind = Behind { also, transfer: TransferChange::Nothing };
+        Ok(UpdateEntry { plan, current, hashes: None, behind, only_if: only_if.clone() })
     }
 
     /// Only what touches the home keeps others from touching it.
     fn claim_for(&self, id: AccountId, change: &UserChange) -> Option<Claim<'_>> {
         let touches = change.home.is_some() || change.uid.is_some() || change.primary_group.is_some();
         if touches { self.transfers.claim(id) } else { None }
-    }
-
-    /// A small home is ready when the answer comes.
-    fn begin_transfer(&self, id: AccountId, claim: Option<Claim<'_>>, transfer: TransferChange) {
-        match (claim, transfer) {
-            (Some(claim), TransferChange::Begun(row)) => {
-                claim.enter(Some(*row));
-                self.transfers.settled(id, TRANSFER_PATIENCE);
-            }
-            (Some(claim), TransferChange::Forgotten) => claim.enter(None),
-            (Some(_), TransferChange::Nothing) | (None, _) => {}
-        }
     }
 
     pub(crate) fn set_password(
@@ -260,6 +291,59 @@ impl Agent {
             Ok(HomeKind::None) | Err(_) => Err(Problem::HomeNotWritable),
         }
     }
+}
+
+impl UpdateEntry {
+    /// Under the lock.
+    pub fn enter(self, draft: &mut Draft<'_>) -> Result<(), Refusal> {
+        let Self { plan, current, hashes, behind, only_if } = self;
+        user_is(draft, plan.id, &only_if)?;
+        remarks(draft, &plan, &current);
+        enter(draft, &plan, hashes.as_ref(), behind)
+    }
+}
+
+impl<'a> ReadyUpdate<'a> {
+    /// To be called when the change is made: what stood ready is in place then, and the transfer of
+    /// the home can begin when no session is left.
+    pub fn finish(self) -> (Result<(), Refusal>, ReadyTransfer<'a>) {
+        let Self { home, in_home, place, claim, transfer, .. } = self;
+        let moved = place.filter(|_| home.as_ref().is_some_and(NewHome::is_moved));
+        if let Some(home) = home {
+            home.keep();
+        }
+        let finished = in_home.map_or(Ok(()), |in_home| in_home.finish(moved.as_ref()));
+        (finished, ReadyTransfer { claim, transfer })
+    }
+}
+
+/// The transfer of a home that has been decided.
+pub(super) struct ReadyTransfer<'a> {
+    claim: Option<Claim<'a>>,
+    transfer: TransferChange,
+}
+
+impl ReadyTransfer<'_> {
+    pub fn begin(self) -> Begun {
+        match (self.claim, self.transfer) {
+            (Some(claim), TransferChange::Begun(row)) => {
+                claim.enter(Some(*row));
+                Begun::Yes
+            }
+            (Some(claim), TransferChange::Forgotten) => {
+                claim.enter(None);
+                Begun::No
+            }
+            (Some(_), TransferChange::Nothing) | (None, _) => Begun::No,
+        }
+    }
+}
+
+/// Whether there is a transfer to wait for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Begun {
+    Yes,
+    No,
 }
 
 impl Plan {

@@ -28,6 +28,10 @@ pub fn subject(operation: &Operation) -> (AuditAction, Subject) {
         Operation::SetKeys { id, .. } => (AuditAction::UpdateUser, Subject::User(*id)),
         Operation::SetMembers { id, .. } => (AuditAction::UpdateGroup, Subject::Group(*id)),
         Operation::CreateUser(new) => (AuditAction::CreateUser, Subject::NewUser(new.name.as_str().to_owned())),
+        Operation::Batch(_) => (AuditAction::Batch, Subject::Nobody),
+        Operation::GetJob(_) | Operation::ListJobs | Operation::CancelJob(_) => {
+            (AuditAction::ListShells, Subject::Nobody)
+        }
         Operation::CreateUsers(_) => (AuditAction::CreateUser, Subject::Nobody),
         Operation::UpdateUser { id, .. } => (AuditAction::UpdateUser, Subject::User(*id)),
         Operation::DeleteUser { id, .. } => (AuditAction::DeleteUser, Subject::User(*id)),
@@ -81,7 +85,8 @@ pub fn is_change(action: AuditAction) -> bool {
         | AuditAction::RestoreStore
         | AuditAction::RemoveRecords
         | AuditAction::ChangeOwnPassword
-        | AuditAction::RepairChecks => true,
+        | AuditAction::RepairChecks
+        | AuditAction::Batch => true,
     }
 }
 
@@ -141,7 +146,8 @@ fn field(Invalid { field, problem }: &Invalid) -> String {
         | Field::InactiveDays
         | Field::Expires
         | Field::MustChange
-        | Field::Members => format!("{name} {problem}"),
+        | Field::Members
+        | Field::Items => format!("{name} {problem}"),
     }
 }
 

@@ -60,10 +60,19 @@ pub struct Accounts<'a> {
     private: HashSet<String>,
 }
 
+/// What a change says of itself beside its edits.
+#[derive(Clone, Copy, Debug)]
+pub struct Said<'a> {
+    pub purpose: &'a Purpose,
+    /// More users like [`Purpose::user`].
+    pub mentioned: &'a [AccountId],
+    pub remarks: &'a [Remark],
+}
+
 /// The records of one change of ours.
-pub fn own(view: &View, edits: &[Edit], purpose: &Purpose, remarks: &[Remark]) -> Vec<AuditEvent> {
+pub fn own(view: &View, edits: &[Edit], Said { purpose, mentioned, remarks }: Said<'_>) -> Vec<AuditEvent> {
     let mut accounts = Accounts::of_rows(view, edits);
-    if let Some(row) = purpose.user.and_then(|id| view.user(id)) {
+    for row in purpose.user.iter().chain(mentioned).filter_map(|id| view.user(*id)) {
         accounts.user(&row.name);
     }
     for kind in KINDS {
@@ -73,7 +82,11 @@ pub fn own(view: &View, edits: &[Edit], purpose: &Purpose, remarks: &[Remark]) -
     }
     accounts.grants(edits);
     remarks.iter().for_each(|remark| accounts.remark(remark.clone()));
-    accounts.finish(|_, _| (purpose.actor.clone(), purpose.action))
+    accounts.finish(|kind, life| {
+        // Of many changes each account's record says which it was.
+        let action = if purpose.action == AuditAction::Batch { action_of(kind, life) } else { purpose.action };
+        (purpose.actor.clone(), action)
+    })
 }
 
 impl<'a> Accounts<'a> {
@@ -272,22 +285,23 @@ impl<'a> Accounts<'a> {
 
     /// The records of what another program has done.
     pub fn finish_outside(self) -> Vec<AuditEvent> {
-        self.finish(|kind, life| {
-            let action = match (kind, life) {
-                (TargetKind::User, Life::Made) => AuditAction::CreateUser,
-                (TargetKind::User, Life::Changed) => AuditAction::UpdateUser,
-                (TargetKind::User, Life::Gone) => AuditAction::DeleteUser,
-                (TargetKind::Group, Life::Made) => AuditAction::CreateGroup,
-                (TargetKind::Group, Life::Changed) => AuditAction::UpdateGroup,
-                (TargetKind::Group, Life::Gone) => AuditAction::DeleteGroup,
-            };
-            (Actor::Outside, action)
-        })
+        self.finish(|kind, life| (Actor::Outside, action_of(kind, life)))
     }
 
     /// The records of accounts that gave way.
     pub fn finish_taken_back(self) -> Vec<AuditEvent> {
         self.finish(|_, _| (Actor::Agent, AuditAction::TakeBack))
+    }
+}
+
+fn action_of(kind: TargetKind, life: Life) -> AuditAction {
+    match (kind, life) {
+        (TargetKind::User, Life::Made) => AuditAction::CreateUser,
+        (TargetKind::User, Life::Changed) => AuditAction::UpdateUser,
+        (TargetKind::User, Life::Gone) => AuditAction::DeleteUser,
+        (TargetKind::Group, Life::Made) => AuditAction::CreateGroup,
+        (TargetKind::Group, Life::Changed) => AuditAction::UpdateGroup,
+        (TargetKind::Group, Life::Gone) => AuditAction::DeleteGroup,
     }
 }
 

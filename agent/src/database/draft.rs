@@ -8,7 +8,7 @@ use accountd_protocol::audit::{AuditEvent, FieldChange};
 use accountd_protocol::id::{AccountId, Gid, Uid};
 use accountd_protocol::refusal::Refusal;
 
-use super::changed::{self, Purpose, Remark};
+use super::changed::{self, Purpose, Remark, Said};
 use super::file::{FileKind, Line};
 use super::journal::Action;
 use super::row::{GroupRow, Origin, UserRow};
@@ -25,6 +25,7 @@ pub struct Draft<'a> {
     fault: Option<&'static str>,
     /// Of the change that is being made.
     remarks: Vec<Remark>,
+    mentioned: Vec<AccountId>,
     /// The change before it, if it was accepted.
     accepted: Option<Accepted>,
 }
@@ -42,6 +43,8 @@ impl Deref for Draft<'_> {
 pub(super) struct Savepoint {
     edits: usize,
     actions: usize,
+    remarks: usize,
+    mentioned: usize,
     next_user: u64,
     next_group: u64,
 }
@@ -66,6 +69,8 @@ pub(super) struct Accepted {
     edits: usize,
     purpose: Purpose,
     remarks: Vec<Remark>,
+    /// Users in whose records the groups are that they were put into.
+    mentioned: Vec<AccountId>,
 }
 
 /// The records of a change with more edits are made while its files are written.
@@ -81,8 +86,10 @@ impl Batch {
         Ok(bodies)
     }
 
-    fn events_of(&self, view: &View, Accepted { edits, purpose, remarks }: &Accepted) -> Vec<AuditEvent> {
-        changed::own(view, self.edits.get(*edits..).unwrap_or_default(), purpose, remarks)
+    fn events_of(&self, view: &View, accepted: &Accepted) -> Vec<AuditEvent> {
+        let Accepted { edits, purpose, remarks, mentioned } = accepted;
+        let said = Said { purpose, mentioned, remarks };
+        changed::own(view, self.edits.get(*edits..).unwrap_or_default(), said)
     }
 }
 
@@ -90,14 +97,25 @@ impl<'a> Draft<'a> {
     pub(super) fn new(view: &'a mut View, next_user: u64, next_group: u64) -> Self {
         let (edits, actions, events) = Default::default();
         let batch = Batch { edits, actions, events, undescribed: None, next_user, next_group };
-        Draft { view, batch, fault: None, remarks: Vec::new(), accepted: None }
+        Draft { view, batch, fault: None, remarks: Vec::new(), mentioned: Vec::new(), accepted: None }
     }
 
     /// Where the next change begins.
     pub(super) fn savepoint(&mut self) -> Savepoint {
         self.describe();
+        self.place()
+    }
+
+    fn place(&self) -> Savepoint {
         let Batch { edits, actions, next_user, next_group, .. } = &self.batch;
-        Savepoint { edits: edits.len(), actions: actions.len(), next_user: *next_user, next_group: *next_group }
+        Savepoint {
+            edits: edits.len(),
+            actions: actions.len(),
+            remarks: self.remarks.len(),
+            mentioned: self.mentioned.len(),
+            next_user: *next_user,
+            next_group: *next_group,
+        }
     }
 
     pub(super) fn roll_back(&mut self, savepoint: Savepoint) {
@@ -108,13 +126,14 @@ impl<'a> Draft<'a> {
         self.batch.next_user = savepoint.next_user;
         self.batch.next_group = savepoint.next_group;
         self.fault = None;
-        self.remarks.clear();
+        self.remarks.truncate(savepoint.remarks);
+        self.mentioned.truncate(savepoint.mentioned);
     }
 
     /// The change since `savepoint` is accepted.
     pub(super) fn accept(&mut self, savepoint: Savepoint, purpose: &Purpose) {
-        let remarks = std::mem::take(&mut self.remarks);
-        self.accepted = Some(Accepted { edits: savepoint.edits, purpose: purpose.clone(), remarks });
+        let (remarks, mentioned) = (std::mem::take(&mut self.remarks), std::mem::take(&mut self.mentioned));
+        self.accepted = Some(Accepted { edits: savepoint.edits, purpose: purpose.clone(), remarks, mentioned });
     }
 
     /// Makes the records of the change that was accepted last, before anything else is changed.
@@ -135,6 +154,30 @@ impl<'a> Draft<'a> {
     /// What no caller should have asked for, if one has.
     pub(super) fn fault(&self) -> Option<Refusal> {
         self.fault.map(|fault| Refusal::Internal(fault.into()))
+    }
+
+    /// One part of a change: what is refused is undone by itself.
+    pub fn attempt<T>(&mut self, part: impl FnOnce(&mut Self) -> Result<T, Refusal>) -> Result<T, Refusal> {
+        let place = self.place();
+        let result = part(self);
+        let result = self.fault().map_or(result, Err);
+        if result.is_err() {
+            self.roll_back(place);
+        }
+        result
+    }
+
+    /// What would come of it; all of it is undone.
+    pub fn try_out<T>(&mut self, part: impl FnOnce(&mut Self) -> T) -> T {
+        let place = self.place();
+        let result = part(self);
+        self.roll_back(place);
+        result
+    }
+
+    /// The record of this user says which groups it was put into.
+    pub fn mention(&mut self, user: AccountId) {
+        self.mentioned.push(user);
     }
 
     /// Puts a line in the place of `name`'s; a line of another name renames, and where there was

@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashSet};
 
 use accountd_config::Roles;
 use accountd_protocol::agent::{GroupChange, NewGroup, NewUser, Operation, PrimaryGroup, UserChange};
+use accountd_protocol::batch::BatchItem;
 use accountd_protocol::id::{AccountId, AccountRef};
 use accountd_protocol::role::Role;
 
@@ -40,12 +41,16 @@ impl Guarded<'_> {
             | Operation::ListShells
             | Operation::ChangeOwnPassword { .. }
             | Operation::Check { .. }
+            | Operation::GetJob(_)
+            | Operation::ListJobs
+            | Operation::CancelJob(_)
             | Operation::ListAudit(_)
             | Operation::VerifyAudit => true,
             // Only administrators get so far.
             Operation::RepairChecks(_) => false,
             Operation::CreateUser(new) => self.may_create(new),
             Operation::CreateUsers(new) => new.iter().all(|new| self.may_create(new)),
+            Operation::Batch(batch) => batch.items.iter().all(|item| self.may_do(item)),
             Operation::UpdateUser { id, change, .. } => self.is_open_user(*id) && self.may_become(*id, change),
             Operation::DeleteUser { id, .. } | Operation::SetPassword { id, .. } => self.is_open_user(*id),
             Operation::RepairKeys(id) => self.is_open_user(*id),
@@ -62,6 +67,18 @@ impl Guarded<'_> {
             Operation::SetMembers { id, members, .. } => self.is_open_group(*id) && self.may_gather(*id, members),
         };
         if open { Permission::Granted } else { Permission::Denied }
+    }
+
+    fn may_do(&self, item: &BatchItem) -> bool {
+        // Who is not there is told as that.
+        let id = |who| user_called(self.view, who, self.caller).map(|row| row.id);
+        match item {
+            BatchItem::Create(new) => self.may_create(new),
+            BatchItem::Update { who, change, .. } => {
+                id(who).is_none_or(|id| self.is_open_user(id) && self.may_become(id, change))
+            }
+            BatchItem::Delete { who, .. } => id(who).is_none_or(|id| self.is_open_user(id)),
+        }
     }
 
     /// A user that has no more than the caller. One that does not exist is told as that.

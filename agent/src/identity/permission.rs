@@ -105,6 +105,7 @@ fn is_called(caller: &UserRow, who: &AccountRef) -> bool {
 
 fn need(operation: &Operation) -> Need<'_> {
     match operation {
+        Operation::GetJob(_) | Operation::ListJobs | Operation::CancelJob(_) => Need::Account,
         Operation::ListShells | Operation::GetSystem | Operation::ChangeOwnPassword { .. } => Need::Account,
         Operation::FindUser(who) => Need::Find(who),
         Operation::GetUser(id) | Operation::GetHome(id) | Operation::ListKeys(id) | Operation::ListMemberships(id) => {
@@ -123,6 +124,7 @@ fn need(operation: &Operation) -> Need<'_> {
         Operation::UpdateUser { id, change, .. } if change.is_of_keys() => Need::ChangeOwn(*id),
         Operation::CreateUser(_)
         | Operation::CreateUsers(_)
+        | Operation::Batch(_)
         | Operation::UpdateUser { .. }
         | Operation::DeleteUser { .. }
         | Operation::SetPassword { .. }

@@ -44,7 +44,8 @@ pub fn key(place: Place, field: Field) -> &'static str {
             | Field::InactiveDays
             | Field::Expires
             | Field::MustChange
-            | Field::CurrentPassword,
+            | Field::CurrentPassword
+            | Field::Items,
             _,
         ) => "bsdusr_password",
     }
@@ -94,6 +95,7 @@ pub fn text(place: Place, field: Field, problem: &Problem, form: &Form) -> Strin
         Problem::MoreThan(most) => format!("Ensure this value is less than or equal to {most}."),
         Problem::LessThanMinDays => "This is less than the days between two changes.".into(),
         Problem::Unsupported => "This is not supported.".into(),
+        Problem::Twice => "This is the user of another object too.".into(),
         Problem::TransferRunning => "The home directory is being transferred. Please try again later.".into(),
         Problem::HoldsHome(other) => format!("The home directory of {other} lies in it, so it cannot be moved."),
         Problem::NoneFree => "No number is free for this.".into(),
@@ -180,7 +182,8 @@ fn bad_characters(field: Field, characters: &str) -> String {
         | Field::Expires
         | Field::MustChange
         | Field::CurrentPassword
-        | Field::Members => format!("This field contains invalid characters ({characters})."),
+        | Field::Members
+        | Field::Items => format!("This field contains invalid characters ({characters})."),
     }
 }
 
@@ -209,7 +212,8 @@ fn duplicate(field: Field, existing: &str, given: &str) -> String {
         | Field::Expires
         | Field::MustChange
         | Field::CurrentPassword
-        | Field::Members => format!("This is already in use: {existing}"),
+        | Field::Members
+        | Field::Items => format!("This is already in use: {existing}"),
     }
 }
 

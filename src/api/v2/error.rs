@@ -5,7 +5,7 @@ use accountd_protocol::refusal::{Invalid, Refusal};
 use rocket::http::Status;
 use rocket::request::Request;
 use rocket::response::{self, Responder};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::faults::{Conflict, Fault, Kind};
 use crate::body::BodyError;
@@ -69,7 +69,7 @@ impl Error {
         }
     }
 
-    fn refused(kind: Kind, refusal: Refusal) -> Self {
+    pub fn refused(kind: Kind, refusal: Refusal) -> Self {
         let fields = |invalid: Vec<Invalid>| Error::Fields(invalid.iter().map(|one| Fault::of(kind, one)).collect());
         match refusal {
             Refusal::Invalid(invalid) => fields(invalid),
@@ -187,10 +187,27 @@ impl Error {
         }
     }
 
-    pub fn reply(&self) -> Reply {
+    /// As an object of its own.
+    pub fn problem(&self) -> Value {
         let (status, (kind, title)) = (self.status(), self.words());
         let (detail, errors) = (self.detail(), self.faults());
-        let problem = json!({"type": kind, "title": title, "status": status.code, "detail": detail, "errors": errors});
+        json!({"type": kind, "title": title, "status": status.code, "detail": detail, "errors": errors})
+    }
+
+    /// What is wrong, as faults of one item of a list.
+    pub fn in_item(&self, index: usize) -> Vec<Fault> {
+        let conflict = if self.status() == Status::Conflict { Conflict::WithWhatExists } else { Conflict::No };
+        match self {
+            Error::Fields(faults) => {
+                let of = |fault: &Fault| Fault { field: format!("[{index}].{}", fault.field), ..fault.clone() };
+                faults.iter().map(of).collect()
+            }
+            _ => vec![Fault { conflict, ..Fault::new(format!("[{index}]"), self.words().0, self.detail()) }],
+        }
+    }
+
+    pub fn reply(&self) -> Reply {
+        let (status, problem) = (self.status(), self.problem());
         let reply = Reply {
             status,
             content_type: Some("application/problem+json"),

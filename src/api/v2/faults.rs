@@ -86,6 +86,7 @@ fn name(kind: Kind, field: Field) -> &'static str {
         (Field::Expires, _) => "expires",
         (Field::MustChange, _) => "must_change",
         (Field::CurrentPassword, _) => "current",
+        (Field::Items, _) => "items",
     }
 }
 
@@ -136,6 +137,7 @@ fn code(problem: &Problem) -> &'static str {
         Problem::MoreThan(_) => "too_large",
         Problem::LessThanMinDays => "less_than_min_days",
         Problem::Unsupported => "unsupported",
+        Problem::Twice => "twice",
         Problem::HomeStays(_) => "home_stays",
         Problem::Keys(_) => "keys_would_not_count",
         Problem::NotRepairable { .. } => "not_repairable",
@@ -204,6 +206,7 @@ fn conflict(problem: &Problem) -> Conflict {
         | Problem::TooFewClasses(_)
         | Problem::MoreThan(_)
         | Problem::LessThanMinDays
-        | Problem::Unsupported => Conflict::No,
+        | Problem::Unsupported
+        | Problem::Twice => Conflict::No,
     }
 }

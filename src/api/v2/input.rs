@@ -36,6 +36,11 @@ pub async fn bytes(data: Data<'_>, content_type: Option<&ContentType>) -> Result
     Ok(body::read(MAX_BODY_MEBIBYTES, data, content_type).await?)
 }
 
+/// Not serde_json's own words: they may repeat what was sent.
+pub fn not_json(error: &serde_json::Error) -> Error {
+    Error::Malformed(format!("The body is not JSON (line {}, column {}).", error.line(), error.column()))
+}
+
 impl Input {
     pub async fn read(kind: Kind, data: Data<'_>, content_type: Option<&ContentType>) -> Result<Self, Error> {
         Self::parse(kind, &bytes(data, content_type).await?)
@@ -46,12 +51,13 @@ impl Input {
         match serde_json::from_slice(body) {
             Ok(Value::Object(values)) => Ok(Self { kind, values, faults: Vec::new() }),
             Ok(_) => Err(Error::Malformed("The body is not a JSON object.".into())),
-            // Not serde_json's own words: they may repeat what was sent.
-            Err(error) => {
-                let place = (error.line(), error.column());
-                Err(Error::Malformed(format!("The body is not JSON (line {}, column {}).", place.0, place.1)))
-            }
+            Err(error) => Err(not_json(&error)),
         }
+    }
+
+    /// One object of a list.
+    pub fn of(kind: Kind, values: Map<String, Value>) -> Self {
+        Self { kind, values, faults: Vec::new() }
     }
 
     pub fn fault(&mut self, field: &str, code: &'static str, message: &str) {
@@ -127,6 +133,11 @@ impl Input {
         })
     }
 
+    /// A name as a string, an id as a number.
+    pub fn account(&mut self, field: &str) -> Given<AccountRef> {
+        self.take(field, "a name (string) or an id (number)", account)
+    }
+
     /// The value in its own type, or the problem noted.
     pub fn checked<T, P: Into<Problem>>(&mut self, field: Field, result: Result<T, P>) -> Option<T> {
         match result {
@@ -153,6 +164,11 @@ impl Input {
             }
             Given::Value(text) => self.checked(field, parse(text)),
         }
+    }
+
+    /// What has been found so far.
+    pub fn into_faults(mut self) -> Vec<Fault> {
+        std::mem::take(&mut self.faults)
     }
 
     /// To be asked last: what has not been taken.

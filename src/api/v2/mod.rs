@@ -7,6 +7,8 @@
 mod ageing;
 mod answers;
 mod audit;
+mod batch;
+mod batch_table;
 mod checks;
 mod cursor;
 mod day;
@@ -17,6 +19,7 @@ mod group_input;
 mod groups;
 mod idempotency;
 mod input;
+mod jobs;
 mod keys;
 mod listing;
 mod members;
@@ -55,6 +58,7 @@ pub fn attach(rocket: Rocket<Build>) -> Rocket<Build> {
         .mount(BASE, of_a_user)
         .mount(BASE, groups)
         .mount(BASE, of_a_group)
+        .mount(BASE, routes![batch::perform, jobs::list, jobs::show, jobs::cancel, jobs::events])
         .mount(BASE, routes![audit::list, audit::verify, checks::show, checks::repair])
         .mount(BASE, routes![system::show, openapi::show])
         .mount(BASE, fallback::routes())

@@ -2,7 +2,6 @@
 
 use accountd_core::Caller;
 use accountd_protocol::agent::{NewPassword, NewUser, PrimaryGroup};
-use accountd_protocol::id::AccountRef;
 use accountd_protocol::name::NewUserName;
 use accountd_protocol::refusal::{Field, Problem};
 use accountd_protocol::text::{Email, FieldPath, FullName};
@@ -11,7 +10,7 @@ use super::ageing;
 use super::error::Error;
 use super::input::Input;
 use super::output::USER_READ_ONLY;
-use super::resolve;
+use super::resolve::{Called, Found};
 use super::user_fields::{home_mode, key_text};
 
 /// No home is made where none is asked for, as in every dialect.
@@ -22,8 +21,7 @@ const DEFAULT_SHELL: &str = "/usr/sbin/nologin";
 /// A body whose every value is good by itself; groups are still as they are called.
 pub struct Draft {
     new: NewUser,
-    gid: Option<u32>,
-    groups: Vec<AccountRef>,
+    pub called: Called,
 }
 
 pub fn draft(mut input: Input) -> Result<Draft, Error> {
@@ -35,7 +33,7 @@ pub fn draft(mut input: Input) -> Result<Draft, Error> {
     let home = text(&mut input, ("home", Field::Home), DEFAULT_HOME, FieldPath::new);
     let shell = text(&mut input, ("shell", Field::Shell), DEFAULT_SHELL, FieldPath::new);
     let (uid, gid) = (input.number("uid").value(), input.number("gid").value());
-    let groups = input.accounts("groups").value().unwrap_or_default();
+    let groups = input.accounts("groups").value();
     let password = password(&mut input);
     let home_mode = home_mode(&mut input);
     let ageing = ageing::change(&mut input);
@@ -64,18 +62,19 @@ pub fn draft(mut input: Input) -> Result<Draft, Error> {
         sudo,
         ageing,
     };
-    Ok(Draft { new, gid, groups })
+    Ok(Draft { new, called: Called { gid, groups } })
 }
 
 impl Draft {
     /// With the ids of its groups.
     pub async fn resolved(self, caller: &Caller) -> Result<NewUser, Error> {
-        let Draft { new, gid, groups } = self;
-        let primary_group = match gid {
-            Some(gid) => PrimaryGroup::Existing(resolve::group_of_gid(caller, gid).await?),
-            None => PrimaryGroup::Private,
-        };
-        Ok(NewUser { primary_group, groups: resolve::groups(caller, groups).await?, ..new })
+        let found = self.called.found(caller).await?;
+        Ok(self.with(found))
+    }
+
+    pub fn with(self, Found { primary_group, groups }: Found) -> NewUser {
+        let primary_group = primary_group.map_or(PrimaryGroup::Private, PrimaryGroup::Existing);
+        NewUser { primary_group, groups: groups.unwrap_or_default(), ..self.new }
     }
 }
 

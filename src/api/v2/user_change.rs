@@ -4,7 +4,6 @@
 use accountd_core::Caller;
 use accountd_protocol::agent::UserChange;
 use accountd_protocol::home::HomeTransfer;
-use accountd_protocol::id::AccountRef;
 use accountd_protocol::name::NewUserName;
 use accountd_protocol::refusal::Field;
 use accountd_protocol::text::{Email, FieldPath, FullName};
@@ -13,7 +12,7 @@ use super::ageing;
 use super::error::Error;
 use super::input::{Given, Input};
 use super::output::USER_READ_ONLY;
-use super::resolve;
+use super::resolve::{Called, Found};
 use super::user_fields::home_mode;
 
 /// The fields that null is no value for.
@@ -37,8 +36,7 @@ const NEVER_NULL: [&str; 14] = [
 /// A body whose every value is good by itself; groups are still as they are called.
 pub struct Draft {
     change: UserChange,
-    gid: Option<u32>,
-    groups: Option<Vec<AccountRef>>,
+    pub called: Called,
 }
 
 pub fn draft(mut input: Input) -> Result<Draft, Error> {
@@ -72,7 +70,7 @@ pub fn draft(mut input: Input) -> Result<Draft, Error> {
     let change = UserChange { password_disabled: change.password_disabled.or(enabled), ..change };
     let (gid, groups) = (input.number("gid").value(), input.accounts("groups").value());
     input.finish(&USER_READ_ONLY)?;
-    Ok(Draft { change, gid, groups })
+    Ok(Draft { change, called: Called { gid, groups } })
 }
 
 fn home_transfer(input: &mut Input) -> HomeTransfer {
@@ -91,15 +89,11 @@ fn home_transfer(input: &mut Input) -> HomeTransfer {
 impl Draft {
     /// With the ids of its groups.
     pub async fn resolved(self, caller: &Caller) -> Result<UserChange, Error> {
-        let Draft { change, gid, groups } = self;
-        let primary_group = match gid {
-            Some(gid) => Some(resolve::group_of_gid(caller, gid).await?),
-            None => None,
-        };
-        let groups = match groups {
-            Some(groups) => Some(resolve::groups(caller, groups).await?),
-            None => None,
-        };
-        Ok(UserChange { primary_group, groups, ..change })
+        let found = self.called.found(caller).await?;
+        Ok(self.with(found))
+    }
+
+    pub fn with(self, Found { primary_group, groups }: Found) -> UserChange {
+        UserChange { primary_group, groups, ..self.change }
     }
 }

@@ -1,0 +1,58 @@
+//! Work that may take longer than somebody waits for an answer.
+
+use serde::{Deserialize, Serialize};
+
+use crate::audit::Moment;
+use crate::batch::ItemOutcome;
+use crate::id::AccountId;
+use crate::refusal::Refusal;
+
+/// Random, so that it says nothing and comes only once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct JobId(pub u64);
+
+/// A job as it is now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Job {
+    pub id: JobId,
+    /// Whose request it is.
+    pub account: AccountId,
+    pub state: JobState,
+    /// How many of `total` items are ready; they are changed all at once after that.
+    pub done: u64,
+    pub total: u64,
+    pub begun: Moment,
+    pub ended: Option<Moment>,
+    /// From its end on.
+    pub result: Option<JobResult>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JobState {
+    Waiting,
+    Running,
+    Done,
+    /// Nothing was changed.
+    Failed,
+    /// Nothing was changed.
+    Cancelled,
+}
+
+impl JobState {
+    pub fn is_over(self) -> bool {
+        match self {
+            JobState::Waiting | JobState::Running => false,
+            JobState::Done | JobState::Failed | JobState::Cancelled => true,
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JobResult {
+    /// In the order of the request.
+    Batch(Vec<ItemOutcome>),
+    Refused(Refusal),
+}

@@ -1,0 +1,220 @@
+//! Jobs: requests that are worked on while nobody waits, and what came of them for a day.
+//!
+//! They are kept in memory: after a restart of the agent there are none. What a job has changed is
+//! in the audit trail, and one that was interrupted has changed nothing or all.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use accountd_protocol::audit::Actor;
+use accountd_protocol::batch::Batch;
+use accountd_protocol::id::AccountId;
+use accountd_protocol::job::{Job, JobId, JobResult, JobState};
+use accountd_protocol::refusal::Refusal;
+
+use crate::agent::Agent;
+use crate::audit::moment;
+use crate::error::Error;
+use crate::identity::handles::Caller;
+
+/// So many are worked on at a time; each takes both of its turns at hashing and at the lock.
+const WORKERS: usize = 2;
+/// More requests than this do not wait: they are refused.
+const MOST_WAITING: usize = 64;
+/// The most jobs that are remembered; those that are over give way, the oldest first.
+const MOST: usize = 1024;
+/// How long a job is remembered that is over.
+const LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// What is to be done, and in whose name.
+#[derive(Debug)]
+pub struct Work {
+    pub by: Actor,
+    pub caller: Caller,
+    pub batch: Batch,
+}
+
+/// What came of a job.
+#[derive(Debug)]
+pub enum Ending {
+    Done(JobResult),
+    /// Nothing was changed.
+    Failed(JobResult),
+    Cancelled,
+}
+
+/// How far a job is, for whoever works on it.
+#[derive(Debug)]
+pub struct Progress<'a> {
+    jobs: &'a Jobs,
+    id: JobId,
+}
+
+#[derive(Debug, Default)]
+pub struct Jobs {
+    inner: Mutex<Inner>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    entries: BTreeMap<JobId, Entry>,
+    waiting: VecDeque<(JobId, Work)>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    job: Job,
+    is_cancelled: bool,
+    over: Option<Instant>,
+}
+
+impl Ending {
+    fn failed() -> Self {
+        Ending::Failed(JobResult::Refused(Refusal::Internal("internal error".into())))
+    }
+}
+
+impl Agent {
+    /// To be called once.
+    pub(crate) fn start_jobs(self: &Arc<Self>) -> Result<(), Error> {
+        for _ in 0..WORKERS {
+            let agent = self.clone();
+            let work = move || {
+                loop {
+                    let (id, work) = agent.jobs.next();
+                    let progress = Progress { jobs: &agent.jobs, id };
+                    // One that panics leaves the worker to the others.
+                    let ending = catch_unwind(AssertUnwindSafe(|| agent.run_batch(work, &progress)));
+                    agent.jobs.end(id, ending.unwrap_or_else(|_| Ending::failed()));
+                }
+            };
+            std::thread::Builder::new().name("job".into()).spawn(work).map_err(Error::Jobs)?;
+        }
+        Ok(())
+    }
+}
+
+impl Jobs {
+    /// Enters a job, and waits for its end for so long.
+    pub fn begin(&self, work: Work, patience: Duration) -> Result<Job, Refusal> {
+        let id = JobId(random()?);
+        let job = Job {
+            id,
+            account: work.caller.account,
+            state: JobState::Waiting,
+            done: 0,
+            total: work.batch.items.len() as u64,
+            begun: moment(),
+            ended: None,
+            result: None,
+        };
+        let mut inner = self.lock();
+        inner.forget(Instant::now());
+        if inner.waiting.len() >= MOST_WAITING {
+            return Err(Refusal::Busy);
+        }
+        inner.entries.insert(id, Entry { job, is_cancelled: false, over: None });
+        inner.waiting.push_back((id, work));
+        self.changed.notify_all();
+        let is_under_way = |inner: &mut Inner| inner.entries.get(&id).is_some_and(|entry| !entry.job.state.is_over());
+        let waited = self.changed.wait_timeout_while(inner, patience, is_under_way);
+        let (inner, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        inner.entries.get(&id).map(|entry| entry.job.clone()).ok_or(Refusal::NotFound)
+    }
+
+    /// A job that this account has begun.
+    pub fn get(&self, id: JobId, account: AccountId) -> Result<Job, Refusal> {
+        let inner = self.lock();
+        let entry = inner.entries.get(&id).filter(|entry| entry.job.account == account);
+        entry.map(|entry| entry.job.clone()).ok_or(Refusal::NotFound)
+    }
+
+    /// Those that this account has begun, the newest first.
+    pub fn list(&self, account: AccountId) -> Vec<Job> {
+        let inner = self.lock();
+        let own = inner.entries.values().map(|entry| &entry.job).filter(|job| job.account == account);
+        // What came of each is in the job itself.
+        let mut jobs: Vec<Job> = own.map(|job| Job { result: None, ..job.clone() }).collect();
+        jobs.sort_by_key(|job| std::cmp::Reverse(job.begun));
+        jobs
+    }
+
+    /// A job that has not changed anything yet will not; one that is over stays as it is.
+    pub fn cancel(&self, id: JobId, account: AccountId) -> Result<Job, Refusal> {
+        let mut inner = self.lock();
+        let entry = inner.entries.get_mut(&id).filter(|entry| entry.job.account == account).ok_or(Refusal::NotFound)?;
+        entry.is_cancelled = true;
+        let job = entry.job.clone();
+        if job.state == JobState::Waiting {
+            inner.waiting.retain(|(waiting, _)| *waiting != id);
+            inner.end(id, Ending::Cancelled);
+            self.changed.notify_all();
+        }
+        Ok(inner.entries.get(&id).map_or(job, |entry| entry.job.clone()))
+    }
+
+    fn next(&self) -> (JobId, Work) {
+        let nothing = |inner: &mut Inner| inner.waiting.is_empty();
+        let mut inner = self.changed.wait_while(self.lock(), nothing).unwrap_or_else(PoisonError::into_inner);
+        loop {
+            if let Some((id, work)) = inner.waiting.pop_front() {
+                inner.entries.get_mut(&id).into_iter().for_each(|entry| entry.job.state = JobState::Running);
+                return (id, work);
+            }
+            inner = self.changed.wait_while(inner, nothing).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn end(&self, id: JobId, ending: Ending) {
+        self.lock().end(id, ending);
+        self.changed.notify_all();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn end(&mut self, id: JobId, ending: Ending) {
+        let Some(Entry { job, over, .. }) = self.entries.get_mut(&id) else { return };
+        (job.ended, *over) = (Some(moment()), Some(Instant::now()));
+        (job.state, job.result) = match ending {
+            Ending::Done(result) => (JobState::Done, Some(result)),
+            Ending::Failed(result) => (JobState::Failed, Some(result)),
+            Ending::Cancelled => (JobState::Cancelled, None),
+        };
+    }
+
+    /// Drops what is over for a day, and the oldest of what is over where there are too many.
+    fn forget(&mut self, now: Instant) {
+        self.entries.retain(|_, entry| entry.over.is_none_or(|over| now.duration_since(over) < LIFETIME));
+        while self.entries.len() >= MOST {
+            let over = self.entries.iter().filter_map(|(id, entry)| Some((entry.over?, *id))).min();
+            let Some((_, id)) = over else { return };
+            self.entries.remove(&id);
+        }
+    }
+}
+
+impl Progress<'_> {
+    /// One more item is ready.
+    pub fn step(&self) {
+        let mut inner = self.jobs.lock();
+        inner.entries.get_mut(&self.id).into_iter().for_each(|entry| entry.job.done += 1);
+    }
+
+    /// To be asked before anything is changed.
+    pub fn is_cancelled(&self) -> bool {
+        self.jobs.lock().entries.get(&self.id).is_none_or(|entry| entry.is_cancelled)
+    }
+}
+
+fn random() -> Result<u64, Refusal> {
+    let mut bytes = [0; 8];
+    getrandom::fill(&mut bytes).map_err(|error| Error::Random(error).into_refusal())?;
+    Ok(u64::from_le_bytes(bytes))
+}
