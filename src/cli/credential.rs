@@ -13,7 +13,10 @@ use crate::error::Error;
 
 #[derive(Clone, Debug)]
 pub enum Credential {
-    Password { user: String, password: Secret },
+    Password {
+        user: String,
+        password: Secret,
+    },
     Token(Secret),
     /// The agent's socket, which knows that it is root who asks.
     Local(PathBuf),

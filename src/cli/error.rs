@@ -127,7 +127,9 @@ impl Error {
             Error::Terminal(_) | Error::Typing(_) => "Nothing has been changed. A file can stand for the terminal.",
             Error::NotAmong { .. } => "Nothing has been changed. The verb list shows what there is.",
             Error::Contended { .. } => "Nothing has been changed. Call again.",
-            Error::NotWhole => "Keep the files beside the state store as they are; accountd-agent(8) explains the trail.",
+            Error::NotWhole => {
+                "Keep the files beside the state store as they are; accountd-agent(8) explains the trail."
+            }
             Error::NotAllRepaired => "The lines above say why. accountctl check run shows what is left.",
             Error::Output(_) => "What was asked for may have been done; look before you call again.",
         };

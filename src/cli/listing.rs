@@ -55,7 +55,8 @@ impl Arrangement {
             Some(fields) => fields.split(',').collect(),
             None => list.shape.columns.to_vec(),
         };
-        let fields = if session.output.format == Format::Ids { Some(list.shape.id.to_owned()) } else { self.fields.clone() };
+        // An id alone does not say whether the shape has the item in its list.
+        let fields = self.fields.clone().filter(|_| session.output.format != Format::Ids);
         list.filters.extend(fields.map(|fields| ("fields", fields)));
         self.part.show(session, list, &columns)
     }
@@ -63,7 +64,8 @@ impl Arrangement {
 
 impl Part {
     pub fn show(self, session: &Session, list: List<'_>, columns: &[&str]) -> Result<(), Error> {
-        let mut pages = Pages { session, list: &list, cursor: self.cursor, left: self.limit.map(|limit| limit as usize) };
+        let mut pages =
+            Pages { session, list: &list, cursor: self.cursor, left: self.limit.map(|limit| limit as usize) };
         if session.output.format == Format::Json {
             return pages.print_json();
         }

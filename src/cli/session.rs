@@ -58,10 +58,10 @@ impl Session {
 
 impl NewPassword {
     /// From the file, else typed twice.
-    pub fn get(&self, whose: &str) -> Result<Secret, Error> {
+    pub fn get(&self, question: &str) -> Result<Secret, Error> {
         match &self.new_password_file {
             Some(file) => from_file(file),
-            None if terminal::is_attended() => terminal::new_secret(&format!("New password of {whose}: ")),
+            None if terminal::is_attended() => terminal::new_secret(question),
             None => Err(Error::Usage {
                 what: "no terminal to ask for the new password at".into(),
                 next: "Give it with --new-password-file, where - is standard input.",

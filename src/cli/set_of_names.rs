@@ -57,7 +57,9 @@ fn names(session: &Session, accounts: &[String], (path, field): ById) -> Result<
     let mut names = Vec::new();
     for account in accounts {
         names.push(match is_id(account) {
-            true => session.client.send(&Request::get(path(account), format!("find {account}")))?.value()[field].clone(),
+            true => {
+                session.client.send(&Request::get(path(account), format!("find {account}")))?.value()[field].clone()
+            }
             false => json!(account),
         });
     }

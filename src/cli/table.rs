@@ -3,7 +3,7 @@
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// A column is never narrower because of the terminal.
-const LEAST: usize = 8;
+const LEAST: usize = 5;
 const GAP: &str = "  ";
 /// Stands for what was cut.
 const CUT: char = '…';

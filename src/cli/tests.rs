@@ -67,7 +67,7 @@ fn section(name: &str) -> &'static str {
 
 fn explained(text: &str) -> BTreeSet<String> {
     let words: Vec<&str> = text.split_whitespace().collect();
-    let pairs = words.windows(2).filter(|pair| pair[0] == "Fl");
+    let pairs = words.windows(2).filter(|pair| pair[0].trim_start_matches('.') == "Fl");
     pairs.filter_map(|pair| pair[1].strip_prefix('-')).map(str::to_owned).collect()
 }
 
@@ -82,8 +82,7 @@ fn the_manual_explains_every_flag_of_every_command_and_no_other() {
     assert!(found.len() > 25);
     for (name, flags) in found {
         let own: BTreeSet<String> = flags.into_iter().filter(|flag| !["help", "version"].contains(&&**flag)).collect();
-        let explained = explained(section(&name));
-        assert_eq!(explained, own, "{name}");
+        assert_eq!(&explained(section(&name)) - &global, own, "{name}");
     }
     let (_, options) = MANUAL.split_once("\n.Ss For every command\n").unwrap();
     let explained = explained(options.split("\n.S").next().unwrap());

@@ -11,12 +11,8 @@ use crate::session::Session;
 
 const COLUMNS: &[&str] = &["sequence", "time", "who", "from", "action", "target", "outcome", "changes"];
 const RECORD: Shape = Shape { id: "sequence", columns: COLUMNS, fields: COLUMNS, present: record };
-const VERDICT: Shape = Shape {
-    id: "whole_to",
-    columns: &[],
-    fields: &["whole", "first", "whole_to", "hash", "flaw"],
-    present: as_it_is,
-};
+const VERDICT: Shape =
+    Shape { id: "whole_to", columns: &[], fields: &["whole", "first", "whole_to", "hash", "flaw"], present: as_it_is };
 const FLAGS: Flags = &[("user", "--by")];
 
 #[derive(Debug, clap::Subcommand)]
@@ -60,7 +56,8 @@ impl Verb {
                     ("from", from),
                     ("to", to),
                 ];
-                let filters = filters.into_iter().filter_map(|(name, value)| value.map(|value| (name, value))).collect();
+                let filters =
+                    filters.into_iter().filter_map(|(name, value)| value.map(|value| (name, value))).collect();
                 let list = List { path: "/audit", doing: "list the audit trail", filters, flags: FLAGS, shape: RECORD };
                 part.show(session, list, COLUMNS)
             }
@@ -111,6 +108,7 @@ fn outcome(record: &Value) -> String {
 
 fn changes(record: &Value) -> String {
     let word = |value: &Value| if value.is_null() { "-".to_owned() } else { plain(value) };
-    let change = |change: &Value| format!("{}: {} -> {}", plain(&change["field"]), word(&change["old"]), word(&change["new"]));
+    let change =
+        |change: &Value| format!("{}: {} -> {}", plain(&change["field"]), word(&change["old"]), word(&change["new"]));
     items(record, "changes").iter().map(change).collect::<Vec<_>>().join("; ")
 }

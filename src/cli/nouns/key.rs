@@ -6,11 +6,11 @@ use crate::client::Answer;
 use crate::edit::Set;
 use crate::error::Error;
 use crate::flags::KeyFiles;
+use crate::key_lines;
 use crate::output::{Format, Shape, items};
 use crate::path;
 use crate::problem::Flags;
 use crate::session::Session;
-use crate::key_lines;
 
 const COLUMNS: &[&str] = &["fingerprint", "type", "comment", "options", "line"];
 const SHAPE: Shape = Shape { id: "fingerprint", columns: COLUMNS, fields: COLUMNS, present };
@@ -122,7 +122,8 @@ fn add(session: &Session, set: &Set, new: &[String]) -> Result<Answer, Error> {
 
 fn remove(session: &Session, set: &Set, gone: &[String]) -> Result<Answer, Error> {
     set.edit(session, |present| {
-        let is_called = |key: &Value, name: &str| ["fingerprint", "comment", "line"].iter().any(|field| key[field] == name);
+        let is_called =
+            |key: &Value, name: &str| ["fingerprint", "comment", "line"].iter().any(|field| key[field] == name);
         if let Some(stranger) = gone.iter().find(|name| !present.iter().any(|key| is_called(key, name))) {
             return Err(set.not_among(stranger));
         }

@@ -36,8 +36,7 @@ impl Verb {
 
 fn of_all(session: &Session) -> Result<(), Error> {
     let fields = Some(COLUMNS.join(","));
-    let list =
-        List { path: "/users", doing: "list roles", filters: Vec::new(), flags: &[], shape: OF_ALL };
+    let list = List { path: "/users", doing: "list roles", filters: Vec::new(), flags: &[], shape: OF_ALL };
     Arrangement { fields, ..Arrangement::default() }.show(session, list)
 }
 

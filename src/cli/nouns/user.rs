@@ -233,7 +233,7 @@ impl Add {
         let mut body = self.fields.body();
         put(&mut body, "username", Some(self.name.as_str()));
         if self.ask_password || self.password.new_password_file.is_some() {
-            let password = self.password.get(&self.name)?;
+            let password = self.password.get(&format!("New password of {}: ", self.name))?;
             put(&mut body, "password", Some(password.reveal()));
         }
         if let Some(file) = &self.password_hash_file {
@@ -276,14 +276,17 @@ fn delete(session: &Session, user: &str, (delete_home, only_if): (bool, OnlyIf))
 /// Whoever has shown their password changes their own with it, also when it is too old for anything
 /// else.
 fn passwd(session: &Session, user: &str, (password, only_if): (NewPassword, OnlyIf)) -> Result<(), Error> {
-    let whose = if user == CALLER { "yours" } else { user };
-    let password = password.get(whose)?;
+    let (question, doing) = match user {
+        CALLER => ("Your new password: ".to_owned(), "set your password".to_owned()),
+        _ => (format!("New password of {user}: "), format!("set the password of {user}")),
+    };
+    let password = password.get(&question)?;
     let mut body = json!({"password": password.reveal()});
     if let Some(current) = session.client.credential().password().filter(|_| user == CALLER) {
         body["current"] = json!(current.reveal());
     }
     let path = format!("{}/password", path::user(user));
-    let request = Request::put(path, format!("set the password of {whose}"), body).naming(OWN);
+    let request = Request::put(path, doing, body).naming(OWN);
     session.client.send(&request.only_if(only_if.if_match.as_deref()))?;
     Ok(())
 }
