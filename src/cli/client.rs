@@ -171,7 +171,8 @@ impl Client {
         }
         let problem: Problem = serde_json::from_str(&answer.text)
             .map_err(|_| not_accountd(format!("it answers {} without a problem of accountd's", status.as_u16())))?;
-        Err(Error::Refused(Refused { doing: request.doing.clone(), problem, flags: request.flags }))
+        let refused = Refused { doing: request.doing.clone(), problem, flags: request.flags };
+        Err(Error::Refused(Box::new(refused)))
     }
 
     fn unreachable(&self, error: &ureq::Error) -> Error {

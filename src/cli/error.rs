@@ -20,7 +20,7 @@ pub enum Status {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error(transparent)]
-    Refused(#[from] Refused),
+    Refused(Box<Refused>),
     #[error("cannot reach {url}: {reason}")]
     Unreachable { url: String, reason: String },
     #[error("what answers at {url} is not accountd: {reason}")]
@@ -41,6 +41,8 @@ pub enum Error {
     Settings { path: PathBuf, reason: String },
     #[error("{} holds a secret and can be read by others than its owner", path.display())]
     Exposed { path: PathBuf },
+    #[error("{} belongs to somebody else, or others may write it", path.display())]
+    Foreign { path: PathBuf },
     #[error("cannot read {}: {source}", path.display())]
     Read { path: PathBuf, source: io::Error },
     /// A command line that clap has no words for.
@@ -81,6 +83,7 @@ impl Error {
             | Error::NoCredential
             | Error::Settings { .. }
             | Error::Exposed { .. }
+            | Error::Foreign { .. }
             | Error::Read { .. }
             | Error::Usage { .. }
             | Error::NobodyToAsk { .. } => Status::Usage,
@@ -119,6 +122,7 @@ impl Error {
             }
             Error::Settings { .. } => "accountctl(1) explains every key, under FILES.",
             Error::Exposed { .. } => "Take it from the others with chmod 600, and call again.",
+            Error::Foreign { .. } => "It is not believed. Put one of your own in its place, or set HOME.",
             Error::Read { .. } => "Nothing has been changed. Correct the path and call again.",
             Error::Usage { next, .. } => next,
             Error::NobodyToAsk { .. } => "Nothing has been changed. Say it beforehand with --yes.",

@@ -120,8 +120,9 @@ impl Pages<'_> {
         output.write("{\"items\":[")?;
         let mut separator = "";
         loop {
-            for item in items(&page, "items") {
-                output.write(&format!("{separator}{}", harmless_json(&item.to_string())))?;
+            let texts: Vec<String> = items(&page, "items").iter().map(Value::to_string).collect();
+            if !texts.is_empty() {
+                output.write(&format!("{separator}{}", harmless_json(&texts.join(","))))?;
                 separator = ",";
             }
             if self.is_over() {

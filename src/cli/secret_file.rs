@@ -1,7 +1,7 @@
 //! Secrets that come in a file or on standard input, never on a command line, where everybody could
 //! see them (proc(5)).
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -25,7 +25,7 @@ pub fn read(path: &Path) -> Result<Secret, Error> {
         io::stdin().lock().take(MAX_BYTES).read_to_string(&mut text).map_err(failed)?;
     } else {
         let file = File::open(path).map_err(failed)?;
-        check(&file, path)?;
+        check_secret(&file, path)?;
         file.take(MAX_BYTES).read_to_string(&mut text).map_err(failed)?;
     }
     let line = text.lines().next().unwrap_or_default();
@@ -36,13 +36,27 @@ pub fn read(path: &Path) -> Result<Secret, Error> {
     Ok(Secret::new(line.to_owned()))
 }
 
-/// Whether a file of secrets is its owner's alone.
-pub fn check(file: &File, path: &Path) -> Result<(), Error> {
+/// Whether a file of secrets is for nobody but whoever asks.
+pub fn check_secret(file: &File, path: &Path) -> Result<(), Error> {
+    check_own(file, path)?;
+    match regular(file, path)? {
+        Some(status) if status.mode() & 0o077 != 0 => Err(Error::Exposed { path: path.to_owned() }),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Whether a file says only what whoever asks, or root, has written: where root has the home of a user
+/// (su(1)), that user could say where root's credential goes.
+pub fn check_own(file: &File, path: &Path) -> Result<(), Error> {
+    let Some(status) = regular(file, path)? else { return Ok(()) };
+    let is_own = [geteuid().as_raw(), 0].contains(&status.uid()) && status.mode() & 0o022 == 0;
+    if is_own { Ok(()) } else { Err(Error::Foreign { path: path.to_owned() }) }
+}
+
+/// What is no regular file (a pipe of the shell) can be opened by nobody else.
+fn regular(file: &File, path: &Path) -> Result<Option<Metadata>, Error> {
     let status = file.metadata().map_err(|source| Error::Read { path: path.to_owned(), source })?;
-    // What is no regular file (a pipe of the shell) has no others who could open it later.
-    let exposed = status.is_file() && status.mode() & 0o077 != 0;
-    let foreign = status.is_file() && status.uid() != geteuid().as_raw() && status.uid() != 0;
-    if exposed || foreign { Err(Error::Exposed { path: path.to_owned() }) } else { Ok(()) }
+    Ok(Some(status).filter(Metadata::is_file))
 }
 
 #[cfg(test)]
@@ -61,10 +75,13 @@ mod tests {
             std::fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
             assert_eq!(read(&path).unwrap().reveal(), secret);
         }
-        for mode in [0o640, 0o604, 0o620] {
+        for mode in [0o640, 0o604, 0o610] {
             std::fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
             assert!(matches!(read(&path), Err(Error::Exposed { .. })), "{mode:o}");
         }
+        std::fs::set_permissions(&path, Permissions::from_mode(0o620)).unwrap();
+        assert!(matches!(read(&path), Err(Error::Foreign { .. })));
+        std::fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
         std::fs::write(&path, "\n").unwrap();
         std::fs::set_permissions(&path, Permissions::from_mode(0o400)).unwrap();
         assert!(matches!(read(&path), Err(Error::Read { .. })));

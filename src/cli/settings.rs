@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use accountd_protocol::secret::Secret;
 use serde::Deserialize;
+use zeroize::Zeroizing;
 
 use crate::credential::Credential;
 use crate::error::Error;
@@ -157,12 +158,13 @@ impl Settings {
             }
             file => file.map_err(failed)?,
         };
-        let mut text = String::new();
+        secret_file::check_own(&file, path)?;
+        let mut text = Zeroizing::new(String::new());
         file.read_to_string(&mut text).map_err(failed)?;
         // The lines that toml shows may be the secret's.
         let settings: Self = toml::from_str(&text).map_err(|error| wrong(error.message().to_owned()))?;
         if settings.token.is_some() {
-            secret_file::check(&file, path)?;
+            secret_file::check_secret(&file, path)?;
         }
         if settings.token.is_some() && (settings.user.is_some() || settings.password_file.is_some()) {
             return Err(wrong("token stands for user and password-file; both are there".into()));

@@ -70,6 +70,18 @@ fn a_secret_that_others_can_read_is_refused() {
 }
 
 #[test]
+fn a_file_of_somebody_else_does_not_say_where_roots_credential_goes() {
+    let nas = start();
+    let text = format!("url = \"{}\"\n", nas.world.api());
+    let path = write(&nas, "accountctl.toml", &text, 0o644);
+    std::os::unix::fs::chown(&path, Some(3001), None).unwrap();
+    ask(&nas, &[], &["user", "show"]).fails(2, &["accountctl.toml belongs to somebody else"]);
+    write(&nas, "accountctl.toml", &text, 0o662);
+    std::os::unix::fs::chown(&path, Some(0), None).unwrap();
+    ask(&nas, &[], &["user", "show"]).fails(2, &["others may write it"]);
+}
+
+#[test]
 fn what_can_not_be_meant_is_refused_by_its_name() {
     let nas = start();
     let rows = [
