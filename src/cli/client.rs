@@ -4,11 +4,12 @@
 //! redirection is followed.
 
 use std::cell::RefCell;
+use std::fmt;
 use std::time::Duration;
 
 use serde_json::Value;
 use ureq::http::{self, Method, StatusCode};
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::credential::Credential;
 use crate::error::Error;
@@ -28,11 +29,15 @@ pub struct Request {
     method: Method,
     /// Behind `/api/v2`, encoded.
     path: String,
-    body: Option<Value>,
+    body: Option<Content>,
     headers: Vec<(&'static str, String)>,
     doing: String,
     flags: Flags,
 }
+
+/// What a body holds: there may be a password in it.
+#[derive(Clone)]
+struct Content(Value);
 
 /// An answer that is no problem.
 #[derive(Clone, Debug)]
@@ -56,15 +61,15 @@ impl Request {
     }
 
     pub fn post(path: impl Into<String>, doing: impl Into<String>, body: Value) -> Self {
-        Self { body: Some(body), ..Self::new(Method::POST, path, doing) }
+        Self { body: Some(Content(body)), ..Self::new(Method::POST, path, doing) }
     }
 
     pub fn put(path: impl Into<String>, doing: impl Into<String>, body: Value) -> Self {
-        Self { body: Some(body), ..Self::new(Method::PUT, path, doing) }
+        Self { body: Some(Content(body)), ..Self::new(Method::PUT, path, doing) }
     }
 
     pub fn patch(path: impl Into<String>, doing: impl Into<String>, body: Value) -> Self {
-        Self { body: Some(body), ..Self::new(Method::PATCH, path, doing) }
+        Self { body: Some(Content(body)), ..Self::new(Method::PATCH, path, doing) }
     }
 
     pub fn delete(path: impl Into<String>, doing: impl Into<String>) -> Self {
@@ -90,6 +95,23 @@ impl Request {
     pub fn idempotency_key(mut self, key: Option<String>) -> Self {
         self.headers.extend(key.map(|key| ("Idempotency-Key", key)));
         self
+    }
+}
+
+impl fmt::Debug for Content {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("Content(…)")
+    }
+}
+
+impl Drop for Content {
+    fn drop(&mut self) {
+        let texts = self.0.as_object_mut().into_iter().flat_map(|fields| fields.values_mut());
+        for text in texts {
+            if let Value::String(text) = text {
+                text.zeroize();
+            }
+        }
     }
 }
 
@@ -150,7 +172,7 @@ impl Client {
         }
         let sent = match &request.body {
             None => builder.body(()).map_err(|_| unfit()).map(|request| self.http.run(request)),
-            Some(body) => {
+            Some(Content(body)) => {
                 let text = Zeroizing::new(body.to_string());
                 let builder = builder.header("Content-Type", "application/json");
                 builder.body(text.as_str()).map_err(|_| unfit()).map(|request| self.http.run(request))

@@ -85,7 +85,7 @@ impl Output {
         match self.format {
             Format::Json => self.json(answer),
             Format::Ids => self.ids(shape, &[answer.value()]),
-            Format::Columns(room) => self.write(&table::fields(&self.named(shape, &shown), Some(room))),
+            Format::Columns(_) => self.write(&table::fields(&self.named(shape, &shown))),
             Format::Tabs => {
                 let named = self.named(shape, &shown);
                 let lines: String = named.iter().map(|(name, value)| format!("{name}\t{value}\n")).collect();

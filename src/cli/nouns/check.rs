@@ -5,10 +5,11 @@ use serde_json::{Value, json};
 use crate::client::{Answer, Request};
 use crate::error::Error;
 use crate::flags::{Body, put};
-use crate::output::{Format, Rows, Shape, items, plain};
+use crate::output::{Format, Shape, items, plain};
 use crate::path::query;
 use crate::problem::Flags;
 use crate::session::Session;
+use crate::text::harmless;
 
 const COLUMNS: &[&str] = &["number", "severity", "code", "where", "message", "repair"];
 const FINDING: Shape = Shape { id: "number", columns: COLUMNS, fields: COLUMNS, present: finding };
@@ -52,7 +53,10 @@ impl Verb {
         match self {
             Verb::Run(look) => {
                 let answer = look.send(session)?;
-                session.output.items(&FINDING, &answer, "items")?;
+                match session.output.format {
+                    Format::Columns(_) => show(session, items(&answer.value(), "items"))?,
+                    Format::Tabs | Format::Json | Format::Ids => session.output.items(&FINDING, &answer, "items")?,
+                }
                 note_omitted(session, &answer.value());
                 Ok(())
             }
@@ -81,7 +85,10 @@ fn repair(session: &Session, look: Look, (codes, findings): (Vec<String>, Vec<u6
         session.output.note("Nothing can be repaired.");
         return Ok(());
     }
-    show_plan(session, &plan)?;
+    if let Format::Columns(_) = session.output.format {
+        // For people; programs get what came of it.
+        show(session, &plan)?;
+    }
     if !plan.is_empty() {
         session.agree(&format!("Repair these {}?", plan.len()))?;
     }
@@ -97,12 +104,19 @@ fn repair(session: &Session, look: Look, (codes, findings): (Vec<String>, Vec<u6
     if items(&answer.value(), "items").iter().all(is_done) { Ok(()) } else { Err(Error::NotAllRepaired) }
 }
 
-/// For people; programs get what came of it.
-fn show_plan(session: &Session, plan: &[Value]) -> Result<(), Error> {
-    match session.output.format {
-        Format::Columns(_) if !plan.is_empty() => Rows::new(session.output, FINDING, COLUMNS).page(plan),
-        Format::Columns(_) | Format::Tabs | Format::Json | Format::Ids => Ok(()),
+/// For people: what is wrong can not be told in the width of a column.
+fn show(session: &Session, findings: &[Value]) -> Result<(), Error> {
+    let mut lines = String::new();
+    for finding in findings {
+        let [number, severity, code, message] =
+            ["number", "severity", "code", "message"].map(|field| plain(&finding[field]));
+        lines.push_str(&format!("{number}  {severity}  {code}  {}\n", harmless(&place(finding))));
+        lines.push_str(&format!("    {}\n", harmless(&message)));
+        if let Some(repair) = finding["repair"].as_str() {
+            lines.push_str(&format!("    repair: {}\n", harmless(repair)));
+        }
     }
+    session.output.write(&lines)
 }
 
 fn finding(finding: &Value) -> Option<Value> {
