@@ -53,6 +53,8 @@ impl Refused {
     pub fn status(&self) -> Status {
         match self.problem.status {
             401 | 403 => Status::NotPermitted,
+            // The agent behind it does not answer.
+            503 => Status::NotReachable,
             _ => Status::Failed,
         }
     }

@@ -54,6 +54,8 @@ fn an_accountd_that_can_not_be_reached_is_status_three() {
     nas.world.hold("agent");
     nas.world.kill("agent");
     nas.ctl(&["user", "list"]).fails(3, &["cannot reach the agent", "accountd-agent running"]);
+    let with_password = ["--user", "root", "--password-file", "-", "user", "list"];
+    nas.ctl_with("pw", &with_password).fails(3, &["can not answer now", "Look whether a change has been made"]);
 }
 
 #[test]

@@ -36,6 +36,7 @@ pub enum Verb {
     },
     /// Make a group
     Add {
+        /// A new name
         #[arg(value_name = "NAME")]
         name: String,
         #[command(flatten)]

@@ -149,6 +149,7 @@ pub struct ListFlags {
 
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct Add {
+    /// A new name
     #[arg(value_name = "NAME")]
     name: String,
     #[command(flatten)]
