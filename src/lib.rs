@@ -6,3 +6,4 @@ mod sandbox;
 mod version;
 
 pub use command::run;
+pub use version::VERSION;

@@ -34,6 +34,8 @@ pub type Handle = Secret;
 pub enum AgentRequest {
     /// REST front: checks a credential once, for a handle.
     OpenHandle { user: String, password: Secret, source: IpAddr },
+    /// Root's own commands: a handle of root's account, without a credential.
+    OpenLocalHandle,
     /// REST front: one operation in the name of a caller.
     Operate { caller: Handle, operation: Box<Operation> },
     /// Login: would this key let the user in?

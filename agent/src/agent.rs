@@ -56,7 +56,7 @@ pub struct Agent {
     pub(crate) jobs: Jobs,
     /// The state store.
     pub(crate) store: PathBuf,
-    handles: Arc<Handles>,
+    pub(crate) handles: Arc<Handles>,
     revocations: Arc<Revocations>,
     root: PathBuf,
     services: [String; 2],
@@ -165,6 +165,7 @@ impl Agent {
                     self.record_refused_credential(&user, source, refusal);
                 })
             }
+            AgentRequest::OpenLocalHandle => self.open_local_handle().map(Answer::Handle),
             AgentRequest::Operate { caller, operation } => self.operate(&caller, *operation),
             AgentRequest::OfferKey { user, key, source } => {
                 let acceptable = self.key_acceptable(&user, &key, source, now());

@@ -1,4 +1,5 @@
-//! Who sends a request: HTTP Basic (RFC 7617), shown to the agent.
+//! Who sends a request: HTTP Basic (RFC 7617), shown to the agent; for our own dialect also a
+//! handle of the agent's as Bearer (RFC 6750).
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -12,14 +13,21 @@ use zeroize::Zeroizing;
 /// Longer than any credential that the agent takes: 255 bytes of name, 511 of password, in base64.
 const MAX_HEADER: usize = 2048;
 
-/// The guard of everything that needs a caller. Dialects ask for `Result<Basic, NoCaller>` and
-/// word the refusal themselves.
+/// Hexadecimal digits of a handle.
+const HANDLE_DIGITS: usize = 64;
+
+/// The guard of what needs a caller with name and password. Dialects ask for
+/// `Result<Basic, NoCaller>` and word the refusal themselves.
 #[derive(Debug)]
 pub struct Basic(pub Caller);
 
+/// The same for whoever has shown a credential of any kind.
+#[derive(Debug)]
+pub struct Authenticated(pub Caller);
+
 #[derive(Debug, thiserror::Error)]
 pub enum NoCaller {
-    #[error("no Basic credential was sent, or one that can't be read")]
+    #[error("no credential was sent, or one that can't be read")]
     NoCredential,
     #[error(transparent)]
     Core(#[from] accountd_core::Error),
@@ -37,12 +45,46 @@ impl<'r> FromRequest<'r> for Basic {
     }
 }
 
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for Authenticated {
+    type Error = NoCaller;
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, NoCaller> {
+        let caller = match only_header(request).and_then(handle) {
+            Some(handle) => of_handle(request, handle).await,
+            None => basic(request).await,
+        };
+        match caller {
+            Ok(caller) => Outcome::Success(Authenticated(caller)),
+            Err(error) => Outcome::Error((Status::Unauthorized, error)),
+        }
+    }
+}
+
 async fn basic(request: &Request<'_>) -> Result<Caller, NoCaller> {
-    let mut headers = request.headers().get("Authorization");
-    let (Some(header), None) = (headers.next(), headers.next()) else { return Err(NoCaller::NoCredential) };
-    let (user, password) = credential(header).ok_or(NoCaller::NoCredential)?;
+    let (user, password) = only_header(request).and_then(credential).ok_or(NoCaller::NoCredential)?;
     let core: &Core = request.rocket().state().ok_or(NoCaller::NoCredential)?;
     Ok(core.caller(&user, password, source(request)).await?)
+}
+
+async fn of_handle(request: &Request<'_>, handle: Secret) -> Result<Caller, NoCaller> {
+    let core: &Core = request.rocket().state().ok_or(NoCaller::NoCredential)?;
+    Ok(core.caller_of_handle(handle).await?)
+}
+
+/// Two credentials are as good as none.
+fn only_header<'r>(request: &'r Request<'_>) -> Option<&'r str> {
+    let mut headers = request.headers().get("Authorization");
+    headers.next().filter(|_| headers.next().is_none())
+}
+
+/// The handle of a Bearer header. What has another length is no handle.
+fn handle(header: &str) -> Option<Secret> {
+    let (scheme, token) = header.split_once(' ')?;
+    let token = token.trim_matches(' ');
+    let digits = token.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
+    let is_handle = scheme.eq_ignore_ascii_case("bearer") && token.len() == HANDLE_DIGITS && digits;
+    is_handle.then(|| Secret::new(token.to_owned()))
 }
 
 /// The other end of the connection; an IPv4 client of an IPv6 socket has one address, not two.
@@ -77,6 +119,20 @@ mod tests {
     fn the_password_begins_after_the_first_colon() {
         assert_eq!(parts("Basic cm9vdDphOmI6"), Some(("root".into(), "a:b:".into())));
         assert_eq!(parts("bAsIc cm9vdDo="), Some(("root".into(), String::new())));
+    }
+
+    #[test]
+    fn a_handle_has_64_hexadecimal_digits() {
+        let digits = "0123456789abcdef".repeat(4);
+        let read = |header: &str| handle(header).map(|handle| handle.reveal().to_owned());
+        assert_eq!(read(&format!("Bearer {digits}")).as_ref(), Some(&digits));
+        assert_eq!(read(&format!("bEARER  {digits} ")).as_ref(), Some(&digits));
+        let key = &digits[..40];
+        let upper = digits.to_uppercase();
+        for token in ["", key, &format!("{digits}0"), &digits[1..], &upper, &format!("{}g", &digits[1..])] {
+            assert_eq!(read(&format!("Bearer {token}")), None, "{token}");
+        }
+        assert_eq!(read(&format!("Basic {digits}")), None);
     }
 
     #[test]

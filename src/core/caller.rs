@@ -29,9 +29,17 @@ use crate::{Core, pool::Answered};
 #[derive(Clone, Debug)]
 pub struct Caller {
     core: Core,
-    credential: Credential,
-    slot: Arc<Slot>,
+    shown: Shown,
     handle: Handle,
+}
+
+/// How the caller has said who it is.
+#[derive(Clone, Debug)]
+enum Shown {
+    /// By a credential, which can be shown again.
+    Password { credential: Credential, slot: Arc<Slot> },
+    /// By a handle that the agent has given it itself. This is the name of its account.
+    Handle { name: String },
 }
 
 /// Opens the one answer that fits an operation.
@@ -46,7 +54,13 @@ macro_rules! expect {
 
 impl Caller {
     pub(crate) fn new(core: Core, credential: Credential, slot: Arc<Slot>, handle: Handle) -> Self {
-        Self { core, credential, slot, handle }
+        Self { core, shown: Shown::Password { credential, slot }, handle }
+    }
+
+    pub(crate) async fn of_handle(core: Core, handle: Handle) -> Result<Self, Error> {
+        let unnamed = Self { core, shown: Shown::Handle { name: String::new() }, handle };
+        let name = unnamed.find_user(AccountRef::Caller).await?.name;
+        Ok(Self { shown: Shown::Handle { name }, ..unnamed })
     }
 
     /// Got in parts, whatever the window's size.
@@ -231,19 +245,24 @@ impl Caller {
         expect!(self.operate(Operation::GetSystem).await?, System)
     }
 
-    /// The name that the credential was shown with.
+    /// The name that the credential was shown with, or that the account of the handle has.
     pub fn name(&self) -> &str {
-        &self.credential.user
+        match &self.shown {
+            Shown::Password { credential, slot: _ } => &credential.user,
+            Shown::Handle { name } => name,
+        }
     }
 
-    /// A handle that the agent no longer knows costs one more try with the credential itself.
+    /// A handle that the agent no longer knows costs one more try with the credential itself, where
+    /// there is one.
     async fn operate(&self, operation: Operation) -> Result<Answer, Error> {
         let request = AgentRequest::Operate { caller: self.handle.clone(), operation: Box::new(operation) };
         let Answered { mut request, reply } = self.core.inner.pool.call(request).await?;
         if !matches!(reply, Err(Refusal::StaleHandle)) {
             return Ok(reply?);
         }
-        let fresh = self.core.reopen(&self.credential, &self.slot).await?;
+        let Shown::Password { credential, slot } = &self.shown else { return Ok(reply?) };
+        let fresh = self.core.reopen(credential, slot).await?;
         if let AgentRequest::Operate { caller, .. } = &mut request {
             *caller = fresh;
         }
@@ -284,6 +303,7 @@ mod tests {
             }
             AgentRequest::Operate { .. } => Err(Refusal::StaleHandle),
             AgentRequest::OpenHandle { .. }
+            | AgentRequest::OpenLocalHandle
             | AgentRequest::OfferKey { .. }
             | AgentRequest::Decide { .. }
             | AgentRequest::Ping
@@ -337,6 +357,55 @@ mod tests {
         agent.set_state(7);
         assert_eq!(caller.shells().await.unwrap(), ["/bin/sh"]);
         assert_eq!(agent.state(), 8);
+    }
+
+    /// Knows one handle, of `anna`.
+    fn of_anna(known: &mut bool, request: &AgentRequest) -> Result<Answer, Refusal> {
+        match request {
+            AgentRequest::Operate { caller, operation } if *known && caller.reveal() == "anna's" => match **operation {
+                Operation::FindUser(AccountRef::Caller) => Ok(Answer::User(Box::new(User {
+                    id: AccountId(7),
+                    name: "anna".into(),
+                    uid: accountd_protocol::id::Uid(3001),
+                    gid: accountd_protocol::id::Gid(3001),
+                    primary_group: None,
+                    full_name: String::new(),
+                    email: String::new(),
+                    home: "/nonexistent".into(),
+                    shell: "/bin/sh".into(),
+                    builtin: false,
+                    locked: false,
+                    password_disabled: false,
+                    microsoft_account: false,
+                    sudo: false,
+                    unix_hash: "*".into(),
+                    smb_hash: "*".into(),
+                    ssh_keys: String::new(),
+                    key_advice: Vec::new(),
+                    smb: false,
+                    groups: Vec::new(),
+                    roles: Vec::new(),
+                    ageing: accountd_protocol::ageing::Ageing::default(),
+                    group_names: Vec::new(),
+                    tag: None,
+                }))),
+                _ => Ok(Answer::Shells(vec!["/bin/sh".into()])),
+            },
+            _ => Err(Refusal::StaleHandle),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_handle_of_the_callers_own_is_good_until_the_agent_forgets_it() {
+        let agent = ScriptedAgent::start(true, of_anna);
+        let core = Core::new(agent.socket()).unwrap();
+        let guessed = core.caller_of_handle(secret("guess")).await;
+        assert!(matches!(guessed, Err(Error::Refused(Refusal::StaleHandle))), "{guessed:?}");
+        let caller = core.caller_of_handle(secret("anna's")).await.unwrap();
+        assert_eq!((caller.name(), caller.shells().await.unwrap().len()), ("anna", 1));
+        agent.set_state(false);
+        let late = caller.shells().await;
+        assert!(matches!(late, Err(Error::Refused(Refusal::StaleHandle))), "{late:?}");
     }
 
     /// Lists 250 groups and leaves out one; remembers the largest part that it was asked for.

@@ -60,6 +60,11 @@ impl Core {
         Ok(Caller::new(self.clone(), credential, slot, handle))
     }
 
+    /// Who has got this handle from the agent itself; it is asked whether it is good now.
+    pub async fn caller_of_handle(&self, handle: Handle) -> Result<Caller, Error> {
+        Caller::of_handle(self.clone(), handle).await
+    }
+
     /// Whether the agent answers.
     pub async fn ready(&self) -> Result<(), Error> {
         match self.inner.pool.call(AgentRequest::Ping).await?.reply? {

@@ -107,15 +107,19 @@ impl Supervisor<'_> {
             return;
         }
         let (root, program) = (self.options.root.display(), &self.options.program);
+        let ctl = Path::new(program).with_file_name("accountctl");
         eprintln!(
             "\nTry, with the administrator's password for PW:\n\n  \
              curl -u root:PW -H 'Content-Type: application/json' http://{api}/api/v1.0/account/users/ \\\n    \
              -d '{{\"bsdusr_username\":\"myuser\",\"bsdusr_creategroup\":true,\"bsdusr_full_name\":\"My User\",\
              \"bsdusr_password\":\"aa\",\"bsdusr_uid\":1111,\"bsdusr_home\":\"/mnt/tank/home\"}}'\n  \
              sftp -P {} myuser@{}\n  \
-             {program} sandbox --root {root} --exec id myuser\n\nFiles are below {root}. Ctrl-C ends it.\n",
+             {program} sandbox --root {root} --exec id myuser\n\nor as root, without a password:\n\n  \
+             export ACCOUNTCTL_URL=http://{api} ACCOUNTCTL_SOCKET={root}/run/accountd/agent.sock\n  \
+             {} user list\n\nFiles are below {root}. Ctrl-C ends it.\n",
             ssh.port(),
-            ssh.ip()
+            ssh.ip(),
+            ctl.display()
         );
     }
 

@@ -5,6 +5,8 @@ use serde_json::json;
 use super::{Nas, problem};
 use crate::rest::Rest;
 
+const CHALLENGES: &str = "Basic realm=\"accountd\", charset=\"UTF-8\", Bearer realm=\"accountd\"";
+
 #[test]
 fn nobody_gets_in_without_a_right_credential() {
     let nas = Nas::start();
@@ -15,7 +17,7 @@ fn nobody_gets_in_without_a_right_credential() {
         for (method, path) in [("GET", "/users"), ("GET", "/system"), ("DELETE", "/users/anna"), ("GET", "/users/~")] {
             let answer = rest.curl(method, path, &[], None);
             problem(&answer, 401, "unauthenticated", &[]);
-            assert_eq!(answer.header("www-authenticate"), Some("Basic realm=\"accountd\", charset=\"UTF-8\""));
+            assert_eq!(answer.header("www-authenticate"), Some(CHALLENGES));
         }
         problem(&rest.post("/users", "{}"), 401, "unauthenticated", &[]);
     }

@@ -8,5 +8,6 @@ pub mod handles;
 pub mod hash;
 pub mod key_lines;
 pub mod key_readers;
+pub mod local;
 pub mod permission;
 pub mod roles;

@@ -46,7 +46,10 @@ impl PeerRole {
             AgentRequest::OpenHandle { .. } | AgentRequest::Operate { .. } | AgentRequest::Ping => {
                 matches!(self, PeerRole::Root | PeerRole::Api)
             }
-            AgentRequest::OfferKey { .. } | AgentRequest::Decide { .. } | AgentRequest::Watch => self == PeerRole::Root,
+            AgentRequest::OpenLocalHandle
+            | AgentRequest::OfferKey { .. }
+            | AgentRequest::Decide { .. }
+            | AgentRequest::Watch => self == PeerRole::Root,
         };
         if allowed { Permission::Granted } else { Permission::Denied }
     }
@@ -157,6 +160,9 @@ mod tests {
         assert_eq!(role(990).may_send(&operate), Permission::Granted);
         assert_eq!(role(990).may_send(&AgentRequest::Watch), Permission::Denied);
         assert_eq!(role(0).may_send(&AgentRequest::Watch), Permission::Granted);
+        assert_eq!(role(0).may_send(&AgentRequest::OpenLocalHandle), Permission::Granted);
+        assert_eq!(role(990).may_send(&AgentRequest::OpenLocalHandle), Permission::Denied, "it is for root alone");
+        assert_eq!(role(1000).may_send(&AgentRequest::OpenLocalHandle), Permission::Denied);
         assert_eq!(role(991).may_send(&operate), Permission::Denied);
         assert_eq!(role(1000).may_send(&AgentRequest::Watch), Permission::Denied);
     }

@@ -74,6 +74,7 @@ fn scripted(script: &mut Script, request: &AgentRequest) -> Result<Answer, Refus
             return Ok(Answer::Handle(Secret::new("handle".into())));
         }
         AgentRequest::OpenHandle { .. }
+        | AgentRequest::OpenLocalHandle
         | AgentRequest::OfferKey { .. }
         | AgentRequest::Decide { .. }
         | AgentRequest::Ping

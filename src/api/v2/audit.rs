@@ -12,14 +12,14 @@ use super::error::Error;
 use super::faults::Fault;
 use super::listing::Query;
 use super::users::{Signed, failed};
-use crate::caller::Basic;
+use crate::caller::Authenticated;
 use crate::reply::Reply;
 
 const DEFAULT_LIMIT: usize = 100;
 
 #[get("/audit")]
 pub async fn list(caller: Signed, query: Query) -> Result<Reply, Error> {
-    let Basic(caller) = caller?;
+    let Authenticated(caller) = caller?;
     let page = caller.audit(filter(&query)?).await.map_err(failed)?;
     let items: Vec<Value> = page.records.iter().map(record).collect();
     let next = page.next.map(|before| before.to_string());
@@ -28,7 +28,7 @@ pub async fn list(caller: Signed, query: Query) -> Result<Reply, Error> {
 
 #[get("/audit/verification")]
 pub async fn verify(caller: Signed) -> Result<Reply, Error> {
-    let Basic(caller) = caller?;
+    let Authenticated(caller) = caller?;
     let verdict = caller.verify_audit().await.map_err(failed)?;
     Ok(answers::json(
         Status::Ok,

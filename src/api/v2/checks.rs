@@ -13,13 +13,13 @@ use super::faults::{Conflict, Fault, Kind};
 use super::input::{Given, Input};
 use super::listing::Query;
 use super::users::{Signed, failed};
-use crate::caller::Basic;
+use crate::caller::Authenticated;
 use crate::reply::Reply;
 
 /// Looks, and changes nothing.
 #[get("/checks")]
 pub async fn show(caller: Signed, query: Query) -> Result<Reply, Error> {
-    let Basic(caller) = caller?;
+    let Authenticated(caller) = caller?;
     let mut checked = CheckedHomes::Skipped;
     let mut faults = Vec::new();
     for (name, value) in query.pairs() {
@@ -40,7 +40,7 @@ pub async fn show(caller: Signed, query: Query) -> Result<Reply, Error> {
 
 #[post("/checks/repair", data = "<data>")]
 pub async fn repair(caller: Signed, content_type: Option<&ContentType>, data: Data<'_>) -> Result<Reply, Error> {
-    let Basic(caller) = caller?;
+    let Authenticated(caller) = caller?;
     let order = order(Input::read(Kind::User, data, content_type).await?)?;
     match caller.repair_checks(order).await.map_err(failed)? {
         RepairReport::Performed(repaired) => {

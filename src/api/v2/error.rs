@@ -14,6 +14,8 @@ use crate::reply::Reply;
 
 /// Seconds after which a client may try again what could not be done now.
 const RETRY_AFTER: &str = "5";
+/// How a caller can say who it is (RFC 9110, 11.6.1).
+const CHALLENGES: &str = "Basic realm=\"accountd\", charset=\"UTF-8\", Bearer realm=\"accountd\"";
 
 #[derive(Debug)]
 pub enum Error {
@@ -167,7 +169,7 @@ impl Error {
     /// A header that goes with a status.
     fn header(&self) -> Option<(&'static str, &str)> {
         match self {
-            Error::Unauthenticated => Some(("WWW-Authenticate", "Basic realm=\"accountd\", charset=\"UTF-8\"")),
+            Error::Unauthenticated => Some(("WWW-Authenticate", CHALLENGES)),
             Error::Method(allowed) => Some(("Allow", allowed)),
             Error::KeyInUse | Error::Busy | Error::Unavailable => Some(("Retry-After", RETRY_AFTER)),
             Error::NotPermitted

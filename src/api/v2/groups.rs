@@ -17,7 +17,7 @@ use super::path::Named;
 use super::users::Signed;
 use super::{BASE, answers, output};
 use crate::body::no_browser_form;
-use crate::caller::Basic;
+use crate::caller::Authenticated;
 use crate::reply::Reply;
 
 pub const GROUPS: Resource = Resource {
@@ -50,7 +50,7 @@ fn shown(status: Status, group: &Group) -> Reply {
 
 #[get("/groups")]
 pub async fn list(caller: Signed, query: Query) -> Result<Reply, Error> {
-    let Basic(caller) = caller?;
+    let Authenticated(caller) = caller?;
     let listing = query.listing(GROUPS)?;
     let page = caller.find_groups(listing.window()).await.map_err(failed)?;
     let items = page.items.iter().map(output::group).collect();
@@ -65,7 +65,7 @@ pub async fn create(
     data: Data<'_>,
     remembered: &State<Remembered>,
 ) -> Result<Reply, Error> {
-    let Basic(caller) = caller?;
+    let Authenticated(caller) = caller?;
     let body = input::bytes(data, content_type).await?;
     let name = key.name(caller.name(), "/groups")?;
     let made = async {
@@ -78,7 +78,7 @@ pub async fn create(
 
 #[get("/groups/<group>")]
 pub async fn show(caller: Signed, group: Named) -> Result<Reply, Error> {
-    let Basic(caller) = caller?;
+    let Authenticated(caller) = caller?;
     let group = caller.find_group(group.0).await.map_err(failed)?;
     Ok(shown(Status::Ok, &group))
 }
@@ -91,7 +91,7 @@ pub async fn change(
     content_type: Option<&ContentType>,
     data: Data<'_>,
 ) -> Result<Reply, Error> {
-    let Basic(caller) = caller?;
+    let Authenticated(caller) = caller?;
     let only_if = only_if.precondition()?;
     let input = Input::read(Kind::Group, data, content_type).await?;
     let id = group.group(&caller).await?;
@@ -106,7 +106,7 @@ pub async fn delete(
     only_if: OnlyIf,
     content_type: Option<&ContentType>,
 ) -> Result<Reply, Error> {
-    let Basic(caller) = caller?;
+    let Authenticated(caller) = caller?;
     no_browser_form(content_type)?;
     let only_if = only_if.precondition()?;
     let id = group.group(&caller).await?;

@@ -12,7 +12,7 @@ use super::path::Named;
 use super::user_fields::key_text;
 use super::users::{Signed, failed};
 use super::{answers, output};
-use crate::caller::Basic;
+use crate::caller::Authenticated;
 use crate::reply::Reply;
 
 fn shown(file: &KeyFile) -> Reply {
@@ -21,7 +21,7 @@ fn shown(file: &KeyFile) -> Reply {
 
 #[get("/users/<user>/keys")]
 pub async fn list(caller: Signed, user: Named) -> Result<Reply, Error> {
-    let Basic(caller) = caller?;
+    let Authenticated(caller) = caller?;
     let id = user.user(&caller).await?;
     Ok(shown(&caller.keys(id).await.map_err(failed)?))
 }
@@ -34,7 +34,7 @@ pub async fn replace(
     content_type: Option<&ContentType>,
     data: Data<'_>,
 ) -> Result<Reply, Error> {
-    let Basic(caller) = caller?;
+    let Authenticated(caller) = caller?;
     let only_if = only_if.precondition()?;
     let mut input = Input::read(Kind::User, data, content_type).await?;
     let id = user.user(&caller).await?;

@@ -14,7 +14,7 @@ use super::input::Input;
 use super::only_if::OnlyIf;
 use super::path::Named;
 use super::users::Signed;
-use crate::caller::Basic;
+use crate::caller::Authenticated;
 use crate::reply::Reply;
 
 fn shown(group: &Group) -> Reply {
@@ -23,7 +23,7 @@ fn shown(group: &Group) -> Reply {
 
 #[get("/groups/<group>/members")]
 pub async fn list(caller: Signed, group: Named) -> Result<Reply, Error> {
-    let Basic(caller) = caller?;
+    let Authenticated(caller) = caller?;
     Ok(shown(&caller.find_group(group.0).await.map_err(failed)?))
 }
 
@@ -35,7 +35,7 @@ pub async fn replace(
     content_type: Option<&ContentType>,
     data: Data<'_>,
 ) -> Result<Reply, Error> {
-    let Basic(caller) = caller?;
+    let Authenticated(caller) = caller?;
     let only_if = only_if.precondition()?;
     let mut input = Input::read(Kind::Group, data, content_type).await?;
     let id = group.group(&caller).await?;

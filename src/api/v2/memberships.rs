@@ -12,7 +12,7 @@ use super::only_if::OnlyIf;
 use super::path::Named;
 use super::users::{Signed, failed};
 use super::{answers, resolve};
-use crate::caller::Basic;
+use crate::caller::Authenticated;
 use crate::reply::Reply;
 
 fn shown(user: &User) -> Reply {
@@ -21,7 +21,7 @@ fn shown(user: &User) -> Reply {
 
 #[get("/users/<user>/groups")]
 pub async fn list(caller: Signed, user: Named) -> Result<Reply, Error> {
-    let Basic(caller) = caller?;
+    let Authenticated(caller) = caller?;
     Ok(shown(&caller.find_user(user.0).await.map_err(failed)?))
 }
 
@@ -33,7 +33,7 @@ pub async fn replace(
     content_type: Option<&ContentType>,
     data: Data<'_>,
 ) -> Result<Reply, Error> {
-    let Basic(caller) = caller?;
+    let Authenticated(caller) = caller?;
     let only_if = only_if.precondition()?;
     let mut input = Input::read(Kind::User, data, content_type).await?;
     let id = user.user(&caller).await?;

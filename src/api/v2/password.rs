@@ -12,7 +12,7 @@ use super::input::{Given, Input};
 use super::only_if::OnlyIf;
 use super::path::Named;
 use super::users::{Signed, failed};
-use crate::caller::Basic;
+use crate::caller::Authenticated;
 use crate::reply::Reply;
 
 #[put("/users/<user>/password", data = "<data>")]
@@ -23,7 +23,7 @@ pub async fn set(
     content_type: Option<&ContentType>,
     data: Data<'_>,
 ) -> Result<Reply, Error> {
-    let Basic(caller) = caller?;
+    let Authenticated(caller) = caller?;
     let only_if = only_if.precondition()?;
     let mut input = Input::read(Kind::User, data, content_type).await?;
     input.require("password");

@@ -10,12 +10,12 @@ use serde_json::json;
 use super::error::Error;
 use super::users::{Signed, failed};
 use super::{answers, output};
-use crate::caller::Basic;
+use crate::caller::Authenticated;
 use crate::reply::Reply;
 
 #[get("/system")]
 pub async fn show(caller: Signed) -> Result<Reply, Error> {
-    let Basic(caller) = caller?;
+    let Authenticated(caller) = caller?;
     let system = output::system(&caller.system().await.map_err(failed)?);
     let mut hasher = DefaultHasher::new();
     json!(system).to_string().hash(&mut hasher);

@@ -16,11 +16,11 @@ use super::only_if::OnlyIf;
 use super::path::Named;
 use super::{BASE, answers, new_user, output, user_change};
 use crate::body::no_browser_form;
-use crate::caller::{Basic, NoCaller};
+use crate::caller::{Authenticated, NoCaller};
 use crate::reply::Reply;
 
 /// Who asks. Another way to say so is added to [`crate::caller`], and is known here at once.
-pub type Signed = Result<Basic, NoCaller>;
+pub type Signed = Result<Authenticated, NoCaller>;
 
 pub const USERS: Resource = Resource {
     fields: &output::USER_FIELDS,
@@ -65,7 +65,7 @@ fn shown(status: Status, user: &User) -> Reply {
 
 #[get("/users")]
 pub async fn list(caller: Signed, query: Query) -> Result<Reply, Error> {
-    let Basic(caller) = caller?;
+    let Authenticated(caller) = caller?;
     let listing = query.listing(USERS)?;
     let page = caller.find_users(listing.window()).await.map_err(failed)?;
     let items = page.items.iter().map(output::user).collect();
@@ -80,7 +80,7 @@ pub async fn create(
     data: Data<'_>,
     remembered: &State<Remembered>,
 ) -> Result<Reply, Error> {
-    let Basic(caller) = caller?;
+    let Authenticated(caller) = caller?;
     let body = input::bytes(data, content_type).await?;
     let name = key.name(caller.name(), "/users")?;
     let made = async {
@@ -93,7 +93,7 @@ pub async fn create(
 
 #[get("/users/<user>")]
 pub async fn show(caller: Signed, user: Named) -> Result<Reply, Error> {
-    let Basic(caller) = caller?;
+    let Authenticated(caller) = caller?;
     let user = caller.find_user(user.0).await.map_err(failed)?;
     Ok(shown(Status::Ok, &user))
 }
@@ -106,7 +106,7 @@ pub async fn change(
     content_type: Option<&ContentType>,
     data: Data<'_>,
 ) -> Result<Reply, Error> {
-    let Basic(caller) = caller?;
+    let Authenticated(caller) = caller?;
     let only_if = only_if.precondition()?;
     let input = Input::read(Kind::User, data, content_type).await?;
     let id = user.user(&caller).await?;
@@ -123,7 +123,7 @@ pub async fn delete(
     query: Query,
     content_type: Option<&ContentType>,
 ) -> Result<Reply, Error> {
-    let Basic(caller) = caller?;
+    let Authenticated(caller) = caller?;
     no_browser_form(content_type)?;
     let (only_if, home) = (only_if.precondition()?, deleted_home(&query)?);
     let id = user.user(&caller).await?;

@@ -1,0 +1,211 @@
+//! /api/v2 as a client sees it: one request, one answer, or why there is none.
+//!
+//! Nothing but the URL says where a credential goes: neither a proxy of the environment nor a
+//! redirection is followed.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::time::Duration;
+
+use serde_json::Value;
+use ureq::http::{self, Method, StatusCode};
+use zeroize::{Zeroize, Zeroizing};
+
+use crate::credential::Credential;
+use crate::error::Error;
+use crate::problem::{Flags, Problem, Refused};
+use crate::url::Url;
+
+const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
+/// A check of many homes takes its time.
+const ANSWER_DEADLINE: Duration = Duration::from_secs(180);
+/// More than a page of the largest accounts.
+const MAX_BODY_BYTES: u64 = 64 * 1024 * 1024;
+const BASE: &str = "/api/v2";
+
+/// What is asked for.
+#[derive(Clone, Debug)]
+pub struct Request {
+    method: Method,
+    /// Behind `/api/v2`, encoded.
+    path: String,
+    body: Option<Content>,
+    headers: Vec<(&'static str, String)>,
+    doing: String,
+    flags: Flags,
+}
+
+/// What a body holds: there may be a password in it.
+#[derive(Clone)]
+struct Content(Value);
+
+/// An answer that is no problem.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// JSON, or empty.
+    pub text: String,
+    pub tag: Option<String>,
+}
+
+#[derive(Debug)]
+pub struct Client {
+    http: ureq::Agent,
+    url: Url,
+    credential: Credential,
+    header: RefCell<Option<Zeroizing<String>>>,
+}
+
+impl Request {
+    pub fn get(path: impl Into<String>, doing: impl Into<String>) -> Self {
+        Self::new(Method::GET, path, doing)
+    }
+
+    pub fn post(path: impl Into<String>, doing: impl Into<String>, body: Value) -> Self {
+        Self { body: Some(Content(body)), ..Self::new(Method::POST, path, doing) }
+    }
+
+    pub fn put(path: impl Into<String>, doing: impl Into<String>, body: Value) -> Self {
+        Self { body: Some(Content(body)), ..Self::new(Method::PUT, path, doing) }
+    }
+
+    pub fn patch(path: impl Into<String>, doing: impl Into<String>, body: Value) -> Self {
+        Self { body: Some(Content(body)), ..Self::new(Method::PATCH, path, doing) }
+    }
+
+    pub fn delete(path: impl Into<String>, doing: impl Into<String>) -> Self {
+        Self::new(Method::DELETE, path, doing)
+    }
+
+    fn new(method: Method, path: impl Into<String>, doing: impl Into<String>) -> Self {
+        Self { method, path: path.into(), body: None, headers: Vec::new(), doing: doing.into(), flags: &[] }
+    }
+
+    /// How fields are called where they are wrong.
+    pub fn naming(mut self, flags: Flags) -> Self {
+        self.flags = flags;
+        self
+    }
+
+    /// Only if the resource has this tag; without one, in any state.
+    pub fn only_if(mut self, tag: Option<&str>) -> Self {
+        self.headers.extend(tag.map(|tag| ("If-Match", tag.to_owned())));
+        self
+    }
+
+    pub fn idempotency_key(mut self, key: Option<String>) -> Self {
+        self.headers.extend(key.map(|key| ("Idempotency-Key", key)));
+        self
+    }
+}
+
+impl fmt::Debug for Content {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("Content(…)")
+    }
+}
+
+impl Drop for Content {
+    fn drop(&mut self) {
+        let texts = self.0.as_object_mut().into_iter().flat_map(|fields| fields.values_mut());
+        for text in texts {
+            if let Value::String(text) = text {
+                text.zeroize();
+            }
+        }
+    }
+}
+
+impl Answer {
+    pub fn value(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_default()
+    }
+}
+
+impl Client {
+    pub fn new(url: Url, credential: Credential) -> Self {
+        let config = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .proxy(None)
+            .user_agent(concat!("accountctl/", env!("CARGO_PKG_VERSION")))
+            .timeout_connect(Some(CONNECT_DEADLINE))
+            .timeout_recv_response(Some(ANSWER_DEADLINE))
+            .timeout_recv_body(Some(ANSWER_DEADLINE));
+        Self { http: config.build().into(), url, credential, header: RefCell::default() }
+    }
+
+    pub fn credential(&self) -> &Credential {
+        &self.credential
+    }
+
+    /// A handle that has timed out meanwhile is replaced once.
+    pub fn send(&self, request: &Request) -> Result<Answer, Error> {
+        let header = self.header()?;
+        let (status, answer) = self.exchange(request, &header)?;
+        if status == StatusCode::UNAUTHORIZED && matches!(self.credential, Credential::Local(_)) {
+            self.header.replace(None);
+            let header = self.header()?;
+            let (status, answer) = self.exchange(request, &header)?;
+            return self.judged(request, status, answer);
+        }
+        self.judged(request, status, answer)
+    }
+
+    fn header(&self) -> Result<Zeroizing<String>, Error> {
+        if let Some(header) = &*self.header.borrow() {
+            return Ok(header.clone());
+        }
+        let header = self.credential.header()?;
+        self.header.replace(Some(header.clone()));
+        Ok(header)
+    }
+
+    fn exchange(&self, request: &Request, authorization: &str) -> Result<(StatusCode, Answer), Error> {
+        let mut builder = http::Request::builder()
+            .method(request.method.clone())
+            .uri(format!("{}{BASE}{}", self.url.as_str(), request.path))
+            .header("Authorization", authorization)
+            .header("Accept", "application/json, application/problem+json");
+        for (name, value) in &request.headers {
+            builder = builder.header(*name, value);
+        }
+        let sent = match &request.body {
+            None => builder.body(()).map_err(|_| unfit()).map(|request| self.http.run(request)),
+            Some(Content(body)) => {
+                let text = Zeroizing::new(body.to_string());
+                let builder = builder.header("Content-Type", "application/json");
+                builder.body(text.as_str()).map_err(|_| unfit()).map(|request| self.http.run(request))
+            }
+        }?;
+        let mut response = sent.map_err(|error| self.unreachable(&error))?;
+        let tag = response.headers().get("etag").and_then(|tag| tag.to_str().ok()).map(str::to_owned);
+        let body = response.body_mut().with_config().limit(MAX_BODY_BYTES).read_to_string();
+        let text = body.map_err(|error| self.unreachable(&error))?;
+        Ok((response.status(), Answer { text, tag }))
+    }
+
+    fn judged(&self, request: &Request, status: StatusCode, answer: Answer) -> Result<Answer, Error> {
+        let not_accountd = |reason: String| Error::NotAccountd { url: self.url.as_str().to_owned(), reason };
+        if status.is_success() {
+            let is_json = answer.text.is_empty() || serde_json::from_str::<Value>(&answer.text).is_ok();
+            return if is_json { Ok(answer) } else { Err(not_accountd("its answer is not JSON".into())) };
+        }
+        let problem: Problem = serde_json::from_str(&answer.text)
+            .map_err(|_| not_accountd(format!("it answers {} without a problem of accountd's", status.as_u16())))?;
+        let refused = Refused { doing: request.doing.clone(), problem, flags: request.flags };
+        Err(Error::Refused(Box::new(refused)))
+    }
+
+    fn unreachable(&self, error: &ureq::Error) -> Error {
+        Error::Unreachable { url: self.url.as_str().to_owned(), reason: error.to_string() }
+    }
+}
+
+/// A value that no header can hold, from the command line or from a file.
+fn unfit() -> Error {
+    Error::Usage {
+        what: "a token, a tag or a key has characters that can not be sent".into(),
+        next: "Nothing has been changed. Correct it and call again.",
+    }
+}

@@ -1,0 +1,59 @@
+//! The nouns, each with its verbs. A new one is a file here and a line in each of the two lists
+//! below.
+
+mod audit;
+mod check;
+mod group;
+mod key;
+mod member;
+mod role;
+mod system;
+mod user;
+mod user_fields;
+mod user_group;
+
+use crate::error::Error;
+use crate::session::Session;
+
+#[derive(Debug, clap::Subcommand)]
+pub enum Noun {
+    /// Users
+    #[command(subcommand)]
+    User(user::Verb),
+    /// Groups
+    #[command(subcommand)]
+    Group(group::Verb),
+    /// The members of a group
+    #[command(subcommand)]
+    Member(member::Verb),
+    /// The public keys that let a user in
+    #[command(subcommand)]
+    Key(key::Verb),
+    /// Who may do what for others
+    #[command(subcommand)]
+    Role(role::Verb),
+    /// Who did what
+    #[command(subcommand)]
+    Audit(audit::Verb),
+    /// What is wrong with the accounts
+    #[command(subcommand)]
+    Check(check::Verb),
+    /// The machine as far as accounts go
+    #[command(subcommand)]
+    System(system::Verb),
+}
+
+impl Noun {
+    pub fn run(self, session: &Session) -> Result<(), Error> {
+        match self {
+            Noun::User(verb) => verb.run(session),
+            Noun::Group(verb) => verb.run(session),
+            Noun::Member(verb) => verb.run(session),
+            Noun::Key(verb) => verb.run(session),
+            Noun::Role(verb) => verb.run(session),
+            Noun::Audit(verb) => verb.run(session),
+            Noun::Check(verb) => verb.run(session),
+            Noun::System(verb) => verb.run(session),
+        }
+    }
+}
