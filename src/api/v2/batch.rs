@@ -20,7 +20,7 @@ use super::resolve::{self, Called};
 use super::users::{Signed, failed};
 use super::{batch_table, jobs, new_user, user_change};
 use crate::body;
-use crate::caller::Basic;
+use crate::caller::Authenticated;
 use crate::reply::Reply;
 
 /// The largest body: 10,000 users with hashes and keys.
@@ -37,7 +37,7 @@ pub async fn perform(
     data: Data<'_>,
     remembered: &State<Remembered>,
 ) -> Result<Reply, Error> {
-    let Basic(caller) = caller?;
+    let Authenticated(caller) = caller?;
     let (together, effect) = how(&query)?;
     let (format, body) = body::read_one_of(&[JSON, CSV], MAX_BODY_MEBIBYTES, data, content_type).await?;
     let name = key.name(caller.name(), "/users:batch")?;

@@ -14,7 +14,7 @@ use super::error::Error;
 use super::faults::{Fault, Kind};
 use super::users::{Signed, failed};
 use super::{BASE, answers, day};
-use crate::caller::Basic;
+use crate::caller::Authenticated;
 use crate::reply::Reply;
 
 /// Between two looks at a job whose events are listened to.
@@ -36,7 +36,7 @@ impl<'a> FromParam<'a> for Called {
 /// The caller's own, the newest first.
 #[get("/jobs")]
 pub async fn list(caller: Signed) -> Result<Reply, Error> {
-    let Basic(caller) = caller?;
+    let Authenticated(caller) = caller?;
     let jobs = caller.jobs().await.map_err(job_failed)?;
     let items: Vec<Value> = jobs.iter().map(job).collect();
     Ok(answers::json(Status::Ok, &json!({"items": items, "next": null, "total": items.len()})))
@@ -44,7 +44,7 @@ pub async fn list(caller: Signed) -> Result<Reply, Error> {
 
 #[get("/jobs/<id>")]
 pub async fn show(caller: Signed, id: Result<Called, ()>) -> Result<Reply, Error> {
-    let Basic(caller) = caller?;
+    let Authenticated(caller) = caller?;
     let Called(id) = id.map_err(|()| Error::NotFound("job"))?;
     Ok(answers::json(Status::Ok, &job(&caller.job(id).await.map_err(job_failed)?)))
 }
@@ -52,7 +52,7 @@ pub async fn show(caller: Signed, id: Result<Called, ()>) -> Result<Reply, Error
 /// It ends at once where it waits, and soon where it is under way; one that is over stays as it is.
 #[delete("/jobs/<id>")]
 pub async fn cancel(caller: Signed, id: Result<Called, ()>) -> Result<Reply, Error> {
-    let Basic(caller) = caller?;
+    let Authenticated(caller) = caller?;
     let Called(id) = id.map_err(|()| Error::NotFound("job"))?;
     Ok(answers::json(Status::Ok, &job(&caller.cancel_job(id).await.map_err(job_failed)?)))
 }
@@ -60,7 +60,7 @@ pub async fn cancel(caller: Signed, id: Result<Called, ()>) -> Result<Reply, Err
 /// The job each time that it is further, until it is over.
 #[get("/jobs/<id>/events")]
 pub async fn events(caller: Signed, id: Result<Called, ()>) -> Result<EventStream![], Error> {
-    let Basic(caller) = caller?;
+    let Authenticated(caller) = caller?;
     let Called(id) = id.map_err(|()| Error::NotFound("job"))?;
     caller.job(id).await.map_err(job_failed)?;
     Ok(EventStream! {
