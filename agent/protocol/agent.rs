@@ -412,6 +412,10 @@ pub struct GroupChange {
 pub enum Decision {
     Granted(Box<Grant>),
     Refused,
+    /// The password is right, and too old for anything but being changed.
+    PasswordExpired,
+    /// The present password is right, and the new one did not take its place.
+    NotChanged(Refusal),
 }
 
 /// Who has logged in, and as what a session of theirs runs.

@@ -10,7 +10,7 @@ use accountd_protocol::id::AccountId;
 use accountd_protocol::precondition::{Precondition, Tag};
 use accountd_protocol::refusal::Refusal;
 
-use super::state::{admits, tag_of};
+use super::state::{Basis, admits, tag_of};
 use crate::agent::Agent;
 use crate::database::Purpose;
 use crate::identity::key_lines;
@@ -53,7 +53,7 @@ impl Agent {
         admits(only_if, || Some(key_tag(&present)))?;
         let change = UserChange { ssh_keys: Some(keys), ..UserChange::default() };
         let purpose = Purpose { actor: by.clone(), action: AuditAction::UpdateUser, user: Some(id) };
-        self.change_user(purpose, id, change, &Precondition::None).map(key_file)
+        self.change_user(purpose, id, change, Basis::default()).map(key_file)
     }
 }
 

@@ -21,7 +21,7 @@ use super::home_change::{TransferChange, may_change};
 use super::memberships;
 use super::new_home::NewHome;
 use super::show::NO_HASH;
-use super::state::user_is;
+use super::state::{Basis, user_is};
 use super::transfers::Claim;
 use crate::agent::{Agent, now};
 use crate::database::entry::{Entry, passwd, shadow};
@@ -80,7 +80,7 @@ impl Agent {
     ) -> Result<User, Refusal> {
         let _alone = change.ssh_keys.as_ref().map(|_| self.key_writers.alone(id));
         let purpose = Purpose { actor: by.clone(), action: AuditAction::UpdateUser, user: Some(id) };
-        self.change_user(purpose, id, change, only_if)
+        self.change_user(purpose, id, change, only_if.into())
     }
 
     /// The same; who changes keys has to be the only one who does.
@@ -89,10 +89,9 @@ impl Agent {
         purpose: Purpose,
         id: AccountId,
         change: UserChange,
-        only_if: &Precondition,
+        basis: Basis,
     ) -> Result<User, Refusal> {
-        user_is(&self.database.view(), id, only_if)?;
-        let only_if = only_if.clone();
+        user_is(&self.database.view(), id, &basis.only_if)?;
         let claim = self.claim_for(id, &change);
         let (current, plan) = self.plan_update(id, change, claim.as_ref())?;
         let hashes = plan.change.password.clone().map(|password| self.hashes_of(&NewPassword::Clear(password)));
@@ -112,7 +111,7 @@ impl Agent {
         let place = plan.home.as_ref().map(|(home, _)| home.clone());
         let has_keys = plan.change.ssh_keys.as_ref().is_some_and(|keys| !keys.trim().is_empty());
         let ((), generation) = self.change(purpose, move |draft| {
-            user_is(draft, plan.id, &only_if)?;
+            basis.holds(draft, plan.id)?;
             remarks(draft, &plan, &current);
             enter(draft, &plan, hashes.as_ref(), behind)
         })?;
@@ -153,7 +152,7 @@ impl Agent {
         only_if: &Precondition,
     ) -> Result<User, Refusal> {
         let purpose = Purpose { actor: by.clone(), action: AuditAction::SetPassword, user: Some(id) };
-        self.change_user(purpose, id, UserChange { password: Some(password), ..UserChange::default() }, only_if)
+        self.change_user(purpose, id, UserChange { password: Some(password), ..UserChange::default() }, only_if.into())
     }
 
     fn plan_update(

@@ -118,6 +118,7 @@ fn field(Invalid { field, problem }: &Invalid) -> String {
     let name = serde_json::to_string(field).unwrap_or_default();
     let name = name.trim_matches('"');
     match field {
+        Field::Rule(rule) => format!("{} {problem}", rule.name()),
         Field::Password | Field::PasswordHash | Field::SshKeys | Field::CurrentPassword => {
             format!("{name} is not acceptable")
         }
@@ -141,6 +142,7 @@ fn field(Invalid { field, problem }: &Invalid) -> String {
         | Field::InactiveDays
         | Field::Expires
         | Field::MustChange
+        | Field::RandomPassword
         | Field::Members => format!("{name} {problem}"),
     }
 }

@@ -44,7 +44,9 @@ pub fn key(place: Place, field: Field) -> &'static str {
             | Field::InactiveDays
             | Field::Expires
             | Field::MustChange
-            | Field::CurrentPassword,
+            | Field::CurrentPassword
+            | Field::RandomPassword
+            | Field::Rule(_),
             _,
         ) => "bsdusr_password",
     }
@@ -91,6 +93,8 @@ pub fn text(place: Place, field: Field, problem: &Problem, form: &Form) -> Strin
         Problem::TooFewClasses(least) => {
             format!("The password needs {least} of: lower case letters, upper case letters, digits, other characters.")
         }
+        Problem::Recent(last) => format!("This is one of the last {last} passwords."),
+        Problem::NotFrom { least, most } => format!("Ensure this value is from {least} to {most}."),
         Problem::MoreThan(most) => format!("Ensure this value is less than or equal to {most}."),
         Problem::LessThanMinDays => "This is less than the days between two changes.".into(),
         Problem::Unsupported => "This is not supported.".into(),
@@ -180,6 +184,8 @@ fn bad_characters(field: Field, characters: &str) -> String {
         | Field::Expires
         | Field::MustChange
         | Field::CurrentPassword
+        | Field::RandomPassword
+        | Field::Rule(_)
         | Field::Members => format!("This field contains invalid characters ({characters})."),
     }
 }
@@ -209,6 +215,8 @@ fn duplicate(field: Field, existing: &str, given: &str) -> String {
         | Field::Expires
         | Field::MustChange
         | Field::CurrentPassword
+        | Field::RandomPassword
+        | Field::Rule(_)
         | Field::Members => format!("This is already in use: {existing}"),
     }
 }

@@ -86,6 +86,8 @@ fn name(kind: Kind, field: Field) -> &'static str {
         (Field::Expires, _) => "expires",
         (Field::MustChange, _) => "must_change",
         (Field::CurrentPassword, _) => "current",
+        (Field::RandomPassword, _) => "random_password",
+        (Field::Rule(rule), _) => rule.name(),
     }
 }
 
@@ -133,6 +135,8 @@ fn code(problem: &Problem) -> &'static str {
         Problem::TooEarly => "too_early",
         Problem::TooShort(_) => "too_short",
         Problem::TooFewClasses(_) => "too_few_classes",
+        Problem::Recent(_) => "recent",
+        Problem::NotFrom { .. } => "out_of_range",
         Problem::MoreThan(_) => "too_large",
         Problem::LessThanMinDays => "less_than_min_days",
         Problem::Unsupported => "unsupported",
@@ -202,6 +206,8 @@ fn conflict(problem: &Problem) -> Conflict {
         | Problem::TooEarly
         | Problem::TooShort(_)
         | Problem::TooFewClasses(_)
+        | Problem::Recent(_)
+        | Problem::NotFrom { .. }
         | Problem::MoreThan(_)
         | Problem::LessThanMinDays
         | Problem::Unsupported => Conflict::No,
