@@ -89,6 +89,8 @@ pub enum AuditAction {
     ChangeOwnPassword,
     Check,
     RepairChecks,
+    GetPolicy,
+    SetPolicy,
     /// A credential of the REST front.
     OpenHandle,
     /// A login over SSH.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::precondition::Tag;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PasswordRule {
     /// In characters.

@@ -50,6 +50,7 @@ pub struct Agent {
     pub(crate) transfers: Transfers,
     pub(crate) key_readers: KeyReaders,
     pub(crate) key_writers: KeyWriters,
+    pub(crate) password_writers: KeyWriters,
     pub(crate) emptier: Emptier,
     pub(crate) clerk: Clerk,
     /// The state store.
@@ -88,6 +89,7 @@ impl Agent {
             ids: Ids::new(&root, config.ids.clone()),
             key_readers: KeyReaders::default(),
             key_writers: KeyWriters::default(),
+            password_writers: KeyWriters::default(),
             clerk: Clerk::default(),
             store: arguments.state.clone(),
             handles,
@@ -278,6 +280,9 @@ enum Scope {
 fn without_hashes(answer: Answer) -> Answer {
     match answer {
         Answer::User(user) => Answer::User(Box::new(user.without_hashes())),
+        Answer::UserWithPassword(user, password) => {
+            Answer::UserWithPassword(Box::new(user.without_hashes()), password)
+        }
         Answer::Users(Page { items, total, next }) => {
             Answer::Users(Page { items: items.into_iter().map(User::without_hashes).collect(), total, next })
         }
@@ -298,6 +303,7 @@ fn without_hashes(answer: Answer) -> Answer {
         | Answer::Repaired(_)
         | Answer::Audit(_)
         | Answer::AuditVerdict(_)
+        | Answer::Policy(_)
         | Answer::Done => answer,
     }
 }

@@ -94,8 +94,11 @@ impl Agent {
         user_is(&self.database.view(), id, &basis.only_if)?;
         let claim = self.claim_for(id, &change);
         let (current, plan) = self.plan_update(id, change, claim.as_ref())?;
-        let hashes = plan.change.password.clone().map(|password| self.hashes_of(&NewPassword::Clear(password)));
-        let hashes = hashes.transpose()?;
+        let new_password = plan.change.password.clone();
+        // Two changes of one password at once would both be held against the one before.
+        let alone = new_password.as_ref().map(|_| self.password_writers.alone(id));
+        let judged = new_password.as_ref().map(|password| self.judge_new_password(id, password)).transpose()?;
+        let hashes = new_password.map(|password| self.hashes_of(&NewPassword::Clear(password))).transpose()?;
         let keys = keys_of(&current, &plan);
         let home = self.new_home(&current, &plan, keys.as_deref())?;
         let in_home = self.in_existing_home(&current, &plan, (home.as_ref(), keys))?;
@@ -113,8 +116,12 @@ impl Agent {
         let ((), generation) = self.change(purpose, move |draft| {
             basis.holds(draft, plan.id)?;
             remarks(draft, &plan, &current);
+            if let Some((judged, hashes)) = judged.zip(hashes.as_ref()) {
+                judged.enter(draft, plan.id, &hashes.unix)?;
+            }
             enter(draft, &plan, hashes.as_ref(), behind)
         })?;
+        drop(alone);
         let moved = place.filter(|_| home.as_ref().is_some_and(NewHome::is_moved));
         if let Some(home) = home {
             home.keep();
@@ -198,7 +205,7 @@ impl Agent {
             faults.take(Field::HomeMode, usable_mode(mode));
         }
         if let Some(password) = &change.password {
-            faults.take(Field::Password, usable_password(&self.config.passwords, password));
+            faults.take(Field::Password, usable_password(&self.password_policy(&view), password));
         }
         if change.password.is_some() && change.password_disabled == Some(true) {
             faults.add(Field::Password, Problem::MustBeAbsent);

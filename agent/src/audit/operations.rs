@@ -47,6 +47,8 @@ pub fn subject(operation: &Operation) -> (AuditAction, Subject) {
         Operation::ChangeOwnPassword { .. } => (AuditAction::ChangeOwnPassword, Subject::Nobody),
         Operation::Check { .. } => (AuditAction::Check, Subject::Nobody),
         Operation::RepairChecks(_) => (AuditAction::RepairChecks, Subject::Nobody),
+        Operation::GetPolicy => (AuditAction::GetPolicy, Subject::Nobody),
+        Operation::SetPolicy { .. } => (AuditAction::SetPolicy, Subject::Nobody),
     }
 }
 
@@ -62,6 +64,7 @@ pub fn is_change(action: AuditAction) -> bool {
         | AuditAction::ListShells
         | AuditAction::ListAudit
         | AuditAction::Check
+        | AuditAction::GetPolicy
         | AuditAction::VerifyAudit => false,
         AuditAction::CreateUser
         | AuditAction::UpdateUser
@@ -81,7 +84,8 @@ pub fn is_change(action: AuditAction) -> bool {
         | AuditAction::RestoreStore
         | AuditAction::RemoveRecords
         | AuditAction::ChangeOwnPassword
-        | AuditAction::RepairChecks => true,
+        | AuditAction::RepairChecks
+        | AuditAction::SetPolicy => true,
     }
 }
 

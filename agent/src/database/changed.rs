@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use accountd_protocol::audit::{Actor, AuditAction, AuditEvent, FieldChange, Target, TargetKind, Word};
 use accountd_protocol::id::AccountId;
+use accountd_protocol::policy::PasswordRule;
 
 use super::changed_fields::{Changed, HIDDEN, push, push_different, shown};
 use super::commit::line_edits;
@@ -74,7 +75,20 @@ pub fn own(view: &View, edits: &[Edit], purpose: &Purpose, remarks: Vec<Remark>)
     }
     accounts.grants(edits);
     remarks.into_iter().for_each(|remark| accounts.remark(remark));
-    accounts.finish(|_, _| (purpose.actor.clone(), purpose.action))
+    let mut events = accounts.finish(|_, _| (purpose.actor.clone(), purpose.action));
+    let rules = edits.iter().filter_map(|edit| rules(edit));
+    events.extend(rules.map(|changes| AuditEvent::done(purpose.actor.clone(), purpose.action, None, changes)));
+    events
+}
+
+/// What an edit changes in the rules for passwords.
+fn rules(edit: &Edit) -> Option<Vec<FieldChange>> {
+    let Edit::PasswordRules { old, new } = edit else { return None };
+    let mut changes = Vec::new();
+    for rule in PasswordRule::ALL {
+        push(&mut changes, rule.name(), [old, new].map(|rules| rules.rules().get(&rule).copied().map(number)));
+    }
+    Some(changes)
 }
 
 impl<'a> Accounts<'a> {

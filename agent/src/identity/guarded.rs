@@ -41,9 +41,10 @@ impl Guarded<'_> {
             | Operation::ChangeOwnPassword { .. }
             | Operation::Check { .. }
             | Operation::ListAudit(_)
+            | Operation::GetPolicy
             | Operation::VerifyAudit => true,
             // Only administrators get so far.
-            Operation::RepairChecks(_) => false,
+            Operation::RepairChecks(_) | Operation::SetPolicy { .. } => false,
             Operation::CreateUser(new) => self.may_create(new),
             Operation::CreateUsers(new) => new.iter().all(|new| self.may_create(new)),
             Operation::UpdateUser { id, change, .. } => self.is_open_user(*id) && self.may_become(*id, change),

@@ -9,4 +9,5 @@ pub mod hash;
 pub mod key_lines;
 pub mod key_readers;
 pub mod permission;
+pub mod random_password;
 pub mod roles;

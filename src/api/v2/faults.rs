@@ -6,6 +6,7 @@ use accountd_protocol::refusal::{Field, Invalid, Problem};
 use accountd_protocol::text::TextError;
 use serde::Serialize;
 
+use super::policy;
 use crate::advice;
 
 /// What the fields of a request belong to.
@@ -87,7 +88,7 @@ fn name(kind: Kind, field: Field) -> &'static str {
         (Field::MustChange, _) => "must_change",
         (Field::CurrentPassword, _) => "current",
         (Field::RandomPassword, _) => "random_password",
-        (Field::Rule(rule), _) => rule.name(),
+        (Field::Rule(rule), _) => policy::path(rule),
     }
 }
 
