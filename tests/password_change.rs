@@ -249,3 +249,25 @@ fn a_client_is_told_why_and_one_that_does_not_answer_as_it_is_asked_is_refused()
     let made = nas.rest.get("/audit?action=set_password&target=anna").object(200);
     assert_eq!(made["items"].as_array().unwrap().len(), 1, "{made}");
 }
+
+#[test]
+fn wrong_answers_are_counted_as_wrong_passwords_are() {
+    let nas = nas_with_anna("");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let refused = runtime.block_on(async {
+        let config = Arc::new(client::Config::default());
+        let mut client = client::connect(config, nas.world.ssh(), Trusting).await.unwrap();
+        let mut refused = 0;
+        while client.authenticate_keyboard_interactive_start("anna", None).await.is_ok() {
+            let answer = vec!["wrong".to_owned()];
+            let Ok(Heard::Failure { .. }) = client.authenticate_keyboard_interactive_respond(answer).await else {
+                break;
+            };
+            refused += 1;
+            assert!(refused < 10, "it goes on for ever");
+        }
+        refused
+    });
+    assert_eq!(refused, 6);
+    assert!(nas.world.with_password("anna", "Old-pass1").logs_in());
+}

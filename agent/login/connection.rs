@@ -142,7 +142,18 @@ impl Connection {
             Some(_) => self.shared.agent.decide(user, proof, source),
             None => Decision::Refused,
         };
-        let admission = match (decision, period) {
+        let admission = self.admission(decision, period, (&shown, source, method));
+        self.events.send(&LoginEvent::Authenticated(admission), None)
+    }
+
+    /// What a decision comes to here; `period` is of before it was asked for.
+    fn admission(
+        &mut self,
+        decision: Decision,
+        period: Option<Period>,
+        (shown, source, method): (&str, IpAddr, &str),
+    ) -> Admission {
+        match (decision, period) {
             (Decision::Granted(grant), Some(asked)) => match self.shared.registry.seat(grant.account) {
                 Some(seat) => {
                     info!(user = shown, uid = grant.uid.0, %source, method, "logged in");
@@ -166,8 +177,7 @@ impl Connection {
                 info!(user = shown, %source, method, "login refused: the password was not changed");
                 Admission::NotChanged(refusal)
             }
-        };
-        self.events.send(&LoginEvent::Authenticated(admission), None)
+        }
     }
 
     fn open(&mut self, service: Service) -> Result<(), Error> {

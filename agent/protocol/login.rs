@@ -37,7 +37,10 @@ pub enum LoginRequest {
 pub enum Proof {
     Password(Secret),
     /// The present password, too old as it may be, and the one that takes its place.
-    PasswordChange { current: Secret, password: Secret },
+    PasswordChange {
+        current: Secret,
+        password: Secret,
+    },
     /// The key blob (RFC 4253 §6.6) whose signature the front has verified.
     PublicKey(Vec<u8>),
 }

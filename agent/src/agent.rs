@@ -13,8 +13,8 @@ use accountd_protocol::role::Role;
 use accountd_protocol::secret::Secret;
 use tracing::{info, warn};
 
-use crate::accounts::key_set::KeyWriters;
 use crate::accounts::transfers::Transfers;
+use crate::accounts::writers::Writers;
 use crate::arguments::Arguments;
 use crate::audit::{self, Clerk};
 use crate::database::entry::passwd;
@@ -49,8 +49,8 @@ pub struct Agent {
     pub(crate) ids: Ids,
     pub(crate) transfers: Transfers,
     pub(crate) key_readers: KeyReaders,
-    pub(crate) key_writers: KeyWriters,
-    pub(crate) password_writers: KeyWriters,
+    pub(crate) key_writers: Writers,
+    pub(crate) password_writers: Writers,
     pub(crate) emptier: Emptier,
     pub(crate) clerk: Clerk,
     /// The state store.
@@ -88,8 +88,8 @@ impl Agent {
             reserved: Reserved::default(),
             ids: Ids::new(&root, config.ids.clone()),
             key_readers: KeyReaders::default(),
-            key_writers: KeyWriters::default(),
-            password_writers: KeyWriters::default(),
+            key_writers: Writers::default(),
+            password_writers: Writers::default(),
             clerk: Clerk::default(),
             store: arguments.state.clone(),
             handles,
@@ -280,9 +280,7 @@ enum Scope {
 fn without_hashes(answer: Answer) -> Answer {
     match answer {
         Answer::User(user) => Answer::User(Box::new(user.without_hashes())),
-        Answer::UserWithPassword(user, password) => {
-            Answer::UserWithPassword(Box::new(user.without_hashes()), password)
-        }
+        Answer::UserWithPassword(user, password) => Answer::UserWithPassword(Box::new(user.without_hashes()), password),
         Answer::Users(Page { items, total, next }) => {
             Answer::Users(Page { items: items.into_iter().map(User::without_hashes).collect(), total, next })
         }

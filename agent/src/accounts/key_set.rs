@@ -2,8 +2,6 @@
 //! user's home, where the user may change it at any time; whoever changes it through this program
 //! waits for the others.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
 use accountd_protocol::agent::{KeyFile, User, UserChange};
 use accountd_protocol::audit::{Actor, AuditAction};
 use accountd_protocol::id::AccountId;
@@ -14,27 +12,6 @@ use super::state::{Basis, admits, tag_of};
 use crate::agent::Agent;
 use crate::database::Purpose;
 use crate::identity::key_lines;
-
-/// How many key files are written at a time.
-const PLACES: usize = 64;
-
-/// Who may write the key file of an account.
-#[derive(Debug)]
-pub struct KeyWriters([Mutex<()>; PLACES]);
-
-impl Default for KeyWriters {
-    fn default() -> Self {
-        Self(std::array::from_fn(|_| Mutex::default()))
-    }
-}
-
-impl KeyWriters {
-    /// Until the guard is dropped, nobody else writes the keys of this account.
-    pub fn alone(&self, id: AccountId) -> MutexGuard<'_, ()> {
-        let place = usize::try_from(id.0 % PLACES as u64).unwrap_or_default();
-        self.0[place].lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 impl Agent {
     pub(crate) fn list_keys(&self, id: AccountId) -> Result<KeyFile, Refusal> {

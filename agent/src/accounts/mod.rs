@@ -12,7 +12,7 @@ mod groups;
 mod home_change;
 mod home_state;
 mod in_home;
-pub mod key_set;
+mod key_set;
 mod list;
 mod members;
 mod memberships;
@@ -31,6 +31,7 @@ mod sudo;
 mod transfer_steps;
 pub mod transfers;
 mod update;
+pub mod writers;
 
 pub use self::show::NO_HASH;
 

@@ -76,7 +76,7 @@ pub fn own(view: &View, edits: &[Edit], purpose: &Purpose, remarks: Vec<Remark>)
     accounts.grants(edits);
     remarks.into_iter().for_each(|remark| accounts.remark(remark));
     let mut events = accounts.finish(|_, _| (purpose.actor.clone(), purpose.action));
-    let rules = edits.iter().filter_map(|edit| rules(edit));
+    let rules = edits.iter().filter_map(rules);
     events.extend(rules.map(|changes| AuditEvent::done(purpose.actor.clone(), purpose.action, None, changes)));
     events
 }

@@ -34,9 +34,9 @@ mod named_in;
 mod numbers;
 mod outside;
 mod password_history;
-mod policy;
 #[cfg(any(test, feature = "laws"))]
 pub(crate) mod planted;
+mod policy;
 mod reading;
 mod recovery;
 mod relocation;

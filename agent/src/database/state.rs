@@ -19,8 +19,8 @@ use super::mark::{BEHIND, Mark, Reached};
 use super::row::{GroupRow, Origin, UserRow};
 use super::schema::{self, Age};
 use super::transfers::{self, TransferRow};
-use super::{password_history, policy};
 use super::view::{Edit, Quarantine};
+use super::{password_history, policy};
 use crate::audit::{self, AuditError};
 
 /// As many pages of the write-ahead log are written back into the store (SQLite's default).

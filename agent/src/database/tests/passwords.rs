@@ -35,7 +35,9 @@ fn the_last_passwords_are_kept_in_their_order_and_go_with_the_account() {
     delete(&database, "berta");
     // userdel(8) is as good.
     for file in ["passwd", "shadow", "group", "gshadow"] {
-        world.edit(file, |text| text.lines().filter(|line| !line.starts_with("carla:")).map(|l| format!("{l}\n")).collect());
+        world.edit(file, |text| {
+            text.lines().filter(|line| !line.starts_with("carla:")).map(|l| format!("{l}\n")).collect()
+        });
     }
     create(&database, "dora", 1003).unwrap();
     assert_eq!((kept(&world, berta), kept(&world, carla)), (vec![], vec![]));
