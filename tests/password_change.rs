@@ -2,8 +2,9 @@
 //! that are too old are changed on the way in.
 
 use std::fs;
+use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 
 use russh::client::{self, KeyboardInteractiveAuthResponse as Heard};
@@ -12,7 +13,7 @@ use serde_json::json;
 
 use crate::openssh::run;
 use crate::v2::Nas;
-use crate::world::World;
+use crate::world::{World, wait_for};
 
 /// What somebody says to each question.
 #[derive(Clone, Copy)]
@@ -129,6 +130,20 @@ fn a_password_that_is_too_old_is_changed_on_the_way_in() {
     assert!(told.contains("the password has to be changed first"), "{told}");
     let all = nas.rest.get("/audit").body + &nas.world.log();
     assert!(!all.contains("Old-pass1") && !all.contains("New-pass2"));
+}
+
+#[test]
+fn sessions_by_the_old_password_end_and_the_one_that_has_changed_it_begins() {
+    let nas = nas_with_anna("");
+    let mut command = nas.world.with_password("anna", "Old-pass1").prepare("ssh");
+    command.args(["-s", "127.0.0.1", "sftp"]);
+    let mut ssh = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    ssh.stdin.as_mut().unwrap().write_all(&[0, 0, 0, 5, 1, 0, 0, 0, 3]).unwrap();
+    ssh.stdout.as_mut().unwrap().read_exact(&mut [0; 5]).unwrap();
+    has_to_change(&nas);
+    assert!(ssh.try_wait().unwrap().is_none(), "an old password alone ends nothing");
+    assert_eq!(Login::of(&nas, "anna").ends(Answers::new("Old-pass1", "New-pass2")), (true, 1));
+    wait_for("the end of the old session", || ssh.try_wait().unwrap().is_some());
 }
 
 #[test]
