@@ -22,6 +22,7 @@ mod mail;
 mod mixed_changes;
 mod openssh;
 mod outside_edits;
+mod password_change;
 #[path = "bench/populated.rs"]
 #[allow(dead_code, reason = "shared with the benchmark, which needs more of it")]
 mod populated;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use accountd_protocol::agent::{Decision, Grant};
 use accountd_protocol::frame::{self, LOGIN_CAP};
-use accountd_protocol::login::{Ending, LoginEvent, LoginRequest, Proof, Service, SessionId};
+use accountd_protocol::login::{Admission, Ending, LoginEvent, LoginRequest, Proof, Service, SessionId};
 use accountd_protocol::socket;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, setsockopt, socketpair, sockopt};
 use tracing::{info, warn};
@@ -132,6 +132,7 @@ impl Connection {
         let State::Greeted { source } = self.state else { return Err(Error::OutOfTurn) };
         let method = match &proof {
             Proof::Password(_) => "password",
+            Proof::PasswordChange { .. } => "password change",
             Proof::PublicKey(_) => "publickey",
         };
         let shown = user.escape_debug().to_string();
@@ -141,24 +142,42 @@ impl Connection {
             Some(_) => self.shared.agent.decide(user, proof, source),
             None => Decision::Refused,
         };
-        let granted = match (decision, period) {
+        let admission = self.admission(decision, period, (&shown, source, method));
+        self.events.send(&LoginEvent::Authenticated(admission), None)
+    }
+
+    /// What a decision comes to here; `period` is of before it was asked for.
+    fn admission(
+        &mut self,
+        decision: Decision,
+        period: Option<Period>,
+        (shown, source, method): (&str, IpAddr, &str),
+    ) -> Admission {
+        match (decision, period) {
             (Decision::Granted(grant), Some(asked)) => match self.shared.registry.seat(grant.account) {
                 Some(seat) => {
                     info!(user = shown, uid = grant.uid.0, %source, method, "logged in");
                     self.state = State::Authenticated { source, grant, asked, _seat: seat };
-                    true
+                    Admission::Granted
                 }
                 None => {
                     warn!(user = shown, %source, "login refused: the account has too many connections");
-                    false
+                    Admission::Refused
                 }
             },
             (Decision::Granted(_) | Decision::Refused, _) => {
                 info!(user = shown, %source, method, "login refused");
-                false
+                Admission::Refused
             }
-        };
-        self.events.send(&LoginEvent::Authenticated(granted), None)
+            (Decision::PasswordExpired, _) => {
+                info!(user = shown, %source, method, "login refused: the password has to be changed first");
+                Admission::PasswordExpired
+            }
+            (Decision::NotChanged(refusal), _) => {
+                info!(user = shown, %source, method, "login refused: the password was not changed");
+                Admission::NotChanged(refusal)
+            }
+        }
     }
 
     fn open(&mut self, service: Service) -> Result<(), Error> {

@@ -19,6 +19,7 @@ use crate::key_advice::KeyAdvice;
 pub use crate::list::{Direction, Page, SortBy, SortKey, Window};
 use crate::login::Proof;
 use crate::name::{NewGroupName, NewUserName, UserName};
+use crate::policy::{Policy, PolicyChange};
 use crate::precondition::{Precondition, Tag};
 use crate::refusal::Refusal;
 use crate::removal::DeletedHome;
@@ -55,6 +56,8 @@ pub type Reply = Result<Answer, Refusal>;
 pub enum Answer {
     Handle(Handle),
     User(Box<User>),
+    /// With the password that was made for it; said once.
+    UserWithPassword(Box<User>, Secret),
     Group(Box<Group>),
     Users(Page<User>),
     Groups(Page<Group>),
@@ -63,6 +66,7 @@ pub enum Answer {
     Shells(Vec<String>),
     Checked(CheckReport),
     Repaired(RepairReport),
+    Policy(Policy),
     Keys(KeyFile),
     /// In the order of the request; `None` for what is not there.
     Resolved(Vec<Option<AccountId>>),
@@ -165,6 +169,12 @@ pub enum Operation {
     },
     /// Repairs what a check has shown, as far as it was chosen.
     RepairChecks(RepairOrder),
+    /// The rules for passwords.
+    GetPolicy,
+    SetPolicy {
+        change: PolicyChange,
+        only_if: Precondition,
+    },
     ListAudit(AuditFilter),
     /// Follows the whole chain of the audit trail.
     VerifyAudit,
@@ -307,8 +317,19 @@ pub enum NewPassword {
     Clear(Secret),
     /// A hash of crypt(5) as it is. Samba needs the clear text, so it does not let the account in.
     Hashed(Secret),
+    /// The agent makes one, and says it in its answer.
+    Random,
     /// No password login; keys work.
     Disabled,
+}
+
+/// Whether the agent makes a password, and says it in its answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RandomPassword {
+    #[default]
+    No,
+    Made,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -335,6 +356,9 @@ pub struct UserChange {
     pub home_mode: Option<u32>,
     pub shell: Option<FieldPath>,
     pub password: Option<Secret>,
+    /// Instead of one that is given.
+    #[serde(default)]
+    pub random_password: RandomPassword,
     pub password_disabled: Option<bool>,
     pub locked: Option<bool>,
     pub primary_group: Option<AccountId>,
@@ -368,6 +392,7 @@ impl UserChange {
             home_mode: None,
             shell: None,
             password: None,
+            random_password: RandomPassword::No,
             password_disabled: None,
             locked: None,
             primary_group: None,
@@ -425,6 +450,10 @@ pub struct GroupChange {
 pub enum Decision {
     Granted(Box<Grant>),
     Refused,
+    /// The password is right, and too old for anything but being changed.
+    PasswordExpired,
+    /// The present password is right, and the new one did not take its place.
+    NotChanged(Refusal),
 }
 
 /// Who has logged in, and as what a session of theirs runs.

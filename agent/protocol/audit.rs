@@ -91,6 +91,8 @@ pub enum AuditAction {
     RepairChecks,
     /// Many changes of users in one request; each account has its own record.
     Batch,
+    GetPolicy,
+    SetPolicy,
     /// A credential of the REST front.
     OpenHandle,
     /// A login over SSH.

@@ -19,6 +19,7 @@ pub mod key_advice;
 pub mod list;
 pub mod login;
 pub mod name;
+pub mod policy;
 pub mod precondition;
 pub mod refusal;
 pub mod removal;

@@ -8,6 +8,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::refusal::Refusal;
 use crate::secret::Secret;
 
 /// Numbers one session of one connection.
@@ -35,8 +36,25 @@ pub enum LoginRequest {
 #[serde(rename_all = "snake_case")]
 pub enum Proof {
     Password(Secret),
+    /// The present password, too old as it may be, and the one that takes its place.
+    PasswordChange {
+        current: Secret,
+        password: Secret,
+    },
     /// The key blob (RFC 4253 §6.6) whose signature the front has verified.
     PublicKey(Vec<u8>),
+}
+
+/// What came of a proof.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Admission {
+    Granted,
+    Refused,
+    /// The password is right, and has to be changed first: by [`Proof::PasswordChange`].
+    PasswordExpired,
+    /// The present password is right, and the new one did not take its place.
+    NotChanged(Refusal),
 }
 
 /// What a session runs.
@@ -64,7 +82,7 @@ pub enum LoginEvent {
     /// Answer to `OfferKey`.
     KeyAcceptable(bool),
     /// Answer to `Authenticate`.
-    Authenticated(bool),
+    Authenticated(Admission),
     /// Answer to `Open`; one descriptor, a stream socket, comes with it.
     Opened(SessionId),
     /// Answer to `Open`: no session, and a reason that the user may see.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::key_advice::{KeyAdvice, RepairFault};
 use crate::name::NameError;
+use crate::policy::PasswordRule;
 use crate::removal::HomeStays;
 use crate::text::TextError;
 
@@ -37,6 +38,8 @@ pub enum Field {
     Expires,
     MustChange,
     CurrentPassword,
+    RandomPassword,
+    Rule(PasswordRule),
     Members,
     /// The items of a batch as a whole.
     Items,
@@ -115,6 +118,10 @@ pub enum Problem {
     TooShort(u16),
     #[error("needs {0} of: lower case letters, upper case letters, digits, other characters")]
     TooFewClasses(u8),
+    #[error("is one of the last {0} passwords")]
+    Recent(u8),
+    #[error("is not from {least} to {most}")]
+    NotFrom { least: u32, most: u32 },
     #[error("is more than {0}")]
     MoreThan(u32),
     #[error("is less than the days between two changes")]

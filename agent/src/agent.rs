@@ -13,8 +13,8 @@ use accountd_protocol::role::Role;
 use accountd_protocol::secret::Secret;
 use tracing::{info, warn};
 
-use crate::accounts::key_set::KeyWriters;
 use crate::accounts::transfers::Transfers;
+use crate::accounts::writers::Writers;
 use crate::arguments::Arguments;
 use crate::audit::{self, Clerk};
 use crate::database::entry::{ids, passwd};
@@ -50,7 +50,8 @@ pub struct Agent {
     pub(crate) ids: Ids,
     pub(crate) transfers: Transfers,
     pub(crate) key_readers: KeyReaders,
-    pub(crate) key_writers: KeyWriters,
+    pub(crate) key_writers: Writers,
+    pub(crate) password_writers: Writers,
     pub(crate) emptier: Emptier,
     pub(crate) clerk: Clerk,
     pub(crate) jobs: Jobs,
@@ -89,7 +90,8 @@ impl Agent {
             reserved: Reserved::default(),
             ids: Ids::new(&root, config.ids.clone()),
             key_readers: KeyReaders::default(),
-            key_writers: KeyWriters::default(),
+            key_writers: Writers::default(),
+            password_writers: Writers::default(),
             clerk: Clerk::default(),
             jobs: Jobs::default(),
             store: arguments.state.clone(),
@@ -287,6 +289,7 @@ enum Scope {
 fn without_hashes(answer: Answer) -> Answer {
     match answer {
         Answer::User(user) => Answer::User(Box::new(user.without_hashes())),
+        Answer::UserWithPassword(user, password) => Answer::UserWithPassword(Box::new(user.without_hashes()), password),
         Answer::Users(Page { items, total, next }) => {
             Answer::Users(Page { items: items.into_iter().map(User::without_hashes).collect(), total, next })
         }
@@ -309,6 +312,7 @@ fn without_hashes(answer: Answer) -> Answer {
         | Answer::AuditVerdict(_)
         | Answer::Job(_)
         | Answer::Jobs(_)
+        | Answer::Policy(_)
         | Answer::Done => answer,
     }
 }

@@ -17,6 +17,8 @@ pub enum Error {
     Database(#[from] crate::database::DatabaseError),
     #[error("cannot hash a password: {0}")]
     Hash(#[from] crate::identity::hash::HashError),
+    #[error("cannot make a password: {0}")]
+    RandomPassword(getrandom::Error),
     #[error("cannot start the transfers of homes: {0}")]
     Transfers(io::Error),
     #[error("cannot start the thread that records logins: {0}")]
@@ -75,6 +77,7 @@ impl Error {
             | Error::Root { .. }
             | Error::Database(_)
             | Error::Hash(_)
+            | Error::RandomPassword(_)
             | Error::Ids(_)
             | Error::Jobs(_)
             | Error::Random(_)

@@ -19,7 +19,7 @@ impl Agent {
             Operation::ListUsers(window) => Ok(Answer::Users(self.list_users(&window))),
             Operation::GetUser(id) => self.get_user(id).map(user),
             Operation::FindUser(who) => self.find_user(&who, caller.account).map(user),
-            Operation::CreateUser(new) => self.create_user(by, new).map(user),
+            Operation::CreateUser(new) => self.create_with_password(by, new),
             Operation::CreateUsers(new) => self.create_users(by, new).map(Answer::Created),
             Operation::Batch(batch) => {
                 let work = Work { by: by.clone(), caller, batch };
@@ -28,7 +28,7 @@ impl Agent {
             Operation::GetJob(id) => self.jobs.get(id, caller.account).map(job),
             Operation::ListJobs => Ok(Answer::Jobs(self.jobs.list(caller.account))),
             Operation::CancelJob(id) => self.jobs.cancel(id, caller.account).map(job),
-            Operation::UpdateUser { id, change, only_if } => self.update_user(by, id, change, &only_if).map(user),
+            Operation::UpdateUser { id, change, only_if } => self.update_with_password(by, id, change, &only_if),
             Operation::DeleteUser { id, home, only_if } => {
                 self.delete_user(by, id, home, only_if).map(|()| Answer::Done)
             }
@@ -55,6 +55,8 @@ impl Agent {
             }
             Operation::Check { homes } => self.check(homes).map(Answer::Checked),
             Operation::RepairChecks(order) => self.repair_checks(by, &order).map(Answer::Repaired),
+            Operation::GetPolicy => Ok(Answer::Policy(self.get_policy()?)),
+            Operation::SetPolicy { change, only_if } => self.set_policy(by, change, only_if).map(Answer::Policy),
             Operation::ListAudit(filter) => self.list_audit(&filter).map(Answer::Audit),
             Operation::VerifyAudit => self.verify_audit().map(Answer::AuditVerdict),
             Operation::GetSystem => Ok(Answer::System(self.system())),

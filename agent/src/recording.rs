@@ -82,7 +82,7 @@ impl Agent {
     pub(crate) fn record_decision(&self, (user, source): (&str, IpAddr), proof: &Proof, decision: &Decision) {
         let (action, target) = (AuditAction::Login, None);
         let method = Some(match proof {
-            Proof::Password(_) => Word::Borrowed("password"),
+            Proof::Password(_) | Proof::PasswordChange { .. } => Word::Borrowed("password"),
             Proof::PublicKey(key) => by_key(key),
         });
         match decision {
@@ -91,11 +91,25 @@ impl Agent {
                 let actor = Actor::Caller { account, name, source: Some(source) };
                 self.clerk.granted(Attempt { actor, action, target, outcome: Outcome::Granted, method });
             }
-            Decision::Refused => {
-                let (actor, outcome) = (claimed(user, source), Outcome::Refused("not let in".into()));
-                self.clerk.refused(Attempt { actor, action, target, outcome, method }, self.is_known(user));
+            Decision::Refused => self.record_refused_login((user, source), method, (action, "not let in")),
+            Decision::PasswordExpired => {
+                self.record_refused_login((user, source), method, (action, "the password has to be changed first"));
+            }
+            Decision::NotChanged(refusal) => {
+                let (action, reason) = (AuditAction::ChangeOwnPassword, audit::reason(refusal));
+                self.record_refused_login((user, source), method, (action, &reason));
             }
         }
+    }
+
+    fn record_refused_login(
+        &self,
+        (user, source): (&str, IpAddr),
+        method: Option<Word>,
+        (action, reason): (AuditAction, &str),
+    ) {
+        let (actor, outcome) = (claimed(user, source), Outcome::Refused(reason.to_owned()));
+        self.clerk.refused(Attempt { actor, action, target: None, outcome, method }, self.is_known(user));
     }
 
     pub(crate) fn list_audit(&self, filter: &AuditFilter) -> Result<AuditPage, Refusal> {

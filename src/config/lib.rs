@@ -21,7 +21,7 @@ pub use audit::Audit;
 pub use deletion::{Deletion, Leftover, Mail};
 pub use homes::{Homes, NewHomeMode};
 pub use ids::{IdRange, Ids};
-pub use passwords::Passwords;
+pub use passwords::{PasswordPolicy, Passwords};
 pub use roles::Roles;
 
 /// Where the file is.
@@ -62,6 +62,8 @@ impl Config {
 
 #[cfg(test)]
 mod tests {
+    use accountd_protocol::policy::PasswordRule;
+
     use super::*;
 
     fn parsed(text: &str) -> Result<Config, String> {
@@ -89,7 +91,7 @@ mod tests {
                     [deletion]\ncrontab = \"keep\"\nat_jobs = \"keep\"\nlinger = \"keep\"\nmail = \"remove\"\n\
                     [roles]\nadministrators = [\"chiefs\"]\naccount_administrators = []\nauditors = [\"a\", \"b\"]\n\
                     privileged_groups = [\"docker\"]\n\
-                    [passwords]\nmin_length = 8\nmin_classes = 3\nmin_days = 1\nmax_days = 90\nwarn_days = 14\n\
+                    [passwords]\nmin_length = 8\nmin_classes = 3\nhistory = 5\nmin_days = 1\nmax_days = 90\nwarn_days = 14\n\
                     [audit]\nfile_records = 500\nkeep_files = 20\n";
         let config = parsed(text).unwrap();
         assert_eq!(config.homes.mode.bits(), 0o750);
@@ -112,6 +114,8 @@ mod tests {
             ("[homes]\nmode = \"0077\"\n", "mode"),
             ("[passwords]\nmin_length = 0\n", "min_length"),
             ("[passwords]\nmin_classes = 5\n", "min_classes"),
+            ("[passwords]\nhistory = 25\n", "history"),
+            ("[passwords]\nmin_lenght = 8\n", "min_lenght"),
             ("[passwords]\nmin_days = 5\nmax_days = 4\n", "max_days"),
             ("[audit]\nfile_records = 0\n", "file_records"),
             ("[audit]\nkeep_files = 0\n", "keep_files"),
@@ -132,7 +136,8 @@ mod tests {
     fn the_manual_page_explains_every_key() {
         let page = include_str!("../../docs/man/accountd.toml.5");
         let defaults = toml::Table::try_from(Config::default()).unwrap();
-        for key in keys(&defaults) {
+        let rules = PasswordRule::ALL.map(|rule| rule.name().to_owned());
+        for key in keys(&defaults).into_iter().chain(rules) {
             let explained = page.lines().any(|line| {
                 (line.starts_with(".It Cm") || line.starts_with(".Cm"))
                     && line.split([' ', ',']).any(|word| word == key)

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use accountd_protocol::agent::{
-    AgentRequest, Answer, Group, GroupChange, Handle, KeyFile, Membership, NewGroup, NewUser, Operation, Page, System,
-    User, UserChange, Window,
+    AgentRequest, Answer, Group, GroupChange, Handle, KeyFile, Membership, NewGroup, NewPassword, NewUser, Operation,
+    Page, RandomPassword, System, User, UserChange, Window,
 };
 use accountd_protocol::audit::{AuditFilter, AuditPage, AuditVerdict};
 use accountd_protocol::batch::Batch;
@@ -13,6 +13,7 @@ use accountd_protocol::home::HomeState;
 use accountd_protocol::id::{AccountId, AccountRef};
 use accountd_protocol::job::{Job, JobId};
 use accountd_protocol::list::KeyTexts;
+use accountd_protocol::policy::{Policy, PolicyChange};
 use accountd_protocol::precondition::Precondition;
 use accountd_protocol::refusal::Refusal;
 use accountd_protocol::removal::DeletedHome;
@@ -118,6 +119,23 @@ impl Caller {
 
     pub async fn update_user(&self, id: AccountId, change: UserChange, only_if: Precondition) -> Result<User, Error> {
         expect!(self.operate(Operation::UpdateUser { id, change, only_if }).await?, User).map(|user| *user)
+    }
+
+    /// With a password that the agent makes, which is said here and never again.
+    pub async fn create_user_with_password(&self, new: NewUser) -> Result<(User, Secret), Error> {
+        let new = NewUser { password: NewPassword::Random, ..new };
+        with_password(self.operate(Operation::CreateUser(new)).await?)
+    }
+
+    /// The same for a user that is there.
+    pub async fn update_user_with_password(
+        &self,
+        id: AccountId,
+        change: UserChange,
+        only_if: Precondition,
+    ) -> Result<(User, Secret), Error> {
+        let change = UserChange { random_password: RandomPassword::Made, ..change };
+        with_password(self.operate(Operation::UpdateUser { id, change, only_if }).await?)
     }
 
     pub async fn delete_user(&self, id: AccountId, home: DeletedHome, only_if: Precondition) -> Result<(), Error> {
@@ -241,6 +259,15 @@ impl Caller {
         expect!(self.operate(Operation::VerifyAudit).await?, AuditVerdict)
     }
 
+    /// The rules for passwords.
+    pub async fn policy(&self) -> Result<Policy, Error> {
+        expect!(self.operate(Operation::GetPolicy).await?, Policy)
+    }
+
+    pub async fn set_policy(&self, change: PolicyChange, only_if: Precondition) -> Result<Policy, Error> {
+        expect!(self.operate(Operation::SetPolicy { change, only_if }).await?, Policy)
+    }
+
     pub async fn system(&self) -> Result<System, Error> {
         expect!(self.operate(Operation::GetSystem).await?, System)
     }
@@ -267,6 +294,13 @@ impl Caller {
             *caller = fresh;
         }
         Ok(self.core.inner.pool.call(request).await?.reply?)
+    }
+}
+
+fn with_password(answer: Answer) -> Result<(User, Secret), Error> {
+    match answer {
+        Answer::UserWithPassword(user, password) => Ok((*user, password)),
+        _ => Err(Error::UnexpectedAnswer),
     }
 }
 

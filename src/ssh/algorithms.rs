@@ -44,7 +44,7 @@ const KEYS: &[Algorithm] = &[
 
 /// How a client may authenticate.
 pub fn methods() -> MethodSet {
-    MethodSet::from(&[MethodKind::PublicKey, MethodKind::Password][..])
+    MethodSet::from(&[MethodKind::PublicKey, MethodKind::Password, MethodKind::KeyboardInteractive][..])
 }
 
 pub fn config(key: PrivateKey) -> Config {

@@ -8,15 +8,16 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use accountd_protocol::login::{Proof, Service, SessionId};
+use accountd_protocol::login::{Admission, Proof, Service, SessionId};
 use accountd_protocol::secret::Secret;
-use russh::server::{Auth, ChannelOpenHandle, Handler, Msg, PublicKeyOffer, Session, VerifiedPublicKey};
+use russh::server::{Auth, ChannelOpenHandle, Handler, Msg, PublicKeyOffer, Response, Session, VerifiedPublicKey};
 use russh::{Channel, ChannelId, ChannelOpenFailure, Pty};
 use tracing::{debug, warn};
 
 use crate::algorithms;
 use crate::channel::{self, Input, Shared};
 use crate::client;
+use crate::dialogue::{Dialogue, Next};
 use crate::error::Error;
 use crate::gate::Pass;
 use crate::login::Login;
@@ -35,6 +36,8 @@ pub struct Connection {
     login_socket: PathBuf,
     /// Opened by the first attempt to authenticate.
     login: Option<Login>,
+    /// While questions of keyboard-interactive are open.
+    dialogue: Option<Dialogue>,
     /// Held until the client has authenticated.
     pass: Option<Pass>,
     /// Those that neither side has closed.
@@ -52,7 +55,7 @@ impl Connection {
     pub fn new(client: SocketAddr, login_socket: PathBuf, pass: Pass, line: Line) -> Self {
         let (login, pass) = (None, Some(pass));
         let shared = Shared { waiting: Arc::default(), line };
-        Self { client, login_socket, login, pass, channels: HashMap::new(), shared }
+        Self { client, login_socket, login, dialogue: None, pass, channels: HashMap::new(), shared }
     }
 
     async fn login(&mut self) -> Result<&mut Login, Error> {
@@ -63,23 +66,50 @@ impl Connection {
         Ok(self.login.insert(login))
     }
 
-    /// Asks; when there is nobody to ask, the answer is no, and the next attempt asks anew.
+    /// One proof, without any question. A password that is too old is none here: russh can't ask for
+    /// another one (RFC 4252 §8), but in a dialogue.
     async fn prove(&mut self, user: &str, proof: Proof) -> Auth {
+        self.dialogue = None;
+        match self.admission(user, proof).await {
+            Admission::Granted => Auth::Accept,
+            Admission::Refused | Admission::PasswordExpired | Admission::NotChanged(_) => refused(),
+        }
+    }
+
+    /// Asks; when there is nobody to ask, the answer is no, and the next attempt asks anew.
+    async fn admission(&mut self, user: &str, proof: Proof) -> Admission {
         if user.len() > MAX_USER_BYTES {
-            return refused();
+            return Admission::Refused;
         }
         let result = match self.login().await {
             Ok(login) => login.authenticate(user, proof).await,
             Err(error) => Err(error),
         };
-        match result {
-            Ok(true) => {
-                self.shared.line.set_authenticated();
-                self.pass = None;
-                Auth::Accept
+        let admission = result.unwrap_or_else(|error| {
+            self.unreachable(&error);
+            Admission::Refused
+        });
+        if admission == Admission::Granted {
+            self.shared.line.set_authenticated();
+            self.pass = None;
+        }
+        admission
+    }
+
+    /// Goes on with a dialogue; what it ends with is the answer.
+    async fn go_on(&mut self, user: &str, next: Next) -> Auth {
+        let next = match next {
+            Next::Prove(dialogue, proof) => dialogue.heard(self.admission(user, proof).await),
+            Next::Ask(_) | Next::Granted | Next::Refused => next,
+        };
+        match next {
+            Next::Ask(dialogue) => {
+                let question = dialogue.question();
+                self.dialogue = Some(dialogue);
+                question
             }
-            Ok(false) => refused(),
-            Err(error) => self.unreachable(&error),
+            Next::Granted => Auth::Accept,
+            Next::Refused | Next::Prove(..) => refused(),
         }
     }
 
@@ -148,6 +178,22 @@ impl Handler for Connection {
 
     async fn auth_password(&mut self, user: &str, password: &str) -> Result<Auth, Error> {
         Ok(self.prove(user, Proof::Password(Secret::new(password.to_owned()))).await)
+    }
+
+    /// Questions to whoever has not been let in (RFC 4256). Without a response a dialogue begins.
+    async fn auth_keyboard_interactive<'a>(
+        &'a mut self,
+        user: &str,
+        _submethods: &str,
+        response: Option<Response<'a>>,
+    ) -> Result<Auth, Error> {
+        let dialogue = self.dialogue.take().filter(|dialogue| dialogue.is_with(user));
+        let next = match (response, dialogue) {
+            (None, _) => Next::Ask(Dialogue::begin(user)),
+            (Some(answers), Some(dialogue)) => dialogue.answered(&answers.collect::<Vec<_>>()),
+            (Some(_), None) => Next::Refused,
+        };
+        Ok(self.go_on(user, next).await)
     }
 
     async fn auth_publickey_offered(&mut self, user: &str, offer: PublicKeyOffer<'_>) -> Result<Auth, Error> {

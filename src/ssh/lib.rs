@@ -9,6 +9,7 @@ mod algorithms;
 mod channel;
 mod client;
 mod connection;
+mod dialogue;
 mod error;
 mod gate;
 mod host_key;

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use accountd_protocol::frame::{self, LOGIN_CAP};
-use accountd_protocol::login::{Ending, LoginEvent, LoginRequest, Proof, Service, SessionId};
+use accountd_protocol::login::{Admission, Ending, LoginEvent, LoginRequest, Proof, Service, SessionId};
 use accountd_protocol::socket;
 use tokio::io::Interest;
 use tokio::net::UnixStream;
@@ -57,9 +57,9 @@ impl Login {
         }
     }
 
-    pub async fn authenticate(&mut self, user: &str, proof: Proof) -> Result<bool, Error> {
+    pub async fn authenticate(&mut self, user: &str, proof: Proof) -> Result<Admission, Error> {
         match self.ask(&LoginRequest::Authenticate { user: user.to_owned(), proof }).await? {
-            Answer::Plain(LoginEvent::Authenticated(granted)) => Ok(granted),
+            Answer::Plain(LoginEvent::Authenticated(admission)) => Ok(admission),
             Answer::Plain(_) | Answer::Opened(..) => Err(Error::LoginGone),
         }
     }

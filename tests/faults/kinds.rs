@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::stage::{FILES, Stage, Subject};
 use crate::freenas::keys::KEY;
-use crate::rest::Answer;
+use crate::rest::{Answer, Rest};
 use crate::world::wait_for;
 
 const POOL: &str = "/mnt/tank/home";
@@ -21,7 +21,7 @@ pub struct Kind {
     pub signs: fn(&Stage, &Subject) -> Signs,
 }
 
-pub const KINDS: [Kind; 20] = [
+pub const KINDS: [Kind; 21] = [
     Kind {
         name: "user created with everything",
         prepare: |_, _| {},
@@ -247,6 +247,23 @@ pub const KINDS: [Kind; 20] = [
             user_is_there(stage, subject).into_iter().map(|(what, there)| (format!("no {what}"), !there)).collect()
         },
     },
+    Kind {
+        name: "policy set",
+        prepare: |stage, _| {
+            policy(stage).json("PATCH", "/policy", r#"{"password": {"warn_days": null}}"#).status_is(200);
+        },
+        request: |stage, subject| {
+            let change = json!({"password": {"warn_days": subject.number}});
+            policy(stage).json("PATCH", "/policy", &change.to_string())
+        },
+        signs: |stage, subject| {
+            let shown = policy(stage).get("/policy").object(200);
+            vec![
+                sign("number", shown["password"]["warn_days"] == subject.number),
+                sign("source", shown["source"]["password"]["warn_days"] == "api"),
+            ]
+        },
+    },
     Kind { name: "group created", prepare: |_, _| {}, request: create_group, signs: group_is_there },
     Kind {
         name: "group renamed",
@@ -291,6 +308,11 @@ pub const KINDS: [Kind; 20] = [
 
 fn sign(what: &str, done: bool) -> (String, bool) {
     (what.to_owned(), done)
+}
+
+/// The other dialect, which has the policy.
+fn policy(stage: &Stage) -> Rest {
+    Rest::v2(&stage.world().api(), "root", &stage.world().admin_password())
 }
 
 fn make_user(stage: &Stage, subject: &mut Subject) {

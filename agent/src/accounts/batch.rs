@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use accountd_protocol::agent::{NewUser, Operation, UserChange};
+use accountd_protocol::agent::{NewPassword, NewUser, Operation, RandomPassword, UserChange};
 use accountd_protocol::audit::AuditAction;
 use accountd_protocol::batch::{Batch, BatchItem, Effect, ItemOutcome, MOST_ITEMS, Together};
 use accountd_protocol::id::{AccountId, AccountRef};
@@ -114,7 +114,7 @@ impl Agent {
                 Ok((Ready::Nothing, Entry::Create(Box::new(NewEntry::tried(*planned)))))
             }
             (Planning::Change(Item::Update { id, change, only_if }), Effect::Made) => {
-                let (ready, entry) = self.ready_update(id, *change, &only_if)?;
+                let (ready, entry) = self.ready_update(id, *change, (&only_if).into())?;
                 Ok((Ready::Update(ready), Entry::Update(id, Box::new(entry))))
             }
             (Planning::Change(Item::Update { id, change, only_if }), Effect::Tried) => {
@@ -261,10 +261,17 @@ fn resolved(view: &View, caller: AccountId, items: Vec<BatchItem>) -> Vec<Result
         if known.insert(id) { Ok(id) } else { Err(Refusal::invalid(Field::UserName, Problem::Twice)) }
     };
     let one = |item| match item {
+        // What it is would be kept with the job.
+        BatchItem::Create(new) if matches!(new.password, NewPassword::Random) => {
+            Err(Refusal::invalid(Field::RandomPassword, Problem::Unsupported))
+        }
         BatchItem::Create(new) => Ok(Item::Create(new)),
         // Who writes a key file has to be the only one who does, which nobody can be of many.
         BatchItem::Update { change, .. } if change.ssh_keys.is_some() => {
             Err(Refusal::invalid(Field::SshKeys, Problem::Unsupported))
+        }
+        BatchItem::Update { change, .. } if change.random_password != RandomPassword::No => {
+            Err(Refusal::invalid(Field::RandomPassword, Problem::Unsupported))
         }
         BatchItem::Update { who, change, only_if } => Ok(Item::Update { id: find(&who)?, change, only_if }),
         BatchItem::Delete { who, home, only_if } => Ok(Item::Delete { id: find(&who)?, home, only_if }),

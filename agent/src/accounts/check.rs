@@ -1,7 +1,7 @@
 //! What a request may hold, checked against the accounts as they are. Collects every fault, so
 //! that one answer names them all.
 
-use accountd_config::{Passwords, SharedUid};
+use accountd_config::{PasswordPolicy, SharedUid};
 use accountd_protocol::id::{AccountId, Uid, never_an_id};
 use accountd_protocol::refusal::{Field, Invalid, Problem, Refusal};
 use accountd_protocol::secret::{MAX_PASSWORD_BYTES, Secret};
@@ -132,7 +132,7 @@ pub fn usable_hash(hash: &Secret) -> Result<(), Problem> {
     if text.len() <= MAX_HASH_BYTES && is_hash(text) && affordable(text) { Ok(()) } else { Err(Problem::BadHash) }
 }
 
-pub fn usable_password(policy: &Passwords, password: &Secret) -> Result<(), Problem> {
+pub fn usable_password(policy: &PasswordPolicy, password: &Secret) -> Result<(), Problem> {
     let text = password.reveal();
     if text.is_empty() {
         return Err(Problem::Required);

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 
-use accountd_config::{Deletion, Passwords, SharedUid};
+use accountd_config::{Deletion, PasswordPolicy, SharedUid};
 use accountd_protocol::agent::{NewPassword, NewUser, User};
 use accountd_protocol::audit::{Actor, AuditAction, FieldChange};
 use accountd_protocol::id::{AccountId, Gid, Uid};
@@ -170,6 +170,7 @@ impl Agent {
         match password {
             NewPassword::Hashed(hash) => Ok(Hashes { unix: hash.reveal().to_owned(), clear: None }),
             NewPassword::Disabled => Ok(Hashes { unix: NO_HASH.into(), clear: None }),
+            NewPassword::Random => Err(Refusal::invalid(Field::RandomPassword, Problem::Unsupported)),
             NewPassword::Clear(password) => {
                 let unix = self.hashes.hash(password).map_err(|error| Error::Hash(error).into_refusal())?;
                 Ok(Hashes { unix, clear: Some(password.clone()) })
@@ -230,7 +231,7 @@ fn enter(draft: &mut Draft<'_>, plan: &Plan, hashes: &Hashes, also: Also) -> Res
     draft.set_line(FileKind::Passwd, name, Some(line(&passwd)));
     let mark = if request.locked { "!" } else { "" };
     let today = now() / SECONDS_A_DAY;
-    let Passwords { min_days, max_days, warn_days, .. } = plan.policy;
+    let PasswordPolicy { min_days, max_days, warn_days, history, .. } = plan.policy;
     let shadow = format!("{name}:{mark}{}:{today}:{min_days}:{max_days}:{warn_days}:::", hashes.unix);
     let shadow = ageing::aged(line(&shadow), &request.ageing, today);
     draft.set_line(FileKind::Shadow, name, Some(shadow));
@@ -247,6 +248,9 @@ fn enter(draft: &mut Draft<'_>, plan: &Plan, hashes: &Hashes, also: Also) -> Res
         draft.remove_belongings(name, None, &deletion);
     }
     let id = draft.add_user(name, plan.uid, request.email.as_str(), request.microsoft_account);
+    if history > 0 && hashes.unix != NO_HASH {
+        draft.set_password_history(id, vec![hashes.unix.clone()]);
+    }
     let row = draft.users().shared(id);
     address::follow(draft, None, row.as_deref());
     also.sudo.enter(draft, Grantee::User(id));

@@ -2,39 +2,16 @@
 //! user's home, where the user may change it at any time; whoever changes it through this program
 //! waits for the others.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
 use accountd_protocol::agent::{KeyFile, User, UserChange};
 use accountd_protocol::audit::{Actor, AuditAction};
 use accountd_protocol::id::AccountId;
 use accountd_protocol::precondition::{Precondition, Tag};
 use accountd_protocol::refusal::Refusal;
 
-use super::state::{admits, tag_of};
+use super::state::{Basis, admits, tag_of};
 use crate::agent::Agent;
 use crate::database::Purpose;
 use crate::identity::key_lines;
-
-/// How many key files are written at a time.
-const PLACES: usize = 64;
-
-/// Who may write the key file of an account.
-#[derive(Debug)]
-pub struct KeyWriters([Mutex<()>; PLACES]);
-
-impl Default for KeyWriters {
-    fn default() -> Self {
-        Self(std::array::from_fn(|_| Mutex::default()))
-    }
-}
-
-impl KeyWriters {
-    /// Until the guard is dropped, nobody else writes the keys of this account.
-    pub fn alone(&self, id: AccountId) -> MutexGuard<'_, ()> {
-        let place = usize::try_from(id.0 % PLACES as u64).unwrap_or_default();
-        self.0[place].lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 impl Agent {
     pub(crate) fn list_keys(&self, id: AccountId) -> Result<KeyFile, Refusal> {
@@ -53,7 +30,7 @@ impl Agent {
         admits(only_if, || Some(key_tag(&present)))?;
         let change = UserChange { ssh_keys: Some(keys), ..UserChange::default() };
         let purpose = Purpose { actor: by.clone(), action: AuditAction::UpdateUser, user: Some(id) };
-        self.change_user(purpose, id, change, &Precondition::None).map(key_file)
+        self.change_user(purpose, id, change, Basis::default()).map(key_file)
     }
 }
 

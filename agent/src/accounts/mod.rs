@@ -13,7 +13,7 @@ mod groups;
 mod home_change;
 mod home_state;
 mod in_home;
-pub mod key_set;
+mod key_set;
 mod list;
 mod members;
 mod memberships;
@@ -21,7 +21,10 @@ mod new_home;
 mod order;
 mod own_password;
 mod parallel;
+mod password_history;
 mod plan;
+mod policy;
+mod random_password;
 mod repair;
 mod retire;
 mod show;
@@ -30,6 +33,7 @@ mod sudo;
 mod transfer_steps;
 pub mod transfers;
 mod update;
+pub mod writers;
 
 pub use self::show::NO_HASH;
 

@@ -1,17 +1,18 @@
 //! A password that its user changes: the present one has to be shown, and shadow(5) says when it may
 //! be (passwd(1)).
 
-use accountd_protocol::audit::Actor;
+use accountd_protocol::agent::UserChange;
+use accountd_protocol::audit::{Actor, AuditAction};
 use accountd_protocol::id::AccountId;
-use accountd_protocol::precondition::Precondition;
 use accountd_protocol::refusal::{Field, Problem, Refusal};
 use accountd_protocol::secret::Secret;
 
 use super::ageing;
 use super::create::SECONDS_A_DAY;
+use super::state::Basis;
 use crate::agent::{Agent, now};
-use crate::database::FileKind;
 use crate::database::entry::shadow;
+use crate::database::{FileKind, Purpose};
 use crate::identity::hash::Verdict;
 
 impl Agent {
@@ -26,7 +27,8 @@ impl Agent {
         let row = view.user(id).ok_or(Refusal::NotFound)?;
         let entry = view.entry(FileKind::Shadow, &row.name).ok_or(Refusal::NotFound)?;
         drop(view);
-        if self.hashes.verify(current, &entry.text(shadow::PASSWORD)) != Verdict::Right {
+        let field = entry.text(shadow::PASSWORD);
+        if self.hashes.verify(current, &field) != Verdict::Right {
             return Err(Refusal::invalid(Field::CurrentPassword, Problem::Wrong));
         }
         if current.reveal() == password.reveal() {
@@ -41,6 +43,9 @@ impl Agent {
         if earliest.is_some_and(|day| now() / SECONDS_A_DAY < day) {
             return Err(Refusal::invalid(Field::Password, Problem::TooEarly));
         }
-        self.set_password(by, id, password, &Precondition::None).map(drop)
+        let purpose = Purpose { actor: by.clone(), action: AuditAction::SetPassword, user: Some(id) };
+        let change = UserChange { password: Some(password), ..UserChange::default() };
+        let basis = Basis { shown: Some(field), ..Basis::default() };
+        self.change_user(purpose, id, change, basis).map(drop)
     }
 }

@@ -1,6 +1,6 @@
 //! What is wanted of a new user, held against the accounts as they are.
 
-use accountd_config::{Passwords, SharedUid};
+use accountd_config::{PasswordPolicy, SharedUid};
 use accountd_protocol::ageing::Ageing;
 use accountd_protocol::agent::{NewPassword, NewUser, PrimaryGroup};
 use accountd_protocol::id::{Gid, Uid};
@@ -26,7 +26,7 @@ pub struct Plan {
     pub mode: u32,
     pub keys: String,
     pub shared_uid: SharedUid,
-    pub policy: Passwords,
+    pub policy: PasswordPolicy,
 }
 
 /// The primary group and whether it has still to be made.
@@ -104,14 +104,17 @@ impl Agent {
         if keys.as_ref().is_some_and(|keys| !keys.is_empty()) && home == Some(HomeKind::None) {
             faults.add(Field::SshKeys, Problem::HomeNotWritable);
         }
-        let Passwords { min_days, max_days, .. } = self.config.passwords;
+        let policy = self.password_policy(view);
+        let PasswordPolicy { min_days, max_days, .. } = policy;
         let fresh = Ageing { min_days: Some(min_days), max_days: Some(max_days), ..Ageing::default() };
         ageing::check(&fresh, &request.ageing, &mut faults);
         match &request.password {
             NewPassword::Clear(password) => {
-                faults.take(Field::Password, usable_password(&self.config.passwords, password));
+                faults.take(Field::Password, usable_password(&policy, password));
             }
             NewPassword::Hashed(hash) => drop(faults.take(Field::PasswordHash, usable_hash(hash))),
+            // One is made for one account, whose answer says it.
+            NewPassword::Random => faults.add(Field::RandomPassword, Problem::Unsupported),
             NewPassword::Disabled => {}
         }
         let gid = match wants_new_group(view, &request) {
@@ -127,7 +130,7 @@ impl Agent {
         let complete = uid.zip(group).zip(home.zip(mode)).zip(groups.zip(keys));
         let (((uid, group), (home, mode)), (groups, keys)) =
             complete.ok_or_else(|| Refusal::Internal("internal error".into()))?;
-        let (shared_uid, policy) = (self.shared_uid(), self.config.passwords);
+        let shared_uid = self.shared_uid();
         Ok(Ok((Plan { request, uid: Uid(uid), group, groups, home, mode, keys, shared_uid, policy }, numbers)))
     }
 

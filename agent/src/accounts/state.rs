@@ -9,11 +9,38 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::show::{NO_HASH, show_group, show_user};
-use crate::database::{GroupRow, UserRow, View};
+use crate::database::entry::shadow;
+use crate::database::{FileKind, GroupRow, UserRow, View};
 use crate::hexadecimal::hexadecimal;
 
 /// Bytes of a digest that go into a tag.
 const TAG_BYTES: usize = 16;
+
+/// What a change of a user counts on.
+#[derive(Clone, Debug, Default)]
+pub struct Basis {
+    pub only_if: Precondition,
+    /// The field of shadow(5) that a password was shown for: a lock or another password that has come
+    /// meanwhile is not undone.
+    pub shown: Option<String>,
+}
+
+impl Basis {
+    /// To be asked under the lock.
+    pub fn holds(&self, view: &View, id: AccountId) -> Result<(), Refusal> {
+        user_is(view, id, &self.only_if)?;
+        let Some(shown) = &self.shown else { return Ok(()) };
+        let row = view.user(id).ok_or(Refusal::NotFound)?;
+        let field = view.entry(FileKind::Shadow, &row.name).map(|entry| entry.text(shadow::PASSWORD));
+        if field.as_ref() == Some(shown) { Ok(()) } else { Err(Refusal::Busy) }
+    }
+}
+
+impl From<&Precondition> for Basis {
+    fn from(only_if: &Precondition) -> Self {
+        Self { only_if: only_if.clone(), shown: None }
+    }
+}
 
 /// Refuses a change that is meant for another state of the user. To be asked under the lock.
 pub fn user_is(view: &View, id: AccountId, only_if: &Precondition) -> Result<(), Refusal> {

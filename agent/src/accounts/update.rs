@@ -21,8 +21,9 @@ use super::home_change::{TransferChange, may_change};
 use super::in_home::InHome;
 use super::memberships;
 use super::new_home::NewHome;
+use super::password_history::Judged;
 use super::show::NO_HASH;
-use super::state::user_is;
+use super::state::{Basis, user_is};
 use super::sudo::{PlannedSudo, SudoEdit};
 use super::transfers::Claim;
 use crate::agent::{Agent, now};
@@ -77,8 +78,9 @@ pub(super) struct UpdateEntry {
     plan: Plan,
     current: Current,
     hashes: Option<Hashes>,
+    judged: Option<Judged>,
     behind: Behind,
-    only_if: Precondition,
+    basis: Basis,
 }
 
 /// What stands ready beside it. Dropped before the change is made, it is taken away again.
@@ -102,7 +104,7 @@ impl Agent {
     ) -> Result<User, Refusal> {
         let _alone = change.ssh_keys.as_ref().map(|_| self.key_writers.alone(id));
         let purpose = Purpose { actor: by.clone(), action: AuditAction::UpdateUser, user: Some(id) };
-        self.change_user(purpose, id, change, only_if)
+        self.change_user(purpose, id, change, only_if.into())
     }
 
     /// The same; who changes keys has to be the only one who does.
@@ -111,11 +113,14 @@ impl Agent {
         purpose: Purpose,
         id: AccountId,
         change: UserChange,
-        only_if: &Precondition,
+        basis: Basis,
     ) -> Result<User, Refusal> {
         let has_keys = change.ssh_keys.as_ref().is_some_and(|keys| !keys.trim().is_empty());
-        let (ready, entry) = self.ready_update(id, change, only_if)?;
+        // Two changes of one password at once would both be held against the one before.
+        let alone = change.password.as_ref().map(|_| self.password_writers.alone(id));
+        let (ready, entry) = self.ready_update(id, change, basis)?;
         let ((), generation) = self.change(purpose, move |draft| entry.enter(draft))?;
+        drop(alone);
         let (finished, transfer) = ready.finish();
         self.settle(generation);
         // A small home is ready when the answer comes.
@@ -131,13 +136,14 @@ impl Agent {
         &self,
         id: AccountId,
         change: UserChange,
-        only_if: &Precondition,
+        basis: Basis,
     ) -> Result<(ReadyUpdate<'_>, UpdateEntry), Refusal> {
-        user_is(&self.database.view(), id, only_if)?;
+        user_is(&self.database.view(), id, &basis.only_if)?;
         let claim = self.claim_for(id, &change);
         let (current, plan) = self.plan_update(id, change, claim.as_ref())?;
-        let hashes = plan.change.password.clone().map(|password| self.hashes_of(&NewPassword::Clear(password)));
-        let hashes = hashes.transpose()?;
+        let new_password = plan.change.password.clone();
+        let judged = new_password.as_ref().map(|password| self.judge_new_password(id, password)).transpose()?;
+        let hashes = new_password.map(|password| self.hashes_of(&NewPassword::Clear(password))).transpose()?;
         let keys = keys_of(&current, &plan);
         let home = self.new_home(&current, &plan, keys.as_deref())?;
         let in_home = self.in_existing_home(&current, &plan, (home.as_ref(), keys))?;
@@ -151,7 +157,7 @@ impl Agent {
         let transfer = self.transfer_of(&current, &plan, home.as_ref());
         let behind = Behind { also, transfer: transfer.clone() };
         let place = plan.home.as_ref().map(|(home, _)| home.clone());
-        let entry = UpdateEntry { plan, current, hashes, behind, only_if: only_if.clone() };
+        let entry = UpdateEntry { plan, current, hashes, judged, behind, basis };
         Ok((ReadyUpdate { home, in_home, _sudo: sudo, place, claim, transfer }, entry))
     }
 
@@ -165,9 +171,12 @@ impl Agent {
         user_is(&self.database.view(), id, only_if)?;
         let claim = self.claim_for(id, &change);
         let (current, plan) = self.plan_update(id, change, claim.as_ref())?;
+        if let Some(password) = &plan.change.password {
+            self.judge_new_password(id, password)?;
+        }
         let also = Also { publish: None, sudo: SudoEdit::Unchanged, forget: None };
         let behind = Behind { also, transfer: TransferChange::Nothing };
-        Ok(UpdateEntry { plan, current, hashes: None, behind, only_if: only_if.clone() })
+        Ok(UpdateEntry { plan, current, hashes: None, judged: None, behind, basis: only_if.into() })
     }
 
     /// Only what touches the home keeps others from touching it.
@@ -184,7 +193,7 @@ impl Agent {
         only_if: &Precondition,
     ) -> Result<User, Refusal> {
         let purpose = Purpose { actor: by.clone(), action: AuditAction::SetPassword, user: Some(id) };
-        self.change_user(purpose, id, UserChange { password: Some(password), ..UserChange::default() }, only_if)
+        self.change_user(purpose, id, UserChange { password: Some(password), ..UserChange::default() }, only_if.into())
     }
 
     fn plan_update(
@@ -230,7 +239,7 @@ impl Agent {
             faults.take(Field::HomeMode, usable_mode(mode));
         }
         if let Some(password) = &change.password {
-            faults.take(Field::Password, usable_password(&self.config.passwords, password));
+            faults.take(Field::Password, usable_password(&self.password_policy(&view), password));
         }
         if change.password.is_some() && change.password_disabled == Some(true) {
             faults.add(Field::Password, Problem::MustBeAbsent);
@@ -296,9 +305,12 @@ impl Agent {
 impl UpdateEntry {
     /// Under the lock.
     pub fn enter(self, draft: &mut Draft<'_>) -> Result<(), Refusal> {
-        let Self { plan, current, hashes, behind, only_if } = self;
-        user_is(draft, plan.id, &only_if)?;
+        let Self { plan, current, hashes, judged, behind, basis } = self;
+        basis.holds(draft, plan.id)?;
         remarks(draft, &plan, &current);
+        if let Some((judged, hashes)) = judged.zip(hashes.as_ref()) {
+            judged.enter(draft, plan.id, &hashes.unix)?;
+        }
         enter(draft, &plan, hashes.as_ref(), behind)
     }
 }

@@ -51,6 +51,8 @@ pub fn subject(operation: &Operation) -> (AuditAction, Subject) {
         Operation::ChangeOwnPassword { .. } => (AuditAction::ChangeOwnPassword, Subject::Nobody),
         Operation::Check { .. } => (AuditAction::Check, Subject::Nobody),
         Operation::RepairChecks(_) => (AuditAction::RepairChecks, Subject::Nobody),
+        Operation::GetPolicy => (AuditAction::GetPolicy, Subject::Nobody),
+        Operation::SetPolicy { .. } => (AuditAction::SetPolicy, Subject::Nobody),
     }
 }
 
@@ -66,6 +68,7 @@ pub fn is_change(action: AuditAction) -> bool {
         | AuditAction::ListShells
         | AuditAction::ListAudit
         | AuditAction::Check
+        | AuditAction::GetPolicy
         | AuditAction::VerifyAudit => false,
         AuditAction::CreateUser
         | AuditAction::UpdateUser
@@ -86,6 +89,7 @@ pub fn is_change(action: AuditAction) -> bool {
         | AuditAction::RemoveRecords
         | AuditAction::ChangeOwnPassword
         | AuditAction::RepairChecks
+        | AuditAction::SetPolicy
         | AuditAction::Batch => true,
     }
 }
@@ -123,6 +127,7 @@ fn field(Invalid { field, problem }: &Invalid) -> String {
     let name = serde_json::to_string(field).unwrap_or_default();
     let name = name.trim_matches('"');
     match field {
+        Field::Rule(rule) => format!("{} {problem}", rule.name()),
         Field::Password | Field::PasswordHash | Field::SshKeys | Field::CurrentPassword => {
             format!("{name} is not acceptable")
         }
@@ -146,6 +151,7 @@ fn field(Invalid { field, problem }: &Invalid) -> String {
         | Field::InactiveDays
         | Field::Expires
         | Field::MustChange
+        | Field::RandomPassword
         | Field::Members
         | Field::Items => format!("{name} {problem}"),
     }

@@ -3,6 +3,7 @@
 
 use accountd_protocol::audit::{Actor, AuditAction, AuditEvent, FieldChange, Target, TargetKind, Word};
 use accountd_protocol::id::AccountId;
+use accountd_protocol::policy::PasswordRule;
 use hashbrown::{HashMap, HashSet};
 
 use super::changed_fields::{Changed, HIDDEN, push, push_different, shown};
@@ -82,11 +83,24 @@ pub fn own(view: &View, edits: &[Edit], Said { purpose, mentioned, remarks }: Sa
     }
     accounts.grants(edits);
     remarks.iter().for_each(|remark| accounts.remark(remark.clone()));
-    accounts.finish(|kind, life| {
+    let mut events = accounts.finish(|kind, life| {
         // Of many changes each account's record says which it was.
         let action = if purpose.action == AuditAction::Batch { action_of(kind, life) } else { purpose.action };
         (purpose.actor.clone(), action)
-    })
+    });
+    let rules = edits.iter().filter_map(rules);
+    events.extend(rules.map(|changes| AuditEvent::done(purpose.actor.clone(), purpose.action, None, changes)));
+    events
+}
+
+/// What an edit changes in the rules for passwords.
+fn rules(edit: &Edit) -> Option<Vec<FieldChange>> {
+    let Edit::PasswordRules { old, new } = edit else { return None };
+    let mut changes = Vec::new();
+    for rule in PasswordRule::ALL {
+        push(&mut changes, rule.name(), [old, new].map(|rules| rules.rules().get(&rule).copied().map(number)));
+    }
+    Some(changes)
 }
 
 impl<'a> Accounts<'a> {

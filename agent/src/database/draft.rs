@@ -3,7 +3,7 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
-use accountd_config::Deletion;
+use accountd_config::{Deletion, Passwords};
 use accountd_protocol::audit::{AuditEvent, FieldChange};
 use accountd_protocol::id::{AccountId, Gid, Uid};
 use accountd_protocol::refusal::Refusal;
@@ -272,6 +272,19 @@ impl<'a> Draft<'a> {
     /// Stores the transfer that a home is to have, or that there is none.
     pub fn set_transfer(&mut self, account: AccountId, new: Option<TransferRow>) {
         self.edit(Edit::Transfer { account, new: new.map(Box::new) });
+    }
+
+    /// Stores the last passwords of an account, the latest first.
+    pub fn set_password_history(&mut self, account: AccountId, hashes: Vec<String>) {
+        self.edit(Edit::PasswordHistory { account, hashes });
+    }
+
+    /// Stores the rules for passwords that count over those of the configuration.
+    pub fn set_password_rules(&mut self, new: Passwords) {
+        let old = self.view.password_rules().clone();
+        if old != new {
+            self.edit(Edit::PasswordRules { old, new });
+        }
     }
 
     /// Has something recorded that is in no line and no row.

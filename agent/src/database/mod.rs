@@ -33,8 +33,10 @@ mod matching;
 mod named_in;
 mod numbers;
 mod outside;
+mod password_history;
 #[cfg(any(test, feature = "laws"))]
 pub(crate) mod planted;
+mod policy;
 mod reading;
 mod recovery;
 mod relocation;
@@ -80,6 +82,7 @@ pub use self::file::{FileKind, Line};
 pub use self::good_copy::sync_directory;
 pub use self::journal::Action;
 pub use self::numbers::{Numbers, first_outside};
+pub use self::password_history::read as read_password_history;
 pub use self::row::{GroupRow, Origin, UserRow};
 pub use self::transfers::TransferRow;
 pub use self::view::View;
@@ -143,6 +146,7 @@ impl Database {
         let mut view = View::new(stored.users, stored.groups, stored.quarantine);
         // The high half counts the starts, so that generations go up over restarts too.
         view.generation = stored.starts << 32;
+        view.password_rules = stored.password_rules;
         let public = Public::default();
         let mut writer = Writer {
             root: root.to_owned(),

@@ -2,11 +2,11 @@
 
 use rusqlite::Connection;
 
-use super::transfers;
+use super::{password_history, policy, transfers};
 use crate::audit;
 
 /// One step for each `user_version`; a step that has been released never changes.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 6] = [
     "
     CREATE TABLE users (
         id INTEGER PRIMARY KEY, name TEXT NOT NULL, uid INTEGER NOT NULL, builtin INTEGER NOT NULL,
@@ -31,10 +31,12 @@ const MIGRATIONS: [&str; 4] = [
 ",
     transfers::MIGRATION,
     audit::MIGRATION,
+    password_history::MIGRATION,
+    policy::MIGRATION,
 ];
 
 /// Reads a row of each table, as far as there is one.
-const LOOK: [&str; 11] = [
+const LOOK: [&str; 13] = [
     "SELECT id, name, uid, builtin, email, microsoft_account, kept_hash FROM users LIMIT 1",
     "SELECT id, name, gid, builtin FROM groups LIMIT 1",
     "SELECT kind, id, name, number FROM tombstones LIMIT 1",
@@ -47,6 +49,8 @@ const LOOK: [&str; 11] = [
      error FROM transfers LIMIT 1",
     "SELECT sequence, hash, record FROM audit LIMIT 1",
     "SELECT end, sequence, hash FROM audit_ends",
+    "SELECT account, place, hash FROM password_history LIMIT 1",
+    "SELECT name, value FROM password_rules LIMIT 1",
 ];
 
 /// What a store says of itself.

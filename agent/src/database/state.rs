@@ -5,7 +5,7 @@ use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use accountd_config::Audit;
+use accountd_config::{Audit, Passwords};
 use accountd_protocol::audit::AuditEvent;
 use accountd_protocol::id::{AccountId, Gid, Uid};
 use rusqlite::config::DbConfig;
@@ -20,6 +20,7 @@ use super::row::{GroupRow, Origin, UserRow};
 use super::schema::{self, Age};
 use super::transfers::{self, TransferRow};
 use super::view::{Edit, Quarantine};
+use super::{password_history, policy};
 use crate::audit::{self, AuditError, Body};
 
 /// As many pages of the write-ahead log are written back into the store (SQLite's default).
@@ -63,6 +64,8 @@ pub struct Stored {
     pub users: Vec<UserRow>,
     pub groups: Vec<GroupRow>,
     pub quarantine: Quarantine,
+    /// Those that were set over REST.
+    pub password_rules: Passwords,
     pub next_user: u64,
     pub next_group: u64,
     /// How often the store has been opened, this time included.
@@ -114,7 +117,8 @@ impl State {
         let fresh = users.is_empty();
         let quarantine = Quarantine { uids: self.tombstones("user")?, gids: self.tombstones("group")? };
         let Reached { starts, next_user, next_group } = reached;
-        Ok(Stored { users, groups: self.groups()?, quarantine, next_user, next_group, starts, fresh })
+        let (groups, password_rules) = (self.groups()?, policy::all(&self.connection)?);
+        Ok(Stored { users, groups, quarantine, password_rules, next_user, next_group, starts, fresh })
     }
 
     /// How far the store has got.
@@ -270,11 +274,16 @@ impl State {
                     store_user(&transaction, *id, new.as_deref())?;
                     if new.is_none() {
                         transfers::store(&transaction, *id, None)?;
+                        password_history::store(&transaction, *id, &[])?;
                     }
                     if let (Some(row), Some(uid)) = (old, edit.freed_uid()) {
                         bury(&transaction, "user", *id, (&row.name, uid.0))?;
                     }
                 }
+                Edit::PasswordHistory { account, hashes } => {
+                    password_history::store(&transaction, *account, hashes)?;
+                }
+                Edit::PasswordRules { new, .. } => policy::store(&transaction, new)?,
                 Edit::Transfer { account, new } => transfers::store(&transaction, *account, new.as_deref())?,
                 Edit::Group { id, old, new } => {
                     store_group(&transaction, *id, new.as_deref())?;

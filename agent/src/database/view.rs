@@ -7,6 +7,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use accountd_config::Passwords;
 use accountd_protocol::agent::Generation;
 use accountd_protocol::id::{AccountId, Gid, Uid};
 use smallvec::SmallVec;
@@ -44,6 +45,16 @@ pub enum Edit {
         grantee: Grantee,
         sudo: Sudo,
     },
+    /// The last passwords of an account, the latest first. No view has them.
+    PasswordHistory {
+        account: AccountId,
+        hashes: Vec<String>,
+    },
+    /// The rules for passwords that are set over REST.
+    PasswordRules {
+        old: Passwords,
+        new: Passwords,
+    },
     /// The last transfer of an account's home. No view has it.
     Transfer {
         account: AccountId,
@@ -73,6 +84,8 @@ pub struct View {
     taken_uids: Numbers,
     taken_gids: Numbers,
     pub(super) generation: u64,
+    /// Those that were set over REST.
+    pub(super) password_rules: Passwords,
     /// The files on disk that these lines are from.
     pub(super) fingerprints: Fingerprints,
 }
@@ -131,6 +144,11 @@ impl View {
     /// Counts the changes; it goes up, also over restarts.
     pub fn generation(&self) -> Generation {
         Generation(self.generation)
+    }
+
+    /// The rules for passwords that were set over REST, over those of the configuration.
+    pub fn password_rules(&self) -> &Passwords {
+        &self.password_rules
     }
 
     pub fn line(&self, kind: FileKind, name: &str) -> Option<&[u8]> {
@@ -300,7 +318,8 @@ impl View {
             Edit::User { id, new, .. } => self.users.put(*id, new.clone()),
             Edit::Group { id, new, .. } => self.groups.put(*id, new.clone()),
             Edit::Sudo { grantee, sudo } => self.set_sudo(*grantee, *sudo),
-            Edit::Transfer { .. } => {}
+            Edit::PasswordRules { new, .. } => self.password_rules = new.clone(),
+            Edit::PasswordHistory { .. } | Edit::Transfer { .. } => {}
         }
         if let Some(uid) = edit.freed_uid() {
             *self.quarantine.uids.entry(uid.0).or_default() += 1;
@@ -318,7 +337,8 @@ impl View {
             Edit::User { id, old, .. } => self.users.put(*id, old.clone()),
             Edit::Group { id, old, .. } => self.groups.put(*id, old.clone()),
             Edit::Sudo { grantee, sudo } => self.set_sudo(*grantee, sudo.other()),
-            Edit::Transfer { .. } => {}
+            Edit::PasswordRules { old, .. } => self.password_rules = old.clone(),
+            Edit::PasswordHistory { .. } | Edit::Transfer { .. } => {}
         }
         if let Some(uid) = edit.freed_uid() {
             release(&mut self.quarantine.uids, uid.0);

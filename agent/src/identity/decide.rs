@@ -8,10 +8,12 @@ use std::sync::Arc;
 
 use accountd_config::PermitRoot;
 use accountd_protocol::agent::{Decision, Grant};
+use accountd_protocol::audit::Actor;
 use accountd_protocol::id::{AccountId, Gid, Uid};
 use accountd_protocol::identity::Identity;
 use accountd_protocol::login::Proof;
 use accountd_protocol::name::UserName;
+use accountd_protocol::refusal::{Field, Problem, Refusal};
 use accountd_protocol::secret::Secret;
 
 use super::authorized_keys::{self, Use};
@@ -91,9 +93,9 @@ impl Candidate {
         (grant.uid == row.uid).then_some(Self { grant, shadow, password, in_shadow })
     }
 
-    /// Of a password that lets in.
-    fn password_hash(&self) -> Option<String> {
-        self.any_password_hash().filter(|_| self.password == PasswordState::Current)
+    /// uid 0 logs in by key or not at all.
+    fn may_show_password(&self) -> bool {
+        self.grant.uid != Uid::ROOT && self.any_password_hash().is_some()
     }
 
     fn any_password_hash(&self) -> Option<String> {
@@ -112,6 +114,13 @@ impl Agent {
         let candidate = self.candidate(user, now);
         match proof {
             Proof::Password(password) => self.decide_password(candidate, password),
+            Proof::PasswordChange { current, password } => {
+                match self.change_on_the_way(candidate, (current, password), source) {
+                    // The account as it is now, and the new password, decide.
+                    Ok(()) => self.decide_password(self.candidate(user, now), password),
+                    Err(decision) => decision,
+                }
+            }
             Proof::PublicKey(blob) => match candidate {
                 Some(candidate) if self.key_admits(&candidate, blob, source, now) => granted(candidate),
                 Some(_) | None => Decision::Refused,
@@ -135,13 +144,36 @@ impl Agent {
     }
 
     fn decide_password(&self, candidate: Option<Candidate>, password: &Secret) -> Decision {
-        // uid 0 logs in by key or not at all.
-        let candidate = candidate.filter(|candidate| candidate.grant.uid != Uid::ROOT);
-        let hash = candidate.as_ref().and_then(Candidate::password_hash);
+        let candidate = candidate.filter(Candidate::may_show_password);
+        let hash = candidate.as_ref().and_then(Candidate::any_password_hash);
         match (self.hashes.verify(password, hash.as_deref().unwrap_or_default()), candidate) {
-            (Verdict::Right, Some(candidate)) => granted(candidate),
+            (Verdict::Right, Some(candidate)) => match candidate.password {
+                PasswordState::Current => granted(candidate),
+                PasswordState::Expired => Decision::PasswordExpired,
+            },
             (Verdict::Right | Verdict::Wrong, _) => Decision::Refused,
         }
+    }
+
+    /// Puts a new password in the place of the present one, or says what is decided instead. Who has
+    /// none to change costs the same time as a wrong one.
+    fn change_on_the_way(
+        &self,
+        candidate: Option<Candidate>,
+        (current, password): (&Secret, &Secret),
+        source: IpAddr,
+    ) -> Result<(), Decision> {
+        let Some(candidate) = candidate.filter(Candidate::may_show_password) else {
+            let _ = self.hashes.verify(current, "");
+            return Err(Decision::Refused);
+        };
+        let Grant { account, name, .. } = candidate.grant;
+        let by = Actor::Caller { account, name: name.as_str().to_owned(), source: Some(source) };
+        self.change_own_password(&by, account, current, password.clone()).map_err(|refusal| match refusal {
+            Refusal::NotFound => Decision::Refused,
+            refusal if refusal == Refusal::invalid(Field::CurrentPassword, Problem::Wrong) => Decision::Refused,
+            refusal => Decision::NotChanged(refusal),
+        })
     }
 
     fn key_admits(&self, candidate: &Candidate, blob: &[u8], source: IpAddr, now: u64) -> bool {

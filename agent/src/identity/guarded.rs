@@ -45,9 +45,10 @@ impl Guarded<'_> {
             | Operation::ListJobs
             | Operation::CancelJob(_)
             | Operation::ListAudit(_)
+            | Operation::GetPolicy
             | Operation::VerifyAudit => true,
             // Only administrators get so far.
-            Operation::RepairChecks(_) => false,
+            Operation::RepairChecks(_) | Operation::SetPolicy { .. } => false,
             Operation::CreateUser(new) => self.may_create(new),
             Operation::CreateUsers(new) => new.iter().all(|new| self.may_create(new)),
             Operation::Batch(batch) => batch.items.iter().all(|item| self.may_do(item)),

@@ -27,13 +27,15 @@ pub enum HashError {
 /// At most this many hashes are computed at a time; the others wait.
 #[derive(Debug)]
 pub struct HashPool {
+    width: usize,
     free: Mutex<usize>,
     freed: Condvar,
 }
 
 impl HashPool {
     pub fn new(width: usize) -> Self {
-        Self { free: Mutex::new(width.max(1)), freed: Condvar::new() }
+        let width = width.max(1);
+        Self { width, free: Mutex::new(width), freed: Condvar::new() }
     }
 
     /// A `$6$` hash with 5,000 rounds and a fresh salt of 16 characters (crypt(5)).
@@ -56,6 +58,18 @@ impl HashPool {
             Some(text) if usable && same(text.as_bytes(), hash.as_bytes()) => Verdict::Right,
             Some(_) | None => Verdict::Wrong,
         }
+    }
+
+    /// Whether `password` is the one behind any of these, in as many threads as the pool is wide.
+    pub fn verify_any(&self, password: &Secret, hashes: &[String]) -> Verdict {
+        let is_right = |hash: &String| self.verify(password, hash) == Verdict::Right;
+        let found = std::thread::scope(|scope| {
+            let pieces = hashes.chunks(hashes.len().div_ceil(self.width).max(1));
+            let threads: Vec<_> = pieces.map(|piece| scope.spawn(move || piece.iter().any(is_right))).collect();
+            // What could not be told counts as found.
+            threads.into_iter().any(|thread| thread.join().unwrap_or(true))
+        });
+        if found { Verdict::Right } else { Verdict::Wrong }
     }
 
     fn run<T>(&self, work: impl FnOnce() -> T) -> T {
@@ -145,6 +159,19 @@ mod tests {
         assert_eq!(pool().verify(&secret("aa"), &yescrypt), Verdict::Right);
         let bcrypt = crypt("aa", "$2b$05$abcdefghijklmnopqrstuu").unwrap();
         assert_eq!(pool().verify(&secret("aa"), &bcrypt), Verdict::Right);
+    }
+
+    #[test]
+    fn one_right_hash_among_many_is_found_wherever_it_stands() {
+        let wrong = crypt("bb", "$5$salt").unwrap();
+        let right = crypt("aa", "$5$salt").unwrap();
+        for place in 0..5 {
+            let mut hashes = vec![wrong.clone(); 5];
+            assert_eq!(pool().verify_any(&secret("aa"), &hashes), Verdict::Wrong);
+            hashes[place] = right.clone();
+            assert_eq!(pool().verify_any(&secret("aa"), &hashes), Verdict::Right, "{place}");
+        }
+        assert_eq!(pool().verify_any(&secret("aa"), &[]), Verdict::Wrong);
     }
 
     #[test]

@@ -10,4 +10,5 @@ pub mod key_lines;
 pub mod key_readers;
 pub mod local;
 pub mod permission;
+pub mod random_password;
 pub mod roles;

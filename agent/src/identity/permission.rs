@@ -110,6 +110,8 @@ fn need(operation: &Operation) -> Need<'_> {
     match operation {
         Operation::GetJob(_) | Operation::ListJobs | Operation::CancelJob(_) => Need::Account,
         Operation::ListShells | Operation::GetSystem | Operation::ChangeOwnPassword { .. } => Need::Account,
+        // Whoever changes a password has to know what it has to be.
+        Operation::GetPolicy => Need::Account,
         Operation::FindUser(who) => Need::Find(who),
         Operation::GetUser(id) | Operation::GetHome(id) | Operation::ListKeys(id) | Operation::ListMemberships(id) => {
             Need::ReadUser(*id)
@@ -122,7 +124,7 @@ fn need(operation: &Operation) -> Need<'_> {
         | Operation::Check { .. }
         | Operation::ListAudit(_)
         | Operation::VerifyAudit => Need::Read,
-        Operation::RepairChecks(_) => Need::Administer,
+        Operation::RepairChecks(_) | Operation::SetPolicy { .. } => Need::Administer,
         Operation::RepairKeys(id) | Operation::SetKeys { id, .. } => Need::ChangeOwn(*id),
         Operation::UpdateUser { id, change, .. } if change.is_of_keys() => Need::ChangeOwn(*id),
         Operation::CreateUser(_)

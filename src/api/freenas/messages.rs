@@ -45,6 +45,8 @@ pub fn key(place: Place, field: Field) -> &'static str {
             | Field::Expires
             | Field::MustChange
             | Field::CurrentPassword
+            | Field::RandomPassword
+            | Field::Rule(_)
             | Field::Items,
             _,
         ) => "bsdusr_password",
@@ -92,6 +94,8 @@ pub fn text(place: Place, field: Field, problem: &Problem, form: &Form) -> Strin
         Problem::TooFewClasses(least) => {
             format!("The password needs {least} of: lower case letters, upper case letters, digits, other characters.")
         }
+        Problem::Recent(last) => format!("This is one of the last {last} passwords."),
+        Problem::NotFrom { least, most } => format!("Ensure this value is from {least} to {most}."),
         Problem::MoreThan(most) => format!("Ensure this value is less than or equal to {most}."),
         Problem::LessThanMinDays => "This is less than the days between two changes.".into(),
         Problem::Unsupported => "This is not supported.".into(),
@@ -182,6 +186,8 @@ fn bad_characters(field: Field, characters: &str) -> String {
         | Field::Expires
         | Field::MustChange
         | Field::CurrentPassword
+        | Field::RandomPassword
+        | Field::Rule(_)
         | Field::Members
         | Field::Items => format!("This field contains invalid characters ({characters})."),
     }
@@ -212,6 +218,8 @@ fn duplicate(field: Field, existing: &str, given: &str) -> String {
         | Field::Expires
         | Field::MustChange
         | Field::CurrentPassword
+        | Field::RandomPassword
+        | Field::Rule(_)
         | Field::Members
         | Field::Items => format!("This is already in use: {existing}"),
     }

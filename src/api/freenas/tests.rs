@@ -123,6 +123,8 @@ fn scripted(script: &mut Script, request: &AgentRequest) -> Result<Answer, Refus
         | Operation::ChangeOwnPassword { .. }
         | Operation::Check { .. }
         | Operation::RepairChecks(_)
+        | Operation::GetPolicy
+        | Operation::SetPolicy { .. }
         | Operation::ListAudit(_)
         | Operation::VerifyAudit => Err(Refusal::NotPermitted),
     }

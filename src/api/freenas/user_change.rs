@@ -1,7 +1,7 @@
 //! `PUT` and `PATCH account/users/ID/`: a form becomes a change. What it does not name stays.
 
 use accountd_protocol::ageing::AgeingChange;
-use accountd_protocol::agent::UserChange;
+use accountd_protocol::agent::{RandomPassword, UserChange};
 
 use super::faults::Faults;
 use super::form::Form;
@@ -30,6 +30,7 @@ pub fn user_change(form: &mut Form) -> Result<UserChange, Faults> {
         home_mode: read.home_mode(),
         shell: read.shell(),
         password,
+        random_password: RandomPassword::No,
         password_disabled,
         locked: read.form.boolean("bsdusr_locked"),
         primary_group: read.primary_group(),

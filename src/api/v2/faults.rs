@@ -6,6 +6,7 @@ use accountd_protocol::refusal::{Field, Invalid, Problem};
 use accountd_protocol::text::TextError;
 use serde::Serialize;
 
+use super::policy;
 use crate::advice;
 
 /// What the fields of a request belong to.
@@ -87,6 +88,8 @@ fn name(kind: Kind, field: Field) -> &'static str {
         (Field::MustChange, _) => "must_change",
         (Field::CurrentPassword, _) => "current",
         (Field::Items, _) => "items",
+        (Field::RandomPassword, _) => "random_password",
+        (Field::Rule(rule), _) => policy::path(rule),
     }
 }
 
@@ -134,6 +137,8 @@ fn code(problem: &Problem) -> &'static str {
         Problem::TooEarly => "too_early",
         Problem::TooShort(_) => "too_short",
         Problem::TooFewClasses(_) => "too_few_classes",
+        Problem::Recent(_) => "recent",
+        Problem::NotFrom { .. } => "out_of_range",
         Problem::MoreThan(_) => "too_large",
         Problem::LessThanMinDays => "less_than_min_days",
         Problem::Unsupported => "unsupported",
@@ -204,6 +209,8 @@ fn conflict(problem: &Problem) -> Conflict {
         | Problem::TooEarly
         | Problem::TooShort(_)
         | Problem::TooFewClasses(_)
+        | Problem::Recent(_)
+        | Problem::NotFrom { .. }
         | Problem::MoreThan(_)
         | Problem::LessThanMinDays
         | Problem::Unsupported

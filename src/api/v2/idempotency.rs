@@ -83,21 +83,21 @@ pub struct Remembered {
 
 impl Remembered {
     /// The answer of `made`, or the one that this request had before.
-    pub async fn once(
+    pub async fn once<M: Into<Made>>(
         &self,
         name: Option<Name>,
         body: &[u8],
-        made: impl Future<Output = Result<Reply, Error>>,
+        made: impl Future<Output = Result<M, Error>>,
     ) -> Result<Reply, Error> {
-        let Some(name) = name else { return made.await };
+        let Some(name) = name else { return made.await.map(|made| made.into().first) };
         if let Some(answer) = self.begin(&name, self.digest(body), Instant::now())? {
             return Ok(answer.with(REPLAYED, "true"));
         }
         // Gives the key free unless there is an answer to remember, also when nobody waits any more.
         let under_way = UnderWay { remembered: self, name };
-        let answer = made.await?;
-        under_way.done(answer.clone());
-        Ok(answer)
+        let Made { first, again } = made.await?.into();
+        under_way.done(again);
+        Ok(first)
     }
 
     fn digest(&self, body: &[u8]) -> Digest {
@@ -123,6 +123,20 @@ impl Remembered {
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Name, Entry>> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// An answer, and what the same request is answered later.
+#[derive(Debug)]
+pub struct Made {
+    pub first: Reply,
+    /// Without what is said only once.
+    pub again: Reply,
+}
+
+impl From<Reply> for Made {
+    fn from(reply: Reply) -> Self {
+        Self { first: reply.clone(), again: reply }
     }
 }
 
@@ -172,7 +186,7 @@ mod tests {
         let remembered = Remembered::default();
         let first = remembered.once(Some(name("root", "k")), b"{}", made()).await.unwrap();
         assert!(!first.headers.iter().any(|(name, _)| *name == REPLAYED));
-        let never = async { panic!("done twice") };
+        let never = async { panic!("done twice") as Result<Reply, Error> };
         let again = remembered.once(Some(name("root", "k")), b"{}", never).await.unwrap();
         assert_eq!((again.status, &again.body), (first.status, &first.body));
         assert!(again.headers.contains(&(REPLAYED, "true".into())));
@@ -184,7 +198,7 @@ mod tests {
     #[tokio::test]
     async fn a_key_is_free_again_after_a_refusal_and_taken_while_one_is_under_way() {
         let remembered = Remembered::default();
-        let refused = async { Err(Error::Busy) };
+        let refused = async { Err::<Reply, _>(Error::Busy) };
         assert_eq!(status(remembered.once(Some(name("root", "k")), b"1", refused).await), 423);
         let during = async {
             assert_eq!(status(remembered.once(Some(name("root", "k")), b"2", made()).await), 409);

@@ -102,6 +102,24 @@ impl Input {
         self.take(field, "a string", |value| text(value).map(Secret::new))
     }
 
+    /// Takes an object apart: its members are fields from then on, with the object's name and a dot
+    /// before theirs.
+    pub fn object(&mut self, field: &str) {
+        let before = format!("{field}.");
+        let odd: Vec<String> = self.values.keys().filter(|name| name.starts_with(&before)).cloned().collect();
+        for name in odd {
+            self.values.remove(&name);
+            self.fault(&name.escape_debug().to_string(), "unknown_field", "is not known here");
+        }
+        let taken = self.take(field, "an object", |value| match value {
+            Value::Object(members) => Some(members),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => None,
+        });
+        if let Given::Value(members) = taken {
+            self.values.extend(members.into_iter().map(|(name, value)| (before.clone() + &name, value)));
+        }
+    }
+
     pub fn boolean(&mut self, field: &str) -> Given<bool> {
         self.take(field, "true or false", |value| value.as_bool())
     }

@@ -30,6 +30,7 @@ mod openapi;
 mod output;
 mod password;
 mod path;
+mod policy;
 mod resolve;
 mod system;
 #[cfg(test)]
@@ -60,6 +61,7 @@ pub fn attach(rocket: Rocket<Build>) -> Rocket<Build> {
         .mount(BASE, of_a_group)
         .mount(BASE, routes![batch::perform, jobs::list, jobs::show, jobs::cancel, jobs::events])
         .mount(BASE, routes![audit::list, audit::verify, checks::show, checks::repair])
+        .mount(BASE, routes![policy::show, policy::change])
         .mount(BASE, routes![system::show, openapi::show])
         .mount(BASE, fallback::routes())
         .register(BASE, catchers![caught])

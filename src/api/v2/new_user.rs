@@ -88,10 +88,16 @@ fn text<T, P: Into<Problem>>(
     input.checked(field, parse(text))
 }
 
-/// A password or its hash; without one of them, only keys let the user in.
+/// A password, its hash, or one that is made; without one of them, only keys let the user in.
 fn password(input: &mut Input) -> NewPassword {
     let (clear, hash) = (input.secret("password").value(), input.secret("password_hash").value());
     let disabled = input.boolean("password_disabled").value();
+    if input.boolean("random_password").value() == Some(true) {
+        if clear.is_some() || hash.is_some() || disabled == Some(true) {
+            input.checked::<(), _>(Field::RandomPassword, Err(Problem::MustBeAbsent));
+        }
+        return NewPassword::Random;
+    }
     match (clear, hash) {
         (Some(_), Some(_)) => {
             input.checked::<(), _>(Field::PasswordHash, Err(Problem::MustBeAbsent));

@@ -2,10 +2,10 @@
 //! mail address and limits of days away; no other field can be without a value.
 
 use accountd_core::Caller;
-use accountd_protocol::agent::UserChange;
+use accountd_protocol::agent::{RandomPassword, UserChange};
 use accountd_protocol::home::HomeTransfer;
 use accountd_protocol::name::NewUserName;
-use accountd_protocol::refusal::Field;
+use accountd_protocol::refusal::{Field, Problem};
 use accountd_protocol::text::{Email, FieldPath, FullName};
 
 use super::ageing;
@@ -16,8 +16,9 @@ use super::resolve::{Called, Found};
 use super::user_fields::home_mode;
 
 /// The fields that null is no value for.
-const NEVER_NULL: [&str; 14] = [
+const NEVER_NULL: [&str; 15] = [
     "must_change",
+    "random_password",
     "username",
     "uid",
     "gid",
@@ -56,6 +57,7 @@ pub fn draft(mut input: Input) -> Result<Draft, Error> {
         home_mode: home_mode(&mut input),
         shell: input.parsed(Field::Shell, shell, FieldPath::new),
         password: input.secret("password").value(),
+        random_password: random_password(&mut input),
         password_disabled: input.boolean("password_disabled").value(),
         locked: input.boolean("locked").value(),
         primary_group: None,
@@ -66,11 +68,23 @@ pub fn draft(mut input: Input) -> Result<Draft, Error> {
         ageing: ageing::change(&mut input),
     };
     // Who gets a password is to use it.
-    let enabled = change.password.as_ref().map(|_| false);
+    let is_made = change.random_password == RandomPassword::Made;
+    if is_made && (change.password.is_some() || change.password_disabled == Some(true)) {
+        input.checked::<(), _>(Field::RandomPassword, Err(Problem::MustBeAbsent));
+    }
+    let enabled = (is_made || change.password.is_some()).then_some(false);
     let change = UserChange { password_disabled: change.password_disabled.or(enabled), ..change };
     let (gid, groups) = (input.number("gid").value(), input.accounts("groups").value());
     input.finish(&USER_READ_ONLY)?;
     Ok(Draft { change, called: Called { gid, groups } })
+}
+
+/// Whether the agent is asked to make a password.
+pub fn random_password(input: &mut Input) -> RandomPassword {
+    match input.boolean("random_password").value() {
+        Some(true) => RandomPassword::Made,
+        Some(false) | None => RandomPassword::No,
+    }
 }
 
 fn home_transfer(input: &mut Input) -> HomeTransfer {

@@ -1,15 +1,17 @@
 //! `/users` and `/users/{user}`
 
-use accountd_protocol::agent::{SortBy, User};
+use accountd_protocol::agent::{NewPassword, RandomPassword, SortBy, User};
 use accountd_protocol::id::AccountId;
 use accountd_protocol::list::Filter;
 use accountd_protocol::removal::DeletedHome;
+use accountd_protocol::secret::Secret;
 use rocket::http::{ContentType, Status};
 use rocket::{Data, State, delete, get, patch, post};
+use serde_json::json;
 
 use super::error::Error;
 use super::faults::{Fault, Kind};
-use super::idempotency::{Key, Remembered};
+use super::idempotency::{Key, Made, Remembered};
 use super::input::{self, Input};
 use super::listing::{Query, Resource, boolean, number};
 use super::only_if::OnlyIf;
@@ -59,6 +61,13 @@ pub fn failed(error: accountd_core::Error) -> Error {
     Error::of(Kind::User, error)
 }
 
+/// With the password that was made for it; null where that was said before.
+fn shown_with(status: Status, user: &User, password: Option<&Secret>) -> Reply {
+    let mut object = output::user(user);
+    object.insert("password".to_owned(), json!(password.map(Secret::reveal)));
+    answers::tagged(status, &object, user.tag.as_ref())
+}
+
 fn shown(status: Status, user: &User) -> Reply {
     answers::tagged(status, &output::user(user), user.tag.as_ref())
 }
@@ -84,9 +93,21 @@ pub async fn create(
     let body = input::bytes(data, content_type).await?;
     let name = key.name(caller.name(), "/users")?;
     let made = async {
-        let draft = new_user::draft(Input::parse(Kind::User, &body)?)?;
-        let user = caller.create_user(draft.resolved(&caller).await?).await.map_err(failed)?;
-        Ok(shown(Status::Created, &user).with("Location", format!("{BASE}/users/{}", user.id)))
+        let new = new_user::draft(Input::parse(Kind::User, &body)?)?.resolved(&caller).await?;
+        let (user, password) = match new.password {
+            NewPassword::Random => {
+                let (user, password) = caller.create_user_with_password(new).await.map_err(failed)?;
+                (user, Some(password))
+            }
+            NewPassword::Clear(_) | NewPassword::Hashed(_) | NewPassword::Disabled => {
+                (caller.create_user(new).await.map_err(failed)?, None)
+            }
+        };
+        let created = |reply: Reply| reply.with("Location", format!("{BASE}/users/{}", user.id));
+        let Some(password) = password else { return Ok(Made::from(created(shown(Status::Created, &user)))) };
+        // A password is said once: the same request gets null for it later.
+        let [first, again] = [Some(&password), None].map(|it| created(shown_with(Status::Created, &user, it)));
+        Ok(Made { first, again })
     };
     remembered.once(name, &body, made).await
 }
@@ -111,6 +132,11 @@ pub async fn change(
     let input = Input::read(Kind::User, data, content_type).await?;
     let id = user.user(&caller).await?;
     let change = user_change::draft(input)?.resolved(&caller).await?;
+    if change.random_password == RandomPassword::Made {
+        let made = caller.update_user_with_password(id, change, only_if).await;
+        let (user, password) = made.map_err(failed)?;
+        return Ok(shown_with(Status::Ok, &user, Some(&password)));
+    }
     let user = caller.update_user(id, change, only_if).await.map_err(failed)?;
     Ok(shown(Status::Ok, &user))
 }

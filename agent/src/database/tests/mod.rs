@@ -6,6 +6,7 @@ mod changes;
 mod crash;
 mod numbers;
 mod outside;
+mod passwords;
 mod store;
 
 use std::fs;
