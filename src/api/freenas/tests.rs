@@ -124,6 +124,10 @@ fn scripted(script: &mut Script, request: &AgentRequest) -> Result<Answer, Refus
         | Operation::Check { .. }
         | Operation::RepairChecks(_)
         | Operation::GetPolicy
+        | Operation::Batch(_)
+        | Operation::GetJob(_)
+        | Operation::ListJobs
+        | Operation::CancelJob(_)
         | Operation::SetPolicy { .. }
         | Operation::ListAudit(_)
         | Operation::VerifyAudit => Err(Refusal::NotPermitted),
