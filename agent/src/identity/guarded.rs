@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashSet};
 
 use accountd_config::Roles;
-use accountd_protocol::agent::{GroupChange, NewGroup, NewUser, Operation, PrimaryGroup, UserChange};
+use accountd_protocol::agent::{GroupChange, NewGroup, NewUser, Operation, PrimaryGroup, SortBy, UserChange};
 use accountd_protocol::batch::BatchItem;
 use accountd_protocol::id::{AccountId, AccountRef};
 use accountd_protocol::role::Role;
@@ -27,8 +27,11 @@ pub struct Guarded<'a> {
 impl Guarded<'_> {
     pub fn allow(&self, operation: &Operation) -> Permission {
         let open = match operation {
-            Operation::ListUsers(_)
-            | Operation::GetUser(_)
+            // The order of hashes that are not shown says something about them.
+            Operation::ListUsers(window) => {
+                !window.sort.iter().any(|key| matches!(key.by, SortBy::UnixHash | SortBy::SmbHash))
+            }
+            Operation::GetUser(_)
             | Operation::GetHome(_)
             | Operation::ListMemberships(_)
             | Operation::ListGroups(_)
