@@ -33,6 +33,7 @@ mod sandbox_root;
 mod sftp;
 mod state_store;
 mod sudo;
+mod sudo_lists;
 #[path = "bench/traced.rs"]
 mod traced;
 mod unauthenticated;

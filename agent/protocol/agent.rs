@@ -22,6 +22,7 @@ use crate::refusal::Refusal;
 use crate::removal::DeletedHome;
 use crate::role::Role;
 use crate::secret::Secret;
+use crate::sudo::{SudoChange, SudoCommands, SudoGrant};
 use crate::text::{Email, FieldPath, FullName};
 
 /// Stands for a caller who has shown a credential; 256 random bits in hexadecimal.
@@ -176,8 +177,9 @@ pub struct User {
     pub locked: bool,
     pub password_disabled: bool,
     pub microsoft_account: bool,
-    /// Whether a drop-in of ours lets the user use sudo.
-    pub sudo: bool,
+    /// What a drop-in of ours lets the user do.
+    #[serde(default)]
+    pub sudo: Option<SudoGrant>,
     /// The hash of shadow(5), without the marks for locked; `*` when there is none.
     pub unix_hash: String,
     /// The line of smbpasswd(5), or `*`.
@@ -208,8 +210,9 @@ pub struct Group {
     pub name: String,
     pub gid: Gid,
     pub builtin: bool,
-    /// Whether a drop-in of ours lets its members use sudo.
-    pub sudo: bool,
+    /// What a drop-in of ours lets its members do.
+    #[serde(default)]
+    pub sudo: Option<SudoGrant>,
     /// The member list of group(5).
     pub members: Vec<String>,
     /// Not in lists.
@@ -283,7 +286,9 @@ pub struct NewUser {
     pub ssh_keys: String,
     pub locked: bool,
     pub microsoft_account: bool,
-    pub sudo: bool,
+    /// Empty: no sudo.
+    #[serde(default)]
+    pub sudo: SudoCommands,
     #[serde(default)]
     pub ageing: AgeingChange,
 }
@@ -328,7 +333,7 @@ pub struct UserChange {
     pub groups: Option<Vec<AccountId>>,
     pub ssh_keys: Option<String>,
     pub microsoft_account: Option<bool>,
-    pub sudo: Option<bool>,
+    pub sudo: Option<SudoChange>,
     #[serde(default)]
     pub ageing: AgeingChange,
 }
@@ -384,7 +389,9 @@ pub struct NewGroup {
     /// `None`: the first free one of the configured range.
     pub gid: Option<u32>,
     pub shared_gid: SharedGid,
-    pub sudo: bool,
+    /// Empty: no sudo.
+    #[serde(default)]
+    pub sudo: SudoCommands,
 }
 
 /// Whether a group may have a gid that another group has.
@@ -402,7 +409,7 @@ pub struct GroupChange {
     pub gid: Option<u32>,
     #[serde(default)]
     pub shared_gid: SharedGid,
-    pub sudo: Option<bool>,
+    pub sudo: Option<SudoChange>,
 }
 
 /// The agent's word on a login. To start anything, it has to be opened.

@@ -23,6 +23,7 @@ pub mod removal;
 pub mod role;
 pub mod secret;
 pub mod socket;
+pub mod sudo;
 pub mod text;
 
 #[allow(unsafe_code, reason = "the only unsafe code of this crate: received descriptors")]

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::key_advice::{KeyAdvice, RepairFault};
 use crate::name::NameError;
 use crate::removal::HomeStays;
+use crate::sudo::SudoProblem;
 use crate::text::TextError;
 
 /// What a request may be wrong about. Dialects map these to their own field names.
@@ -99,6 +100,11 @@ pub enum Problem {
     NotForSudoers,
     #[error("can not be granted: {0}")]
     NoSudo(String),
+    #[error("{0}")]
+    SudoCommand(SudoProblem),
+    /// Another list could not be written without losing what somebody has put there.
+    #[error("has a drop-in that was changed by hand: take the grant away first")]
+    SudoByHand,
     #[error("can not be changed while the home is being transferred")]
     TransferRunning,
     #[error("can not be moved: the home of {0} lies in it")]

@@ -330,7 +330,7 @@ mod tests {
             name: format!("g{id}"),
             gid: accountd_protocol::id::Gid(4000),
             builtin: false,
-            sudo: false,
+            sudo: None,
             members: vec![],
             tag: None,
         };

@@ -15,7 +15,8 @@ use tracing::{info, warn};
 use crate::agent::{Agent, now};
 use crate::checks::{
     Area, Belongings, Facts, Fault, Found, HomeOf, Plan, Repair, Sheet, Strangers, Subordinate, check_belongings,
-    check_drop_ins, check_homes, check_lines, check_subordinate, digest, homes_of, overlapping, owners, read_drop_ins,
+    check_commands, check_drop_ins, check_homes, check_lines, check_subordinate, digest, homes_of, overlapping, owners,
+    read_drop_ins,
 };
 use crate::database::entry::number_of;
 use crate::database::{FileKind, Purpose, View};
@@ -50,6 +51,8 @@ impl Agent {
         let lines = in_files(&view, &facts, self.root());
         let mut others: Vec<Found> = facts.silent.iter().map(|source| no_answer(Area::Nss, source.clone())).collect();
         others.extend(beside(&view, &facts, &around));
+        // That they can not be listed is said with the lines.
+        others.extend(check_commands(&view, &read_drop_ins(self.root()).unwrap_or_default(), self.root()));
         let mut of_homes = homes_of(&view, &Sheet::of(&view, FileKind::Passwd), &self.homes);
         others.extend(overlapping(&mut of_homes));
         // A home may be slow; nobody has to wait for the accounts meanwhile.

@@ -105,7 +105,7 @@ fn remove(draft: &mut Draft<'_>, id: AccountId, deletion: &Deletion) -> Result<(
         draft.set_line(kind, &row.name, None);
     }
     address::follow(draft, Some(&row), None);
-    draft.set_sudo(Grantee::User(id), None);
+    draft.revoke_sudo(Grantee::User(id));
     draft.set_user(id, None);
     let uid = Some(row.uid).filter(|uid| draft.names_of_uid(uid.0).is_empty());
     draft.remove_belongings(&row.name, uid, deletion);
@@ -131,6 +131,6 @@ pub fn remove_group(draft: &mut Draft<'_>, id: AccountId, name: &str) {
     for kind in [FileKind::Gshadow, FileKind::Group] {
         draft.set_line(kind, name, None);
     }
-    draft.set_sudo(Grantee::Group(id), None);
+    draft.revoke_sudo(Grantee::Group(id));
     draft.set_group(id, None);
 }

@@ -9,6 +9,7 @@ use accountd_protocol::name::{NewGroupName, NewUserName};
 use accountd_protocol::precondition::Precondition;
 use accountd_protocol::refusal::{Field, Problem, Refusal};
 use accountd_protocol::removal::DeletedHome;
+use accountd_protocol::sudo::SudoCommands;
 use accountd_protocol::text::{Email, FieldPath, FullName};
 
 use crate::agent::Agent;
@@ -75,13 +76,18 @@ fn new_user(name: &str, uid: Option<u32>) -> NewUser {
         ssh_keys: String::new(),
         locked: false,
         microsoft_account: false,
-        sudo: false,
+        sudo: SudoCommands::default(),
         ageing: AgeingChange::default(),
     }
 }
 
 fn new_group(name: &str, gid: Option<u32>) -> NewGroup {
-    NewGroup { name: NewGroupName::new(name).unwrap(), gid, shared_gid: SharedGid::Refused, sudo: false }
+    NewGroup {
+        name: NewGroupName::new(name).unwrap(),
+        gid,
+        shared_gid: SharedGid::Refused,
+        sudo: SudoCommands::default(),
+    }
 }
 
 #[test]

@@ -101,7 +101,7 @@ impl Agent {
         let home = self.new_home(&current, &plan, keys.as_deref())?;
         let in_home = self.in_existing_home(&current, &plan, (home.as_ref(), keys))?;
         let name = plan.name.as_ref().map_or(&*current.name, NewUserName::as_str);
-        let sudo = self.plan_sudo(Grantee::User(id), (&current.name, name), plan.change.sudo)?;
+        let sudo = self.plan_sudo(Grantee::User(id), (&current.name, name), plan.change.sudo.as_ref())?;
         let also = Also {
             publish: home.as_ref().and_then(|home| home.action(&current.name)),
             sudo: sudo.edit(),
@@ -352,7 +352,7 @@ fn enter(draft: &mut Draft<'_>, plan: &Plan, hashes: Option<&Hashes>, behind: Be
     if let Some(groups) = &plan.groups {
         memberships::replace(draft, name, groups);
     }
-    behind.also.sudo.enter(draft, Grantee::User(plan.id));
+    behind.also.sudo.enter(draft, Grantee::User(plan.id))?;
     if let Some(publish) = behind.also.publish {
         draft.after_commit(publish);
     }

@@ -37,7 +37,7 @@ pub use self::plan::{Plan, digest};
 pub use self::repair::Repair;
 pub use self::sheet::Sheet;
 pub use self::subordinate::{Subordinate, check as check_subordinate, owners};
-pub use self::sudo::{check as check_drop_ins, read as read_drop_ins};
+pub use self::sudo::{check as check_drop_ins, check_commands, read as read_drop_ins};
 
 use crate::database::{FileKind, View};
 

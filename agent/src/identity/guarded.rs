@@ -6,13 +6,14 @@ use accountd_config::Roles;
 use accountd_protocol::agent::{GroupChange, NewGroup, NewUser, Operation, PrimaryGroup, UserChange};
 use accountd_protocol::id::{AccountId, AccountRef};
 use accountd_protocol::role::Role;
+use accountd_protocol::sudo::SudoChange;
 
 use super::permission::Permission;
 use super::roles::{is_in_privileged, is_privileged, is_privileged_gid, is_privileged_name, roles_of};
 use crate::accounts::find::user_called;
 use crate::database::entry::group;
 use crate::database::{FileKind, UserRow, View};
-use crate::sudoers::{Grantee, Sudo};
+use crate::sudoers::Grantee;
 
 /// The accounts as an account administrator sees them.
 pub struct Guarded<'a> {
@@ -54,7 +55,7 @@ impl Guarded<'_> {
                 self.is_open_user(*id) && known.into_iter().all(|group| self.may_join(Some(*id), group.id))
             }
             Operation::CreateGroup(NewGroup { name, gid, shared_gid: _, sudo }) => {
-                !sudo && !self.is_privileged_name(name.as_str()) && self.is_open_gid(*gid)
+                sudo.is_empty() && !self.is_privileged_name(name.as_str()) && self.is_open_gid(*gid)
             }
             Operation::UpdateGroup { id, change, .. } => self.is_own_group(*id) && self.may_be(change),
             Operation::DeleteGroup { id, .. } => self.is_own_group(*id),
@@ -72,7 +73,7 @@ impl Guarded<'_> {
     fn is_open(&self, row: &UserRow) -> bool {
         !row.is_builtin()
             && roles_of(self.view, self.config, row).is_subset(self.roles)
-            && self.view.sudo(Grantee::User(row.id)) == Sudo::None
+            && !self.view.sudo(Grantee::User(row.id)).is_granted()
             && !is_in_privileged_beside_roles(self, row)
     }
 
@@ -128,12 +129,15 @@ impl Guarded<'_> {
                 !self.is_privileged_name(new.name.as_str()) && private.is_none_or(|id| self.is_open_group(id))
             }
         };
-        !new.sudo && primary && self.is_open_uid(new.uid) && new.groups.iter().all(|id| self.is_open_group(*id))
+        new.sudo.is_empty()
+            && primary
+            && self.is_open_uid(new.uid)
+            && new.groups.iter().all(|id| self.is_open_group(*id))
     }
 
     fn may_become(&self, id: AccountId, change: &UserChange) -> bool {
         let mut groups = change.groups.iter().flatten();
-        change.sudo != Some(true)
+        !change.sudo.as_ref().is_some_and(SudoChange::may_grant)
             && self.is_open_uid(change.uid)
             && change.primary_group.is_none_or(|group| self.is_open_group(group))
             && groups.all(|group| self.may_join(Some(id), *group))
@@ -141,7 +145,7 @@ impl Guarded<'_> {
 
     fn may_be(&self, change: &GroupChange) -> bool {
         let named = change.name.as_ref().is_some_and(|name| self.is_privileged_name(name.as_str()));
-        change.sudo != Some(true) && !named && self.is_open_gid(change.gid)
+        !change.sudo.as_ref().is_some_and(SudoChange::may_grant) && !named && self.is_open_gid(change.gid)
     }
 }
 

@@ -83,6 +83,8 @@ pub fn text(place: Place, field: Field, problem: &Problem, form: &Form) -> Strin
         Problem::BadKey { line, reason } => format!("Line {line} is not a public key: {reason}."),
         Problem::HomeNotWritable => "The home directory is not writable. Leave this field blank.".into(),
         Problem::NotForSudoers => "This name cannot be given sudo rights.".into(),
+        Problem::SudoCommand(problem) => format!("Sudo rights cannot be given: {problem}."),
+        Problem::SudoByHand => "These sudo rights were changed by hand and cannot be replaced here.".into(),
         Problem::NoSudo(reason) => format!("Sudo rights cannot be given: {reason}."),
         Problem::Wrong => "This is not the present password.".into(),
         Problem::Unchanged => "This is the present password.".into(),

@@ -42,7 +42,7 @@ fn user(id: u64) -> User {
         locked: false,
         password_disabled: false,
         microsoft_account: false,
-        sudo: false,
+        sudo: None,
         unix_hash: "$6$s$h".into(),
         smb_hash: "*".into(),
         ssh_keys: String::new(),
@@ -62,7 +62,7 @@ fn group() -> Group {
         name: "mygroup".into(),
         gid: Gid(1200),
         builtin: false,
-        sudo: false,
+        sudo: None,
         members: vec![],
         tag: None,
     }

@@ -43,7 +43,7 @@ const FIELDS: Fields = Fields {
         ("bsdusr_unixhash", Sorting::By(SortBy::UnixHash)),
         ("bsdusr_smbhash", Sorting::By(SortBy::SmbHash)),
         ("bsdusr_attributes", Sorting::Same),
-        ("bsdusr_sudo", Sorting::By(SortBy::Sudo)),
+        ("bsdusr_sudo", Sorting::By(SortBy::AllSudo)),
     ],
 };
 

@@ -3,6 +3,7 @@
 
 use accountd_protocol::name::NameError;
 use accountd_protocol::refusal::{Field, Invalid, Problem};
+use accountd_protocol::sudo::{SudoFault, SudoProblem};
 use accountd_protocol::text::TextError;
 use serde::Serialize;
 
@@ -52,6 +53,9 @@ impl Fault {
         let field = match problem {
             // The lines of the file are the items of the list.
             Problem::BadKey { line, .. } => format!("{}[{}]", name(kind, *field), line.saturating_sub(1)),
+            Problem::SudoCommand(SudoProblem { list, index, .. }) => {
+                format!("{}.{}[{index}]", name(kind, *field), list.name())
+            }
             _ => name(kind, *field).to_owned(),
         };
         Self { conflict: conflict(problem), ..Self::new(field, code(problem), message(problem)) }
@@ -126,6 +130,8 @@ fn code(problem: &Problem) -> &'static str {
         Problem::HomeNotWritable => "home_not_writable",
         Problem::NotForSudoers => "not_for_sudoers",
         Problem::NoSudo(_) => "no_sudo",
+        Problem::SudoCommand(problem) => sudo_code(&problem.fault),
+        Problem::SudoByHand => "changed_by_hand",
         Problem::TransferRunning => "transfer_running",
         Problem::HoldsHome(_) => "holds_home",
         Problem::Wrong => "wrong",
@@ -139,6 +145,28 @@ fn code(problem: &Problem) -> &'static str {
         Problem::HomeStays(_) => "home_stays",
         Problem::Keys(_) => "keys_would_not_count",
         Problem::NotRepairable { .. } => "not_repairable",
+    }
+}
+
+fn sudo_code(fault: &SudoFault) -> &'static str {
+    match fault {
+        SudoFault::Empty => "required",
+        SudoFault::TooLong { .. } => "too_long",
+        SudoFault::ControlCharacters => "bad_characters",
+        SudoFault::Negated => "negated",
+        SudoFault::Sudoedit => "sudoedit",
+        SudoFault::NotAbsolute => "not_absolute",
+        SudoFault::DotComponent => "dot_component",
+        SudoFault::WildcardInPath | SudoFault::WildcardInArguments => "wildcard",
+        SudoFault::RegularExpression => "regular_expression",
+        SudoFault::Quotes => "quotes",
+        SudoFault::Blanks => "blanks",
+        SudoFault::DirectoryWithArguments => "directory_with_arguments",
+        SudoFault::Twice => "twice",
+        SudoFault::Missing(_) => "no_such",
+        SudoFault::NotAProgram(_) => "not_a_program",
+        SudoFault::Directory => "directory",
+        SudoFault::Replaceable { .. } => "replaceable",
     }
 }
 
@@ -176,6 +204,7 @@ fn conflict(problem: &Problem) -> Conflict {
         | Problem::TransferRunning
         | Problem::HoldsHome(_)
         | Problem::HomeStays(_)
+        | Problem::SudoByHand
         | Problem::Keys(_)
         | Problem::NotRepairable { .. } => Conflict::WithWhatExists,
         Problem::Required
@@ -197,6 +226,7 @@ fn conflict(problem: &Problem) -> Conflict {
         | Problem::HomeNotWritable
         | Problem::NotForSudoers
         | Problem::NoSudo(_)
+        | Problem::SudoCommand(_)
         | Problem::Wrong
         | Problem::Unchanged
         | Problem::TooEarly

@@ -28,6 +28,7 @@ mod output;
 mod password;
 mod path;
 mod resolve;
+mod sudo;
 mod system;
 #[cfg(test)]
 mod tests;
