@@ -330,7 +330,7 @@ fn a_list_follows_its_account_and_a_check_says_what_has_become_of_its_programs()
     assert_eq!(codes(), []);
     fs::remove_file(nas.disk.path("/var/lib/other")).unwrap();
     chown(&tool, Some(3002), None).unwrap();
-    let expected = ["sudo.missing_command", "sudo.replaceable_command"].map(|code| (json!(code), Value::Null));
+    let expected = ["sudo.replaceable_command", "sudo.missing_command"].map(|code| (json!(code), Value::Null));
     assert_eq!(codes(), expected);
     // What stands there stays as it is until the list is set anew.
     nas.patch("/users/carla", &json!({"full_name": "Carla"})).status_is(200);
