@@ -8,6 +8,7 @@ mod belongings;
 mod checks;
 mod concurrency;
 mod crash;
+mod disable;
 mod faults;
 mod freenas;
 mod hand_edits;

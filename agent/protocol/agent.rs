@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::ageing::{Ageing, AgeingChange};
 use crate::audit::{AuditFilter, AuditPage, AuditVerdict};
 use crate::checks::{CheckReport, CheckedHomes, RepairOrder, RepairReport};
+use crate::ended::{Ended, OtherProcesses};
 use crate::home::{HomeState, HomeTransfer};
 use crate::id::{AccountId, AccountRef, Gid, Uid};
 use crate::key_advice::KeyAdvice;
@@ -60,6 +61,7 @@ pub enum Answer {
     Shells(Vec<String>),
     Checked(CheckReport),
     Repaired(RepairReport),
+    Ended(Ended),
     Keys(KeyFile),
     /// In the order of the request; `None` for what is not there.
     Resolved(Vec<Option<AccountId>>),
@@ -93,6 +95,14 @@ pub enum Operation {
     DeleteUser {
         id: AccountId,
         home: DeletedHome,
+        #[serde(default)]
+        processes: OtherProcesses,
+        only_if: Precondition,
+    },
+    /// Locks a user and ends everything that runs for it.
+    DisableUser {
+        id: AccountId,
+        processes: OtherProcesses,
         only_if: Precondition,
     },
     /// Sets owners and modes of home, `.ssh` and key file so that keys count.
@@ -459,4 +469,7 @@ pub struct Revocation {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Revoked {
     pub generation: Generation,
+    /// How many there were.
+    #[serde(default)]
+    pub ended: u64,
 }

@@ -9,6 +9,7 @@ pub mod agent;
 pub mod audit;
 pub mod checks;
 pub mod client;
+pub mod ended;
 pub mod frame;
 pub mod home;
 pub mod id;

@@ -38,6 +38,7 @@ pub enum Field {
     Expires,
     MustChange,
     CurrentPassword,
+    EndProcesses,
     Members,
 }
 
@@ -80,6 +81,8 @@ pub enum Problem {
     NotADirectory,
     #[error("exists and belongs to somebody else")]
     NotOwned,
+    #[error("can not be done: the uid is that of {0} too")]
+    SharedUid(String),
     #[error("is used by {0}")]
     InUse(String),
     #[error("must be an octal mode from 0 to 777 that lets the owner read and enter")]

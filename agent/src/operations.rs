@@ -16,8 +16,11 @@ impl Agent {
             Operation::CreateUser(new) => self.create_user(by, new).map(user),
             Operation::CreateUsers(new) => self.create_users(by, new).map(Answer::Created),
             Operation::UpdateUser { id, change, only_if } => self.update_user(by, id, change, &only_if).map(user),
-            Operation::DeleteUser { id, home, only_if } => {
-                self.delete_user(by, id, home, only_if).map(|()| Answer::Done)
+            Operation::DeleteUser { id, home, processes, only_if } => {
+                self.delete_user(by, id, (home, processes), only_if).map(Answer::Ended)
+            }
+            Operation::DisableUser { id, processes, only_if } => {
+                self.disable_user(by, id, processes, &only_if).map(Answer::Ended)
             }
             Operation::RepairKeys(id) => self.repair_keys(by, id).map(user),
             Operation::SetPassword { id, password, only_if } => self.set_password(by, id, password, &only_if).map(user),

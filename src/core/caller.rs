@@ -8,6 +8,7 @@ use accountd_protocol::agent::{
 };
 use accountd_protocol::audit::{AuditFilter, AuditPage, AuditVerdict};
 use accountd_protocol::checks::{CheckReport, CheckedHomes, RepairOrder, RepairReport};
+use accountd_protocol::ended::{Ended, OtherProcesses};
 use accountd_protocol::home::HomeState;
 use accountd_protocol::id::{AccountId, AccountRef};
 use accountd_protocol::list::KeyTexts;
@@ -85,8 +86,24 @@ impl Caller {
         expect!(self.operate(Operation::UpdateUser { id, change, only_if }).await?, User).map(|user| *user)
     }
 
-    pub async fn delete_user(&self, id: AccountId, home: DeletedHome, only_if: Precondition) -> Result<(), Error> {
-        self.operate(Operation::DeleteUser { id, home, only_if }).await.and_then(done)
+    /// Gives what was ended of it.
+    pub async fn delete_user(
+        &self,
+        id: AccountId,
+        (home, processes): (DeletedHome, OtherProcesses),
+        only_if: Precondition,
+    ) -> Result<Ended, Error> {
+        expect!(self.operate(Operation::DeleteUser { id, home, processes, only_if }).await?, Ended)
+    }
+
+    /// Locks a user and ends what runs for it.
+    pub async fn disable_user(
+        &self,
+        id: AccountId,
+        processes: OtherProcesses,
+        only_if: Precondition,
+    ) -> Result<Ended, Error> {
+        expect!(self.operate(Operation::DisableUser { id, processes, only_if }).await?, Ended)
     }
 
     /// Sets owners and modes so that the keys of a user count.

@@ -112,6 +112,37 @@ pub const KINDS: [Kind; 20] = [
         },
     },
     Kind {
+        name: "user with a crontab locked",
+        prepare: |stage, subject| {
+            make_user(stage, subject);
+            std::fs::write(crontab(stage, subject), "@daily true\n").unwrap();
+        },
+        request: |stage, subject| put_user(stage, subject, json!({"bsdusr_locked": true})),
+        signs: |stage, subject| {
+            vec![
+                sign("shadow", field(stage, "/etc/shadow", &subject.name, 1).starts_with('!')),
+                sign("no crontab", !crontab(stage, subject).exists()),
+                sign("rest", shown_user(stage, &subject.name)["bsdusr_locked"] == true),
+            ]
+        },
+    },
+    Kind {
+        name: "user with a crontab unlocked",
+        prepare: |stage, subject| {
+            make_user(stage, subject);
+            std::fs::write(crontab(stage, subject), "@daily true\n").unwrap();
+            put_user(stage, subject, json!({"bsdusr_locked": true})).object(200);
+        },
+        request: |stage, subject| put_user(stage, subject, json!({"bsdusr_locked": false})),
+        signs: |stage, subject| {
+            vec![
+                sign("shadow", !field(stage, "/etc/shadow", &subject.name, 1).starts_with('!')),
+                sign("crontab", crontab(stage, subject).exists()),
+                sign("rest", shown_user(stage, &subject.name)["bsdusr_locked"] == false),
+            ]
+        },
+    },
+    Kind {
         name: "keys changed",
         prepare: make_user_with_home,
         request: |stage, subject| put_user(stage, subject, json!({"bsdusr_sshpubkey": KEY})),

@@ -42,6 +42,7 @@ fn rows() -> Vec<(&'static str, &'static str, Value, [bool; 4])> {
         ("POST", "/users", json!({"username": "NEW"}), CHANGERS),
         ("POST", "/groups", json!({"groupname": "NEW"}), CHANGERS),
         ("POST", "/checks/repair", json!({"digest": "0"}), CHIEFS),
+        ("POST", "/users/target/disable", json!({}), CHANGERS),
         ("PUT", "/groups/docker/members", json!({"members": ["target"]}), CHIEFS),
         ("DELETE", "/users/NEW", none.clone(), CHANGERS),
         ("DELETE", "/groups/NEW", none, CHANGERS),

@@ -3,6 +3,7 @@
 
 use accountd_config::Deletion;
 use accountd_protocol::audit::{Actor, AuditAction, FieldChange};
+use accountd_protocol::ended::{Ended, OtherProcesses};
 use accountd_protocol::id::{AccountId, Gid, Uid};
 use accountd_protocol::precondition::Precondition;
 use accountd_protocol::refusal::{Field, Problem, Refusal};
@@ -30,10 +31,11 @@ impl Agent {
         &self,
         by: &Actor,
         id: AccountId,
-        home: DeletedHome,
+        (home, processes): (DeletedHome, OtherProcesses),
         only_if: Precondition,
-    ) -> Result<(), Refusal> {
+    ) -> Result<Ended, Refusal> {
         user_is(&self.database.view(), id, &only_if)?;
+        let ending = self.before_the_end(id, processes)?;
         let leaving = match home {
             DeletedHome::Keep => None,
             DeletedHome::Remove => self.leaving_home(id)?,
@@ -47,6 +49,9 @@ impl Agent {
                 draft.after_commit(action);
                 draft.remark(Grantee::User(id), FieldChange::new("home_content", Some("there".into()), None));
             }
+            if processes == OtherProcesses::Ended {
+                draft.remark(Grantee::User(id), FieldChange::new("processes", None, Some("ended".into())));
+            }
             remove(draft, id, &deletion)
         };
         let purpose = Purpose { actor: by.clone(), action: AuditAction::DeleteUser, user: None };
@@ -56,7 +61,7 @@ impl Agent {
         if let Some((_, leaving)) = leaving {
             leaving.remove(&self.emptier);
         }
-        Ok(())
+        Ok(self.end(ending))
     }
 
     fn leaving_home(&self, id: AccountId) -> Result<Option<(FieldPath, LeavingHome)>, Refusal> {

@@ -6,6 +6,7 @@ mod check;
 mod checks;
 mod create;
 mod delete;
+mod disable;
 mod filter;
 pub mod find;
 mod groups;

@@ -6,6 +6,7 @@ use accountd_config::SharedUid;
 use accountd_protocol::ageing::Limit;
 use accountd_protocol::agent::{NewPassword, User, UserChange};
 use accountd_protocol::audit::{Actor, AuditAction, FieldChange};
+use accountd_protocol::ended::OtherProcesses;
 use accountd_protocol::id::{AccountId, Gid, Uid};
 use accountd_protocol::name::NewUserName;
 use accountd_protocol::precondition::Precondition;
@@ -32,6 +33,7 @@ use crate::identity::hash::is_hash;
 use crate::ids::{Number, Question};
 use crate::samba::{self, Flags};
 use crate::sudoers::Grantee;
+use crate::suspension::{Automatic, Suspension, is_suspended};
 
 /// How long an answer waits for the transfer of a home.
 const TRANSFER_PATIENCE: Duration = Duration::from_secs(3);
@@ -49,6 +51,7 @@ pub struct Plan {
     pub content: Option<FieldPath>,
     pub change: UserChange,
     shared_uid: SharedUid,
+    processes: OtherProcesses,
     /// The new uid, kept from being chosen for somebody else.
     _held: Option<Number>,
 }
@@ -68,6 +71,7 @@ pub struct Current {
 struct Behind {
     also: Also,
     transfer: TransferChange,
+    suspension: Suspension,
 }
 
 impl Agent {
@@ -80,7 +84,13 @@ impl Agent {
     ) -> Result<User, Refusal> {
         let _alone = change.ssh_keys.as_ref().map(|_| self.key_writers.alone(id));
         let purpose = Purpose { actor: by.clone(), action: AuditAction::UpdateUser, user: Some(id) };
-        self.change_user(purpose, id, change, only_if)
+        let locks = change.locked == Some(true) && !is_locked(&self.database.view(), id);
+        let user = self.change_user(purpose, id, change, only_if)?;
+        if locks {
+            // What is not ended is logged; the account is locked all the same.
+            let _ = self.end_samba(user.uid);
+        }
+        Ok(user)
     }
 
     /// The same; who changes keys has to be the only one who does.
@@ -91,10 +101,22 @@ impl Agent {
         change: UserChange,
         only_if: &Precondition,
     ) -> Result<User, Refusal> {
+        self.change_user_and(purpose, id, (change, OtherProcesses::Left), only_if)
+    }
+
+    /// The same, where the record is to say what becomes of processes.
+    pub(super) fn change_user_and(
+        &self,
+        purpose: Purpose,
+        id: AccountId,
+        (change, processes): (UserChange, OtherProcesses),
+        only_if: &Precondition,
+    ) -> Result<User, Refusal> {
         user_is(&self.database.view(), id, only_if)?;
         let only_if = only_if.clone();
         let claim = self.claim_for(id, &change);
         let (current, plan) = self.plan_update(id, change, claim.as_ref())?;
+        let plan = Plan { processes, ..plan };
         let hashes = plan.change.password.clone().map(|password| self.hashes_of(&NewPassword::Clear(password)));
         let hashes = hashes.transpose()?;
         let keys = keys_of(&current, &plan);
@@ -107,8 +129,9 @@ impl Agent {
             sudo: sudo.edit(),
             forget: self.left_to(name, current.uid).filter(|_| name != current.name),
         };
+        let suspension = self.suspension(id, &current, plan.change.locked);
         let transfer = self.transfer_of(&current, &plan, home.as_ref());
-        let behind = Behind { also, transfer: transfer.clone() };
+        let behind = Behind { also, transfer: transfer.clone(), suspension };
         let place = plan.home.as_ref().map(|(home, _)| home.clone());
         let has_keys = plan.change.ssh_keys.as_ref().is_some_and(|keys| !keys.trim().is_empty());
         let ((), generation) = self.change(purpose, move |draft| {
@@ -125,6 +148,21 @@ impl Agent {
         self.begin_transfer(id, claim, transfer);
         finished?;
         self.show_with_advice(id, if has_keys { KeysWanted::Yes } else { KeysWanted::Unknown })
+    }
+
+    /// What a lock or its end does to what runs without a login. What is so already is looked at, too:
+    /// others may have locked the account.
+    fn suspension(&self, id: AccountId, current: &Current, locked: Option<bool>) -> Suspension {
+        let view = self.database.view();
+        let uid = Some(current.uid).filter(|uid| others_of_uid(&view, *uid, &current.name) == 0);
+        match (locked, is_locked(&view, id)) {
+            (None, _) => Suspension::Unchanged,
+            (Some(true), false) => Suspension::Suspended,
+            (Some(false), true) => Suspension::Resumed,
+            (Some(true), true) if Automatic::of(self.root(), &current.name, uid).is_some() => Suspension::Suspended,
+            (Some(false), false) if is_suspended(self.root(), &current.name, uid) => Suspension::Resumed,
+            (Some(true), true) | (Some(false), false) => Suspension::Unchanged,
+        }
     }
 
     /// Only what touches the home keeps others from touching it.
@@ -226,7 +264,8 @@ impl Agent {
             faults.take(Field::SshKeys, self.keys_have_a_place(&current, home.as_ref()));
         }
         let shared_uid = self.shared_uid();
-        let plan = Plan { id, name, uid, gid, groups, home, keys, content: None, change, shared_uid, _held: held };
+        let (content, processes) = (None, OtherProcesses::Left);
+        let plan = Plan { id, name, uid, gid, groups, home, keys, content, change, shared_uid, processes, _held: held };
         may_change(&view, &current, &plan, claim, &mut faults);
         drop(view);
         faults.none()?;
@@ -292,6 +331,16 @@ fn keys_of(current: &Current, plan: &Plan) -> Option<String> {
     }
 }
 
+pub fn is_locked(view: &View, id: AccountId) -> bool {
+    let entry = view.user(id).and_then(|row| view.entry(FileKind::Shadow, &row.name));
+    entry.is_some_and(|entry| entry.text(shadow::PASSWORD).starts_with('!'))
+}
+
+/// How many other accounts have this uid.
+pub fn others_of_uid(view: &View, uid: Uid, name: &str) -> usize {
+    view.names_of_uid(uid.0).into_iter().filter(|other| *other != name).count()
+}
+
 fn not_builtin(current: &Current) -> Result<(), Problem> {
     if current.builtin { Err(Problem::Builtin) } else { Ok(()) }
 }
@@ -319,6 +368,9 @@ fn remarks(draft: &mut Draft<'_>, plan: &Plan, current: &Current) {
     if let Some(keys) = &plan.keys {
         let (old, new) = (fingerprints(&current.ssh_keys), fingerprints(keys));
         draft.remark(of, FieldChange::new("ssh_keys", old, new));
+    }
+    if plan.processes == OtherProcesses::Ended {
+        draft.remark(of, FieldChange::new("processes", None, Some("ended".into())));
     }
     if let Some(mode) = plan.change.home_mode {
         draft.remark(of, FieldChange::new("home_mode", None, Some(format!("{mode:04o}").into())));
@@ -362,6 +414,7 @@ fn enter(draft: &mut Draft<'_>, plan: &Plan, hashes: Option<&Hashes>, behind: Be
     if (name, uid) != (&old, row.uid) {
         draft.after_commit(Action::RenameBelongings { old: old.clone(), new: name.to_owned(), uid });
     }
+    suspend(draft, behind.suspension, (name, uid));
     match behind.transfer {
         TransferChange::Nothing => {}
         TransferChange::Forgotten => draft.set_transfer(plan.id, None),
@@ -373,6 +426,16 @@ fn enter(draft: &mut Draft<'_>, plan: &Plan, hashes: Option<&Hashes>, behind: Be
     address::follow(draft, Some(&row), Some(&new));
     draft.set_user(plan.id, Some(new));
     Ok(())
+}
+
+/// Behind the renames: what is moved has its new name already.
+fn suspend(draft: &mut Draft<'_>, suspension: Suspension, (name, uid): (&str, Uid)) {
+    let (name, uid) = (name.to_owned(), Some(uid).filter(|uid| others_of_uid(draft, *uid, name) == 0));
+    match suspension {
+        Suspension::Unchanged => {}
+        Suspension::Suspended => draft.after_commit(Action::Suspend { name, uid }),
+        Suspension::Resumed => draft.after_commit(Action::Resume { name, uid }),
+    }
 }
 
 fn edit_passwd(draft: &mut Draft<'_>, plan: &Plan, old: &str, name: &str) -> Result<(), Refusal> {

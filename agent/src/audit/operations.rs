@@ -29,7 +29,9 @@ pub fn subject(operation: &Operation) -> (AuditAction, Subject) {
         Operation::SetMembers { id, .. } => (AuditAction::UpdateGroup, Subject::Group(*id)),
         Operation::CreateUser(new) => (AuditAction::CreateUser, Subject::NewUser(new.name.as_str().to_owned())),
         Operation::CreateUsers(_) => (AuditAction::CreateUser, Subject::Nobody),
-        Operation::UpdateUser { id, .. } => (AuditAction::UpdateUser, Subject::User(*id)),
+        Operation::UpdateUser { id, .. } | Operation::DisableUser { id, .. } => {
+            (AuditAction::UpdateUser, Subject::User(*id))
+        }
         Operation::DeleteUser { id, .. } => (AuditAction::DeleteUser, Subject::User(*id)),
         Operation::RepairKeys(id) => (AuditAction::RepairKeys, Subject::User(*id)),
         Operation::SetPassword { id, .. } => (AuditAction::SetPassword, Subject::User(*id)),
@@ -141,6 +143,7 @@ fn field(Invalid { field, problem }: &Invalid) -> String {
         | Field::InactiveDays
         | Field::Expires
         | Field::MustChange
+        | Field::EndProcesses
         | Field::Members => format!("{name} {problem}"),
     }
 }

@@ -48,7 +48,9 @@ impl Guarded<'_> {
             Operation::CreateUser(new) => self.may_create(new),
             Operation::CreateUsers(new) => new.iter().all(|new| self.may_create(new)),
             Operation::UpdateUser { id, change, .. } => self.is_open_user(*id) && self.may_become(*id, change),
-            Operation::DeleteUser { id, .. } | Operation::SetPassword { id, .. } => self.is_open_user(*id),
+            Operation::DeleteUser { id, .. }
+            | Operation::DisableUser { id, .. }
+            | Operation::SetPassword { id, .. } => self.is_open_user(*id),
             Operation::RepairKeys(id) => self.is_open_user(*id),
             Operation::SetMemberships { id, groups } => {
                 let known = groups.iter().filter_map(|name| self.view.group_named(name));

@@ -125,6 +125,7 @@ fn need(operation: &Operation) -> Need<'_> {
         | Operation::CreateUsers(_)
         | Operation::UpdateUser { .. }
         | Operation::DeleteUser { .. }
+        | Operation::DisableUser { .. }
         | Operation::SetPassword { .. }
         | Operation::SetMemberships { .. }
         | Operation::CreateGroup(_)

@@ -44,7 +44,8 @@ pub fn key(place: Place, field: Field) -> &'static str {
             | Field::InactiveDays
             | Field::Expires
             | Field::MustChange
-            | Field::CurrentPassword,
+            | Field::CurrentPassword
+            | Field::EndProcesses,
             _,
         ) => "bsdusr_password",
     }
@@ -84,6 +85,7 @@ pub fn text(place: Place, field: Field, problem: &Problem, form: &Form) -> Strin
         Problem::HomeNotWritable => "The home directory is not writable. Leave this field blank.".into(),
         Problem::NotForSudoers => "This name cannot be given sudo rights.".into(),
         Problem::SudoCommand(problem) => format!("Sudo rights cannot be given: {problem}."),
+        Problem::SharedUid(others) => format!("The User ID is that of {others} too."),
         Problem::SudoByHand => "These sudo rights were changed by hand and cannot be replaced here.".into(),
         Problem::NoSudo(reason) => format!("Sudo rights cannot be given: {reason}."),
         Problem::Wrong => "This is not the present password.".into(),
@@ -182,6 +184,7 @@ fn bad_characters(field: Field, characters: &str) -> String {
         | Field::Expires
         | Field::MustChange
         | Field::CurrentPassword
+        | Field::EndProcesses
         | Field::Members => format!("This field contains invalid characters ({characters})."),
     }
 }
@@ -211,6 +214,7 @@ fn duplicate(field: Field, existing: &str, given: &str) -> String {
         | Field::Expires
         | Field::MustChange
         | Field::CurrentPassword
+        | Field::EndProcesses
         | Field::Members => format!("This is already in use: {existing}"),
     }
 }

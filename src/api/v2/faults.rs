@@ -90,6 +90,7 @@ fn name(kind: Kind, field: Field) -> &'static str {
         (Field::Expires, _) => "expires",
         (Field::MustChange, _) => "must_change",
         (Field::CurrentPassword, _) => "current",
+        (Field::EndProcesses, _) => "end_processes",
     }
 }
 
@@ -132,6 +133,7 @@ fn code(problem: &Problem) -> &'static str {
         Problem::NoSudo(_) => "no_sudo",
         Problem::SudoCommand(problem) => sudo_code(&problem.fault),
         Problem::SudoByHand => "changed_by_hand",
+        Problem::SharedUid(_) => "shared_uid",
         Problem::TransferRunning => "transfer_running",
         Problem::HoldsHome(_) => "holds_home",
         Problem::Wrong => "wrong",
@@ -205,6 +207,7 @@ fn conflict(problem: &Problem) -> Conflict {
         | Problem::HoldsHome(_)
         | Problem::HomeStays(_)
         | Problem::SudoByHand
+        | Problem::SharedUid(_)
         | Problem::Keys(_)
         | Problem::NotRepairable { .. } => Conflict::WithWhatExists,
         Problem::Required

@@ -10,6 +10,7 @@ mod audit;
 mod checks;
 mod cursor;
 mod day;
+mod disable;
 mod error;
 mod fallback;
 mod faults;
@@ -47,7 +48,8 @@ const BASE: &str = "/api/v2";
 
 pub fn attach(rocket: Rocket<Build>) -> Rocket<Build> {
     let users = routes![users::list, users::create, users::show, users::change, users::delete];
-    let of_a_user = routes![keys::list, keys::replace, password::set, memberships::list, memberships::replace];
+    let of_a_user =
+        routes![keys::list, keys::replace, password::set, memberships::list, memberships::replace, disable::disable];
     let groups = routes![groups::list, groups::create, groups::show, groups::change, groups::delete];
     let of_a_group = routes![members::list, members::replace];
     rocket
