@@ -230,7 +230,7 @@ impl Samba {
              disable spoolss = yes\npassdb backend = smbpasswd:/etc/samba/smbpasswd\n[s]\npath = /mnt/tank/share\n"
         );
         fs::write(nas.disk.path("/etc/samba/smb.conf"), config).unwrap();
-        let mut smbd = nas.world.inside(&["smbd", "--foreground", "--no-process-group"]);
+        let mut smbd = nas.world.inside(&["smbd", "--foreground"]);
         let smbd = smbd.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         wait_for("smbd", || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
         Some(Self { smbd, port })

@@ -21,7 +21,7 @@ pub struct Kind {
     pub signs: fn(&Stage, &Subject) -> Signs,
 }
 
-pub const KINDS: [Kind; 20] = [
+pub const KINDS: [Kind; 22] = [
     Kind {
         name: "user created with everything",
         prepare: |_, _| {},
