@@ -9,7 +9,7 @@ use accountd_protocol::precondition::Precondition;
 use accountd_protocol::refusal::{Field, Problem, Refusal};
 use tracing::warn;
 
-use super::update::others_of_uid;
+use super::suspended::own_uid;
 use crate::agent::Agent;
 use crate::database::{Purpose, UserRow};
 use crate::suspension::Automatic;
@@ -48,7 +48,7 @@ impl Agent {
     pub(super) fn before_the_end(&self, id: AccountId, processes: OtherProcesses) -> Result<Ending, Refusal> {
         let view = self.database.view();
         let row = view.user(id).ok_or(Refusal::NotFound)?;
-        let own_uid = Some(row.uid).filter(|uid| others_of_uid(&view, *uid, &row.name) == 0);
+        let own_uid = own_uid(&view, row.uid, &row.name);
         if processes == OtherProcesses::Ended {
             self.has_own_processes(row, own_uid).map_err(|problem| Refusal::invalid(Field::EndProcesses, problem))?;
         }

@@ -26,6 +26,7 @@ mod retire;
 mod show;
 mod state;
 mod sudo;
+mod suspended;
 mod transfer_steps;
 pub mod transfers;
 mod update;

@@ -23,6 +23,7 @@ use super::memberships;
 use super::new_home::NewHome;
 use super::show::NO_HASH;
 use super::state::user_is;
+use super::suspended::{self, is_locked};
 use super::transfers::Claim;
 use crate::agent::{Agent, now};
 use crate::database::entry::{Entry, passwd, shadow};
@@ -33,7 +34,7 @@ use crate::identity::hash::is_hash;
 use crate::ids::{Number, Question};
 use crate::samba::{self, Flags};
 use crate::sudoers::Grantee;
-use crate::suspension::{Automatic, Suspension, is_suspended};
+use crate::suspension::Suspension;
 
 /// How long an answer waits for the transfer of a home.
 const TRANSFER_PATIENCE: Duration = Duration::from_secs(3);
@@ -129,7 +130,7 @@ impl Agent {
             sudo: sudo.edit(),
             forget: self.left_to(name, current.uid).filter(|_| name != current.name),
         };
-        let suspension = self.suspension(id, &current, plan.change.locked);
+        let suspension = self.suspension(id, plan.change.locked);
         let transfer = self.transfer_of(&current, &plan, home.as_ref());
         let behind = Behind { also, transfer: transfer.clone(), suspension };
         let place = plan.home.as_ref().map(|(home, _)| home.clone());
@@ -148,21 +149,6 @@ impl Agent {
         self.begin_transfer(id, claim, transfer);
         finished?;
         self.show_with_advice(id, if has_keys { KeysWanted::Yes } else { KeysWanted::Unknown })
-    }
-
-    /// What a lock or its end does to what runs without a login. What is so already is looked at, too:
-    /// others may have locked the account.
-    fn suspension(&self, id: AccountId, current: &Current, locked: Option<bool>) -> Suspension {
-        let view = self.database.view();
-        let uid = Some(current.uid).filter(|uid| others_of_uid(&view, *uid, &current.name) == 0);
-        match (locked, is_locked(&view, id)) {
-            (None, _) => Suspension::Unchanged,
-            (Some(true), false) => Suspension::Suspended,
-            (Some(false), true) => Suspension::Resumed,
-            (Some(true), true) if Automatic::of(self.root(), &current.name, uid).is_some() => Suspension::Suspended,
-            (Some(false), false) if is_suspended(self.root(), &current.name, uid) => Suspension::Resumed,
-            (Some(true), true) | (Some(false), false) => Suspension::Unchanged,
-        }
     }
 
     /// Only what touches the home keeps others from touching it.
@@ -331,16 +317,6 @@ fn keys_of(current: &Current, plan: &Plan) -> Option<String> {
     }
 }
 
-pub fn is_locked(view: &View, id: AccountId) -> bool {
-    let entry = view.user(id).and_then(|row| view.entry(FileKind::Shadow, &row.name));
-    entry.is_some_and(|entry| entry.text(shadow::PASSWORD).starts_with('!'))
-}
-
-/// How many other accounts have this uid.
-pub fn others_of_uid(view: &View, uid: Uid, name: &str) -> usize {
-    view.names_of_uid(uid.0).into_iter().filter(|other| *other != name).count()
-}
-
 fn not_builtin(current: &Current) -> Result<(), Problem> {
     if current.builtin { Err(Problem::Builtin) } else { Ok(()) }
 }
@@ -414,7 +390,7 @@ fn enter(draft: &mut Draft<'_>, plan: &Plan, hashes: Option<&Hashes>, behind: Be
     if (name, uid) != (&old, row.uid) {
         draft.after_commit(Action::RenameBelongings { old: old.clone(), new: name.to_owned(), uid });
     }
-    suspend(draft, behind.suspension, (name, uid));
+    suspended::enter(draft, behind.suspension, (name, uid));
     match behind.transfer {
         TransferChange::Nothing => {}
         TransferChange::Forgotten => draft.set_transfer(plan.id, None),
@@ -426,16 +402,6 @@ fn enter(draft: &mut Draft<'_>, plan: &Plan, hashes: Option<&Hashes>, behind: Be
     address::follow(draft, Some(&row), Some(&new));
     draft.set_user(plan.id, Some(new));
     Ok(())
-}
-
-/// Behind the renames: what is moved has its new name already.
-fn suspend(draft: &mut Draft<'_>, suspension: Suspension, (name, uid): (&str, Uid)) {
-    let (name, uid) = (name.to_owned(), Some(uid).filter(|uid| others_of_uid(draft, *uid, name) == 0));
-    match suspension {
-        Suspension::Unchanged => {}
-        Suspension::Suspended => draft.after_commit(Action::Suspend { name, uid }),
-        Suspension::Resumed => draft.after_commit(Action::Resume { name, uid }),
-    }
 }
 
 fn edit_passwd(draft: &mut Draft<'_>, plan: &Plan, old: &str, name: &str) -> Result<(), Refusal> {
