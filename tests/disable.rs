@@ -144,6 +144,17 @@ fn a_lock_in_any_dialect_stops_cron_and_leaves_processes() {
     assert_eq!(there(&now), [true; 3]);
     put(true).status_is(200);
     assert_eq!(there(&now), [false; 3]);
+    // Others have unlocked it: a check says what is aside still, and who asks for it gets it back.
+    nas.world.run(&["usermod", "-U", "clara"]);
+    assert_eq!(there(&now), [false; 3]);
+    let codes = || {
+        let found = nas.rest.get("/checks").object(200)["items"].as_array().unwrap().clone();
+        found.iter().map(|found| found["code"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(codes(), ["linger.suspended", "crontab.suspended"]);
+    nas.patch("/users/clara", &json!({"locked": false})).status_is(200);
+    assert_eq!((there(&now), codes()), (vec![true; 3], Vec::<String>::new()));
+    nas.patch("/users/clara", &json!({"locked": true})).status_is(200);
     nas.rest.delete("/users/clara").status_is(204);
     for directory in ["/var/spool/cron/crontabs", "/var/spool/cron/atjobs", "/var/lib/systemd/linger"] {
         assert_eq!(fs::read_dir(nas.disk.path(directory)).unwrap().count(), 0, "{directory}");

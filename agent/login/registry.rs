@@ -114,15 +114,16 @@ impl Registry {
 
     /// Ends every session of an account that a decision before `generation` has let start, and
     /// remembers that such decisions are void. Returns when they are gone, or after `limit`, and says
-    /// how many were told to end.
+    /// how many have ended by that.
     pub fn revoke(&self, account: AccountId, generation: Generation, limit: Duration) -> u64 {
         let older = move |entry: &Entry| entry.account == account && entry.generation < generation;
         let mut inner = self.lock();
         let since = inner.revoked.entry(account).or_insert(generation);
         *since = generation.max(*since);
         let told = inner.end(older);
-        drop(self.wait(inner, limit, |inner| inner.sessions.values().any(older)));
-        told
+        let inner = self.wait(inner, limit, |inner| inner.sessions.values().any(older));
+        let left = inner.sessions.values().filter(|entry| older(entry)).count() as u64;
+        told.saturating_sub(left)
     }
 
     /// Revocations are heard from here on.

@@ -12,11 +12,12 @@ use accountd_protocol::checks::{
 use accountd_protocol::refusal::Refusal;
 use tracing::{info, warn};
 
+use super::suspended::is_locked;
 use crate::agent::{Agent, now};
 use crate::checks::{
     Area, Belongings, Facts, Fault, Found, HomeOf, Plan, Repair, Sheet, Strangers, Subordinate, check_belongings,
-    check_commands, check_drop_ins, check_homes, check_lines, check_subordinate, digest, homes_of, overlapping, owners,
-    read_drop_ins,
+    check_commands, check_drop_ins, check_homes, check_lines, check_subordinate, check_suspended, digest, homes_of,
+    overlapping, owners, read_drop_ins,
 };
 use crate::database::entry::number_of;
 use crate::database::{FileKind, Purpose, View};
@@ -179,6 +180,8 @@ fn beside(view: &View, facts: &Facts, around: &Around) -> Vec<Found> {
     let is_user = |name: &str| facts.has_user(view, name);
     let mut found =
         check_belongings(&around.belongings, is_user, |uid| facts.has_uid(view, uid), facts.silent.is_none());
+    let is_open = |name: &str| view.user_named(name).is_some_and(|row| !is_locked(view, row.id));
+    found.extend(check_suspended(&around.belongings, is_open));
     let is_owner = |owner: &str| is_user(owner) || owner.parse().is_ok_and(|uid| facts.has_uid(view, uid));
     for (file, content) in &around.ranges {
         let kind = match file {

@@ -123,6 +123,7 @@ faults! {
     NotOurs             "not_ours"              Warning
     Overlap             "overlap"               Warning
     MissingCommand      "missing_command"       Warning
+    Suspended           "suspended"             Warning
     CaseDuplicate       "case_duplicate"        Note
     Linked              "linked"                Note
     Blank               "blank"                 Note

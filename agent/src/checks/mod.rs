@@ -28,7 +28,7 @@ mod sudo;
 mod tests;
 mod users;
 
-pub use self::belongings::check as check_belongings;
+pub use self::belongings::{check as check_belongings, check_suspended};
 pub use self::facts::{Facts, Strangers};
 pub use self::finding::{Area, Fault, Found};
 pub use self::homes::{HomeOf, check as check_homes, homes_of, overlapping};
