@@ -9,6 +9,7 @@ mod belongings;
 mod checks;
 mod concurrency;
 mod crash;
+mod disable;
 mod faults;
 mod freenas;
 mod hand_edits;
@@ -35,6 +36,7 @@ mod sandbox_root;
 mod sftp;
 mod state_store;
 mod sudo;
+mod sudo_lists;
 #[path = "bench/traced.rs"]
 mod traced;
 mod unauthenticated;

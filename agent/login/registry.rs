@@ -113,14 +113,17 @@ impl Registry {
     }
 
     /// Ends every session of an account that a decision before `generation` has let start, and
-    /// remembers that such decisions are void. Returns when they are gone, or after `limit`.
-    pub fn revoke(&self, account: AccountId, generation: Generation, limit: Duration) {
+    /// remembers that such decisions are void. Returns when they are gone, or after `limit`, and says
+    /// how many have ended by that.
+    pub fn revoke(&self, account: AccountId, generation: Generation, limit: Duration) -> u64 {
         let older = move |entry: &Entry| entry.account == account && entry.generation < generation;
         let mut inner = self.lock();
         let since = inner.revoked.entry(account).or_insert(generation);
         *since = generation.max(*since);
-        inner.end(older);
-        drop(self.wait(inner, limit, |inner| inner.sessions.values().any(older)));
+        let told = inner.end(older);
+        let inner = self.wait(inner, limit, |inner| inner.sessions.values().any(older));
+        let left = inner.sessions.values().filter(|entry| older(entry)).count() as u64;
+        told.saturating_sub(left)
     }
 
     /// Revocations are heard from here on.
@@ -165,13 +168,17 @@ impl Registry {
 }
 
 impl Inner {
-    fn end(&mut self, which: impl Fn(&Entry) -> bool) {
+    /// Gives how many were still wanted.
+    fn end(&mut self, which: impl Fn(&Entry) -> bool) -> u64 {
+        let mut told = 0;
         for entry in self.sessions.values_mut().filter(|entry| which(entry)) {
+            told += u64::from(!entry.unwanted);
             entry.unwanted = true;
             if let Some(control) = &entry.control {
                 control.tell(Farewell::Revoked);
             }
         }
+        told
     }
 }
 

@@ -52,7 +52,7 @@ fn watch(socket: &Path, registry: &Registry) -> Result<(), ClientError> {
     info!("revocations are heard");
     loop {
         let revocation = client.next_revocation()?;
-        registry.revoke(revocation.account, revocation.generation, END_LIMIT);
-        client.acknowledge(Revoked { generation: revocation.generation })?;
+        let ended = registry.revoke(revocation.account, revocation.generation, END_LIMIT);
+        client.acknowledge(Revoked { generation: revocation.generation, ended })?;
     }
 }

@@ -12,6 +12,7 @@ use crate::ageing::{Ageing, AgeingChange};
 use crate::audit::{AuditFilter, AuditPage, AuditVerdict};
 use crate::batch::Batch;
 use crate::checks::{CheckReport, CheckedHomes, RepairOrder, RepairReport};
+use crate::ended::{Ended, OtherProcesses};
 use crate::home::{HomeState, HomeTransfer};
 use crate::id::{AccountId, AccountRef, Gid, Uid};
 use crate::job::{Job, JobId};
@@ -25,6 +26,7 @@ use crate::refusal::Refusal;
 use crate::removal::DeletedHome;
 use crate::role::Role;
 use crate::secret::Secret;
+use crate::sudo::{SudoChange, SudoCommands, SudoGrant};
 use crate::text::{Email, FieldPath, FullName};
 
 /// Stands for a caller who has shown a credential; 256 random bits in hexadecimal.
@@ -67,6 +69,7 @@ pub enum Answer {
     Checked(CheckReport),
     Repaired(RepairReport),
     Policy(Policy),
+    Ended(Ended),
     Keys(KeyFile),
     /// In the order of the request; `None` for what is not there.
     Resolved(Vec<Option<AccountId>>),
@@ -109,6 +112,14 @@ pub enum Operation {
     DeleteUser {
         id: AccountId,
         home: DeletedHome,
+        #[serde(default)]
+        processes: OtherProcesses,
+        only_if: Precondition,
+    },
+    /// Locks a user and ends everything that runs for it.
+    DisableUser {
+        id: AccountId,
+        processes: OtherProcesses,
         only_if: Precondition,
     },
     /// Sets owners and modes of home, `.ssh` and key file so that keys count.
@@ -199,8 +210,9 @@ pub struct User {
     pub locked: bool,
     pub password_disabled: bool,
     pub microsoft_account: bool,
-    /// Whether a drop-in of ours lets the user use sudo.
-    pub sudo: bool,
+    /// What a drop-in of ours lets the user do.
+    #[serde(default)]
+    pub sudo: Option<SudoGrant>,
     /// The hash of shadow(5), without the marks for locked; `*` when there is none.
     pub unix_hash: String,
     /// The line of smbpasswd(5), or `*`.
@@ -231,8 +243,9 @@ pub struct Group {
     pub name: String,
     pub gid: Gid,
     pub builtin: bool,
-    /// Whether a drop-in of ours lets its members use sudo.
-    pub sudo: bool,
+    /// What a drop-in of ours lets its members do.
+    #[serde(default)]
+    pub sudo: Option<SudoGrant>,
     /// The member list of group(5).
     pub members: Vec<String>,
     /// Not in lists.
@@ -306,7 +319,9 @@ pub struct NewUser {
     pub ssh_keys: String,
     pub locked: bool,
     pub microsoft_account: bool,
-    pub sudo: bool,
+    /// Empty: no sudo.
+    #[serde(default)]
+    pub sudo: SudoCommands,
     #[serde(default)]
     pub ageing: AgeingChange,
 }
@@ -365,7 +380,7 @@ pub struct UserChange {
     pub groups: Option<Vec<AccountId>>,
     pub ssh_keys: Option<String>,
     pub microsoft_account: Option<bool>,
-    pub sudo: Option<bool>,
+    pub sudo: Option<SudoChange>,
     #[serde(default)]
     pub ageing: AgeingChange,
 }
@@ -422,7 +437,9 @@ pub struct NewGroup {
     /// `None`: the first free one of the configured range.
     pub gid: Option<u32>,
     pub shared_gid: SharedGid,
-    pub sudo: bool,
+    /// Empty: no sudo.
+    #[serde(default)]
+    pub sudo: SudoCommands,
 }
 
 /// Whether a group may have a gid that another group has.
@@ -440,7 +457,7 @@ pub struct GroupChange {
     pub gid: Option<u32>,
     #[serde(default)]
     pub shared_gid: SharedGid,
-    pub sudo: Option<bool>,
+    pub sudo: Option<SudoChange>,
 }
 
 /// The agent's word on a login. To start anything, it has to be opened.
@@ -494,4 +511,7 @@ pub struct Revocation {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Revoked {
     pub generation: Generation,
+    /// How many there were.
+    #[serde(default)]
+    pub ended: u64,
 }

@@ -10,6 +10,7 @@ pub mod audit;
 pub mod batch;
 pub mod checks;
 pub mod client;
+pub mod ended;
 pub mod frame;
 pub mod home;
 pub mod id;
@@ -26,6 +27,7 @@ pub mod removal;
 pub mod role;
 pub mod secret;
 pub mod socket;
+pub mod sudo;
 pub mod text;
 
 #[allow(unsafe_code, reason = "the only unsafe code of this crate: received descriptors")]

@@ -57,6 +57,7 @@ pub enum Filter {
     Locked(bool),
     PasswordDisabled(bool),
     Builtin(bool),
+    /// With a grant, whatever it is, or without.
     Sudo(bool),
     /// Users that are in the group of this name, be it their primary one or not.
     Group(String),
@@ -88,7 +89,10 @@ pub enum SortBy {
     MicrosoftAccount,
     UnixHash,
     SmbHash,
+    /// Whether there is any grant.
     Sudo,
+    /// Whether it shows as one of everything.
+    AllSudo,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

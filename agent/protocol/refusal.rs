@@ -8,6 +8,7 @@ use crate::key_advice::{KeyAdvice, RepairFault};
 use crate::name::NameError;
 use crate::policy::PasswordRule;
 use crate::removal::HomeStays;
+use crate::sudo::SudoProblem;
 use crate::text::TextError;
 
 /// What a request may be wrong about. Dialects map these to their own field names.
@@ -40,6 +41,7 @@ pub enum Field {
     CurrentPassword,
     RandomPassword,
     Rule(PasswordRule),
+    EndProcesses,
     Members,
     /// The items of a batch as a whole.
     Items,
@@ -84,6 +86,8 @@ pub enum Problem {
     NotADirectory,
     #[error("exists and belongs to somebody else")]
     NotOwned,
+    #[error("can not be done: the uid is that of {0} too")]
+    SharedUid(String),
     #[error("is used by {0}")]
     InUse(String),
     #[error("must be an octal mode from 0 to 777 that lets the owner read and enter")]
@@ -104,6 +108,11 @@ pub enum Problem {
     NotForSudoers,
     #[error("can not be granted: {0}")]
     NoSudo(String),
+    #[error("{0}")]
+    SudoCommand(SudoProblem),
+    /// Another list could not be written without losing what somebody has put there.
+    #[error("has a drop-in that was changed by hand: take the grant away first")]
+    SudoByHand,
     #[error("can not be changed while the home is being transferred")]
     TransferRunning,
     #[error("can not be moved: the home of {0} lies in it")]

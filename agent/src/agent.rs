@@ -308,6 +308,7 @@ fn without_hashes(answer: Answer) -> Answer {
         | Answer::System(_)
         | Answer::Checked(_)
         | Answer::Repaired(_)
+        | Answer::Ended(_)
         | Answer::Audit(_)
         | Answer::AuditVerdict(_)
         | Answer::Job(_)

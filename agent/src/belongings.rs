@@ -16,6 +16,8 @@ use accountd_config::{Deletion, Leftover, Mail};
 use accountd_protocol::id::Uid;
 use tracing::{info, warn};
 
+use crate::suspension::{ASIDE, aside};
+
 pub const CRONTABS: &str = "var/spool/cron/crontabs";
 pub const AT: [&str; 2] = ["var/spool/cron/atjobs", "var/spool/cron/atspool"];
 pub const LINGER: &str = "var/lib/systemd/linger";
@@ -25,12 +27,20 @@ const REMOVALS: usize = 3;
 /// Begins the name of mail that was given to root. No account can be called so.
 const KEPT_MAIL: &str = ".accountd-kept-";
 
-/// Everything that is named after `name`.
-fn named(root: &Path, name: &str) -> Option<[PathBuf; 3]> {
+/// What is named after `name` in one of the directories.
+pub fn place_of(root: &Path, directory: &str, name: &str) -> Option<PathBuf> {
     let mut parts = Path::new(name).components();
     // Others may have made an account that is called `..` or `a/b`.
     let (Some(Component::Normal(_)), None) = (parts.next(), parts.next()) else { return None };
-    Some([CRONTABS, LINGER, MAIL].map(|directory| root.join(directory).join(name)))
+    Some(root.join(directory).join(name))
+}
+
+/// Everything that is named after `name`, and the crontab and the mark while they are moved aside.
+fn named(root: &Path, name: &str) -> Option<[PathBuf; 5]> {
+    let [crontab, linger, mail] = [CRONTABS, LINGER, MAIL].map(|directory| place_of(root, directory, name));
+    let (crontab, linger, mail) = (crontab?, linger?, mail?);
+    let (no_crontab, no_linger) = (aside(&crontab), aside(&linger));
+    Some([crontab, linger, mail, no_crontab, no_linger])
 }
 
 /// Whether something is there that is named after `name` and does not belong to `owner`.
@@ -45,7 +55,8 @@ pub fn names(root: &Path) -> Option<HashSet<OsString>> {
     for directory in [CRONTABS, LINGER, MAIL] {
         match fs::read_dir(root.join(directory)) {
             Ok(mut entries) => entries.try_for_each(|entry| {
-                names.insert(entry?.file_name());
+                let name = entry?.file_name();
+                names.insert(name.to_str().and_then(|name| name.strip_prefix(ASIDE)).map_or(name.clone(), Into::into));
                 Ok(())
             }),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -58,12 +69,12 @@ pub fn names(root: &Path) -> Option<HashSet<OsString>> {
 
 /// Removes what `deletion` says of the account `name`; at jobs only where `uid` was nobody else's.
 pub fn remove(root: &Path, name: &str, uid: Option<Uid>, deletion: &Deletion) {
-    if let Some([crontab, linger, mail]) = named(root, name) {
+    if let Some([crontab, linger, mail, suspended_crontab, suspended_linger]) = named(root, name) {
         if deletion.crontab == Leftover::Remove {
-            remove_file(&crontab);
+            [crontab, suspended_crontab].iter().for_each(|path| remove_file(path));
         }
         if deletion.linger == Leftover::Remove {
-            remove_file(&linger);
+            [linger, suspended_linger].iter().for_each(|path| remove_file(path));
         }
         match deletion.mail {
             Mail::Remove => remove_file(&mail),

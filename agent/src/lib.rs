@@ -17,12 +17,15 @@ mod jobs;
 #[doc(hidden)]
 pub mod laws;
 mod operations;
+mod processes;
 mod recording;
 mod reserved;
 mod revocations;
 mod samba;
+mod samba_sessions;
 mod server;
 mod sudoers;
+mod suspension;
 
 #[allow(
     unsafe_code,

@@ -29,8 +29,11 @@ impl Agent {
             Operation::ListJobs => Ok(Answer::Jobs(self.jobs.list(caller.account))),
             Operation::CancelJob(id) => self.jobs.cancel(id, caller.account).map(job),
             Operation::UpdateUser { id, change, only_if } => self.update_with_password(by, id, change, &only_if),
-            Operation::DeleteUser { id, home, only_if } => {
-                self.delete_user(by, id, home, only_if).map(|()| Answer::Done)
+            Operation::DeleteUser { id, home, processes, only_if } => {
+                self.delete_user(by, id, (home, processes), only_if).map(Answer::Ended)
+            }
+            Operation::DisableUser { id, processes, only_if } => {
+                self.disable_user(by, id, processes, &only_if).map(Answer::Ended)
             }
             Operation::RepairKeys(id) => self.repair_keys(by, id).map(user),
             Operation::SetPassword { id, password, only_if } => self.set_password(by, id, password, &only_if).map(user),

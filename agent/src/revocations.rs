@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use accountd_protocol::agent::{Generation, Revocation, Revoked};
 use accountd_protocol::frame::{self, AGENT_ANSWER_CAP, AGENT_REQUEST_CAP, FrameError};
+use accountd_protocol::id::AccountId;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 /// A watcher that is so far behind is cut off; it ends all its sessions then.
@@ -20,12 +21,12 @@ const LOOK: Duration = Duration::from_secs(2);
 struct Watcher {
     queue: VecDeque<Revocation>,
     /// Sent and not yet acknowledged.
-    pending: Option<Generation>,
+    pending: Option<(AccountId, Generation)>,
 }
 
 impl Watcher {
     fn owes(&self, generation: Generation) -> bool {
-        self.pending.is_some_and(|pending| pending <= generation)
+        self.pending.is_some_and(|(_, pending)| pending <= generation)
             || self.queue.iter().any(|revocation| revocation.generation <= generation)
     }
 }
@@ -34,6 +35,8 @@ impl Watcher {
 struct Watchers {
     by_number: HashMap<u64, Watcher>,
     next: u64,
+    /// How many sessions of each account have been ended.
+    ended: HashMap<AccountId, u64>,
 }
 
 /// The subscriptions.
@@ -69,6 +72,11 @@ impl Revocations {
         Settled::Yes
     }
 
+    /// How many sessions of an account have been ended so far.
+    pub fn ended(&self, account: AccountId) -> u64 {
+        self.lock().ended.get(&account).copied().unwrap_or_default()
+    }
+
     /// Serves one watcher until its connection ends.
     pub fn serve(&self, stream: &mut (impl Read + Write + AsFd)) -> Result<(), FrameError> {
         let number = self.subscribe();
@@ -92,8 +100,8 @@ impl Revocations {
         frame::write(stream, &watching, AGENT_ANSWER_CAP)?;
         while let Some(revocation) = self.next(number, stream) {
             frame::write(stream, &revocation, AGENT_ANSWER_CAP)?;
-            let Some(Revoked { generation }) = frame::read(stream, AGENT_REQUEST_CAP)? else { return Ok(()) };
-            self.acknowledge(number, generation);
+            let Some(revoked) = frame::read(stream, AGENT_REQUEST_CAP)? else { return Ok(()) };
+            self.acknowledge(number, revoked);
         }
         Ok(())
     }
@@ -104,7 +112,7 @@ impl Revocations {
         loop {
             let watcher = watchers.by_number.get_mut(&number)?;
             if let Some(revocation) = watcher.queue.pop_front() {
-                watcher.pending = Some(revocation.generation);
+                watcher.pending = Some((revocation.account, revocation.generation));
                 return Some(revocation);
             }
             let (again, waited) = self.changed.wait_timeout(watchers, LOOK).unwrap_or_else(PoisonError::into_inner);
@@ -116,12 +124,18 @@ impl Revocations {
         }
     }
 
-    fn acknowledge(&self, number: u64, generation: Generation) {
-        if let Some(watcher) = self.lock().by_number.get_mut(&number)
-            && watcher.pending == Some(generation)
+    fn acknowledge(&self, number: u64, Revoked { generation, ended }: Revoked) {
+        let mut watchers = self.lock();
+        if let Some(watcher) = watchers.by_number.get_mut(&number)
+            && let Some((account, pending)) = watcher.pending
+            && pending == generation
         {
             watcher.pending = None;
+            if ended > 0 {
+                *watchers.ended.entry(account).or_default() += ended;
+            }
         }
+        drop(watchers);
         self.changed.notify_all();
     }
 
@@ -149,7 +163,7 @@ mod tests {
     use std::sync::Arc;
 
     use accountd_protocol::agent::Reply;
-    use accountd_protocol::id::{AccountId, Uid};
+    use accountd_protocol::id::Uid;
 
     use super::*;
 
@@ -170,8 +184,9 @@ mod tests {
         let sent: Revocation = frame::read(&mut ours, AGENT_ANSWER_CAP).unwrap().unwrap();
         assert_eq!(hub.settled(Generation(7), Duration::from_millis(20)), Settled::No);
         assert_eq!(hub.settled(Generation(6), Duration::ZERO), Settled::Yes);
-        frame::write(&mut ours, &Revoked { generation: sent.generation }, AGENT_REQUEST_CAP).unwrap();
+        frame::write(&mut ours, &Revoked { generation: sent.generation, ended: 2 }, AGENT_REQUEST_CAP).unwrap();
         assert_eq!(hub.settled(Generation(7), Duration::from_secs(5)), Settled::Yes);
+        assert_eq!((hub.ended(AccountId(1)), hub.ended(AccountId(2))), (2, 0));
         drop(ours);
         hub.publish(&[revocation(8)]);
         assert_eq!(hub.settled(Generation(8), Duration::from_secs(5)), Settled::Yes);

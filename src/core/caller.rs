@@ -9,6 +9,7 @@ use accountd_protocol::agent::{
 use accountd_protocol::audit::{AuditFilter, AuditPage, AuditVerdict};
 use accountd_protocol::batch::Batch;
 use accountd_protocol::checks::{CheckReport, CheckedHomes, RepairOrder, RepairReport};
+use accountd_protocol::ended::{Ended, OtherProcesses};
 use accountd_protocol::home::HomeState;
 use accountd_protocol::id::{AccountId, AccountRef};
 use accountd_protocol::job::{Job, JobId};
@@ -138,8 +139,24 @@ impl Caller {
         with_password(self.operate(Operation::UpdateUser { id, change, only_if }).await?)
     }
 
-    pub async fn delete_user(&self, id: AccountId, home: DeletedHome, only_if: Precondition) -> Result<(), Error> {
-        self.operate(Operation::DeleteUser { id, home, only_if }).await.and_then(done)
+    /// Gives what was ended of it.
+    pub async fn delete_user(
+        &self,
+        id: AccountId,
+        (home, processes): (DeletedHome, OtherProcesses),
+        only_if: Precondition,
+    ) -> Result<Ended, Error> {
+        expect!(self.operate(Operation::DeleteUser { id, home, processes, only_if }).await?, Ended)
+    }
+
+    /// Locks a user and ends what runs for it.
+    pub async fn disable_user(
+        &self,
+        id: AccountId,
+        processes: OtherProcesses,
+        only_if: Precondition,
+    ) -> Result<Ended, Error> {
+        expect!(self.operate(Operation::DisableUser { id, processes, only_if }).await?, Ended)
     }
 
     /// Sets owners and modes so that the keys of a user count.
@@ -411,7 +428,7 @@ mod tests {
                     locked: false,
                     password_disabled: false,
                     microsoft_account: false,
-                    sudo: false,
+                    sudo: None,
                     unix_hash: "*".into(),
                     smb_hash: "*".into(),
                     ssh_keys: String::new(),
@@ -454,7 +471,7 @@ mod tests {
             name: format!("g{id}"),
             gid: accountd_protocol::id::Gid(4000),
             builtin: false,
-            sudo: false,
+            sudo: None,
             members: vec![],
             tag: None,
         };

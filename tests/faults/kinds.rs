@@ -21,7 +21,7 @@ pub struct Kind {
     pub signs: fn(&Stage, &Subject) -> Signs,
 }
 
-pub const KINDS: [Kind; 21] = [
+pub const KINDS: [Kind; 23] = [
     Kind {
         name: "user created with everything",
         prepare: |_, _| {},
@@ -108,6 +108,37 @@ pub const KINDS: [Kind; 21] = [
                 sign("shadow", field(stage, "/etc/shadow", &subject.name, 1).starts_with('!')),
                 sign("smbpasswd", field(stage, "/etc/samba/smbpasswd", &subject.name, 4).contains('D')),
                 sign("rest", shown_user(stage, &subject.name)["bsdusr_locked"] == true),
+            ]
+        },
+    },
+    Kind {
+        name: "user with a crontab locked",
+        prepare: |stage, subject| {
+            make_user(stage, subject);
+            std::fs::write(crontab(stage, subject), "@daily true\n").unwrap();
+        },
+        request: |stage, subject| put_user(stage, subject, json!({"bsdusr_locked": true})),
+        signs: |stage, subject| {
+            vec![
+                sign("shadow", field(stage, "/etc/shadow", &subject.name, 1).starts_with('!')),
+                sign("no crontab", !crontab(stage, subject).exists()),
+                sign("rest", shown_user(stage, &subject.name)["bsdusr_locked"] == true),
+            ]
+        },
+    },
+    Kind {
+        name: "user with a crontab unlocked",
+        prepare: |stage, subject| {
+            make_user(stage, subject);
+            std::fs::write(crontab(stage, subject), "@daily true\n").unwrap();
+            put_user(stage, subject, json!({"bsdusr_locked": true})).object(200);
+        },
+        request: |stage, subject| put_user(stage, subject, json!({"bsdusr_locked": false})),
+        signs: |stage, subject| {
+            vec![
+                sign("shadow", !field(stage, "/etc/shadow", &subject.name, 1).starts_with('!')),
+                sign("crontab", crontab(stage, subject).exists()),
+                sign("rest", shown_user(stage, &subject.name)["bsdusr_locked"] == false),
             ]
         },
     },

@@ -88,7 +88,7 @@ fn every_field_of_a_change_is_checked() {
         }
         problem(&nas.patch("/users/anna", &body), status, "invalid-values", &[(field, code)]);
     }
-    for field in ["uid", "gid", "home", "home_mode", "home_transfer", "shell", "password", "groups", "locked", "sudo"] {
+    for field in ["uid", "gid", "home", "home_mode", "home_transfer", "shell", "password", "groups", "locked"] {
         problem(&nas.patch("/users/anna", &json!({field: null})), 422, "invalid-values", &[(field, "required")]);
     }
     let two = json!({"home_transfer": "burn", "nonsense": 1, "uid": -1});

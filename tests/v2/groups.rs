@@ -11,7 +11,7 @@ fn a_group_is_made_changed_and_deleted() {
     let group = answer.object(201);
     let id = &group["id"];
     assert_eq!(answer.header("location"), Some(&*format!("/api/v2/groups/{id}")));
-    let expected = json!({"id": id, "gid": 4200, "groupname": "team", "builtin": false, "sudo": false, "members": []});
+    let expected = json!({"id": id, "gid": 4200, "groupname": "team", "builtin": false, "sudo": null, "members": []});
     assert_eq!(group, expected);
     assert_eq!(nas.disk.line("/etc/group", "team").as_deref(), Some("team:x:4200:"));
     assert_eq!(nas.rest.get("/groups/team").object(200), group);
@@ -22,7 +22,10 @@ fn a_group_is_made_changed_and_deleted() {
     assert_eq!((&shared["id"], &shared["gid"]), (&chosen["id"], &json!(4200)));
 
     let renamed = nas.patch(&format!("/groups/{id}"), &json!({"groupname": "crew", "sudo": true})).object(200);
-    assert_eq!((&renamed["groupname"], &renamed["sudo"]), (&json!("crew"), &json!(true)));
+    assert_eq!(
+        (&renamed["groupname"], &renamed["sudo"]),
+        (&json!("crew"), &json!({"commands": ["ALL"], "commands_without_password": [], "by_hand": false}))
+    );
     assert_eq!(nas.disk.line("/etc/group", "crew").as_deref(), Some("crew:x:4200:"));
     assert_eq!(nas.disk.line("/etc/group", "team"), None);
     nas.rest.delete("/groups/crew").is(204, "");

@@ -48,6 +48,7 @@ fn rows() -> Vec<(&'static str, &'static str, Value, [bool; 4])> {
         ("POST", "/users:batch", json!([{"op": "update", "user": "target", "sudo": true}]), CHIEFS),
         ("GET", "/jobs", none.clone(), ALL),
         ("POST", "/checks/repair", json!({"digest": "0"}), CHIEFS),
+        ("POST", "/users/target/disable", json!({}), CHANGERS),
         ("PUT", "/groups/docker/members", json!({"members": ["target"]}), CHIEFS),
         ("DELETE", "/users/NEW", none.clone(), CHANGERS),
         ("DELETE", "/groups/NEW", none, CHANGERS),

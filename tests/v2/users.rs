@@ -14,7 +14,7 @@ fn only_a_username_is_required() {
     assert_eq!(answer.header("location"), Some(&*format!("/api/v2/users/{id}")));
     let expected = json!({"id": id, "uid": uid, "gid": gid, "username": "anna", "full_name": "", "email": null,
         "home": "/nonexistent", "shell": "/usr/sbin/nologin", "locked": false, "password_disabled": true,
-        "builtin": false, "groups": [], "sudo": false, "smb": false, "microsoft_account": false, "roles": [],
+        "builtin": false, "groups": [], "sudo": null, "smb": false, "microsoft_account": false, "roles": [],
         "must_change": false, "password_changed": user["password_changed"], "min_days": 0, "max_days": 99999,
         "warn_days": 7, "inactive_days": null, "expires": null});
     assert_eq!(user, expected);
@@ -37,7 +37,10 @@ fn what_is_asked_for_is_on_disk() {
             "home": "/mnt/tank/home/berta", "home_mode": "0750", "shell": "/bin/sh", "password": "pw",
             "groups": ["wheel", nas.rest.get("/groups/ftp").value()["id"]], "keys": [KEY], "sudo": true}),
     );
-    assert_eq!((&user["groups"], &user["smb"], &user["sudo"]), (&json!(["wheel", "ftp"]), &json!(true), &json!(true)));
+    assert_eq!(
+        (&user["groups"], &user["smb"], &user["sudo"]["commands"]),
+        (&json!(["wheel", "ftp"]), &json!(true), &json!(["ALL"]))
+    );
     let line = "berta:x:4201:4200:Bérta:/mnt/tank/home/berta:/bin/sh";
     assert_eq!(nas.disk.line("/etc/passwd", "berta").as_deref(), Some(line));
     assert!(nas.disk.field("/etc/shadow", "berta", 1).starts_with("$6$"));

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use accountd_protocol::agent::{NewPassword, NewUser, Operation, RandomPassword, UserChange};
 use accountd_protocol::audit::AuditAction;
 use accountd_protocol::batch::{Batch, BatchItem, Effect, ItemOutcome, MOST_ITEMS, Together};
-use accountd_protocol::id::{AccountId, AccountRef};
+use accountd_protocol::ended::OtherProcesses;
+use accountd_protocol::id::{AccountId, AccountRef, Uid};
 use accountd_protocol::job::JobResult;
 use accountd_protocol::precondition::Precondition;
 use accountd_protocol::refusal::{Field, Problem, Refusal};
@@ -17,6 +18,7 @@ use super::delete::{DeletionEntry, ReadyDeletion};
 use super::find::user_called;
 use super::parallel::in_parallel;
 use super::plan::Planned;
+use super::suspended::is_locked;
 use super::update::{ReadyUpdate, UpdateEntry};
 use crate::agent::{Agent, now};
 use crate::database::{Draft, Purpose, View};
@@ -39,7 +41,8 @@ enum Planning {
 /// What an item has standing ready.
 enum Ready<'a> {
     Create(ReadyUser<'a>),
-    Update(ReadyUpdate<'a>),
+    /// With the uid, where it is locked by this.
+    Update(ReadyUpdate<'a>, Option<Uid>),
     Delete(AccountId, ReadyDeletion),
     /// Of one that is only tried.
     Nothing,
@@ -114,15 +117,16 @@ impl Agent {
                 Ok((Ready::Nothing, Entry::Create(Box::new(NewEntry::tried(*planned)))))
             }
             (Planning::Change(Item::Update { id, change, only_if }), Effect::Made) => {
-                let (ready, entry) = self.ready_update(id, *change, (&only_if).into())?;
-                Ok((Ready::Update(ready), Entry::Update(id, Box::new(entry))))
+                let locked = self.is_locked_by(id, &change);
+                let (ready, entry) = self.ready_update(id, (*change, OtherProcesses::Left), (&only_if).into())?;
+                Ok((Ready::Update(ready, locked), Entry::Update(id, Box::new(entry))))
             }
             (Planning::Change(Item::Update { id, change, only_if }), Effect::Tried) => {
                 let entry = self.tried_update(id, *change, &only_if)?;
                 Ok((Ready::Nothing, Entry::Update(id, Box::new(entry))))
             }
             (Planning::Change(Item::Delete { id, home, only_if }), Effect::Made) => {
-                let (ready, entry) = self.ready_deletion(id, home, only_if)?;
+                let (ready, entry) = self.ready_deletion(id, (home, OtherProcesses::Left), only_if)?;
                 Ok((Ready::Delete(id, ready), Entry::Delete(id, entry)))
             }
             (Planning::Change(Item::Delete { id, home, only_if }), Effect::Tried) => {
@@ -138,6 +142,12 @@ impl Agent {
             progress.step();
             prepared
         }))
+    }
+
+    fn is_locked_by(&self, id: AccountId, change: &UserChange) -> Option<Uid> {
+        let view = self.database.view();
+        let locks = change.locked == Some(true) && !is_locked(&view, id);
+        view.user(id).filter(|_| locks).map(|row| row.uid)
     }
 
     fn plan_new_ones(&self, items: Vec<Result<Item, Refusal>>) -> Result<Vec<Result<Planning, Refusal>>, Refusal> {
@@ -223,16 +233,17 @@ impl Agent {
             }
         };
         let mut transfers = Vec::new();
-        let mut deleted = Vec::new();
+        let (mut deleted, mut locked) = (Vec::new(), Vec::new());
         let mut outcomes = Vec::new();
         for (standing, entered) in ready.into_iter().zip(entered) {
             // What stood ready for one that was not entered is taken away when it is dropped.
             let outcome = entered.and_then(|id| {
                 let finished = match standing {
                     Some(Ready::Create(ready)) => ready.finish(),
-                    Some(Ready::Update(ready)) => {
+                    Some(Ready::Update(ready, by_this)) => {
                         let (finished, transfer) = ready.finish();
                         transfers.push(transfer);
+                        locked.extend(by_this);
                         finished
                     }
                     Some(Ready::Delete(id, ready)) => {
@@ -248,7 +259,9 @@ impl Agent {
         }
         self.settle(generation);
         transfers.into_iter().for_each(|transfer| _ = transfer.begin());
-        deleted.into_iter().for_each(|ready| ready.finish(&self.emptier));
+        // What is not ended is logged; the accounts are locked or gone all the same.
+        locked.into_iter().for_each(|uid| _ = self.end_samba(uid));
+        deleted.into_iter().for_each(|ready| _ = ready.finish(self));
         Ok(Ending::Done(JobResult::Batch(outcomes)))
     }
 }

@@ -12,10 +12,12 @@ use accountd_protocol::checks::{
 use accountd_protocol::refusal::Refusal;
 use tracing::{info, warn};
 
+use super::suspended::is_locked;
 use crate::agent::{Agent, now};
 use crate::checks::{
     Area, Belongings, Facts, Fault, Found, HomeOf, Plan, Repair, Sheet, Strangers, Subordinate, check_belongings,
-    check_drop_ins, check_homes, check_lines, check_subordinate, digest, homes_of, overlapping, owners, read_drop_ins,
+    check_commands, check_drop_ins, check_homes, check_lines, check_subordinate, check_suspended, digest, homes_of,
+    overlapping, owners, read_drop_ins,
 };
 use crate::database::entry::number_of;
 use crate::database::{FileKind, Purpose, View};
@@ -50,6 +52,8 @@ impl Agent {
         let lines = in_files(&view, &facts, self.root());
         let mut others: Vec<Found> = facts.silent.iter().map(|source| no_answer(Area::Nss, source.clone())).collect();
         others.extend(beside(&view, &facts, &around));
+        // That they can not be listed is said with the lines.
+        others.extend(check_commands(&view, &read_drop_ins(self.root()).unwrap_or_default(), self.root()));
         let mut of_homes = homes_of(&view, &Sheet::of(&view, FileKind::Passwd), &self.homes);
         others.extend(overlapping(&mut of_homes));
         // A home may be slow; nobody has to wait for the accounts meanwhile.
@@ -176,6 +180,8 @@ fn beside(view: &View, facts: &Facts, around: &Around) -> Vec<Found> {
     let is_user = |name: &str| facts.has_user(view, name);
     let mut found =
         check_belongings(&around.belongings, is_user, |uid| facts.has_uid(view, uid), facts.silent.is_none());
+    let is_open = |name: &str| view.user_named(name).is_some_and(|row| !is_locked(view, row.id));
+    found.extend(check_suspended(&around.belongings, is_open));
     let is_owner = |owner: &str| is_user(owner) || owner.parse().is_ok_and(|uid| facts.has_uid(view, uid));
     for (file, content) in &around.ranges {
         let kind = match file {

@@ -144,7 +144,7 @@ impl Agent {
         let hashes = self.hashes_of(&plan.request.password)?;
         let home = self.prepare_home(&plan)?;
         let keys = self.keys_in_existing_home(&plan, home.as_ref())?;
-        let sudo = self.plan_new_sudo(sudoers::Kind::User, name, plan.request.sudo)?;
+        let sudo = self.plan_new_sudo(sudoers::Kind::User, name, &plan.request.sudo)?;
         let also = Also {
             publish: home.as_ref().and_then(|home| home.action(name)),
             sudo: sudo.edit(),
@@ -253,7 +253,7 @@ fn enter(draft: &mut Draft<'_>, plan: &Plan, hashes: &Hashes, also: Also) -> Res
     }
     let row = draft.users().shared(id);
     address::follow(draft, None, row.as_deref());
-    also.sudo.enter(draft, Grantee::User(id));
+    also.sudo.enter_new(draft, Grantee::User(id));
     if let Some(keys) = fingerprints(&plan.keys) {
         draft.remark(Grantee::User(id), FieldChange::new("ssh_keys", None, Some(keys)));
     }

@@ -3,19 +3,20 @@
 
 use accountd_config::Deletion;
 use accountd_protocol::audit::{Actor, AuditAction, FieldChange};
+use accountd_protocol::ended::{Ended, OtherProcesses};
 use accountd_protocol::id::{AccountId, Gid, Uid};
 use accountd_protocol::precondition::Precondition;
 use accountd_protocol::refusal::{Field, Problem, Refusal};
 use accountd_protocol::removal::DeletedHome;
 use accountd_protocol::text::FieldPath;
 
+use super::disable::Ending;
 use super::retire::LeavingHome;
 use super::state::user_is;
 use super::{address, memberships};
 use crate::agent::Agent;
 use crate::database::entry::passwd;
 use crate::database::{Action, Draft, FileKind, Purpose, UserRow, View, unclaimed};
-use crate::homes::Emptier;
 use crate::sudoers::Grantee;
 
 /// The home of a user as it is to be removed.
@@ -31,33 +32,33 @@ impl Agent {
         &self,
         by: &Actor,
         id: AccountId,
-        home: DeletedHome,
+        (home, processes): (DeletedHome, OtherProcesses),
         only_if: Precondition,
-    ) -> Result<(), Refusal> {
-        let (ready, entry) = self.ready_deletion(id, home, only_if)?;
+    ) -> Result<Ended, Refusal> {
+        let (ready, entry) = self.ready_deletion(id, (home, processes), only_if)?;
         let purpose = Purpose { actor: by.clone(), action: AuditAction::DeleteUser, user: None };
         let ((), generation) = self.change(purpose, move |draft| entry.enter(draft))?;
         self.transfers.cancel(id);
         self.settle(generation);
-        ready.finish(&self.emptier);
-        Ok(())
+        Ok(ready.finish(self))
     }
 
     /// Everything that can fail without the lock.
     pub(super) fn ready_deletion(
         &self,
         id: AccountId,
-        home: DeletedHome,
+        (home, processes): (DeletedHome, OtherProcesses),
         only_if: Precondition,
     ) -> Result<(ReadyDeletion, DeletionEntry), Refusal> {
         user_is(&self.database.view(), id, &only_if)?;
+        let ending = self.before_the_end(id, processes)?;
         let leaving = match home {
             DeletedHome::Keep => None,
             DeletedHome::Remove => self.leaving_home(id)?,
         };
         let home = leaving.as_ref().map(|(path, leaving)| (path.clone(), leaving.action()));
-        let entry = DeletionEntry { id, home, deletion: self.config.deletion.clone(), only_if };
-        Ok((ReadyDeletion(leaving.map(|(_, leaving)| leaving)), entry))
+        let entry = DeletionEntry { id, home, processes, deletion: self.config.deletion.clone(), only_if };
+        Ok((ReadyDeletion { leaving: leaving.map(|(_, leaving)| leaving), ending }, entry))
     }
 
     /// The same where it is only to be tried.
@@ -75,7 +76,8 @@ impl Agent {
         {
             still_removable(&view, id, &path)?;
         }
-        Ok(DeletionEntry { id, home: None, deletion: self.config.deletion.clone(), only_if })
+        let (deletion, processes) = (self.config.deletion.clone(), OtherProcesses::Left);
+        Ok(DeletionEntry { id, home: None, processes, deletion, only_if })
     }
 
     fn leaving_home(&self, id: AccountId) -> Result<Option<(FieldPath, LeavingHome)>, Refusal> {
@@ -93,32 +95,41 @@ impl Agent {
 pub(super) struct DeletionEntry {
     id: AccountId,
     home: Option<(FieldPath, Action)>,
+    processes: OtherProcesses,
     deletion: Deletion,
     only_if: Precondition,
 }
 
 impl DeletionEntry {
     pub fn enter(self, draft: &mut Draft<'_>) -> Result<(), Refusal> {
-        let Self { id, home, deletion, only_if } = self;
+        let Self { id, home, processes, deletion, only_if } = self;
         user_is(draft, id, &only_if)?;
         if let Some((path, action)) = home {
             still_removable(draft, id, &path)?;
             draft.after_commit(action);
             draft.remark(Grantee::User(id), FieldChange::new("home_content", Some("there".into()), None));
         }
+        if processes == OtherProcesses::Ended {
+            draft.remark(Grantee::User(id), FieldChange::new("processes", None, Some("ended".into())));
+        }
         remove(draft, id, &deletion)
     }
 }
 
-/// The home that goes with the account. Dropped before the change is made, it stays.
-pub(super) struct ReadyDeletion(Option<LeavingHome>);
+/// The home that goes with the account, and what runs for it. Dropped before the change is made,
+/// both stay.
+pub(super) struct ReadyDeletion {
+    leaving: Option<LeavingHome>,
+    ending: Ending,
+}
 
 impl ReadyDeletion {
     /// To be called when the change is made and no session is left.
-    pub fn finish(self, emptier: &Emptier) {
-        if let Some(leaving) = self.0 {
-            leaving.remove(emptier);
+    pub fn finish(self, agent: &Agent) -> Ended {
+        if let Some(leaving) = self.leaving {
+            leaving.remove(&agent.emptier);
         }
+        agent.end(self.ending)
     }
 }
 
@@ -157,7 +168,7 @@ fn remove(draft: &mut Draft<'_>, id: AccountId, deletion: &Deletion) -> Result<(
         draft.set_line(kind, &row.name, None);
     }
     address::follow(draft, Some(&row), None);
-    draft.set_sudo(Grantee::User(id), None);
+    draft.revoke_sudo(Grantee::User(id));
     draft.set_user(id, None);
     let uid = Some(row.uid).filter(|uid| draft.names_of_uid(uid.0).is_empty());
     draft.remove_belongings(&row.name, uid, deletion);
@@ -183,6 +194,6 @@ pub fn remove_group(draft: &mut Draft<'_>, id: AccountId, name: &str) {
     for kind in [FileKind::Gshadow, FileKind::Group] {
         draft.set_line(kind, name, None);
     }
-    draft.set_sudo(Grantee::Group(id), None);
+    draft.revoke_sudo(Grantee::Group(id));
     draft.set_group(id, None);
 }

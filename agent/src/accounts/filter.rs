@@ -5,7 +5,7 @@ use accountd_protocol::list::Filter;
 use crate::database::entry::{group, passwd, shadow};
 use crate::database::{FileKind, GroupRow, UserRow, View};
 use crate::identity::hash::is_hash;
-use crate::sudoers::{Grantee, Sudo};
+use crate::sudoers::Grantee;
 
 pub fn user_passes(view: &View, row: &UserRow, filters: &[Filter]) -> bool {
     filters.iter().all(|filter| user_is_like(view, row, filter))
@@ -29,7 +29,7 @@ fn user_is_like(view: &View, row: &UserRow, filter: &Filter) -> bool {
         Filter::Locked(locked) => password_field(view, row).starts_with('!') == *locked,
         Filter::PasswordDisabled(disabled) => is_hash(password_field(view, row).trim_start_matches('!')) != *disabled,
         Filter::Builtin(builtin) => row.is_builtin() == *builtin,
-        Filter::Sudo(sudo) => (view.sudo(Grantee::User(row.id)) == Sudo::Granted) == *sudo,
+        Filter::Sudo(sudo) => view.sudo(Grantee::User(row.id)).is_granted() == *sudo,
         Filter::Group(name) => is_in(view, row, name),
         Filter::Member(_) => false,
     }
@@ -42,7 +42,7 @@ fn group_is_like(view: &View, row: &GroupRow, filter: &Filter) -> bool {
         Filter::Name(name) => row.name == *name,
         Filter::NamePrefix(prefix) => row.name.starts_with(prefix),
         Filter::Builtin(builtin) => row.is_builtin() == *builtin,
-        Filter::Sudo(sudo) => (view.sudo(Grantee::Group(row.id)) == Sudo::Granted) == *sudo,
+        Filter::Sudo(sudo) => view.sudo(Grantee::Group(row.id)).is_granted() == *sudo,
         Filter::Member(name) => {
             let entry = view.entry(FileKind::Group, &row.name);
             entry.is_some_and(|entry| entry.names(group::MEMBERS).contains(name))

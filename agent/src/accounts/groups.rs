@@ -40,7 +40,7 @@ impl Agent {
         drop(view);
         faults.none()?;
         let gid = held.as_ref().map_or(u32::MAX, |held| held.number);
-        let sudo = self.plan_new_sudo(Kind::Group, request.name.as_str(), request.sudo)?;
+        let sudo = self.plan_new_sudo(Kind::Group, request.name.as_str(), &request.sudo)?;
         let edit = sudo.edit();
         let purpose = Purpose { actor: by.clone(), action: AuditAction::CreateGroup, user: None };
         let (id, _) = self.change(purpose, move |draft| {
@@ -49,7 +49,7 @@ impl Agent {
             let taken = |problem| Refusal::invalid(Field::Gid, problem);
             unshared(draft, gid, request.shared_gid).map_err(taken)?;
             let id = write_group(draft, request.name.as_str(), Gid(gid));
-            edit.enter(draft, Grantee::Group(id));
+            edit.enter_new(draft, Grantee::Group(id));
             Ok(id)
         })?;
         self.get_group(id)
@@ -89,14 +89,13 @@ impl Agent {
         drop(view);
         faults.none()?;
         let name = change.name.as_ref().map_or(&*row.name, NewGroupName::as_str);
-        let sudo = self.plan_sudo(Grantee::Group(id), (&row.name, name), change.sudo)?;
+        let sudo = self.plan_sudo(Grantee::Group(id), (&row.name, name), change.sudo.as_ref())?;
         let edit = sudo.edit();
         let purpose = Purpose { actor: by.clone(), action: AuditAction::UpdateGroup, user: None };
         let ((), generation) = self.change(purpose, move |draft| {
             group_is(draft, id, &only_if)?;
             enter(draft, id, &change)?;
-            edit.enter(draft, Grantee::Group(id));
-            Ok(())
+            edit.enter(draft, Grantee::Group(id))
         })?;
         self.settle(generation);
         self.get_group(id)

@@ -9,7 +9,7 @@ use accountd_protocol::list::{Position, SortValue};
 use super::show::show_user;
 use crate::database::entry::{Entry, passwd, shadow};
 use crate::database::{FileKind, GroupRow, UserRow, View};
-use crate::sudoers::{Grantee, Sudo};
+use crate::sudoers::Grantee;
 
 /// What a list is sorted by, first key first. Each is there once: a second time, it would cost
 /// memory for every item and decide nothing.
@@ -81,7 +81,8 @@ pub fn user_key(view: &View, row: &UserRow, by: SortBy) -> SortValue {
         SortBy::PasswordDisabled => SortValue::Number(shown().is_some_and(|user| user.password_disabled).into()),
         SortBy::UnixHash => SortValue::Text(shown().map(|user| user.unix_hash).unwrap_or_default()),
         SortBy::SmbHash => SortValue::Text(shown().map(|user| user.smb_hash).unwrap_or_default()),
-        SortBy::Sudo => SortValue::Number((view.sudo(Grantee::User(row.id)) == Sudo::Granted).into()),
+        SortBy::Sudo => SortValue::Number(view.sudo(Grantee::User(row.id)).is_granted().into()),
+        SortBy::AllSudo => SortValue::Number(view.sudo(Grantee::User(row.id)).shows_as_all().into()),
     }
 }
 
@@ -90,7 +91,8 @@ pub fn group_key(view: &View, row: &GroupRow, by: SortBy) -> SortValue {
         SortBy::Id => SortValue::Number(row.id.0),
         SortBy::Number | SortBy::PrimaryGroup => SortValue::Number(row.gid.0.into()),
         SortBy::Builtin => SortValue::Number(row.is_builtin().into()),
-        SortBy::Sudo => SortValue::Number((view.sudo(Grantee::Group(row.id)) == Sudo::Granted).into()),
+        SortBy::Sudo => SortValue::Number(view.sudo(Grantee::Group(row.id)).is_granted().into()),
+        SortBy::AllSudo => SortValue::Number(view.sudo(Grantee::Group(row.id)).shows_as_all().into()),
         SortBy::Name
         | SortBy::FullName
         | SortBy::Home

@@ -21,7 +21,7 @@ use crate::identity::decide::supplementary_groups;
 use crate::identity::hash::is_hash;
 use crate::identity::roles::roles_of;
 use crate::samba::{self, Flags};
-use crate::sudoers::{Grantee, Sudo};
+use crate::sudoers::Grantee;
 
 /// What stands where there is no hash.
 pub const NO_HASH: &str = "*";
@@ -114,7 +114,7 @@ pub fn show_user(view: &View, row: &UserRow) -> Option<Shown> {
         locked: field.starts_with('!'),
         password_disabled: !is_hash(hash),
         microsoft_account: row.microsoft_account,
-        sudo: view.sudo(Grantee::User(row.id)) == Sudo::Granted,
+        sudo: view.sudo(Grantee::User(row.id)).grant().cloned(),
         unix_hash: if is_hash(hash) { hash.to_owned() } else { row.kept_hash.clone().unwrap_or(NO_HASH.into()) },
         smb: samba.as_deref().is_some_and(samba::has_hash),
         smb_hash: samba.map_or(NO_HASH.into(), |line| enabled(&line, row)),
@@ -148,6 +148,6 @@ pub fn identity_of(view: &View, name: &str, uid: Uid, gid: Gid) -> Identity {
 
 pub fn show_group(view: &View, row: &GroupRow) -> Group {
     let members = view.entry(FileKind::Group, &row.name).map(|entry| entry.names(group::MEMBERS)).unwrap_or_default();
-    let sudo = view.sudo(Grantee::Group(row.id)) == Sudo::Granted;
+    let sudo = view.sudo(Grantee::Group(row.id)).grant().cloned();
     Group { id: row.id, name: row.name.clone(), gid: row.gid, builtin: row.is_builtin(), sudo, members, tag: None }
 }

@@ -5,10 +5,12 @@ use std::collections::HashSet;
 use accountd_protocol::ageing::AgeingChange;
 use accountd_protocol::agent::{NewGroup, NewPassword, NewUser, PrimaryGroup, SharedGid, UserChange};
 use accountd_protocol::audit::Actor;
+use accountd_protocol::ended::OtherProcesses;
 use accountd_protocol::name::{NewGroupName, NewUserName};
 use accountd_protocol::precondition::Precondition;
 use accountd_protocol::refusal::{Field, Problem, Refusal};
 use accountd_protocol::removal::DeletedHome;
+use accountd_protocol::sudo::SudoCommands;
 use accountd_protocol::text::{Email, FieldPath, FullName};
 
 use crate::agent::Agent;
@@ -75,13 +77,18 @@ fn new_user(name: &str, uid: Option<u32>) -> NewUser {
         ssh_keys: String::new(),
         locked: false,
         microsoft_account: false,
-        sudo: false,
+        sudo: SudoCommands::default(),
         ageing: AgeingChange::default(),
     }
 }
 
 fn new_group(name: &str, gid: Option<u32>) -> NewGroup {
-    NewGroup { name: NewGroupName::new(name).unwrap(), gid, shared_gid: SharedGid::Refused, sudo: false }
+    NewGroup {
+        name: NewGroupName::new(name).unwrap(),
+        gid,
+        shared_gid: SharedGid::Refused,
+        sudo: SudoCommands::default(),
+    }
 }
 
 #[test]
@@ -155,7 +162,7 @@ fn a_uid_is_shared_only_where_that_is_allowed() {
 fn the_number_of_an_account_that_is_gone_is_had_by_asking_for_it_alone() {
     let world = World::new("");
     let anna = world.agent.create_user(&ROOT, new_user("anna", None)).unwrap();
-    world.agent.delete_user(&ROOT, anna.id, DeletedHome::Keep, Precondition::None).unwrap();
+    world.agent.delete_user(&ROOT, anna.id, (DeletedHome::Keep, OtherProcesses::Left), Precondition::None).unwrap();
     assert_eq!(world.create("berta", None), Ok((3001, 3001)));
     assert_eq!(world.create("carla", Some(3000)), Ok((3000, 3000)));
     let team = world.agent.create_group(&ROOT, new_group("team", Some(3500))).unwrap();

@@ -6,6 +6,7 @@ use accountd_config::SharedUid;
 use accountd_protocol::ageing::Limit;
 use accountd_protocol::agent::{NewPassword, User, UserChange};
 use accountd_protocol::audit::{Actor, AuditAction, FieldChange};
+use accountd_protocol::ended::OtherProcesses;
 use accountd_protocol::id::{AccountId, Gid, Uid};
 use accountd_protocol::name::NewUserName;
 use accountd_protocol::precondition::Precondition;
@@ -25,6 +26,7 @@ use super::password_history::Judged;
 use super::show::NO_HASH;
 use super::state::{Basis, user_is};
 use super::sudo::{PlannedSudo, SudoEdit};
+use super::suspended::{self, is_locked};
 use super::transfers::Claim;
 use crate::agent::{Agent, now};
 use crate::database::entry::{Entry, passwd, shadow};
@@ -35,6 +37,7 @@ use crate::identity::hash::is_hash;
 use crate::ids::{Number, Question};
 use crate::samba::{self, Flags};
 use crate::sudoers::Grantee;
+use crate::suspension::Suspension;
 
 /// How long an answer waits for the transfer of a home.
 const TRANSFER_PATIENCE: Duration = Duration::from_secs(3);
@@ -52,6 +55,7 @@ pub struct Plan {
     pub content: Option<FieldPath>,
     pub change: UserChange,
     shared_uid: SharedUid,
+    processes: OtherProcesses,
     /// The new uid, kept from being chosen for somebody else.
     _held: Option<Number>,
 }
@@ -71,6 +75,7 @@ pub struct Current {
 struct Behind {
     also: Also,
     transfer: TransferChange,
+    suspension: Suspension,
 }
 
 /// What is entered under the lock.
@@ -104,7 +109,13 @@ impl Agent {
     ) -> Result<User, Refusal> {
         let _alone = change.ssh_keys.as_ref().map(|_| self.key_writers.alone(id));
         let purpose = Purpose { actor: by.clone(), action: AuditAction::UpdateUser, user: Some(id) };
-        self.change_user(purpose, id, change, only_if.into())
+        let locks = change.locked == Some(true) && !is_locked(&self.database.view(), id);
+        let user = self.change_user(purpose, id, change, only_if.into())?;
+        if locks {
+            // What is not ended is logged; the account is locked all the same.
+            let _ = self.end_samba(user.uid);
+        }
+        Ok(user)
     }
 
     /// The same; who changes keys has to be the only one who does.
@@ -115,10 +126,21 @@ impl Agent {
         change: UserChange,
         basis: Basis,
     ) -> Result<User, Refusal> {
+        self.change_user_and(purpose, id, (change, OtherProcesses::Left), basis)
+    }
+
+    /// The same, where the record is to say what becomes of processes.
+    pub(super) fn change_user_and(
+        &self,
+        purpose: Purpose,
+        id: AccountId,
+        (change, processes): (UserChange, OtherProcesses),
+        basis: Basis,
+    ) -> Result<User, Refusal> {
         let has_keys = change.ssh_keys.as_ref().is_some_and(|keys| !keys.trim().is_empty());
         // Two changes of one password at once would both be held against the one before.
         let alone = change.password.as_ref().map(|_| self.password_writers.alone(id));
-        let (ready, entry) = self.ready_update(id, change, basis)?;
+        let (ready, entry) = self.ready_update(id, (change, processes), basis)?;
         let ((), generation) = self.change(purpose, move |draft| entry.enter(draft))?;
         drop(alone);
         let (finished, transfer) = ready.finish();
@@ -135,12 +157,13 @@ impl Agent {
     pub(super) fn ready_update(
         &self,
         id: AccountId,
-        change: UserChange,
+        (change, processes): (UserChange, OtherProcesses),
         basis: Basis,
     ) -> Result<(ReadyUpdate<'_>, UpdateEntry), Refusal> {
         user_is(&self.database.view(), id, &basis.only_if)?;
         let claim = self.claim_for(id, &change);
         let (current, plan) = self.plan_update(id, change, claim.as_ref())?;
+        let plan = Plan { processes, ..plan };
         let new_password = plan.change.password.clone();
         let judged = new_password.as_ref().map(|password| self.judge_new_password(id, password)).transpose()?;
         let hashes = new_password.map(|password| self.hashes_of(&NewPassword::Clear(password))).transpose()?;
@@ -148,14 +171,15 @@ impl Agent {
         let home = self.new_home(&current, &plan, keys.as_deref())?;
         let in_home = self.in_existing_home(&current, &plan, (home.as_ref(), keys))?;
         let name = plan.name.as_ref().map_or(&*current.name, NewUserName::as_str);
-        let sudo = self.plan_sudo(Grantee::User(id), (&current.name, name), plan.change.sudo)?;
+        let sudo = self.plan_sudo(Grantee::User(id), (&current.name, name), plan.change.sudo.as_ref())?;
         let also = Also {
             publish: home.as_ref().and_then(|home| home.action(&current.name)),
             sudo: sudo.edit(),
             forget: self.left_to(name, current.uid).filter(|_| name != current.name),
         };
+        let suspension = self.suspension(id, plan.change.locked);
         let transfer = self.transfer_of(&current, &plan, home.as_ref());
-        let behind = Behind { also, transfer: transfer.clone() };
+        let behind = Behind { also, transfer: transfer.clone(), suspension };
         let place = plan.home.as_ref().map(|(home, _)| home.clone());
         let entry = UpdateEntry { plan, current, hashes, judged, behind, basis };
         Ok((ReadyUpdate { home, in_home, _sudo: sudo, place, claim, transfer }, entry))
@@ -175,7 +199,7 @@ impl Agent {
             self.judge_new_password(id, password)?;
         }
         let also = Also { publish: None, sudo: SudoEdit::Unchanged, forget: None };
-        let behind = Behind { also, transfer: TransferChange::Nothing };
+        let behind = Behind { also, transfer: TransferChange::Nothing, suspension: Suspension::Unchanged };
         Ok(UpdateEntry { plan, current, hashes: None, judged: None, behind, basis: only_if.into() })
     }
 
@@ -266,7 +290,8 @@ impl Agent {
             faults.take(Field::SshKeys, self.keys_have_a_place(&current, home.as_ref()));
         }
         let shared_uid = self.shared_uid();
-        let plan = Plan { id, name, uid, gid, groups, home, keys, content: None, change, shared_uid, _held: held };
+        let (content, processes) = (None, OtherProcesses::Left);
+        let plan = Plan { id, name, uid, gid, groups, home, keys, content, change, shared_uid, processes, _held: held };
         may_change(&view, &current, &plan, claim, &mut faults);
         drop(view);
         faults.none()?;
@@ -416,6 +441,9 @@ fn remarks(draft: &mut Draft<'_>, plan: &Plan, current: &Current) {
         let (old, new) = (fingerprints(&current.ssh_keys), fingerprints(keys));
         draft.remark(of, FieldChange::new("ssh_keys", old, new));
     }
+    if plan.processes == OtherProcesses::Ended {
+        draft.remark(of, FieldChange::new("processes", None, Some("ended".into())));
+    }
     if let Some(mode) = plan.change.home_mode {
         draft.remark(of, FieldChange::new("home_mode", None, Some(format!("{mode:04o}").into())));
     }
@@ -448,7 +476,7 @@ fn enter(draft: &mut Draft<'_>, plan: &Plan, hashes: Option<&Hashes>, behind: Be
     if let Some(groups) = &plan.groups {
         memberships::replace(draft, name, groups);
     }
-    behind.also.sudo.enter(draft, Grantee::User(plan.id));
+    behind.also.sudo.enter(draft, Grantee::User(plan.id))?;
     if let Some(publish) = behind.also.publish {
         draft.after_commit(publish);
     }
@@ -458,6 +486,7 @@ fn enter(draft: &mut Draft<'_>, plan: &Plan, hashes: Option<&Hashes>, behind: Be
     if (name, uid) != (&old, row.uid) {
         draft.after_commit(Action::RenameBelongings { old: old.clone(), new: name.to_owned(), uid });
     }
+    suspended::enter(draft, behind.suspension, (name, uid));
     match behind.transfer {
         TransferChange::Nothing => {}
         TransferChange::Forgotten => draft.set_transfer(plan.id, None),

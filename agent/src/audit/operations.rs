@@ -33,7 +33,9 @@ pub fn subject(operation: &Operation) -> (AuditAction, Subject) {
             (AuditAction::ListShells, Subject::Nobody)
         }
         Operation::CreateUsers(_) => (AuditAction::CreateUser, Subject::Nobody),
-        Operation::UpdateUser { id, .. } => (AuditAction::UpdateUser, Subject::User(*id)),
+        Operation::UpdateUser { id, .. } | Operation::DisableUser { id, .. } => {
+            (AuditAction::UpdateUser, Subject::User(*id))
+        }
         Operation::DeleteUser { id, .. } => (AuditAction::DeleteUser, Subject::User(*id)),
         Operation::RepairKeys(id) => (AuditAction::RepairKeys, Subject::User(*id)),
         Operation::SetPassword { id, .. } => (AuditAction::SetPassword, Subject::User(*id)),
@@ -152,6 +154,7 @@ fn field(Invalid { field, problem }: &Invalid) -> String {
         | Field::Expires
         | Field::MustChange
         | Field::RandomPassword
+        | Field::EndProcesses
         | Field::Members
         | Field::Items => format!("{name} {problem}"),
     }

@@ -8,6 +8,7 @@ use accountd_protocol::checks::CheckedObject;
 use super::finding::{Area, Fault, Found};
 use super::left::{Belongings, Kept};
 use super::repair::{Belonging, Repair};
+use crate::suspension::ASIDE;
 
 /// Begins the names of what is nobody's on purpose: mail that was given to root, files in work.
 const HIDDEN: char = '.';
@@ -41,6 +42,22 @@ pub fn check(
         let repair = Repair::Forget { belonging: Belonging::AtJobs, name: String::new(), uid: Some(uid) };
         Found::new(Area::AtJobs, Fault::NoAccount, object, message).repaired_if(certainly, repair)
     }));
+    found
+}
+
+/// What was moved aside for a lock that others have lifted since. Setting it free is a change of the
+/// account, and not a repair.
+pub fn check_suspended(belongings: &Belongings, is_open: impl Fn(&str) -> bool) -> Vec<Found> {
+    let mut found = Vec::new();
+    for Kept { belonging, path, name } in &belongings.named {
+        let Some(name) = name.strip_prefix(ASIDE).filter(|name| is_open(name)) else { continue };
+        let (area, what) = words(*belonging);
+        let object = CheckedObject { file: path.clone(), name: Some(name.to_owned()), ..CheckedObject::default() };
+        let name = name.escape_debug();
+        let message =
+            format!("{what} of '{name}' is moved aside, but the account is not locked: unlock it here once more");
+        found.push(Found::new(area, Fault::Suspended, object, message));
+    }
     found
 }
 

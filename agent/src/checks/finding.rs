@@ -98,6 +98,7 @@ faults! {
     Writable            "writable"              Error
     NotItsAccounts      "not_its_accounts"      Error
     HoldsAccount        "holds_account"         Error
+    ReplaceableCommand  "replaceable_command"   Error
     NoAnswer            "no_answer"             Error
     PasswordHere        "password_here"         Warning
     NoAccount           "no_account"            Warning
@@ -121,6 +122,8 @@ faults! {
     Nested              "nested"                Warning
     NotOurs             "not_ours"              Warning
     Overlap             "overlap"               Warning
+    MissingCommand      "missing_command"       Warning
+    Suspended           "suspended"             Warning
     CaseDuplicate       "case_duplicate"        Note
     Linked              "linked"                Note
     Blank               "blank"                 Note

@@ -28,7 +28,7 @@ mod sudo;
 mod tests;
 mod users;
 
-pub use self::belongings::check as check_belongings;
+pub use self::belongings::{check as check_belongings, check_suspended};
 pub use self::facts::{Facts, Strangers};
 pub use self::finding::{Area, Fault, Found};
 pub use self::homes::{HomeOf, check as check_homes, homes_of, overlapping};
@@ -37,7 +37,7 @@ pub use self::plan::{Plan, digest};
 pub use self::repair::Repair;
 pub use self::sheet::Sheet;
 pub use self::subordinate::{Subordinate, check as check_subordinate, owners};
-pub use self::sudo::{check as check_drop_ins, read as read_drop_ins};
+pub use self::sudo::{check as check_drop_ins, check_commands, read as read_drop_ins};
 
 use crate::database::{FileKind, View};
 

@@ -146,7 +146,7 @@ impl Repair {
             }),
             Repair::SetSambaUid { name, uid } => set_samba_uid(draft, name, Uid(*uid)),
             Repair::RevokeSudo { grantee } => {
-                draft.set_sudo(*grantee, None);
+                draft.revoke_sudo(*grantee);
                 draft.after_commit(Action::RevokeSudo { grantee: *grantee });
                 Some(())
             }

@@ -1,17 +1,20 @@
 //! Drop-ins of ours below sudoers.d: for accounts that there are, about them, and such that sudo
-//! reads them (sudoers(5)). Whether the rules in them are right is for visudo(8) to say.
+//! reads them (sudoers(5)); and the commands in them. Whether rules that somebody else has written
+//! are right is for visudo(8) to say.
 
+use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use accountd_protocol::checks::CheckedObject;
+use accountd_protocol::sudo::{SudoCommand, SudoFault, SudoGrant};
 
 use super::finding::{Area, Fault, Found};
 use super::repair::Repair;
 use crate::database::View;
-use crate::sudoers::{DIRECTORY, Grantee, is_about};
+use crate::sudoers::{DIRECTORY, Grantee, check_program, granted, is_about};
 
 /// Begins the name of every drop-in of ours.
 const PREFIX: &str = "accountd-";
@@ -66,10 +69,7 @@ fn look(view: &View, drop_in: &DropIn) -> Vec<Found> {
         let message = "has a name like a drop-in of accountd, but is none; sudo reads it".to_owned();
         return vec![Found::new(Area::Sudo, Fault::NotOurs, object(None), message)];
     };
-    let name = match grantee {
-        Grantee::User(id) => view.user(id).map(|row| row.name.as_str()),
-        Grantee::Group(id) => view.group(id).map(|row| row.name.as_str()),
-    };
+    let name = name_of(view, grantee);
     let revoke = Repair::RevokeSudo { grantee };
     let Some(name) = name else {
         let message = "is for an account that is gone".to_owned();
@@ -85,4 +85,40 @@ fn look(view: &View, drop_in: &DropIn) -> Vec<Found> {
         found.push(Found::new(Area::Sudo, Fault::WrongOwner, object(Some(name)), message));
     }
     found
+}
+
+/// Commands that are not there any more, or that others than root can replace by now. Looks at the
+/// file system, so not to be called under the lock.
+pub fn check_commands(view: &View, drop_ins: &[DropIn], root: &Path) -> Vec<Found> {
+    let mut known: HashMap<SudoCommand, Result<(), SudoFault>> = HashMap::new();
+    let mut found = Vec::new();
+    for DropIn { name: file, text, .. } in drop_ins {
+        let grantee = Grantee::of_file(file);
+        let Some((grantee, name)) = grantee.and_then(|grantee| Some((grantee, name_of(view, grantee)?))) else {
+            continue;
+        };
+        let grant = text.as_ref().and_then(|text| granted(text, grantee.kind(), name));
+        let Some(SudoGrant::Commands(commands)) = grant else { continue };
+        for (_, _, command) in commands.places() {
+            let checked = known.entry(command.clone()).or_insert_with(|| check_program(root, command));
+            found.extend(checked.as_ref().err().map(|fault| bad_command(file, name, command, fault)));
+        }
+    }
+    found
+}
+
+fn bad_command(file: &str, name: &str, command: &SudoCommand, fault: &SudoFault) -> Found {
+    let object =
+        CheckedObject { file: format!("/{DIRECTORY}/{file}"), name: Some(name.to_owned()), ..CheckedObject::default() };
+    let is_replaceable = matches!(fault, SudoFault::Replaceable { .. });
+    let kind = if is_replaceable { Fault::ReplaceableCommand } else { Fault::MissingCommand };
+    let message = format!("grants '{}', which {fault}", command.as_str().escape_debug());
+    Found::new(Area::Sudo, kind, object, message)
+}
+
+fn name_of(view: &View, grantee: Grantee) -> Option<&str> {
+    match grantee {
+        Grantee::User(id) => view.user(id).map(|row| row.name.as_str()),
+        Grantee::Group(id) => view.group(id).map(|row| row.name.as_str()),
+    }
 }

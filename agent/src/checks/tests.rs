@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use accountd_protocol::checks::{Chosen, RepairOutcome, RepairRefused};
 use accountd_protocol::id::AccountId;
+use accountd_protocol::sudo::{SudoCommand, SudoCommands};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -246,13 +247,13 @@ fn rows_without_a_line_are_found() {
 fn drop_ins_are_those_of_accounts_and_about_them() {
     let view = files(FileKind::Passwd, PASSWD);
     let drop_in = |name: &str, text: String, mode| DropIn { name: name.into(), text: Some(text), owner: 0, mode };
-    let anna = || rule(Kind::User, "anna").unwrap();
+    let anna = || rule(Kind::User, "anna", &SudoCommands::everything()).unwrap();
     let drop_ins = [
         drop_in("accountd-user-2", anna(), 0o440),
         drop_in("accountd-user-1", anna(), 0o440),
         drop_in("accountd-user-77", anna(), 0o440),
         drop_in("accountd-user-02", anna(), 0o440),
-        drop_in("accountd-group-3", rule(Kind::Group, "wheel").unwrap(), 0o462),
+        drop_in("accountd-group-3", rule(Kind::Group, "wheel", &SudoCommands::everything()).unwrap(), 0o462),
     ];
     let found = check_drop_ins(&view, &drop_ins);
     let found: Vec<_> = found.iter().map(|found| (found.code.as_str(), found.repair.is_some())).collect();
@@ -267,6 +268,24 @@ fn drop_ins_are_those_of_accounts_and_about_them() {
     );
     let revoked = Repair::RevokeSudo { grantee: Grantee::User(AccountId(77)) };
     assert_eq!(check_drop_ins(&view, &drop_ins)[1].repair, Some(revoked));
+}
+
+#[test]
+fn commands_that_are_gone_or_not_roots_are_found_and_nothing_is_done_about_them() {
+    let root = tempfile::tempdir().unwrap();
+    let open = root.path().join("open");
+    std::fs::create_dir(&open).unwrap();
+    std::fs::set_permissions(&open, std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
+    let command = |text: &str| SudoCommand::new(text).unwrap();
+    let commands = SudoCommands {
+        commands: vec![command("/gone"), SudoCommand::all()],
+        commands_without_password: vec![command("/open/tool x")],
+    };
+    let text = Some(rule(Kind::User, "anna", &commands).unwrap());
+    let drop_ins = [DropIn { name: "accountd-user-2".into(), text, owner: 0, mode: 0o440 }];
+    let found = check_commands(&files(FileKind::Passwd, PASSWD), &drop_ins, root.path());
+    let found: Vec<_> = found.iter().map(|found| (found.code.as_str(), found.repair.is_some())).collect();
+    assert_eq!(found, [("sudo.missing_command", false), ("sudo.replaceable_command", false)]);
 }
 
 #[test]

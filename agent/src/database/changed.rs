@@ -6,7 +6,7 @@ use accountd_protocol::id::AccountId;
 use accountd_protocol::policy::PasswordRule;
 use hashbrown::{HashMap, HashSet};
 
-use super::changed_fields::{Changed, HIDDEN, push, push_different, shown};
+use super::changed_fields::{Changed, HIDDEN, push, push_different, shown, shown_up_to};
 use super::commit::line_edits;
 use super::entry::{group, gshadow};
 use super::file::FileKind;
@@ -16,6 +16,9 @@ use crate::sudoers::{Grantee, Sudo};
 /// The files in which lines of accounts are.
 const KINDS: [FileKind; 5] =
     [FileKind::Passwd, FileKind::Shadow, FileKind::Smbpasswd, FileKind::Group, FileKind::Gshadow];
+
+/// Which commands somebody may run matters more than most.
+const LONGEST_SUDO: usize = 4096;
 
 /// In whose name a change is made, and what it is called.
 #[derive(Clone, Debug)]
@@ -256,15 +259,15 @@ impl<'a> Accounts<'a> {
 
     fn grants(&mut self, edits: &[Edit]) {
         for edit in edits {
-            let Edit::Sudo { grantee, sudo } = edit else { continue };
-            self.granted(*grantee, *sudo);
+            let Edit::Sudo { grantee, old, new } = edit else { continue };
+            self.granted(*grantee, [old, new]);
         }
     }
 
-    /// Whether somebody may use sudo now, and may not have before, or the other way round.
-    pub fn granted(&mut self, grantee: Grantee, sudo: Sudo) {
-        let may = sudo == Sudo::Granted;
-        let change = FieldChange::new("sudo", yes(!may), yes(may));
+    /// What somebody may do by sudo, before and now.
+    pub fn granted(&mut self, grantee: Grantee, sudo: [&Sudo; 2]) {
+        let [old, new] = sudo.map(|sudo| Some(shown_up_to(LONGEST_SUDO, sudo.in_words().as_bytes())));
+        let change = FieldChange::new("sudo", old, new);
         self.remark(Remark { of: grantee, change });
     }
 

@@ -132,8 +132,13 @@ pub fn push_different(changes: &mut Vec<FieldChange>, field: &'static str, [old,
 
 /// A value as text, cut.
 pub fn shown(value: &[u8]) -> Word {
+    shown_up_to(LONGEST, value)
+}
+
+/// The same for a value of another length, in characters.
+pub fn shown_up_to(longest: usize, value: &[u8]) -> Word {
     let text = String::from_utf8_lossy(value);
-    let cut = text.char_indices().nth(LONGEST).map(|(end, _)| end);
+    let cut = text.char_indices().nth(longest).map(|(end, _)| end);
     Word::Owned(cut.map_or_else(|| text.to_string(), |end| format!("{}…", text.get(..end).unwrap_or_default())))
 }
 

@@ -18,6 +18,7 @@ use super::relocation;
 use super::state::State;
 use super::view::{Edit, View};
 use crate::belongings;
+use crate::suspension;
 
 /// After the commit point everything is tried again until it works; this long between tries.
 const RETRY: Duration = Duration::from_millis(200);
@@ -143,6 +144,8 @@ impl Place<'_> {
                     belongings::remove(self.root, name, *uid, deletion);
                 }
                 Action::RenameBelongings { old, new, uid } => belongings::rename(self.root, old, new, *uid),
+                Action::Suspend { name, uid } => suspension::suspend(self.root, name, *uid),
+                Action::Resume { name, uid } => suspension::resume(self.root, name, *uid),
                 Action::RetireHome(retirement) => until_done(|| home::retire(self.root, retirement))?,
                 Action::MoveHome { from, to, .. } => until_done(|| relocation::relocate(self.root, from, to))?,
             }

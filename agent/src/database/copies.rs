@@ -6,8 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::disk::{Disk, Fingerprints};
 use super::file::{FileKind, LineFile};
-use super::view::{Edit, View};
-use crate::sudoers::Grantee;
+use super::view::{Edit, Grants, View};
 
 /// How long a reader of the copy that was public before is waited for; then it is left to that
 /// reader, and the public one is copied.
@@ -44,7 +43,7 @@ pub enum Step {
         names: HashSet<String>,
     },
     /// The drop-ins as they are in their directory now.
-    Grants(HashSet<Grantee>),
+    Grants(Grants),
 }
 
 impl Step {

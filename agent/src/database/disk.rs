@@ -1,6 +1,7 @@
 //! The files on disk: read with a fingerprint, written beside, renamed into place.
 
 use std::fs::{self, File, Metadata, OpenOptions};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, BufWriter, Write};
 use std::ops::{Index, IndexMut};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
@@ -10,7 +11,7 @@ use std::time::{Duration, Instant};
 use super::digest::{Digesting, FileDigest};
 use super::error::DatabaseError;
 use super::file::{FileKind, LineFile};
-use crate::sudoers::DropIns;
+use crate::sudoers::{DropIns, Grantee};
 
 /// Ends the name of a file that is being written; what a crash left of it is overwritten.
 const NEW_SUFFIX: &str = ".accountd-new";
@@ -24,7 +25,7 @@ const REST: Duration = Duration::from_millis(25);
 const REST_DEADLINE: Duration = Duration::from_secs(1);
 
 /// Tells whether a file is still the one that was read (stat(2)).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Fingerprint {
     device: u64,
     inode: u64,
@@ -37,7 +38,16 @@ pub struct Fingerprint {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Fingerprints {
     files: [Option<Fingerprint>; FileKind::ALL.len()],
-    pub drop_ins: Option<Fingerprint>,
+    pub drop_ins: Option<DropInsFingerprint>,
+}
+
+/// Tells whether the drop-ins are those that were read, and say the same: an editor may write one
+/// in place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DropInsFingerprint {
+    directory: Fingerprint,
+    /// Of all files of ours together, in any order.
+    files: u64,
 }
 
 impl Index<FileKind> for Fingerprints {
@@ -88,6 +98,23 @@ impl Fingerprint {
     }
 }
 
+impl DropInsFingerprint {
+    /// Of the directory at `path`; `None` when it is not there.
+    fn at(path: &Path) -> io::Result<Option<Self>> {
+        let Some(directory) = Fingerprint::at(path)? else { return Ok(None) };
+        let mut files: u64 = 0;
+        for entry in fs::read_dir(path)? {
+            let name = entry?.file_name();
+            if name.to_str().is_some_and(|name| Grantee::of_file(name).is_some()) {
+                let mut hasher = DefaultHasher::new();
+                (&name, Fingerprint::at(&path.join(&name))?).hash(&mut hasher);
+                files = files.wrapping_add(hasher.finish());
+            }
+        }
+        Ok(Some(Self { directory, files }))
+    }
+}
+
 /// A new file that stands ready beside the old one.
 #[derive(Debug)]
 pub struct Written {
@@ -131,7 +158,7 @@ impl Disk {
             let now = self.fingerprint(kind).map_err(|source| DatabaseError::Read { kind, source })?;
             fingerprints[kind] = now;
         }
-        fingerprints.drop_ins = Fingerprint::at(self.drop_ins.path()).map_err(DatabaseError::DropIns)?;
+        fingerprints.drop_ins = DropInsFingerprint::at(self.drop_ins.path()).map_err(DatabaseError::DropIns)?;
         Ok(fingerprints)
     }
 

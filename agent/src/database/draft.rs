@@ -249,18 +249,26 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Gives an account the drop-in that stands ready, or takes its own away.
-    pub fn set_sudo(&mut self, grantee: Grantee, grant: Option<&Grant>) {
-        let sudo = if grant.is_some() { Sudo::Granted } else { Sudo::None };
-        let before = self.view.sudo(grantee);
-        if before != sudo {
-            self.edit(Edit::Sudo { grantee, sudo });
+    /// Gives an account the drop-in that stands ready, which says `sudo`.
+    pub fn grant_sudo(&mut self, grantee: Grantee, sudo: Sudo, grant: &Grant) {
+        self.edit_sudo(grantee, sudo);
+        self.after_commit(Action::GrantSudo { grantee, grant: grant.clone() });
+    }
+
+    /// Takes the drop-in of an account away, if it has one.
+    pub fn revoke_sudo(&mut self, grantee: Grantee) {
+        if self.edit_sudo(grantee, Sudo::None).is_granted() {
+            self.after_commit(Action::RevokeSudo { grantee });
         }
-        match grant {
-            Some(grant) => self.after_commit(Action::GrantSudo { grantee, grant: grant.clone() }),
-            None if before == Sudo::Granted => self.after_commit(Action::RevokeSudo { grantee }),
-            None => {}
+    }
+
+    /// Gives what was so before.
+    fn edit_sudo(&mut self, grantee: Grantee, new: Sudo) -> Sudo {
+        let old = self.view.sudo(grantee);
+        if old != new {
+            self.edit(Edit::Sudo { grantee, old: old.clone(), new });
         }
+        old
     }
 
     /// Removes what an account leaves outside of the files.

@@ -1,14 +1,19 @@
 //! Who may use sudo, read from the drop-ins; those that have become somebody else's are mended.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
 
 use tracing::{error, warn};
 
 use super::copies::Step;
-use super::disk::Fingerprint;
-use super::view::{Edit, View};
+use super::disk::DropInsFingerprint;
+use super::view::{Edit, Grants, View};
 use super::writer::Writer;
-use crate::sudoers::{self, DropIns, Grantee, Sudo, is_about};
+use crate::sudoers::{self, DropIns, Grantee, granted};
+
+/// A drop-in that is nobody's is looked at again after this.
+const REST: Duration = Duration::from_millis(25);
 
 /// Whether a step may leave a drop-in to the wrong account: one that went or was renamed.
 pub fn may_void_grants(step: &Step) -> bool {
@@ -27,7 +32,11 @@ pub fn may_void_grants(step: &Step) -> bool {
 impl Writer {
     /// Reads the drop-ins, and gives the fingerprint of what was read: `before`, unless something
     /// had to be mended, which makes another reading due.
-    pub(super) fn read_grants(&mut self, before: Option<Fingerprint>, steps: &mut Vec<Step>) -> Option<Fingerprint> {
+    pub(super) fn read_grants(
+        &mut self,
+        before: Option<DropInsFingerprint>,
+        steps: &mut Vec<Step>,
+    ) -> Option<DropInsFingerprint> {
         let drop_ins = match self.disk.drop_ins.read() {
             Ok(drop_ins) => drop_ins,
             Err(error) => {
@@ -36,18 +45,28 @@ impl Writer {
             }
         };
         let (renamed, work) = (renamed(steps), self.copies.work());
-        let (mut grants, mut fingerprint) = (HashSet::new(), before);
-        for (grantee, text) in drop_ins {
-            let name = name_of(work, grantee);
-            if name.is_some_and(|name| is_about(&text, grantee.kind(), name)) {
-                grants.insert(grantee);
+        let (mut grants, mut fingerprint) = (Grants::new(), before);
+        for (grantee, mut text) in drop_ins {
+            let Some(name) = name_of(work, grantee) else {
+                fingerprint = None;
+                remove(&self.disk.drop_ins, grantee);
                 continue;
+            };
+            let mut grant = granted(&text, grantee.kind(), name);
+            if grant.is_none() {
+                fingerprint = None;
+                text = at_rest(&self.disk.drop_ins, grantee).unwrap_or(text);
+                grant = granted(&text, grantee.kind(), name);
             }
-            fingerprint = None;
-            let names = renamed.get(&grantee).map(String::as_str).zip(name);
-            let text = names.and_then(|names| sudoers::renamed(&text, grantee.kind(), names).ok());
-            if mend(&self.disk.drop_ins, grantee, text) == Sudo::Granted {
-                grants.insert(grantee);
+            if grant.is_none() {
+                let old = renamed.get(&grantee).map(String::as_str);
+                let text = old.and_then(|old| sudoers::renamed(&text, grantee.kind(), (old, name)).ok());
+                let mended = text.filter(|text| mend(&self.disk.drop_ins, grantee, text));
+                grant = mended.and_then(|text| granted(&text, grantee.kind(), name));
+            }
+            match grant {
+                Some(grant) => _ = grants.insert(grantee, Arc::new(grant)),
+                None => remove(&self.disk.drop_ins, grantee),
             }
         }
         if *work.grants() != grants {
@@ -85,20 +104,23 @@ fn renamed(steps: &[Step]) -> HashMap<Grantee, String> {
     steps.iter().filter_map(grantee).collect()
 }
 
-/// Writes a drop-in anew for the name that its account has now. One that is for nobody, or can't be
-/// written, is removed: it must not be somebody else's.
-fn mend(drop_ins: &DropIns, grantee: Grantee, text: Option<String>) -> Sudo {
-    let rewrite = |text: String| {
-        let prepared = drop_ins.prepare(text)?;
-        drop_ins.place(grantee, prepared.grant())
-    };
-    match text.map(rewrite) {
-        Some(Ok(())) => return Sudo::Granted,
-        Some(Err(error)) => warn!(?grantee, %error, "a drop-in of sudo can not be written; it is removed"),
-        None => warn!(?grantee, "a drop-in of sudo is not that of its account; it is removed"),
-    }
+/// A drop-in that somebody may be in the middle of writing.
+fn at_rest(drop_ins: &DropIns, grantee: Grantee) -> Option<String> {
+    std::thread::sleep(REST);
+    drop_ins.text(grantee).ok().flatten()
+}
+
+/// Whether a drop-in could be written anew for the name that its account has now.
+fn mend(drop_ins: &DropIns, grantee: Grantee, text: &str) -> bool {
+    let prepared = drop_ins.prepare(text.to_owned());
+    let placed = prepared.and_then(|prepared| drop_ins.place(grantee, prepared.grant()));
+    placed.inspect_err(|error| warn!(?grantee, %error, "a drop-in of sudo can not be written")).is_ok()
+}
+
+/// One that is for nobody, or can't be written, must not be somebody else's.
+fn remove(drop_ins: &DropIns, grantee: Grantee) {
+    warn!(?grantee, "a drop-in of sudo is not that of its account; it is removed");
     if let Err(error) = drop_ins.remove(grantee) {
         error!(?grantee, %error, "a drop-in of sudo can not be removed");
     }
-    Sudo::None
 }

@@ -77,6 +77,16 @@ pub enum Action {
         new: String,
         uid: Uid,
     },
+    /// Moves aside what runs for an account without a login; `uid` where it is nobody else's.
+    Suspend {
+        name: String,
+        uid: Option<Uid>,
+    },
+    /// Moves it back.
+    Resume {
+        name: String,
+        uid: Option<Uid>,
+    },
     /// Renames a home that is no account's any more into the trash.
     RetireHome(Retirement),
     /// Renames a home to another place on the same mount. Both are paths below the root directory.

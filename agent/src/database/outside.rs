@@ -1,5 +1,7 @@
 //! What other programs have done, for the audit trail.
 
+use std::collections::BTreeSet;
+
 use accountd_protocol::audit::{Actor, AuditAction, AuditEvent, FieldChange};
 
 use super::changed::Accounts;
@@ -7,7 +9,7 @@ use super::changed_fields::{Changed, shown};
 use super::copies::Step;
 use super::file::FileKind;
 use super::view::{Edit, View};
-use crate::sudoers::{Grantee, Sudo};
+use crate::sudoers::Grantee;
 
 /// Of more accounts at once there is one record with numbers, not one for each.
 const MOST: usize = 1_000;
@@ -35,11 +37,9 @@ pub fn events(before: &View, after: &View, steps: &[Step], edits: &[Edit]) -> Ve
 /// Whom other programs have given sudo, or taken it from.
 pub fn grants(before: &View, after: &View) -> Vec<AuditEvent> {
     let mut accounts = Accounts::of_rows(after, &[]);
-    let mut differ: Vec<(Grantee, Sudo)> = Vec::new();
-    differ.extend(after.grants().difference(before.grants()).map(|grantee| (*grantee, Sudo::Granted)));
-    differ.extend(before.grants().difference(after.grants()).map(|grantee| (*grantee, Sudo::None)));
-    differ.sort_unstable_by_key(|(grantee, _)| *grantee);
-    differ.into_iter().take(MOST).for_each(|(grantee, sudo)| accounts.granted(grantee, sudo));
+    let all: BTreeSet<Grantee> = before.grants().keys().chain(after.grants().keys()).copied().collect();
+    let differ = all.into_iter().filter(|grantee| before.grants().get(grantee) != after.grants().get(grantee));
+    differ.take(MOST).for_each(|grantee| accounts.granted(grantee, [&before.sudo(grantee), &after.sudo(grantee)]));
     accounts.finish_outside()
 }
 

@@ -52,7 +52,9 @@ impl Place<'_> {
             Action::GrantSudo { .. }
             | Action::RevokeSudo { .. }
             | Action::RemoveBelongings { .. }
-            | Action::RenameBelongings { .. } => true,
+            | Action::RenameBelongings { .. }
+            | Action::Suspend { .. }
+            | Action::Resume { .. } => true,
             // Somebody may have made an account with this home since.
             Action::RetireHome(retirement) => unclaimed(&passwd, retirement.home(), None).is_ok(),
         };

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use accountd_config::Passwords;
 use accountd_protocol::agent::Generation;
 use accountd_protocol::id::{AccountId, Gid, Uid};
+use accountd_protocol::sudo::SudoGrant;
 use smallvec::SmallVec;
 
 use super::disk::Fingerprints;
@@ -40,10 +41,11 @@ pub enum Edit {
         old: Option<Arc<GroupRow>>,
         new: Option<Arc<GroupRow>>,
     },
-    /// Whether somebody may use sudo; it differs from what was so before.
+    /// What somebody may do by sudo.
     Sudo {
         grantee: Grantee,
-        sudo: Sudo,
+        old: Sudo,
+        new: Sudo,
     },
     /// The last passwords of an account, the latest first. No view has them.
     PasswordHistory {
@@ -62,6 +64,9 @@ pub enum Edit {
     },
 }
 
+/// By whom they are for.
+pub type Grants = HashMap<Grantee, Arc<SudoGrant>>;
+
 #[derive(Clone, Debug, Default)]
 pub struct View {
     files: Files,
@@ -76,8 +81,8 @@ pub struct View {
     shadowed: NamedIn,
     /// How many users have each gid as their primary one.
     primary: HashMap<u32, u32>,
-    /// Who has a drop-in of ours.
-    grants: HashSet<Grantee>,
+    /// Who has a drop-in of ours, and what for.
+    grants: Grants,
     /// uids and gids of deleted accounts: never chosen automatically.
     quarantine: Quarantine,
     /// All numbers that [`View::has_uid`] and [`View::has_gid`] are true of.
@@ -214,22 +219,22 @@ impl View {
         self.shadowed.groups(name)
     }
 
-    /// Whether an account has a drop-in of ours; what else sudoers(5) says is not looked at.
+    /// What the drop-in of an account grants; what else sudoers(5) says is not looked at.
     pub fn sudo(&self, grantee: Grantee) -> Sudo {
-        if self.grants.contains(&grantee) { Sudo::Granted } else { Sudo::None }
+        self.grants.get(&grantee).map_or(Sudo::None, |grant| Sudo::Granted(grant.clone()))
     }
 
-    pub(super) fn grants(&self) -> &HashSet<Grantee> {
+    pub(super) fn grants(&self) -> &Grants {
         &self.grants
     }
 
-    pub(super) fn replace_grants(&mut self, grants: HashSet<Grantee>) {
+    pub(super) fn replace_grants(&mut self, grants: Grants) {
         self.grants = grants;
     }
 
-    fn set_sudo(&mut self, grantee: Grantee, sudo: Sudo) {
+    fn set_sudo(&mut self, grantee: Grantee, sudo: &Sudo) {
         match sudo {
-            Sudo::Granted => self.grants.insert(grantee),
+            Sudo::Granted(grant) => self.grants.insert(grantee, grant.clone()),
             Sudo::None => self.grants.remove(&grantee),
         };
     }
@@ -317,7 +322,7 @@ impl View {
             Edit::Line { kind, slot } => self.change_file(*kind, slot, LineFile::apply),
             Edit::User { id, new, .. } => self.users.put(*id, new.clone()),
             Edit::Group { id, new, .. } => self.groups.put(*id, new.clone()),
-            Edit::Sudo { grantee, sudo } => self.set_sudo(*grantee, *sudo),
+            Edit::Sudo { grantee, new, .. } => self.set_sudo(*grantee, new),
             Edit::PasswordRules { new, .. } => self.password_rules = new.clone(),
             Edit::PasswordHistory { .. } | Edit::Transfer { .. } => {}
         }
@@ -336,7 +341,7 @@ impl View {
             Edit::Line { kind, slot } => self.change_file(*kind, slot, LineFile::undo),
             Edit::User { id, old, .. } => self.users.put(*id, old.clone()),
             Edit::Group { id, old, .. } => self.groups.put(*id, old.clone()),
-            Edit::Sudo { grantee, sudo } => self.set_sudo(*grantee, sudo.other()),
+            Edit::Sudo { grantee, old, .. } => self.set_sudo(*grantee, old),
             Edit::PasswordRules { old, .. } => self.password_rules = old.clone(),
             Edit::PasswordHistory { .. } | Edit::Transfer { .. } => {}
         }

@@ -7,13 +7,14 @@ use accountd_protocol::agent::{GroupChange, NewGroup, NewUser, Operation, Primar
 use accountd_protocol::batch::BatchItem;
 use accountd_protocol::id::{AccountId, AccountRef};
 use accountd_protocol::role::Role;
+use accountd_protocol::sudo::SudoChange;
 
 use super::permission::Permission;
 use super::roles::{is_in_privileged, is_privileged, is_privileged_gid, is_privileged_name, roles_of};
 use crate::accounts::find::user_called;
 use crate::database::entry::group;
 use crate::database::{FileKind, UserRow, View};
-use crate::sudoers::{Grantee, Sudo};
+use crate::sudoers::Grantee;
 
 /// The accounts as an account administrator sees them.
 pub struct Guarded<'a> {
@@ -56,14 +57,16 @@ impl Guarded<'_> {
             Operation::CreateUsers(new) => new.iter().all(|new| self.may_create(new)),
             Operation::Batch(batch) => batch.items.iter().all(|item| self.may_do(item)),
             Operation::UpdateUser { id, change, .. } => self.is_open_user(*id) && self.may_become(*id, change),
-            Operation::DeleteUser { id, .. } | Operation::SetPassword { id, .. } => self.is_open_user(*id),
+            Operation::DeleteUser { id, .. }
+            | Operation::DisableUser { id, .. }
+            | Operation::SetPassword { id, .. } => self.is_open_user(*id),
             Operation::RepairKeys(id) => self.is_open_user(*id),
             Operation::SetMemberships { id, groups } => {
                 let known = groups.iter().filter_map(|name| self.view.group_named(name));
                 self.is_open_user(*id) && known.into_iter().all(|group| self.may_join(Some(*id), group.id))
             }
             Operation::CreateGroup(NewGroup { name, gid, shared_gid: _, sudo }) => {
-                !sudo && !self.is_privileged_name(name.as_str()) && self.is_open_gid(*gid)
+                sudo.is_empty() && !self.is_privileged_name(name.as_str()) && self.is_open_gid(*gid)
             }
             Operation::UpdateGroup { id, change, .. } => self.is_own_group(*id) && self.may_be(change),
             Operation::DeleteGroup { id, .. } => self.is_own_group(*id),
@@ -93,7 +96,7 @@ impl Guarded<'_> {
     fn is_open(&self, row: &UserRow) -> bool {
         !row.is_builtin()
             && roles_of(self.view, self.config, row).is_subset(self.roles)
-            && self.view.sudo(Grantee::User(row.id)) == Sudo::None
+            && !self.view.sudo(Grantee::User(row.id)).is_granted()
             && !is_in_privileged_beside_roles(self, row)
     }
 
@@ -149,12 +152,15 @@ impl Guarded<'_> {
                 !self.is_privileged_name(new.name.as_str()) && private.is_none_or(|id| self.is_open_group(id))
             }
         };
-        !new.sudo && primary && self.is_open_uid(new.uid) && new.groups.iter().all(|id| self.is_open_group(*id))
+        new.sudo.is_empty()
+            && primary
+            && self.is_open_uid(new.uid)
+            && new.groups.iter().all(|id| self.is_open_group(*id))
     }
 
     fn may_become(&self, id: AccountId, change: &UserChange) -> bool {
         let mut groups = change.groups.iter().flatten();
-        change.sudo != Some(true)
+        !change.sudo.as_ref().is_some_and(SudoChange::may_grant)
             && self.is_open_uid(change.uid)
             && change.primary_group.is_none_or(|group| self.is_open_group(group))
             && groups.all(|group| self.may_join(Some(id), *group))
@@ -162,7 +168,7 @@ impl Guarded<'_> {
 
     fn may_be(&self, change: &GroupChange) -> bool {
         let named = change.name.as_ref().is_some_and(|name| self.is_privileged_name(name.as_str()));
-        change.sudo != Some(true) && !named && self.is_open_gid(change.gid)
+        !change.sudo.as_ref().is_some_and(SudoChange::may_grant) && !named && self.is_open_gid(change.gid)
     }
 }
 

@@ -132,6 +132,7 @@ fn need(operation: &Operation) -> Need<'_> {
         | Operation::Batch(_)
         | Operation::UpdateUser { .. }
         | Operation::DeleteUser { .. }
+        | Operation::DisableUser { .. }
         | Operation::SetPassword { .. }
         | Operation::SetMemberships { .. }
         | Operation::CreateGroup(_)
@@ -147,6 +148,7 @@ mod tests {
     use accountd_protocol::id::Gid;
     use accountd_protocol::precondition::Precondition;
     use accountd_protocol::secret::Secret;
+    use accountd_protocol::sudo::SudoChange;
 
     use super::*;
     use crate::database::Origin;
@@ -198,7 +200,8 @@ mod tests {
         assert_eq!(reach(Operation::FindUser(AccountRef::Name("berta".into()))), Reach::Denied);
         assert_eq!(reach(keys(own)), Reach::Own);
         assert_eq!(reach(keys(other)), Reach::Denied);
-        let more = UserChange { ssh_keys: Some(String::new()), sudo: Some(true), ..UserChange::default() };
+        let more =
+            UserChange { ssh_keys: Some(String::new()), sudo: Some(SudoChange::All(true)), ..UserChange::default() };
         assert_eq!(reach(Operation::UpdateUser { id: own, change: more, only_if: Precondition::None }), Reach::Denied);
         assert_eq!(reach(Operation::ListUsers(Window::all())), Reach::Denied);
         assert_eq!(

@@ -9,7 +9,7 @@ use accountd_protocol::role::Role;
 use super::decide::{PasswordState, password_account};
 use crate::database::entry::{group, number_of, passwd};
 use crate::database::{FileKind, GroupRow, UserRow, View};
-use crate::sudoers::{Grantee, Sudo};
+use crate::sudoers::Grantee;
 
 /// The roles of an account.
 pub fn roles_of(view: &View, config: &Roles, row: &UserRow) -> BTreeSet<Role> {
@@ -47,7 +47,7 @@ pub fn is_privileged_gid(view: &View, config: &Roles, gid: u32) -> bool {
 pub fn is_privileged(view: &View, config: &Roles, group: &GroupRow) -> bool {
     is_privileged_name(config, &group.name)
         || is_privileged_gid(view, config, group.gid.0)
-        || view.sudo(Grantee::Group(group.id)) == Sudo::Granted
+        || view.sudo(Grantee::Group(group.id)).is_granted()
 }
 
 /// Whether a user is in a privileged group.

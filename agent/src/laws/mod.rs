@@ -16,4 +16,4 @@ pub use crate::database::laws::{Change, entry, kind, line_file, recovery};
 pub use self::frames::{frame, message};
 pub use self::keys::{authorized_keys, restriction};
 pub use self::smbpasswd::smbpasswd_line;
-pub use self::sudoers::drop_in;
+pub use self::sudoers::{any_drop_in, drop_in};

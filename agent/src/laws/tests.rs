@@ -52,6 +52,16 @@ fn key_line() -> impl Strategy<Value = String> {
     ]
 }
 
+fn command() -> impl Strategy<Value = String> {
+    prop_oneof![1 => Just("ALL".to_owned()), 6 => "/[a,:=#é]{1,3}(/[b!@]{1,2})?/?( [a,:=#^!%()-]{1,3}){0,3}( \"\")?"]
+}
+
+fn sudo_rule() -> impl Strategy<Value = String> {
+    let tag = prop_oneof![Just(""), Just("PASSWD: "), Just("NOPASSWD: "), Just("NOPASSWD:")];
+    (tag, "(ALL|!?/[ab*]{1,2}(\\\\?[,:=# ]){0,2}[a\"]{0,2})")
+        .prop_map(|(tag, rest)| format!("\"a\" ALL=(ALL) {tag}{rest}"))
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -65,8 +75,14 @@ proptest! {
     #[test]
     fn a_drop_in_of_sudo_is_for_the_account_whatever_it_is_called(
         name in "[a-c%+#!:\"\\\\ ALé\n]{0,6}", other in "[a-c\"%]{0,3}", group: bool,
+        with in vec(command(), 0..4), without in vec(command(), 0..4),
     ) {
-        drop_in(&name, &other, group);
+        drop_in((&name, &other), group, [&with, &without]);
+    }
+
+    #[test]
+    fn what_is_read_of_a_drop_in_is_what_stands_there(rules in vec(sudo_rule(), 0..4), end in "\n?") {
+        any_drop_in(&format!("# Written by accountd; a change here is overwritten.\n{}{end}", rules.join("\n")), "a");
     }
 
     #[test]

@@ -61,6 +61,15 @@ impl DropIns {
         Ok(drop_ins)
     }
 
+    /// The text of one; `None` where there is none.
+    pub fn text(&self, grantee: Grantee) -> io::Result<Option<String>> {
+        match fs::read(self.path.join(grantee.file_name())) {
+            Ok(text) => Ok(Some(String::from_utf8_lossy(&text).into_owned())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Writes a drop-in beside those that count, 0440, and syncs it.
     pub fn prepare(&self, text: String) -> io::Result<Prepared> {
         let mut bytes = [0; 8];

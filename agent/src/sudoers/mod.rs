@@ -6,14 +6,19 @@
 
 mod check;
 mod directory;
+mod program;
 mod rule;
 
+use std::sync::Arc;
+
 use accountd_protocol::id::AccountId;
+use accountd_protocol::sudo::{SudoCommands, SudoGrant};
 use serde::{Deserialize, Serialize};
 
 pub use check::{Unchecked, check};
 pub use directory::{DropIns, Grant, Prepared};
-pub use rule::{is_about, renamed, rule};
+pub use program::check as check_program;
+pub use rule::{granted, is_about, renamed, rule, written};
 
 /// Below the root directory.
 pub const DIRECTORY: &str = "etc/sudoers.d";
@@ -26,18 +31,54 @@ pub enum Grantee {
     Group(AccountId),
 }
 
-/// Whether somebody has a drop-in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Whether somebody has a drop-in, and what it grants.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Sudo {
-    Granted,
+    Granted(Arc<SudoGrant>),
     None,
 }
 
 impl Sudo {
-    pub fn other(self) -> Self {
+    pub fn of(grant: SudoGrant) -> Self {
+        Sudo::Granted(Arc::new(grant))
+    }
+
+    /// `None` is a grant that is about somebody else.
+    pub fn read(grant: Option<SudoGrant>) -> Self {
+        grant.map_or(Sudo::None, Self::of)
+    }
+
+    /// No drop-in where there is nothing to grant.
+    pub fn commands(commands: &SudoCommands) -> Self {
+        if commands.is_empty() { Sudo::None } else { Self::of(SudoGrant::Commands(commands.clone())) }
+    }
+
+    pub fn is_granted(&self) -> bool {
+        matches!(self, Sudo::Granted(_))
+    }
+
+    pub fn grant(&self) -> Option<&SudoGrant> {
         match self {
-            Sudo::Granted => Sudo::None,
-            Sudo::None => Sudo::Granted,
+            Sudo::Granted(grant) => Some(grant),
+            Sudo::None => None,
+        }
+    }
+
+    /// Whether it shows as one of everything.
+    pub fn shows_as_all(&self) -> bool {
+        self.grant().is_some_and(SudoGrant::shows_as_all)
+    }
+
+    /// For records: `false`, `true` for everything with the password, else what is granted.
+    pub fn in_words(&self) -> String {
+        match self.grant() {
+            None => "false".into(),
+            Some(SudoGrant::ByHand) => "changed by hand".into(),
+            Some(SudoGrant::Commands(commands)) if *commands == SudoCommands::everything() => "true".into(),
+            Some(SudoGrant::Commands(commands)) => {
+                let words: Vec<String> = commands.places().map(|(list, _, command)| written(list, command)).collect();
+                words.join(", ")
+            }
         }
     }
 }

@@ -1,9 +1,10 @@
 //! The only unsafe code of the agent's own: libcrypt, per-thread file system identity, the heap, NSS
-//! sources, raw directories, signals.
+//! sources, raw directories, processes by descriptor, signals.
 
 pub mod crypt;
 pub mod directory_entries;
 pub mod filesystem_identity;
 pub mod heap;
 pub mod nss;
+pub mod pidfd;
 pub mod termination;

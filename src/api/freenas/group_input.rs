@@ -3,6 +3,7 @@
 use accountd_protocol::agent::{GroupChange, NewGroup, SharedGid};
 use accountd_protocol::name::NewGroupName;
 use accountd_protocol::refusal::Field;
+use accountd_protocol::sudo::{SudoChange, SudoCommands};
 
 use super::faults::Faults;
 use super::form::Form;
@@ -19,7 +20,8 @@ pub fn new_group(form: &Form) -> Result<NewGroup, Faults> {
     }
     let name = name(Place::group(Action::Create), form, &mut faults);
     let gid = gid(form, &mut faults);
-    let sudo = form.boolean("bsdgrp_sudo") == Some(true);
+    let all = form.boolean("bsdgrp_sudo") == Some(true);
+    let sudo = if all { SudoCommands::everything() } else { SudoCommands::default() };
     match name {
         Some(name) if faults.is_empty() => Ok(NewGroup { name, gid, shared_gid: shared_gid(form), sudo }),
         Some(_) | None => Err(faults),
@@ -32,7 +34,8 @@ pub fn group_change(form: &Form) -> Result<GroupChange, Faults> {
     let name = name(Place::group(Action::Change), form, &mut faults);
     let gid = gid(form, &mut faults);
     faults.into_result()?;
-    Ok(GroupChange { name, gid, shared_gid: shared_gid(form), sudo: form.boolean("bsdgrp_sudo") })
+    let sudo = form.boolean("bsdgrp_sudo").map(SudoChange::All);
+    Ok(GroupChange { name, gid, shared_gid: shared_gid(form), sudo })
 }
 
 fn name(place: Place, form: &Form, faults: &mut Faults) -> Option<NewGroupName> {

@@ -24,7 +24,7 @@ const FIELDS: Fields = Fields {
         ("bsdgrp_gid", Sorting::By(SortBy::Number)),
         ("bsdgrp_group", Sorting::By(SortBy::Name)),
         ("bsdgrp_builtin", Sorting::By(SortBy::Builtin)),
-        ("bsdgrp_sudo", Sorting::By(SortBy::Sudo)),
+        ("bsdgrp_sudo", Sorting::By(SortBy::AllSudo)),
     ],
 };
 

@@ -45,6 +45,7 @@ pub fn key(place: Place, field: Field) -> &'static str {
             | Field::Expires
             | Field::MustChange
             | Field::CurrentPassword
+            | Field::EndProcesses
             | Field::RandomPassword
             | Field::Rule(_)
             | Field::Items,
@@ -86,6 +87,9 @@ pub fn text(place: Place, field: Field, problem: &Problem, form: &Form) -> Strin
         Problem::BadKey { line, reason } => format!("Line {line} is not a public key: {reason}."),
         Problem::HomeNotWritable => "The home directory is not writable. Leave this field blank.".into(),
         Problem::NotForSudoers => "This name cannot be given sudo rights.".into(),
+        Problem::SudoCommand(problem) => format!("Sudo rights cannot be given: {problem}."),
+        Problem::SharedUid(others) => format!("The User ID is that of {others} too."),
+        Problem::SudoByHand => "These sudo rights were changed by hand and cannot be replaced here.".into(),
         Problem::NoSudo(reason) => format!("Sudo rights cannot be given: {reason}."),
         Problem::Wrong => "This is not the present password.".into(),
         Problem::Unchanged => "This is the present password.".into(),
@@ -186,6 +190,7 @@ fn bad_characters(field: Field, characters: &str) -> String {
         | Field::Expires
         | Field::MustChange
         | Field::CurrentPassword
+        | Field::EndProcesses
         | Field::RandomPassword
         | Field::Rule(_)
         | Field::Members
@@ -218,6 +223,7 @@ fn duplicate(field: Field, existing: &str, given: &str) -> String {
         | Field::Expires
         | Field::MustChange
         | Field::CurrentPassword
+        | Field::EndProcesses
         | Field::RandomPassword
         | Field::Rule(_)
         | Field::Members

@@ -5,6 +5,7 @@ use accountd_protocol::agent::{NewPassword, NewUser, PrimaryGroup};
 use accountd_protocol::name::NewUserName;
 use accountd_protocol::refusal::Field;
 use accountd_protocol::secret::Secret;
+use accountd_protocol::sudo::SudoCommands;
 use accountd_protocol::text::FieldPath;
 
 use super::faults::Faults;
@@ -36,7 +37,7 @@ pub fn new_user(form: &mut Form) -> Result<NewUser, Faults> {
     else {
         return Err(read.faults);
     };
-    let [locked, microsoft_account, sudo] =
+    let [locked, microsoft_account, all_sudo] =
         ["bsdusr_locked", "bsdusr_microsoft_account", "bsdusr_sudo"].map(|key| read.checked_box(key));
     read.faults.into_result()?;
     Ok(NewUser {
@@ -53,7 +54,7 @@ pub fn new_user(form: &mut Form) -> Result<NewUser, Faults> {
         ssh_keys: ssh_keys.unwrap_or_default(),
         locked,
         microsoft_account,
-        sudo,
+        sudo: if all_sudo { SudoCommands::everything() } else { SudoCommands::default() },
         ageing: AgeingChange::default(),
     })
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use accountd_protocol::agent::{Group, User};
+use accountd_protocol::sudo::SudoGrant;
 use serde_json::{Value, json};
 
 use crate::advice;
@@ -37,7 +38,7 @@ fn fields(user: &User) -> Object {
         ("bsdusr_shell", json!(user.shell)),
         ("bsdusr_smbhash", json!(user.smb_hash)),
         ("bsdusr_sshpubkey", json!(user.ssh_keys)),
-        ("bsdusr_sudo", json!(user.sudo)),
+        ("bsdusr_sudo", json!(user.sudo.as_ref().is_some_and(SudoGrant::shows_as_all))),
         ("bsdusr_uid", json!(user.uid)),
         ("bsdusr_unixhash", json!(user.unix_hash)),
         ("bsdusr_username", json!(user.name)),
@@ -71,7 +72,7 @@ pub fn group(group: &Group) -> Object {
         ("bsdgrp_builtin", json!(group.builtin)),
         ("bsdgrp_gid", json!(group.gid)),
         ("bsdgrp_group", json!(group.name)),
-        ("bsdgrp_sudo", json!(group.sudo)),
+        ("bsdgrp_sudo", json!(group.sudo.as_ref().is_some_and(SudoGrant::shows_as_all))),
     ])
 }
 

@@ -11,6 +11,7 @@ use accountd_protocol::ageing::Ageing;
 use accountd_protocol::agent::{
     AgentRequest, Answer, Group, Membership, NewPassword, Operation, Page, PrimaryGroup, User,
 };
+use accountd_protocol::ended::Ended;
 use accountd_protocol::home::HomeState;
 use accountd_protocol::id::{AccountId, Gid, Uid};
 use accountd_protocol::refusal::Refusal;
@@ -42,7 +43,7 @@ fn user(id: u64) -> User {
         locked: false,
         password_disabled: false,
         microsoft_account: false,
-        sudo: false,
+        sudo: None,
         unix_hash: "$6$s$h".into(),
         smb_hash: "*".into(),
         ssh_keys: String::new(),
@@ -62,7 +63,7 @@ fn group() -> Group {
         name: "mygroup".into(),
         gid: Gid(1200),
         builtin: false,
-        sudo: false,
+        sudo: None,
         members: vec![],
         tag: None,
     }
@@ -101,7 +102,8 @@ fn scripted(script: &mut Script, request: &AgentRequest) -> Result<Answer, Refus
             Ok(Answer::User(Box::new(user(7))))
         }
         Operation::CreateUsers(new) => Ok(Answer::Created((1..).zip(new).map(|(id, _)| AccountId(id)).collect())),
-        Operation::DeleteUser { .. } | Operation::DeleteGroup { .. } => Ok(Answer::Done),
+        Operation::DeleteUser { .. } | Operation::DisableUser { .. } => Ok(Answer::Ended(Ended::default())),
+        Operation::DeleteGroup { .. } => Ok(Answer::Done),
         Operation::ListMemberships(_) | Operation::SetMemberships { .. } => {
             Ok(Answer::Memberships(vec![Membership { id: AccountId(1), name: "ftp".into() }]))
         }

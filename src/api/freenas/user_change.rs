@@ -2,6 +2,7 @@
 
 use accountd_protocol::ageing::AgeingChange;
 use accountd_protocol::agent::{RandomPassword, UserChange};
+use accountd_protocol::sudo::SudoChange;
 
 use super::faults::Faults;
 use super::form::Form;
@@ -37,7 +38,7 @@ pub fn user_change(form: &mut Form) -> Result<UserChange, Faults> {
         groups: read.groups(),
         ssh_keys: read.ssh_keys(),
         microsoft_account: read.form.boolean("bsdusr_microsoft_account"),
-        sudo: read.form.boolean("bsdusr_sudo"),
+        sudo: read.form.boolean("bsdusr_sudo").map(SudoChange::All),
         // The dialect has no fields for it.
         ageing: AgeingChange::default(),
     };

@@ -2,6 +2,7 @@
 
 use accountd_core::Caller;
 use accountd_protocol::agent::{SortBy, User, Window};
+use accountd_protocol::ended::OtherProcesses;
 use accountd_protocol::id::AccountId;
 use accountd_protocol::precondition::Precondition;
 use accountd_protocol::refusal::Refusal;
@@ -43,7 +44,7 @@ const FIELDS: Fields = Fields {
         ("bsdusr_unixhash", Sorting::By(SortBy::UnixHash)),
         ("bsdusr_smbhash", Sorting::By(SortBy::SmbHash)),
         ("bsdusr_attributes", Sorting::Same),
-        ("bsdusr_sudo", Sorting::By(SortBy::Sudo)),
+        ("bsdusr_sudo", Sorting::By(SortBy::AllSudo)),
     ],
 };
 
@@ -180,6 +181,7 @@ pub async fn delete(
         Some(false) | None => DeletedHome::Keep,
     };
     let place = Place::user(Action::Delete);
-    caller.delete_user(id, home, Precondition::None).await.map_err(|error| Error::at(place, error, &form))?;
+    let deletion = (home, OtherProcesses::Left);
+    caller.delete_user(id, deletion, Precondition::None).await.map_err(|error| Error::at(place, error, &form))?;
     Ok(Reply::no_content())
 }

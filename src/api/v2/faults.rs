@@ -3,6 +3,7 @@
 
 use accountd_protocol::name::NameError;
 use accountd_protocol::refusal::{Field, Invalid, Problem};
+use accountd_protocol::sudo::{SudoFault, SudoProblem};
 use accountd_protocol::text::TextError;
 use serde::Serialize;
 
@@ -53,6 +54,9 @@ impl Fault {
         let field = match problem {
             // The lines of the file are the items of the list.
             Problem::BadKey { line, .. } => format!("{}[{}]", name(kind, *field), line.saturating_sub(1)),
+            Problem::SudoCommand(SudoProblem { list, index, .. }) => {
+                format!("{}.{}[{index}]", name(kind, *field), list.name())
+            }
             _ => name(kind, *field).to_owned(),
         };
         Self { conflict: conflict(problem), ..Self::new(field, code(problem), message(problem)) }
@@ -90,6 +94,7 @@ fn name(kind: Kind, field: Field) -> &'static str {
         (Field::Items, _) => "items",
         (Field::RandomPassword, _) => "random_password",
         (Field::Rule(rule), _) => policy::path(rule),
+        (Field::EndProcesses, _) => "end_processes",
     }
 }
 
@@ -130,6 +135,9 @@ fn code(problem: &Problem) -> &'static str {
         Problem::HomeNotWritable => "home_not_writable",
         Problem::NotForSudoers => "not_for_sudoers",
         Problem::NoSudo(_) => "no_sudo",
+        Problem::SudoCommand(problem) => sudo_code(&problem.fault),
+        Problem::SudoByHand => "changed_by_hand",
+        Problem::SharedUid(_) => "shared_uid",
         Problem::TransferRunning => "transfer_running",
         Problem::HoldsHome(_) => "holds_home",
         Problem::Wrong => "wrong",
@@ -146,6 +154,28 @@ fn code(problem: &Problem) -> &'static str {
         Problem::HomeStays(_) => "home_stays",
         Problem::Keys(_) => "keys_would_not_count",
         Problem::NotRepairable { .. } => "not_repairable",
+    }
+}
+
+fn sudo_code(fault: &SudoFault) -> &'static str {
+    match fault {
+        SudoFault::Empty => "required",
+        SudoFault::TooLong { .. } => "too_long",
+        SudoFault::ControlCharacters => "bad_characters",
+        SudoFault::Negated => "negated",
+        SudoFault::Sudoedit => "sudoedit",
+        SudoFault::NotAbsolute => "not_absolute",
+        SudoFault::DotComponent => "dot_component",
+        SudoFault::WildcardInPath | SudoFault::WildcardInArguments => "wildcard",
+        SudoFault::RegularExpression => "regular_expression",
+        SudoFault::Quotes => "quotes",
+        SudoFault::Blanks => "blanks",
+        SudoFault::DirectoryWithArguments => "directory_with_arguments",
+        SudoFault::Twice => "twice",
+        SudoFault::Missing(_) => "no_such",
+        SudoFault::NotAProgram(_) => "not_a_program",
+        SudoFault::Directory => "directory",
+        SudoFault::Replaceable { .. } => "replaceable",
     }
 }
 
@@ -183,6 +213,8 @@ fn conflict(problem: &Problem) -> Conflict {
         | Problem::TransferRunning
         | Problem::HoldsHome(_)
         | Problem::HomeStays(_)
+        | Problem::SudoByHand
+        | Problem::SharedUid(_)
         | Problem::Keys(_)
         | Problem::NotRepairable { .. } => Conflict::WithWhatExists,
         Problem::Required
@@ -204,6 +236,7 @@ fn conflict(problem: &Problem) -> Conflict {
         | Problem::HomeNotWritable
         | Problem::NotForSudoers
         | Problem::NoSudo(_)
+        | Problem::SudoCommand(_)
         | Problem::Wrong
         | Problem::Unchanged
         | Problem::TooEarly

@@ -94,6 +94,11 @@ impl Input {
         }
     }
 
+    /// A value of any type.
+    pub fn any(&mut self, field: &str) -> Given<Value> {
+        self.take(field, "a value", Some)
+    }
+
     pub fn text(&mut self, field: &str) -> Given<String> {
         self.take(field, "a string", text)
     }

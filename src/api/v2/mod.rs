@@ -12,6 +12,7 @@ mod batch_table;
 mod checks;
 mod cursor;
 mod day;
+mod disable;
 mod error;
 mod fallback;
 mod faults;
@@ -32,6 +33,7 @@ mod password;
 mod path;
 mod policy;
 mod resolve;
+mod sudo;
 mod system;
 #[cfg(test)]
 mod tests;
@@ -50,7 +52,8 @@ const BASE: &str = "/api/v2";
 
 pub fn attach(rocket: Rocket<Build>) -> Rocket<Build> {
     let users = routes![users::list, users::create, users::show, users::change, users::delete];
-    let of_a_user = routes![keys::list, keys::replace, password::set, memberships::list, memberships::replace];
+    let of_a_user =
+        routes![keys::list, keys::replace, password::set, memberships::list, memberships::replace, disable::disable];
     let groups = routes![groups::list, groups::create, groups::show, groups::change, groups::delete];
     let of_a_group = routes![members::list, members::replace];
     rocket

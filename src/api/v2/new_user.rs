@@ -11,6 +11,7 @@ use super::error::Error;
 use super::input::Input;
 use super::output::USER_READ_ONLY;
 use super::resolve::{Called, Found};
+use super::sudo;
 use super::user_fields::{home_mode, key_text};
 
 /// No home is made where none is asked for, as in every dialect.
@@ -38,8 +39,9 @@ pub fn draft(mut input: Input) -> Result<Draft, Error> {
     let home_mode = home_mode(&mut input);
     let ageing = ageing::change(&mut input);
     let ssh_keys = key_text(&mut input).unwrap_or_default();
-    let [locked, microsoft_account, sudo] =
-        ["locked", "microsoft_account", "sudo"].map(|field| input.boolean(field).value().unwrap_or(false));
+    let [locked, microsoft_account] =
+        ["locked", "microsoft_account"].map(|field| input.boolean(field).value().unwrap_or(false));
+    let sudo = sudo::of_new(&mut input);
     input.finish(&USER_READ_ONLY)?;
     let texts = name.zip(full_name).zip(email).zip(home.zip(shell));
     // What is missing has been named.

@@ -3,7 +3,7 @@
 use accountd_protocol::agent::{Group, KeyFile, KeyLine, System, User};
 use serde_json::{Map, Value, json};
 
-use super::ageing;
+use super::{ageing, sudo};
 use crate::advice;
 
 pub type Object = Map<String, Value>;
@@ -56,7 +56,7 @@ pub fn user(user: &User) -> Object {
         ("password_disabled", json!(user.password_disabled)),
         ("builtin", json!(user.builtin)),
         ("groups", json!(user.group_names)),
-        ("sudo", json!(user.sudo)),
+        ("sudo", sudo::shown(user.sudo.as_ref())),
         ("smb", json!(user.smb)),
         ("microsoft_account", json!(user.microsoft_account)),
         ("roles", json!(user.roles)),
@@ -72,7 +72,7 @@ pub fn group(group: &Group) -> Object {
         ("gid", json!(group.gid)),
         ("groupname", json!(group.name)),
         ("builtin", json!(group.builtin)),
-        ("sudo", json!(group.sudo)),
+        ("sudo", sudo::shown(group.sudo.as_ref())),
         ("members", json!(group.members)),
     ])
 }

@@ -1,5 +1,5 @@
 //! `PATCH /users/{user}`: a merge patch (RFC 7396) becomes a change. Null takes the full name, the
-//! mail address and limits of days away; no other field can be without a value.
+//! mail address, sudo and limits of days away; no other field can be without a value.
 
 use accountd_core::Caller;
 use accountd_protocol::agent::{RandomPassword, UserChange};
@@ -13,10 +13,11 @@ use super::error::Error;
 use super::input::{Given, Input};
 use super::output::USER_READ_ONLY;
 use super::resolve::{Called, Found};
+use super::sudo;
 use super::user_fields::home_mode;
 
 /// The fields that null is no value for.
-const NEVER_NULL: [&str; 15] = [
+const NEVER_NULL: [&str; 14] = [
     "must_change",
     "random_password",
     "username",
@@ -31,7 +32,6 @@ const NEVER_NULL: [&str; 15] = [
     "groups",
     "locked",
     "microsoft_account",
-    "sudo",
 ];
 
 /// A body whose every value is good by itself; groups are still as they are called.
@@ -64,7 +64,7 @@ pub fn draft(mut input: Input) -> Result<Draft, Error> {
         groups: None,
         ssh_keys: None,
         microsoft_account: input.boolean("microsoft_account").value(),
-        sudo: input.boolean("sudo").value(),
+        sudo: sudo::change(&mut input),
         ageing: ageing::change(&mut input),
     };
     // Who gets a password is to use it.

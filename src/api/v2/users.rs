@@ -1,6 +1,7 @@
 //! `/users` and `/users/{user}`
 
 use accountd_protocol::agent::{NewPassword, RandomPassword, SortBy, User};
+use accountd_protocol::ended::OtherProcesses;
 use accountd_protocol::id::AccountId;
 use accountd_protocol::list::Filter;
 use accountd_protocol::removal::DeletedHome;
@@ -16,7 +17,7 @@ use super::input::{self, Input};
 use super::listing::{Query, Resource, boolean, number};
 use super::only_if::OnlyIf;
 use super::path::Named;
-use super::{BASE, answers, new_user, output, user_change};
+use super::{BASE, answers, disable, new_user, output, user_change};
 use crate::body::no_browser_form;
 use crate::caller::{Authenticated, NoCaller};
 use crate::reply::Reply;
@@ -151,23 +152,43 @@ pub async fn delete(
 ) -> Result<Reply, Error> {
     let Authenticated(caller) = caller?;
     no_browser_form(content_type)?;
-    let (only_if, home) = (only_if.precondition()?, deleted_home(&query)?);
+    let (only_if, Deletion { home, processes, report }) = (only_if.precondition()?, deletion(&query)?);
     let id = user.user(&caller).await?;
-    caller.delete_user(id, home, only_if).await.map_err(failed)?;
-    Ok(answers::no_content())
+    let ended = caller.delete_user(id, (home, processes), only_if).await.map_err(failed)?;
+    Ok(match report {
+        Report::Shown => answers::json(Status::Ok, &disable::report(&ended)),
+        Report::LeftOut => answers::no_content(),
+    })
 }
 
-/// `?delete_home=true`; the home stays where it is not asked for to go.
-fn deleted_home(query: &Query) -> Result<DeletedHome, Error> {
-    let mut home = DeletedHome::Keep;
+/// What a deletion takes along, and whether it says so.
+struct Deletion {
+    home: DeletedHome,
+    processes: OtherProcesses,
+    report: Report,
+}
+
+enum Report {
+    Shown,
+    LeftOut,
+}
+
+/// `?delete_home=true&end_processes=true&report=true`; what is not asked for stays.
+fn deletion(query: &Query) -> Result<Deletion, Error> {
+    let mut deletion = Deletion { home: DeletedHome::Keep, processes: OtherProcesses::Left, report: Report::LeftOut };
     for (name, value) in query.pairs() {
         let fault = |code, message| Err(Error::Query(vec![Fault::new(name.escape_debug().to_string(), code, message)]));
-        home = match (name, boolean(value)) {
-            ("delete_home", Some(true)) => DeletedHome::Remove,
-            ("delete_home", Some(false)) => DeletedHome::Keep,
-            ("delete_home", None) => return fault("wrong_type", "has to be true or false"),
+        match (name, boolean(value)) {
+            ("delete_home", Some(true)) => deletion.home = DeletedHome::Remove,
+            ("delete_home", Some(false)) => deletion.home = DeletedHome::Keep,
+            ("end_processes", Some(end)) => deletion.processes = disable::other_processes(end),
+            ("report", Some(true)) => deletion.report = Report::Shown,
+            ("report", Some(false)) => deletion.report = Report::LeftOut,
+            ("delete_home" | "end_processes" | "report", None) => {
+                return fault("wrong_type", "has to be true or false");
+            }
             _ => return fault("unknown_parameter", "is not known here"),
-        };
+        }
     }
-    Ok(home)
+    Ok(deletion)
 }

@@ -1,0 +1,57 @@
+//! `/users/{user}/disable`: a user is locked and everything that runs for it is ended; and the report
+//! of that, which a deletion can have too.
+
+use accountd_protocol::ended::{Ended, OtherProcesses};
+use rocket::http::{ContentType, Status};
+use rocket::{Data, post};
+use serde_json::{Value, json};
+
+use super::answers;
+use super::error::Error;
+use super::faults::Kind;
+use super::input::{self, Input};
+use super::only_if::OnlyIf;
+use super::path::Named;
+use super::users::{Signed, failed};
+use crate::caller::Authenticated;
+use crate::reply::Reply;
+
+/// The body may be an empty object.
+#[post("/users/<user>/disable", data = "<data>")]
+pub async fn disable(
+    caller: Signed,
+    user: Named,
+    only_if: OnlyIf,
+    content_type: Option<&ContentType>,
+    data: Data<'_>,
+) -> Result<Reply, Error> {
+    let Authenticated(caller) = caller?;
+    let only_if = only_if.precondition()?;
+    let mut input = Input::parse(Kind::User, &input::bytes(data, content_type).await?)?;
+    input.refuse_null("end_processes");
+    let processes = other_processes(input.boolean("end_processes").value().unwrap_or(false));
+    input.finish(&[])?;
+    let id = user.user(&caller).await?;
+    let ended = caller.disable_user(id, processes, only_if).await.map_err(failed)?;
+    Ok(answers::json(Status::Ok, &report(&ended)))
+}
+
+pub fn other_processes(end: bool) -> OtherProcesses {
+    if end { OtherProcesses::Ended } else { OtherProcesses::Left }
+}
+
+/// What there was and is no more, and what could not be ended.
+pub fn report(ended: &Ended) -> Value {
+    let Ended { sessions, samba, processes, crontab, at_jobs, linger, left } = ended;
+    json!({
+        "ended": {
+            "sessions": sessions,
+            "samba": samba,
+            "processes": processes,
+            "crontab": crontab,
+            "at_jobs": at_jobs,
+            "linger": linger,
+        },
+        "left": left,
+    })
+}
