@@ -69,17 +69,9 @@ impl World {
     fn audit_is_whole(&self) -> AuditVerdict {
         let verdict = self.verdict();
         assert_eq!(verdict.flaw, None);
-        let (is_whole, said) = self.verified_beside();
+        let (is_whole, said) = self.audit_verified();
         assert!(is_whole && said.contains(&verdict.hash), "{said}");
         verdict
-    }
-
-    /// What the agent's program says of the trail, whether an agent runs or not.
-    fn verified_beside(&self) -> (bool, String) {
-        let mut command = Command::new(accountd().with_file_name("accountd-agent"));
-        command.args(["--audit-verify", "--state"]).arg(self.root().join(&STORE[1..]));
-        let output = command.output().unwrap();
-        (output.status.success(), String::from_utf8(output.stdout).unwrap())
     }
 
     fn audit_files(&self) -> Vec<PathBuf> {
@@ -228,11 +220,12 @@ fn a_flipped_byte_is_found_in_a_file_and_in_the_store() {
     let flaw = nas.world.verdict().flaw.unwrap();
     assert!((11..=20).contains(&flaw.sequence) && flaw.what.contains("not what it was"), "{flaw:?}");
     assert_eq!(flaw.place, file.file_name().unwrap().to_str().unwrap());
-    let (is_whole, said) = nas.world.verified_beside();
+    let (is_whole, said) = nas.world.audit_verified();
     assert!(!is_whole && said.contains(&flaw.place) && said.contains(&flaw.sequence.to_string()), "{said}");
     fs::write(file, whole).unwrap();
     nas.world.audit_is_whole();
 
+    nas.world.damages_the_audit_trail();
     nas.world.hold("agent");
     nas.world.kill("agent");
     let store = nas.disk.path(STORE);

@@ -7,6 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
@@ -25,6 +26,8 @@ pub struct World {
     sandbox: Child,
     api: String,
     ssh: SocketAddr,
+    /// Whether a test has damaged the audit trail, or the store that it is in.
+    is_damaged: AtomicBool,
 }
 
 impl World {
@@ -43,7 +46,7 @@ impl World {
         fs::write(&password, PASSWORD).unwrap();
         fs::set_permissions(&password, fs::Permissions::from_mode(0o600)).unwrap();
         let (sandbox, api, ssh) = launch(directory.path());
-        Self { directory, sandbox, api, ssh }
+        Self { directory, sandbox, api, ssh, is_damaged: AtomicBool::new(false) }
     }
 
     /// With these settings (accountd.toml(5)).
@@ -141,9 +144,29 @@ impl World {
     }
 }
 
+impl World {
+    /// The audit trail need not be whole at the end.
+    pub fn damages_the_audit_trail(&self) {
+        self.is_damaged.store(true, Ordering::Relaxed);
+    }
+
+    /// What the agent's program says of the trail, whether an agent runs or not.
+    pub fn audit_verified(&self) -> (bool, String) {
+        let mut command = Command::new(accountd().with_file_name("accountd-agent"));
+        command.args(["--audit-verify", "--state"]).arg(self.root().join("var/lib/accountd/state.sqlite"));
+        let output = command.output().unwrap();
+        (output.status.success(), String::from_utf8(output.stdout).unwrap())
+    }
+}
+
+/// Whatever a test has done to the accounts, the trail of it is whole.
 impl Drop for World {
     fn drop(&mut self) {
         end(&mut self.sandbox);
+        if !std::thread::panicking() && !self.is_damaged.load(Ordering::Relaxed) {
+            let (is_whole, said) = self.audit_verified();
+            assert!(is_whole, "the audit trail of this test is not whole: {said}");
+        }
         if std::thread::panicking() {
             let log = self.log();
             let lines: Vec<&str> = log.lines().collect();

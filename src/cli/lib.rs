@@ -22,6 +22,7 @@ mod secret_file;
 mod session;
 mod set_of_names;
 mod settings;
+mod sudo;
 mod table;
 mod terminal;
 #[cfg(test)]

@@ -16,6 +16,7 @@ const REACHED: &[(&str, &str)] = &[
     ("show_user", "user show"),
     ("change_user", "user set"),
     ("delete_user", "user delete"),
+    ("disable_user", "user disable"),
     ("list_keys", "key list"),
     ("replace_keys", "key set"),
     ("set_password", "user passwd"),

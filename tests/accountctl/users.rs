@@ -18,7 +18,10 @@ fn a_user_with_everything_is_made_as_it_was_said() {
     let last = ["14", "--inactive-days", "30", "--expires", "2040-02-29", "--key", KEY, "--new-password-file"];
     let arguments = [&flags[..], &more, &rest, &last, &[file.to_str().unwrap()]].concat();
     let user = nas.json(&arguments);
-    assert_eq!((&user["groups"], &user["sudo"], &user["smb"]), (&json!(["wheel", "ftp"]), &json!(true), &json!(true)));
+    assert_eq!(
+        (&user["groups"], &user["sudo"]["commands"], &user["smb"]),
+        (&json!(["wheel", "ftp"]), &json!(["ALL"]), &json!(true))
+    );
     let line = "berta:x:4201:4200:Bérta B:/mnt/tank/home/berta:/bin/sh";
     assert_eq!(nas.disk.line("/etc/passwd", "berta").as_deref(), Some(line));
     let shadow = nas.disk.line("/etc/shadow", "berta").unwrap();
@@ -147,4 +150,42 @@ fn the_supplementary_groups_of_a_user_are_a_set() {
     nas.ctl(&["user", "group", "set", "anna", "--none"]).fails(2, &["--yes"]);
     assert_eq!(nas.done(&["user", "group", "set", "anna", "--none", "--yes"]), "");
     assert_eq!(nas.disk.field("/etc/group", "ftp", 3), "");
+}
+
+#[test]
+fn sudo_for_some_commands_is_given_and_said_in_words() {
+    let nas = Nas::start();
+    let lists = ["--sudo-command", "/bin/ls /root", "--sudo-command-without-password", "/bin/true"];
+    nas.done(&[&["user", "add", "anna"][..], &lists].concat());
+    let shown = nas.done(&["user", "show", "anna"]);
+    assert!(shown.contains("sudo\t/bin/ls /root,/bin/true (no password)\n"), "{shown}");
+    let drop_in = format!("/etc/sudoers.d/accountd-user-{}", nas.json(&["user", "show", "anna"])["id"]);
+    assert!(nas.disk.text(&drop_in).contains("NOPASSWD: /bin/true"), "{}", nas.disk.text(&drop_in));
+    nas.ctl(&["user", "set", "anna", "--sudo", "--sudo-command", "ALL"]).fails(2, &["--sudo-command"]);
+    nas.ctl(&["user", "set", "anna", "--sudo-command", "/no/such"]).fails(1, &["/no/such"]);
+    nas.done(&["user", "set", "anna", "--sudo=false"]);
+    assert!(!nas.disk.path(&drop_in).exists());
+    nas.done(&["group", "add", "team", "--sudo-command", "ALL"]);
+    assert!(nas.done(&["group", "show", "team"]).contains("sudo\tALL\n"));
+}
+
+#[test]
+fn who_is_disabled_or_deleted_is_reported_on() {
+    let nas = Nas::start();
+    nas.done(&["user", "add", "anna"]);
+    let crontab = nas.disk.path("/var/spool/cron/crontabs/anna");
+    std::fs::write(&crontab, "* * * * * true\n").unwrap();
+    nas.ctl(&["user", "disable", "anna"]).fails(2, &["--yes"]);
+    let said = nas.done(&["user", "disable", "anna", "--yes"]);
+    assert!(
+        said.contains("user\tanna\n") && said.contains("crontab\tyes\n") && said.contains("sessions\t0\n"),
+        "{said}"
+    );
+    assert!(!crontab.exists() && nas.disk.field("/etc/shadow", "anna", 1).starts_with('!'));
+    nas.done(&["user", "unlock", "anna"]);
+    assert!(crontab.exists());
+    let report = nas.json(&["user", "delete", "anna", "--report", "--end-processes", "--yes"]);
+    assert_eq!((&report["ended"]["crontab"], &report["left"]), (&json!(true), &json!([])));
+    nas.done(&["user", "add", "berta"]);
+    assert_eq!(nas.done(&["user", "delete", "berta", "--yes"]), "");
 }

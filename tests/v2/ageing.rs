@@ -1,5 +1,8 @@
 //! How long passwords and accounts last, beside what `chage` says and what logs in; the policy.
 
+use std::io::Write;
+use std::process::Stdio;
+
 use serde_json::{Value, json};
 
 use super::{Nas, problem};
@@ -103,4 +106,41 @@ fn a_new_password_is_what_the_policy_wants() {
     let weak = nas.put("/users/anna/password", &json!({"password": "short"}));
     problem(&weak, 422, "invalid-values", &[("password", "too_short")]);
     assert!(nas.world.with_password("anna", "abcdefG1").logs_in());
+}
+
+/// What `su USER` says to somebody else who knows this password, and whether it let them in.
+fn su(nas: &Nas, user: &str, password: &str) -> (bool, String) {
+    let line = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "su", user, "-c", "id -un"];
+    let mut command = nas.world.inside(&line);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    writeln!(child.stdin.take().unwrap(), "{password}").unwrap();
+    let output = child.wait_with_output().unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8(said).unwrap())
+}
+
+#[test]
+fn su_agrees_with_what_was_set() {
+    let nas = Nas::start();
+    nas.post("/users", &json!({"username": "anna", "password": "first pw", "shell": "/bin/sh"}));
+    let (is_in, said) = su(&nas, "anna", "first pw");
+    assert!(is_in && said.contains("anna"), "{said}");
+    assert!(!su(&nas, "anna", "other pw").0);
+    nas.put("/users/anna/password", &json!({"password": "other pw"})).status_is(204);
+    assert!(su(&nas, "anna", "other pw").0 && !su(&nas, "anna", "first pw").0);
+    // What is set, what undoes it, and what su says to it.
+    let rows = [
+        (json!({"locked": true}), json!({"locked": false}), "Authentication failure"),
+        (json!({"password_disabled": true}), json!({"password_disabled": false}), "Authentication failure"),
+        (json!({"expires": "2020-01-01"}), json!({"expires": null}), "account has expired"),
+        (json!({"must_change": true}), json!({"must_change": false}), "change your password"),
+        (json!({"shell": "/usr/sbin/nologin"}), json!({"shell": "/bin/sh"}), "not available"),
+    ];
+    for (set, undo, words) in rows {
+        nas.patch("/users/anna", &set).status_is(200);
+        let (is_in, said) = su(&nas, "anna", "other pw");
+        assert!(!is_in && said.contains(words), "{set}: {said}");
+        nas.patch("/users/anna", &undo).status_is(200);
+        assert!(su(&nas, "anna", "other pw").0, "{undo}");
+    }
 }

@@ -324,7 +324,7 @@ fn a_batch_whose_agent_is_killed_is_made_whole_or_not_at_all() {
             let sent = scope.spawn(|| nas.batch("", &items));
             // At another moment each time; what it is does not matter.
             std::thread::sleep(Duration::from_millis(40 * round));
-            nas.world.kill("accountd-agent");
+            nas.world.kill("agent");
             let answer = sent.join().unwrap();
             wait_for("the agent again", || nas.rest.get("/system").status == 200);
             let made = |file: &str| (0..60).filter(|n| nas.disk.line(file, &format!("r{round}n{n}")).is_some()).count();

@@ -6,16 +6,17 @@ use crate::client::Request;
 use crate::error::Error;
 use crate::flags::{Body, OnlyIf, Repeatable, put};
 use crate::listing::{Arrangement, List};
-use crate::output::{Shape, as_it_is, plain};
+use crate::output::{Shape, plain};
 use crate::path;
 use crate::problem::Flags;
 use crate::session::Session;
+use crate::sudo::{SudoFlags, in_words};
 
 pub const SHAPE: Shape = Shape {
     id: "id",
     columns: &["id", "groupname", "gid", "members", "sudo"],
     fields: &["id", "groupname", "gid", "members", "sudo", "builtin"],
-    present: as_it_is,
+    present: in_words,
 };
 const FILTERS: Flags = &[("groupname", "--name"), ("groupname~", "--name-prefix")];
 const NEW: Flags = &[("groupname", "NAME"), ("allow_shared_gid", "--shared-gid")];
@@ -102,9 +103,8 @@ pub struct Fields {
     /// Take a gid that another group has
     #[arg(long)]
     shared_gid: bool,
-    /// Let the members use sudo, or not
-    #[arg(long, value_name = "YES", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    sudo: Option<bool>,
+    #[command(flatten)]
+    sudo: SudoFlags,
 }
 
 impl Fields {
@@ -112,7 +112,7 @@ impl Fields {
         let mut body = Body::new();
         put(&mut body, "gid", self.gid);
         put(&mut body, "allow_shared_gid", self.shared_gid.then_some(true));
-        put(&mut body, "sudo", self.sudo);
+        put(&mut body, "sudo", self.sudo.value());
         body
     }
 }

@@ -6,16 +6,17 @@ use serde_json::{Value, json};
 
 use super::user_fields::{CHANGED, Fields, NEW};
 use super::user_group;
-use crate::client::Request;
+use crate::client::{Answer, Request};
 use crate::error::Error;
 use crate::flags::{KeyFiles, OnlyIf, Repeatable, put};
 use crate::key_lines;
 use crate::listing::{Arrangement, List};
-use crate::output::{Shape, as_it_is, plain};
+use crate::output::{Format, Shape, as_it_is, plain};
 use crate::path::{self, CALLER};
 use crate::problem::Flags;
 use crate::secret_file;
 use crate::session::{NewPassword, Session};
+use crate::sudo::in_words;
 
 const SHAPE: Shape = Shape {
     id: "id",
@@ -45,6 +46,13 @@ const SHAPE: Shape = Shape {
         "microsoft_account",
         "builtin",
     ],
+    present: in_words,
+};
+/// What was ended of a user.
+const ENDED: Shape = Shape {
+    id: "user",
+    columns: &[],
+    fields: &["user", "sessions", "samba", "processes", "crontab", "at_jobs", "linger", "left"],
     present: as_it_is,
 };
 const FILTERS: Flags = &[("username", "--name"), ("username~", "--name-prefix")];
@@ -72,9 +80,19 @@ pub enum Verb {
         /// A name, or an id
         #[arg(value_name = "USER")]
         user: String,
-        /// The home goes too
+        #[command(flatten)]
+        what: Deletion,
+        #[command(flatten)]
+        only_if: OnlyIf,
+    },
+    /// Lock a user and end everything that runs for it; print what there was
+    Disable {
+        /// A name, or an id
+        #[arg(value_name = "USER")]
+        user: String,
+        /// Every process of the user ends, too
         #[arg(long)]
-        delete_home: bool,
+        end_processes: bool,
         #[command(flatten)]
         only_if: OnlyIf,
     },
@@ -147,6 +165,20 @@ pub struct ListFlags {
     arrangement: Arrangement,
 }
 
+/// What goes with a user.
+#[derive(Clone, Copy, Debug, Default, clap::Args)]
+pub struct Deletion {
+    /// The home goes too
+    #[arg(long)]
+    delete_home: bool,
+    /// Every process of the user ends, too
+    #[arg(long)]
+    end_processes: bool,
+    /// Print what was ended
+    #[arg(long)]
+    report: bool,
+}
+
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct Add {
     /// A new name
@@ -198,7 +230,8 @@ impl Verb {
             }
             Verb::Add(add) => add.run(session),
             Verb::Set(set) => set.run(session),
-            Verb::Delete { user, delete_home, only_if } => delete(session, &user, (delete_home, only_if)),
+            Verb::Delete { user, what, only_if } => delete(session, &user, (what, only_if)),
+            Verb::Disable { user, end_processes, only_if } => disable(session, &user, (end_processes, only_if)),
             Verb::Passwd { user, password, only_if } => passwd(session, &user, (password, only_if)),
             Verb::Lock { user } => set_locked(session, &user, ("lock", true)),
             Verb::Unlock { user } => set_locked(session, &user, ("unlock", false)),
@@ -260,7 +293,8 @@ impl Set {
 }
 
 /// Exactly the user that was asked about, as it was then.
-fn delete(session: &Session, user: &str, (delete_home, only_if): (bool, OnlyIf)) -> Result<(), Error> {
+fn delete(session: &Session, user: &str, (what, only_if): (Deletion, OnlyIf)) -> Result<(), Error> {
+    let Deletion { delete_home, end_processes, report } = what;
     let doing = format!("delete user {user}");
     let shown = session.client.send(&Request::get(path::user(user), &doing))?;
     let object = shown.value();
@@ -268,10 +302,33 @@ fn delete(session: &Session, user: &str, (delete_home, only_if): (bool, OnlyIf))
     let question = format!("Delete user {}, uid {}{home}?", plain(&object["username"]), plain(&object["uid"]));
     session.agree(&question)?;
     let tag = only_if.if_match.or(shown.tag);
-    let query = if delete_home { "?delete_home=true" } else { "" };
+    let asked = [("delete_home", delete_home), ("end_processes", end_processes), ("report", report)];
+    let asked: Vec<String> = asked.iter().filter(|(_, yes)| *yes).map(|(name, _)| format!("{name}=true")).collect();
+    let query = if asked.is_empty() { String::new() } else { format!("?{}", asked.join("&")) };
     let path = format!("{}{query}", path::user(&plain(&object["id"])));
-    session.client.send(&Request::delete(path, doing).only_if(tag.as_deref()))?;
-    Ok(())
+    let answer = session.client.send(&Request::delete(path, doing).only_if(tag.as_deref()))?;
+    if report { ended(session, user, answer) } else { Ok(()) }
+}
+
+/// Who is disabled is asked about: what ends can not be begun again from here.
+fn disable(session: &Session, user: &str, (end_processes, only_if): (bool, OnlyIf)) -> Result<(), Error> {
+    let processes = if end_processes { " and all its processes" } else { "" };
+    session.agree(&format!("Disable user {user} and end its sessions{processes}?"))?;
+    let (path, doing) = (format!("{}/disable", path::user(user)), format!("disable user {user}"));
+    let request = Request::post(path, doing, json!({"end_processes": end_processes}));
+    let answer = session.client.send(&request.only_if(only_if.if_match.as_deref()))?;
+    ended(session, user, answer)
+}
+
+/// JSON is as the API says it; for people the user is said with what there was.
+fn ended(session: &Session, user: &str, answer: Answer) -> Result<(), Error> {
+    if session.output.format == Format::Json {
+        return session.output.json(&answer);
+    }
+    let mut report = answer.value()["ended"].clone();
+    report["user"] = json!(user);
+    report["left"] = answer.value()["left"].clone();
+    session.output.object(&ENDED, &Answer { text: report.to_string(), ..answer })
 }
 
 /// Whoever has shown their password changes their own with it, also when it is too old for anything

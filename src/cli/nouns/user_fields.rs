@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::flags::{Body, Days, days, put};
 use crate::problem::Flags;
 use crate::set_of_names::called;
+use crate::sudo::SudoFlags;
 
 /// Of a new user.
 pub const NEW: Flags = &[
@@ -47,9 +48,8 @@ pub struct Fields {
     /// No supplementary groups
     #[arg(long, conflicts_with = "groups")]
     no_groups: bool,
-    /// May use sudo, or not
-    #[arg(long, value_name = "YES", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    sudo: Option<bool>,
+    #[command(flatten)]
+    sudo: SudoFlags,
     /// Locked, or not
     #[arg(long, value_name = "YES", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     locked: Option<bool>,
@@ -92,7 +92,7 @@ impl Fields {
         put(&mut body, "shell", self.shell);
         let groups = (self.no_groups || !self.groups.is_empty()).then(|| called(&self.groups));
         put(&mut body, "groups", groups);
-        put(&mut body, "sudo", self.sudo);
+        put(&mut body, "sudo", self.sudo.value());
         put(&mut body, "locked", self.locked);
         put(&mut body, "password_disabled", self.password_disabled);
         put(&mut body, "microsoft_account", self.microsoft_account);
@@ -155,6 +155,9 @@ mod tests {
         let expected = json!({"email": null, "full_name": "", "groups": [], "sudo": false, "max_days": null,
             "expires": null});
         assert_eq!(body(&flags), expected);
+        let lists = ["--sudo-command=/bin/a", "--sudo-command=/bin/b x", "--sudo-command-without-password=ALL"];
+        let expected = json!({"commands": ["/bin/a", "/bin/b x"], "commands_without_password": ["ALL"]});
+        assert_eq!(body(&lists), json!({"sudo": expected}));
         assert_eq!(body(&EVERY)["groups"], json!(["g", 17]), "a number is an id");
     }
 
