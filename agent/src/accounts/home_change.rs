@@ -11,7 +11,7 @@ use super::in_home::{InHome, Wanted};
 use super::new_home::NewHome;
 use super::show::identity_of;
 use super::transfers::Claim;
-use super::update::{Current, Plan};
+use super::update_plan::{Current, Plan};
 use crate::agent::Agent;
 use crate::database::{FileKind, TransferRow, View, claimants};
 use crate::error::Error;

@@ -35,6 +35,8 @@ mod suspended;
 mod transfer_steps;
 pub mod transfers;
 mod update;
+mod update_lines;
+mod update_plan;
 pub mod writers;
 
 pub use self::show::NO_HASH;
