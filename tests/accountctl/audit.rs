@@ -41,6 +41,7 @@ fn a_trail_that_is_not_whole_is_exit_status_one() {
         fs::read_dir(nas.disk.path("/var/lib/accountd/audit")).unwrap().map(|file| file.unwrap().path()).collect();
     files.sort();
     let text = fs::read_to_string(&files[1]).unwrap();
+    nas.world.damages_the_audit_trail();
     fs::write(&files[1], text.replacen("Some One", "Sone One", 1)).unwrap();
     let said = nas.ctl(&["audit", "verify"]);
     assert_eq!(said.status, 1, "{said:?}");
