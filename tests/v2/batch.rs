@@ -30,13 +30,13 @@ fn outcomes(body: &Value) -> Vec<&str> {
 #[test]
 fn users_are_made_changed_and_deleted_in_one_change() {
     let nas = Nas::start();
-    nas.post("/groups", &json!({"groupname": "staff"}));
+    nas.post("/groups", &json!({"groupname": "crew"}));
     for name in ["anna", "berta"] {
         nas.post("/users", &json!({"username": name, "home": format!("/mnt/tank/{name}")}));
     }
     let items = json!([
-        {"op": "create", "username": "carla", "home": "/mnt/tank/carla", "groups": ["staff"], "keys": [KEY]},
-        {"op": "update", "user": "anna", "full_name": "Anna", "groups": ["staff"], "locked": true},
+        {"op": "create", "username": "carla", "home": "/mnt/tank/carla", "groups": ["crew"], "keys": [KEY]},
+        {"op": "update", "user": "anna", "full_name": "Anna", "groups": ["crew"], "locked": true},
         {"op": "delete", "user": "berta", "delete_home": true},
     ]);
     let body = nas.batch("", &items).object(200);
@@ -44,7 +44,7 @@ fn users_are_made_changed_and_deleted_in_one_change() {
     assert_eq!(body["items"][0]["id"], nas.rest.get("/users/carla").object(200)["id"]);
     assert_eq!(nas.disk.field("/etc/passwd", "anna", 4), "Anna");
     assert!(nas.disk.field("/etc/shadow", "anna", 1).starts_with('!'));
-    let members = nas.disk.field("/etc/group", "staff", 3);
+    let members = nas.disk.field("/etc/group", "crew", 3);
     assert_eq!(members.split(',').collect::<std::collections::BTreeSet<_>>(), ["anna", "carla"].into());
     assert_eq!(nas.disk.text("/mnt/tank/carla/.ssh/authorized_keys").trim_end(), KEY);
     for file in ["passwd", "shadow", "group", "gshadow"] {
@@ -144,24 +144,26 @@ fn one_item_that_is_no_good_keeps_all_from_being_done_and_every_one_is_named() {
 fn each_alone_is_done_whatever_becomes_of_the_others() {
     let nas = Nas::start();
     nas.post("/users", &json!({"username": "anna", "home": "/mnt/tank/anna"}));
+    nas.post("/users", &json!({"username": "dora", "uid": 3100}));
+    // What is free before all of them need not be free behind one of them.
     let items = json!([
-        {"op": "create", "username": "berta", "uid": 3100, "home": "/mnt/tank/berta"},
-        {"op": "create", "username": "carla", "uid": 3100, "home": "/mnt/tank/carla"},
+        {"op": "create", "username": "berta", "home": "/mnt/tank/berta"},
+        {"op": "update", "user": "dora", "username": "carla"},
+        {"op": "create", "username": "carla", "home": "/mnt/tank/carla"},
         {"op": "create", "username": "anna"},
         {"op": "update", "user": "anna", "full_name": "Anna"},
         {"op": "delete", "user": "none"},
     ]);
     let body = nas.batch("?atomic=false", &items).object(200);
-    assert_eq!(outcomes(&body), ["done", "refused", "refused", "done", "refused"]);
-    assert_eq!((&body["done"], &body["refused"]), (&json!(2), &json!(3)));
-    assert_eq!(body["items"][1]["problem"]["errors"][0]["field"], "uid");
-    assert_eq!(body["items"][2]["problem"]["errors"][0]["code"], "duplicate");
-    assert_eq!(body["items"][4]["problem"]["type"], "not-found");
+    assert_eq!(outcomes(&body), ["done", "done", "refused", "refused", "done", "refused"]);
+    assert_eq!((&body["done"], &body["refused"]), (&json!(3), &json!(3)));
+    assert_eq!(body["items"][2]["problem"]["errors"][0]["field"], "username");
+    assert_eq!(body["items"][3]["problem"]["errors"][0]["code"], "duplicate");
+    assert_eq!(body["items"][5]["problem"]["type"], "not-found");
     assert_eq!(nas.disk.field("/etc/passwd", "anna", 4), "Anna");
     assert!(nas.disk.path("/mnt/tank/berta").exists());
-    for (file, name) in [("/etc/passwd", "carla"), ("/etc/shadow", "carla"), ("/etc/group", "carla")] {
-        assert_eq!(nas.disk.line(file, name), None, "{file}");
-    }
+    assert_eq!(nas.disk.field("/etc/passwd", "carla", 2), "3100");
+    assert_eq!((nas.disk.line("/etc/passwd", "dora"), nas.disk.line("/etc/group", "carla")), (None, None));
     assert!(!nas.disk.path("/mnt/tank/carla").exists());
     // Nothing is left under a hidden name either.
     let left =
@@ -183,11 +185,10 @@ fn what_is_only_tried_changes_nothing_and_says_what_would_come_of_it() {
     let body = nas.batch("?dry_run=true", &good).object(200);
     assert_eq!((outcomes(&body), &body["items"][0]["id"]), (vec!["done"; 2], &Value::Null));
     // What stands in the way only of one another is found too.
-    let bad =
-        json!([{"op": "create", "username": "berta", "uid": 3100}, {"op": "create", "username": "carla", "uid": 3100}]);
+    let bad = json!([{"op": "update", "user": "anna", "username": "carla"}, {"op": "create", "username": "carla"}]);
     let body = nas.batch("?dry_run=true&atomic=false", &bad).object(200);
     assert_eq!(outcomes(&body), ["done", "refused"]);
-    problem(&nas.batch("?dry_run=true", &bad), 409, "conflict", &[("[1].uid", "duplicate")]);
+    problem(&nas.batch("?dry_run=true", &bad), 409, "conflict", &[("[1].username", "duplicate")]);
     assert!(everything() == before);
     assert_eq!(nas.rest.get("/audit").object(200)["items"].as_array().unwrap().len(), records);
     // Tried and made come to the same.
@@ -197,18 +198,18 @@ fn what_is_only_tried_changes_nothing_and_says_what_would_come_of_it() {
 #[test]
 fn a_table_makes_a_user_of_each_line() {
     let nas = Nas::start();
-    nas.post("/groups", &json!({"groupname": "staff"}));
+    nas.post("/groups", &json!({"groupname": "crew"}));
     let csv = |query: &str, table: &str| {
         let options = ["-H", "Content-Type: text/csv"];
         nas.rest.curl("POST", &format!("/users:batch{query}"), &options, Some(table.as_bytes()))
     };
-    let table = "username,full_name,uid,groups,locked\r\nanna,\"Müller, Anna\",3101,staff,\r\nberta,,,,true\r\n";
+    let table = "username,full_name,uid,groups,locked\r\nanna,\"Müller, Anna\",3101,crew,\r\nberta,,,,true\r\n";
     assert_eq!(outcomes(&csv("", table).object(200)), ["done", "done"]);
     assert_eq!(
         nas.disk.line("/etc/passwd", "anna").unwrap(),
         "anna:x:3101:3101:Müller, Anna:/nonexistent:/usr/sbin/nologin"
     );
-    assert_eq!(nas.disk.field("/etc/group", "staff", 3), "anna");
+    assert_eq!(nas.disk.field("/etc/group", "crew", 3), "anna");
     assert!(nas.disk.field("/etc/shadow", "berta", 1).starts_with('!'));
     let before = nas.disk.everything("/etc");
     let bad = "username,uid,locked,nonsense\ncarla,x,maybe,\ndora,,,1\n";

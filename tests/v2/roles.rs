@@ -45,7 +45,7 @@ fn rows() -> Vec<(&'static str, &'static str, Value, [bool; 4])> {
         ("POST", "/users", json!({"username": "NEW"}), CHANGERS),
         ("POST", "/groups", json!({"groupname": "NEW"}), CHANGERS),
         ("POST", "/users:batch", json!([{"op": "create", "username": "NEW"}]), CHANGERS),
-        ("POST", "/users:batch", json!([{"op": "update", "user": "target", "sudo": true}]), CHIEFS),
+        ("POST", "/users:batch", json!([{"op": "update", "user": "~", "sudo": true}]), CHIEFS),
         ("GET", "/jobs", none.clone(), ALL),
         ("POST", "/checks/repair", json!({"digest": "0"}), CHIEFS),
         ("POST", "/users/target/disable", json!({}), CHANGERS),
