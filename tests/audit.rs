@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use crate::freenas::keys::KEY;
 use crate::freenas::{Nas, new_user};
 use crate::traced;
-use crate::world::{World, accountd};
+use crate::world::World;
 
 const STORE: &str = "/var/lib/accountd/state.sqlite";
 const WRONG: usize = 2_000;

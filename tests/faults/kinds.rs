@@ -21,7 +21,7 @@ pub struct Kind {
     pub signs: fn(&Stage, &Subject) -> Signs,
 }
 
-pub const KINDS: [Kind; 23] = [
+pub const KINDS: [Kind; 24] = [
     Kind {
         name: "user created with everything",
         prepare: |_, _| {},
@@ -255,6 +255,24 @@ pub const KINDS: [Kind; 23] = [
         },
     },
     Kind {
+        name: "one user created and another deleted in a batch",
+        prepare: make_user_with_home,
+        request: |stage, subject| {
+            let create = json!({"op": "create", "username": subject.new, "uid": subject.number + 1,
+                "home": format!("{POOL}/{}", subject.new), "keys": [KEY], "sudo": true, "password": "pw", "groups": ["team"]});
+            let items = json!([create, {"op": "delete", "user": subject.id, "delete_home": true}]);
+            over(stage, own(stage).post("/users:batch", &items.to_string()))
+        },
+        signs: |stage, subject| {
+            let second = Subject { name: subject.new.clone(), ..subject.clone() };
+            let gone = user_is_there(stage, subject).into_iter().map(|(what, there)| (format!("no {what}"), !there));
+            let mut signs: Signs = gone.chain(user_is_there(stage, &second)).collect();
+            signs.push(sign("keys", keys(stage, &format!("{POOL}/{}", subject.new)).contains(KEY)));
+            signs.push(sign("no home", !stage.nas.disk.path(&format!("{POOL}/{}", subject.name)).exists()));
+            signs
+        },
+    },
+    Kind {
         name: "memberships set",
         prepare: make_user,
         request: |stage, subject| {
@@ -281,14 +299,14 @@ pub const KINDS: [Kind; 23] = [
     Kind {
         name: "policy set",
         prepare: |stage, _| {
-            policy(stage).json("PATCH", "/policy", r#"{"password": {"warn_days": null}}"#).status_is(200);
+            own(stage).json("PATCH", "/policy", r#"{"password": {"warn_days": null}}"#).status_is(200);
         },
         request: |stage, subject| {
             let change = json!({"password": {"warn_days": subject.number}});
-            policy(stage).json("PATCH", "/policy", &change.to_string())
+            own(stage).json("PATCH", "/policy", &change.to_string())
         },
         signs: |stage, subject| {
-            let shown = policy(stage).get("/policy").object(200);
+            let shown = own(stage).get("/policy").object(200);
             vec![
                 sign("number", shown["password"]["warn_days"] == subject.number),
                 sign("source", shown["source"]["password"]["warn_days"] == "api"),
@@ -341,8 +359,22 @@ fn sign(what: &str, done: bool) -> (String, bool) {
     (what.to_owned(), done)
 }
 
-/// The other dialect, which has the policy.
-fn policy(stage: &Stage) -> Rest {
+/// What came of a job, where the answer does not say it yet.
+fn over(stage: &Stage, answer: Answer) -> Answer {
+    let Some(location) = answer.header("location").filter(|_| answer.status == 202) else { return answer };
+    let location = location.trim_start_matches("/api/v2").to_owned();
+    loop {
+        let job = own(stage).get(&location);
+        match (job.status, job.value()["state"].as_str()) {
+            (200, Some("waiting" | "running")) => {}
+            (200, Some("done")) => return job,
+            _ => return Answer { status: 500, ..job },
+        }
+    }
+}
+
+/// The other dialect, which has policy and batches.
+fn own(stage: &Stage) -> Rest {
     Rest::v2(&stage.world().api(), "root", &stage.world().admin_password())
 }
 
