@@ -92,8 +92,7 @@ mod tests {
         }
         let too_long = Problem::TooManyCharacters { max: 64, actual: 65 };
         assert_eq!(ApiKeyName::new("ä".repeat(65)), Err(too_long));
-        for (bad, problem) in
-            [("", Problem::Required), (" ", Problem::Required), ("a\nb", Problem::ControlCharacters)]
+        for (bad, problem) in [("", Problem::Required), (" ", Problem::Required), ("a\nb", Problem::ControlCharacters)]
         {
             assert_eq!(ApiKeyName::new(bad), Err(problem), "{bad:?}");
         }

@@ -152,7 +152,16 @@ mod tests {
         assert_eq!(read(&format!("bEARER  {digits} ")), Some(("handle", digits.clone())));
         assert_eq!(read(&format!("Bearer {}", &digits[..40])), Some(("key", digits[..40].to_owned())));
         let upper = digits.to_uppercase();
-        for token in ["", &digits[..39], &digits[..41], &upper[..40], &format!("{digits}0"), &digits[1..], &upper, &format!("{}g", &digits[1..])] {
+        for token in [
+            "",
+            &digits[..39],
+            &digits[..41],
+            &upper[..40],
+            &format!("{digits}0"),
+            &digits[1..],
+            &upper,
+            &format!("{}g", &digits[1..]),
+        ] {
             assert_eq!(read(&format!("Bearer {token}")), None, "{token}");
         }
         assert_eq!(read(&format!("Basic {digits}")), None);

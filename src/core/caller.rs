@@ -55,7 +55,11 @@ macro_rules! expect {
 }
 
 impl Caller {
-    pub(crate) fn new(core: Core, (credential, slot): (Credential, Arc<Slot>), Opened { handle, name }: Opened) -> Self {
+    pub(crate) fn new(
+        core: Core,
+        (credential, slot): (Credential, Arc<Slot>),
+        Opened { handle, name }: Opened,
+    ) -> Self {
         Self { core, shown: Shown::Credential { credential, slot, name }, handle }
     }
 

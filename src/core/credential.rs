@@ -99,8 +99,7 @@ mod tests {
     #[test]
     fn debug_shows_neither_password_nor_key() {
         let key = DigestKey([7; 32]);
-        let text =
-            format!("{:?} {key:?}", Credential::new(shown("u", "hunter2"), "::1".parse().unwrap(), &key));
+        let text = format!("{:?} {key:?}", Credential::new(shown("u", "hunter2"), "::1".parse().unwrap(), &key));
         assert!(!text.contains("hunter2") && !text.contains("7, 7"), "{text}");
     }
 }

@@ -110,20 +110,13 @@ pub fn all(connection: &Connection) -> rusqlite::Result<ApiKeys> {
             expires: row.get(5)?,
         })
     })?;
-    let floor = connection.query_row(
-        "SELECT coalesce((SELECT id FROM floors WHERE kind = ?1), 1)",
-        [KIND],
-        |row| row.get(0),
-    )?;
+    let floor = connection
+        .query_row("SELECT coalesce((SELECT id FROM floors WHERE kind = ?1), 1)", [KIND], |row| row.get(0))?;
     Ok(ApiKeys::new(rows.collect::<rusqlite::Result<_>>()?, floor))
 }
 
 /// Stores a key that was made, or removes one that is gone.
-pub fn store(
-    connection: &Connection,
-    old: Option<&ApiKeyRow>,
-    new: Option<&ApiKeyRow>,
-) -> rusqlite::Result<()> {
+pub fn store(connection: &Connection, old: Option<&ApiKeyRow>, new: Option<&ApiKeyRow>) -> rusqlite::Result<()> {
     if let Some(row) = old {
         connection.prepare_cached("DELETE FROM api_keys WHERE id = ?1")?.execute([row.id.0])?;
     }

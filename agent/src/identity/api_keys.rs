@@ -41,11 +41,14 @@ pub fn digest(key: &Secret) -> KeyDigest {
 impl Agent {
     /// A handle of the account that a key is of, and the account's name. A change in between found no
     /// handle to make void: so the key is looked for once more when there is one.
-    pub(crate) fn open_handle_by_key(&self, key: &Secret, source: IpAddr) -> Result<(Handle, String), (Refusal, Owner)> {
+    pub(crate) fn open_handle_by_key(
+        &self,
+        key: &Secret,
+        source: IpAddr,
+    ) -> Result<(Handle, String), (Refusal, Owner)> {
         let digest = digest(key);
         let Shown { key, account, uid, name } = self.shown(&digest)?;
-        let caller =
-            Caller { account, uid, password: PasswordState::Current, source: Some(source), key: Some(key) };
+        let caller = Caller { account, uid, password: PasswordState::Current, source: Some(source), key: Some(key) };
         let failed = |_| (Error::Handle.into_refusal(), None);
         let handle = self.handles.open(caller, Instant::now()).map_err(failed)?;
         match self.shown(&digest) {
