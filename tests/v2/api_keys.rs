@@ -215,11 +215,15 @@ fn a_key_is_on_no_disk_and_in_no_log() {
     let wrong = format!("{}{}", &made.key[1..], &made.key[..1]);
     assert_eq!(who(&nas, &wrong), None);
     nas.rest.get("/audit").status_is(200);
+    let used = nas.rest.get(&made.path()).object(200)["last_used"].clone();
+    assert!(used.is_string());
     // A good copy of the store is made at the start.
     nas.world.hold("agent");
     nas.world.kill("agent");
     nas.world.release("agent");
+    assert_eq!(nas.rest.get(&made.path()).object(200)["last_used"], used, "it is in the store");
     assert!(who(&nas, &made.key).is_some());
+    assert_eq!(nas.rest.get(&made.path()).object(200)["last_used"], used, "once an hour");
     let bytes: Vec<u8> = (0..40).step_by(2).map(|at| u8::from_str_radix(&made.key[at..at + 2], 16).unwrap()).collect();
     let mut named = 0;
     for (path, (content, ..)) in nas.disk.everything("/var").into_iter().chain(nas.disk.everything("/etc")) {
