@@ -1,6 +1,7 @@
 //! The database as a whole, on a plain directory and without privileges.
 
 mod adoption;
+mod api_keys;
 mod audit;
 mod changes;
 mod crash;
