@@ -1,10 +1,12 @@
 //! accountctl itself, beside what the API answers and what is on disk.
 
+mod api_keys;
 mod audit;
 mod checks;
 mod credentials;
 mod groups;
 mod hostile;
+mod import;
 mod keys;
 mod lists;
 mod pty;

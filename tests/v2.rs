@@ -1,6 +1,7 @@
 //! Our own dialect through the real programs: curl in front, the sandbox's files behind.
 
 mod ageing;
+mod api_keys;
 mod audit;
 mod batch;
 mod bodies;

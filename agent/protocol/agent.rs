@@ -9,6 +9,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::ageing::{Ageing, AgeingChange};
+use crate::api_key::{ApiKey, ApiKeyId, NewApiKey};
 use crate::audit::{AuditFilter, AuditPage, AuditVerdict};
 use crate::batch::Batch;
 use crate::checks::{CheckReport, CheckedHomes, RepairOrder, RepairReport};
@@ -37,6 +38,8 @@ pub type Handle = Secret;
 pub enum AgentRequest {
     /// REST front: checks a credential once, for a handle.
     OpenHandle { user: String, password: Secret, source: IpAddr },
+    /// REST front: the same for an API key.
+    OpenHandleByKey { key: Secret, source: IpAddr },
     /// Root's own commands: a handle of root's account, without a credential.
     OpenLocalHandle,
     /// REST front: one operation in the name of a caller.
@@ -57,6 +60,8 @@ pub type Reply = Result<Answer, Refusal>;
 #[serde(rename_all = "snake_case")]
 pub enum Answer {
     Handle(Handle),
+    /// With the name of the account that it is for.
+    NamedHandle(Handle, String),
     User(Box<User>),
     /// With the password that was made for it; said once.
     UserWithPassword(Box<User>, Secret),
@@ -70,6 +75,9 @@ pub enum Answer {
     Repaired(RepairReport),
     Policy(Policy),
     Ended(Ended),
+    ApiKeys(Vec<ApiKey>),
+    /// With the key itself; said once.
+    NewApiKey(Box<ApiKey>, Secret),
     Keys(KeyFile),
     /// In the order of the request; `None` for what is not there.
     Resolved(Vec<Option<AccountId>>),
@@ -185,6 +193,17 @@ pub enum Operation {
     SetPolicy {
         change: PolicyChange,
         only_if: Precondition,
+    },
+    /// The API keys of a user.
+    ListApiKeys(AccountId),
+    /// Of the caller.
+    CreateApiKey {
+        user: AccountId,
+        new: NewApiKey,
+    },
+    DeleteApiKey {
+        user: AccountId,
+        id: ApiKeyId,
     },
     ListAudit(AuditFilter),
     /// Follows the whole chain of the audit trail.

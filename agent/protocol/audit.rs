@@ -7,6 +7,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::api_key::ApiKeyId;
 use crate::id::AccountId;
 
 /// The most records that one answer holds.
@@ -54,7 +55,14 @@ pub struct AuditEvent {
 #[serde(rename_all = "snake_case")]
 pub enum Actor {
     /// An account that has shown who it is; without a source, on this machine.
-    Caller { account: AccountId, name: String, source: Option<IpAddr> },
+    Caller {
+        account: AccountId,
+        name: String,
+        source: Option<IpAddr>,
+        /// By which API key; `None`: by something else.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        key: Option<ApiKeyId>,
+    },
     /// Somebody who said to be this, and is not believed. Escaped and cut.
     Claimed { name: String, source: IpAddr },
     /// Several names and sources: too many to be told apart.
@@ -93,6 +101,9 @@ pub enum AuditAction {
     Batch,
     GetPolicy,
     SetPolicy,
+    ListApiKeys,
+    CreateApiKey,
+    DeleteApiKey,
     /// A credential of the REST front.
     OpenHandle,
     /// A login over SSH.

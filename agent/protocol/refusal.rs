@@ -43,6 +43,10 @@ pub enum Field {
     Rule(PasswordRule),
     EndProcesses,
     Members,
+    /// What an API key is called.
+    ApiKeyName,
+    /// How many API keys there are.
+    ApiKeys,
     /// The items of a batch as a whole.
     Items,
 }
@@ -96,6 +100,10 @@ pub enum Problem {
     TooMany { max: usize, actual: usize },
     #[error("is longer than {max} bytes (it has {actual})")]
     TooLong { max: usize, actual: usize },
+    #[error("is longer than {max} characters (it has {actual})")]
+    TooManyCharacters { max: usize, actual: usize },
+    #[error("is not in the future")]
+    Past,
     #[error("contains a newline, NUL or another control character")]
     ControlCharacters,
     #[error("is not a password hash that can be verified here")]

@@ -26,6 +26,7 @@ use crate::identity::guarded::Guarded;
 use crate::identity::handles::{Caller, Handles};
 use crate::identity::hash::{HashPool, Verdict};
 use crate::identity::key_readers::KeyReaders;
+use crate::identity::key_uses::KeyUses;
 use crate::identity::permission::{Permission, Reach, reach};
 use crate::identity::roles::{has_way_in, roles_of};
 use crate::ids::Ids;
@@ -55,6 +56,7 @@ pub struct Agent {
     pub(crate) emptier: Emptier,
     pub(crate) clerk: Clerk,
     pub(crate) jobs: Jobs,
+    pub(crate) key_uses: KeyUses,
     /// The state store.
     pub(crate) store: PathBuf,
     pub(crate) handles: Arc<Handles>,
@@ -81,6 +83,7 @@ impl Agent {
         let emptier = Emptier::start(&homes, database.home_parents()).map_err(Error::Emptier)?;
         Ok(Self {
             transfers: Transfers::new(database.stored_transfers()),
+            key_uses: KeyUses::new(database.stored_key_uses()),
             database,
             emptier,
             homes,
@@ -167,6 +170,14 @@ impl Agent {
                     self.record_refused_credential(&user, source, refusal);
                 })
             }
+            AgentRequest::OpenHandleByKey { key, source } => {
+                let opened = self.open_handle_by_key(&key, source);
+                opened.map(|(handle, name)| Answer::NamedHandle(handle, name)).map_err(|(refusal, owner)| {
+                    warn!(owner, %source, %refusal, "an API key was refused");
+                    self.record_refused_api_key(owner.as_deref(), source, &refusal);
+                    refusal
+                })
+            }
             AgentRequest::OpenLocalHandle => self.open_local_handle().map(Answer::Handle),
             AgentRequest::Operate { caller, operation } => self.operate(&caller, *operation),
             AgentRequest::OfferKey { user, key, source } => {
@@ -205,7 +216,7 @@ impl Agent {
     /// void: so it is looked at once more when there is one.
     fn open_handle_of(&self, user: &str, account: PasswordAccount, source: IpAddr) -> Result<Handle, Refusal> {
         let PasswordAccount { id, uid, state, .. } = account;
-        let caller = Caller { account: id, uid, password: state, source: Some(source) };
+        let caller = Caller { account: id, uid, password: state, source: Some(source), key: None };
         let handle = self.handles.open(caller, Instant::now()).map_err(|_| Error::Handle.into_refusal())?;
         if self.password_account(user)? == Some(account) {
             return Ok(handle);
@@ -238,6 +249,9 @@ impl Agent {
         let row = view.user(caller.account).ok_or(Refusal::StaleHandle)?;
         if caller.password == PasswordState::Expired && !matches!(operation, Operation::ChangeOwnPassword { .. }) {
             return Err(Refusal::PasswordExpired);
+        }
+        if let Some(key) = caller.key {
+            self.permit_by_key((view, row), key, operation)?;
         }
         let roles = roles_of(view, &self.config.roles, row);
         let reach = reach(&roles, row, operation);
@@ -294,6 +308,9 @@ fn without_hashes(answer: Answer) -> Answer {
             Answer::Users(Page { items: items.into_iter().map(User::without_hashes).collect(), total, next })
         }
         Answer::Handle(_)
+        | Answer::NamedHandle(..)
+        | Answer::ApiKeys(_)
+        | Answer::NewApiKey(..)
         | Answer::Group(_)
         | Answer::Groups(_)
         | Answer::Memberships(_)

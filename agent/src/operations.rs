@@ -60,6 +60,11 @@ impl Agent {
             Operation::RepairChecks(order) => self.repair_checks(by, &order).map(Answer::Repaired),
             Operation::GetPolicy => Ok(Answer::Policy(self.get_policy()?)),
             Operation::SetPolicy { change, only_if } => self.set_policy(by, change, only_if).map(Answer::Policy),
+            Operation::ListApiKeys(user) => self.list_api_keys(user).map(Answer::ApiKeys),
+            Operation::CreateApiKey { user, new } => {
+                self.create_api_key(by, user, new).map(|(key, secret)| Answer::NewApiKey(Box::new(key), secret))
+            }
+            Operation::DeleteApiKey { user, id } => self.delete_api_key(by, user, id).map(|()| Answer::Done),
             Operation::ListAudit(filter) => self.list_audit(&filter).map(Answer::Audit),
             Operation::VerifyAudit => self.verify_audit().map(Answer::AuditVerdict),
             Operation::GetSystem => Ok(Answer::System(self.system())),

@@ -48,9 +48,9 @@ impl Agent {
     }
 
     /// Who asks, by the name that the account has now.
-    pub(crate) fn actor(&self, Caller { account, source, uid: _, password: _ }: Caller) -> Actor {
+    pub(crate) fn actor(&self, Caller { account, source, key, uid: _, password: _ }: Caller) -> Actor {
         let name = self.database.known_view().user(account).map(|row| row.name.clone()).unwrap_or_default();
-        Actor::Caller { account, name, source }
+        Actor::Caller { account, name, source, key }
     }
 
     pub(crate) fn record_refused_operation(
@@ -73,6 +73,15 @@ impl Agent {
         self.clerk.refused(Attempt { actor, action, target: None, outcome, method }, self.is_known(user));
     }
 
+    /// Of a key that there is, with its owner's name; of another nobody knows whose it is to be.
+    pub(crate) fn record_refused_api_key(&self, owner: Option<&str>, source: IpAddr, refusal: &Refusal) {
+        let (actor, action) = (claimed(owner.unwrap_or_default(), source), AuditAction::OpenHandle);
+        let outcome = Outcome::Refused(audit::reason(refusal));
+        let name = if owner.is_some() { Name::Known } else { Name::MadeUp };
+        let method = Some(Word::Borrowed("api key"));
+        self.clerk.refused(Attempt { actor, action, target: None, outcome, method }, name);
+    }
+
     pub(crate) fn record_refused_key(&self, user: &str, key: &[u8], source: IpAddr) {
         let (actor, action, method) = (claimed(user, source), AuditAction::OfferKey, Some(by_key(key)));
         let outcome = Outcome::Refused("not a key of the account that lets it in".into());
@@ -88,7 +97,7 @@ impl Agent {
         match decision {
             Decision::Granted(grant) => {
                 let (account, name) = (grant.account, grant.name.as_str().to_owned());
-                let actor = Actor::Caller { account, name, source: Some(source) };
+                let actor = Actor::Caller { account, name, source: Some(source), key: None };
                 self.clerk.granted(Attempt { actor, action, target, outcome: Outcome::Granted, method });
             }
             Decision::Refused => self.record_refused_login((user, source), method, (action, "not let in")),

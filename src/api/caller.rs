@@ -1,9 +1,10 @@
-//! Who sends a request: HTTP Basic (RFC 7617), shown to the agent; for our own dialect also a
-//! handle of the agent's as Bearer (RFC 6750).
+//! Who sends a request: HTTP Basic (RFC 7617), shown to the agent; for our own dialect also an API key
+//! or a handle of the agent's as Bearer (RFC 6750). Their lengths tell them apart.
 
 use std::net::{IpAddr, Ipv4Addr};
 
 use accountd_core::{Caller, Core};
+use accountd_protocol::api_key::KEY_DIGITS;
 use accountd_protocol::secret::Secret;
 use base64ct::{Base64, Encoding};
 use rocket::http::Status;
@@ -15,6 +16,13 @@ const MAX_HEADER: usize = 2048;
 
 /// Hexadecimal digits of a handle.
 const HANDLE_DIGITS: usize = 64;
+
+/// What a Bearer header has.
+#[derive(Debug)]
+enum Token {
+    Handle(Secret),
+    ApiKey(Secret),
+}
 
 /// The guard of what needs a caller with name and password. Dialects ask for
 /// `Result<Basic, NoCaller>` and word the refusal themselves.
@@ -50,8 +58,8 @@ impl<'r> FromRequest<'r> for Authenticated {
     type Error = NoCaller;
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, NoCaller> {
-        let caller = match only_header(request).and_then(handle) {
-            Some(handle) => of_handle(request, handle).await,
+        let caller = match only_header(request).and_then(token) {
+            Some(token) => bearer(request, token).await,
             None => basic(request).await,
         };
         match caller {
@@ -67,9 +75,12 @@ async fn basic(request: &Request<'_>) -> Result<Caller, NoCaller> {
     Ok(core.caller(&user, password, source(request)).await?)
 }
 
-async fn of_handle(request: &Request<'_>, handle: Secret) -> Result<Caller, NoCaller> {
+async fn bearer(request: &Request<'_>, token: Token) -> Result<Caller, NoCaller> {
     let core: &Core = request.rocket().state().ok_or(NoCaller::NoCredential)?;
-    Ok(core.caller_of_handle(handle).await?)
+    match token {
+        Token::Handle(handle) => Ok(core.caller_of_handle(handle).await?),
+        Token::ApiKey(key) => Ok(core.caller_of_key(key, source(request)).await?),
+    }
 }
 
 /// Two credentials are as good as none.
@@ -78,13 +89,20 @@ fn only_header<'r>(request: &'r Request<'_>) -> Option<&'r str> {
     headers.next().filter(|_| headers.next().is_none())
 }
 
-/// The handle of a Bearer header. What has another length is no handle.
-fn handle(header: &str) -> Option<Secret> {
+/// What a Bearer header has. What has another length is neither.
+fn token(header: &str) -> Option<Token> {
     let (scheme, token) = header.split_once(' ')?;
     let token = token.trim_matches(' ');
     let digits = token.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
-    let is_handle = scheme.eq_ignore_ascii_case("bearer") && token.len() == HANDLE_DIGITS && digits;
-    is_handle.then(|| Secret::new(token.to_owned()))
+    if !scheme.eq_ignore_ascii_case("bearer") || !digits {
+        return None;
+    }
+    let secret = || Secret::new(token.to_owned());
+    match token.len() {
+        HANDLE_DIGITS => Some(Token::Handle(secret())),
+        KEY_DIGITS => Some(Token::ApiKey(secret())),
+        _ => None,
+    }
 }
 
 /// The other end of the connection; an IPv4 client of an IPv6 socket has one address, not two.
@@ -122,14 +140,28 @@ mod tests {
     }
 
     #[test]
-    fn a_handle_has_64_hexadecimal_digits() {
+    fn a_handle_has_64_hexadecimal_digits_and_an_api_key_40() {
         let digits = "0123456789abcdef".repeat(4);
-        let read = |header: &str| handle(header).map(|handle| handle.reveal().to_owned());
-        assert_eq!(read(&format!("Bearer {digits}")).as_ref(), Some(&digits));
-        assert_eq!(read(&format!("bEARER  {digits} ")).as_ref(), Some(&digits));
-        let key = &digits[..40];
+        let read = |header: &str| {
+            token(header).map(|token| match token {
+                Token::Handle(secret) => ("handle", secret.reveal().to_owned()),
+                Token::ApiKey(secret) => ("key", secret.reveal().to_owned()),
+            })
+        };
+        assert_eq!(read(&format!("Bearer {digits}")), Some(("handle", digits.clone())));
+        assert_eq!(read(&format!("bEARER  {digits} ")), Some(("handle", digits.clone())));
+        assert_eq!(read(&format!("Bearer {}", &digits[..40])), Some(("key", digits[..40].to_owned())));
         let upper = digits.to_uppercase();
-        for token in ["", key, &format!("{digits}0"), &digits[1..], &upper, &format!("{}g", &digits[1..])] {
+        for token in [
+            "",
+            &digits[..39],
+            &digits[..41],
+            &upper[..40],
+            &format!("{digits}0"),
+            &digits[1..],
+            &upper,
+            &format!("{}g", &digits[1..]),
+        ] {
             assert_eq!(read(&format!("Bearer {token}")), None, "{token}");
         }
         assert_eq!(read(&format!("Basic {digits}")), None);

@@ -5,9 +5,11 @@
 
 use std::cell::RefCell;
 use std::fmt;
+use std::io::{BufRead, BufReader, Read};
 use std::time::Duration;
 
 use serde_json::Value;
+use ureq::Body;
 use ureq::http::{self, Method, StatusCode};
 use zeroize::{Zeroize, Zeroizing};
 
@@ -37,7 +39,11 @@ pub struct Request {
 
 /// What a body holds: there may be a password in it.
 #[derive(Clone)]
-struct Content(Value);
+enum Content {
+    Json(Value),
+    /// And what it is.
+    Text(&'static str, Zeroizing<String>),
+}
 
 /// An answer that is no problem.
 #[derive(Clone, Debug)]
@@ -61,15 +67,24 @@ impl Request {
     }
 
     pub fn post(path: impl Into<String>, doing: impl Into<String>, body: Value) -> Self {
-        Self { body: Some(Content(body)), ..Self::new(Method::POST, path, doing) }
+        Self { body: Some(Content::Json(body)), ..Self::new(Method::POST, path, doing) }
+    }
+
+    /// A file as it is, of this media type.
+    pub fn post_text(
+        path: impl Into<String>,
+        doing: impl Into<String>,
+        (media_type, text): (&'static str, Zeroizing<String>),
+    ) -> Self {
+        Self { body: Some(Content::Text(media_type, text)), ..Self::new(Method::POST, path, doing) }
     }
 
     pub fn put(path: impl Into<String>, doing: impl Into<String>, body: Value) -> Self {
-        Self { body: Some(Content(body)), ..Self::new(Method::PUT, path, doing) }
+        Self { body: Some(Content::Json(body)), ..Self::new(Method::PUT, path, doing) }
     }
 
     pub fn patch(path: impl Into<String>, doing: impl Into<String>, body: Value) -> Self {
-        Self { body: Some(Content(body)), ..Self::new(Method::PATCH, path, doing) }
+        Self { body: Some(Content::Json(body)), ..Self::new(Method::PATCH, path, doing) }
     }
 
     pub fn delete(path: impl Into<String>, doing: impl Into<String>) -> Self {
@@ -106,7 +121,9 @@ impl fmt::Debug for Content {
 
 impl Drop for Content {
     fn drop(&mut self) {
-        let texts = self.0.as_object_mut().into_iter().flat_map(|fields| fields.values_mut());
+        // A text wipes itself.
+        let Content::Json(body) = self else { return };
+        let texts = body.as_object_mut().into_iter().flat_map(|fields| fields.values_mut());
         for text in texts {
             if let Value::String(text) = text {
                 text.zeroize();
@@ -162,27 +179,48 @@ impl Client {
     }
 
     fn exchange(&self, request: &Request, authorization: &str) -> Result<(StatusCode, Answer), Error> {
-        let mut builder = http::Request::builder()
-            .method(request.method.clone())
-            .uri(format!("{}{BASE}{}", self.url.as_str(), request.path))
-            .header("Authorization", authorization)
-            .header("Accept", "application/json, application/problem+json");
-        for (name, value) in &request.headers {
-            builder = builder.header(*name, value);
-        }
-        let sent = match &request.body {
-            None => builder.body(()).map_err(|_| unfit()).map(|request| self.http.run(request)),
-            Some(Content(body)) => {
-                let text = Zeroizing::new(body.to_string());
-                let builder = builder.header("Content-Type", "application/json");
-                builder.body(text.as_str()).map_err(|_| unfit()).map(|request| self.http.run(request))
-            }
-        }?;
-        let mut response = sent.map_err(|error| self.unreachable(&error))?;
+        let mut response = self.run(request, authorization)?;
         let tag = response.headers().get("etag").and_then(|tag| tag.to_str().ok()).map(str::to_owned);
         let body = response.body_mut().with_config().limit(MAX_BODY_BYTES).read_to_string();
         let text = body.map_err(|error| self.unreachable(&error))?;
         Ok((response.status(), Answer { text, tag }))
+    }
+
+    fn run(&self, request: &Request, authorization: &str) -> Result<http::Response<Body>, Error> {
+        let mut builder = http::Request::builder()
+            .method(request.method.clone())
+            .uri(format!("{}{BASE}{}", self.url.as_str(), request.path))
+            .header("Authorization", authorization)
+            .header("Accept", "application/json, application/problem+json, text/event-stream;q=0.5");
+        for (name, value) in &request.headers {
+            builder = builder.header(*name, value);
+        }
+        let (media_type, text) = match &request.body {
+            None => {
+                let request = builder.body(()).map_err(|_| unfit())?;
+                return self.http.run(request).map_err(|error| self.unreachable(&error));
+            }
+            Some(Content::Json(body)) => ("application/json", Zeroizing::new(body.to_string())),
+            Some(Content::Text(media_type, text)) => (*media_type, text.clone()),
+        };
+        let request = builder.header("Content-Type", media_type).body(text.as_str()).map_err(|_| unfit())?;
+        self.http.run(request).map_err(|error| self.unreachable(&error))
+    }
+
+    /// Server-sent events, each of which has JSON, until they end for whatever reason: who follows
+    /// something has to ask how it stands then.
+    pub fn follow(&self, request: &Request, mut event: impl FnMut(&Value)) -> Result<(), Error> {
+        let header = self.header()?;
+        let response = self.run(request, &header)?;
+        if !response.status().is_success() {
+            return Ok(());
+        }
+        let lines = BufReader::new(response.into_body().into_reader().take(MAX_BODY_BYTES)).lines();
+        for line in lines.map_while(Result::ok) {
+            let data = line.strip_prefix("data:").and_then(|data| serde_json::from_str(data.trim()).ok());
+            data.iter().for_each(&mut event);
+        }
+        Ok(())
     }
 
     fn judged(&self, request: &Request, status: StatusCode, answer: Answer) -> Result<Answer, Error> {

@@ -68,6 +68,10 @@ pub enum Error {
     NotWhole,
     #[error("not everything was repaired")]
     NotAllRepaired,
+    #[error("not every item was done")]
+    NotAllDone,
+    #[error("the job was cancelled")]
+    Cancelled,
     #[error("cannot write the output: {0}")]
     Output(#[from] io::Error),
 }
@@ -96,6 +100,8 @@ impl Error {
             | Error::Contended { .. }
             | Error::NotWhole
             | Error::NotAllRepaired
+            | Error::NotAllDone
+            | Error::Cancelled
             | Error::Output(_) => Status::Failed,
         }
     }
@@ -135,6 +141,8 @@ impl Error {
                 "Keep the files beside the state store as they are; accountd-agent(8) explains the trail."
             }
             Error::NotAllRepaired => "The lines above say why. accountctl check run shows what is left.",
+            Error::NotAllDone => "The lines above say why. Correct these, and import them by themselves.",
+            Error::Cancelled => "Nothing has been changed.",
             Error::Output(_) => "What was asked for may have been done; look before you call again.",
         };
         next.to_owned()

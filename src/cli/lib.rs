@@ -3,8 +3,8 @@
 //! `accountctl NOUN VERB`. Nothing is decided here: a command is a few requests, each sent in the
 //! name of whoever asks. [`nouns`] has a file for each noun; what they share is who asks and where
 //! ([`settings`], [`credential`]), a request and its answer ([`client`], [`problem`]), lists that are
-//! followed to their end ([`listing`]), sets that are changed in part ([`edit`]), and what is printed
-//! ([`output`]).
+//! followed to their end ([`listing`]), jobs that are too ([`follow`]), sets that are changed in part
+//! ([`edit`]), and what is printed ([`output`], [`outcome`]).
 #![forbid(unsafe_code)]
 
 mod client;
@@ -12,9 +12,11 @@ mod credential;
 mod edit;
 mod error;
 mod flags;
+mod follow;
 mod key_lines;
 mod listing;
 mod nouns;
+mod outcome;
 mod output;
 mod path;
 mod problem;

@@ -103,6 +103,17 @@ impl Output {
         rows.page(items(&answer.value(), name))
     }
 
+    /// Refuses to print ids alone where there is something that is said only once.
+    pub fn shows_all(&self) -> Result<(), Error> {
+        if self.format != Format::Ids {
+            return Ok(());
+        }
+        Err(Error::Usage {
+            what: "--quiet would not print what is said only once".into(),
+            next: "Nothing has been changed. Leave --quiet out, or take --json.",
+        })
+    }
+
     pub fn json(&self, answer: &Answer) -> Result<(), Error> {
         if answer.text.is_empty() { Ok(()) } else { self.write(&format!("{}\n", harmless_json(&answer.text))) }
     }

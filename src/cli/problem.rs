@@ -91,8 +91,16 @@ impl Refused {
     }
 }
 
-/// `home_mode` is `--home-mode`; `keys[2]` is the third of the flag that `keys` has.
+/// `home_mode` is `--home-mode`; `keys[2]` is the third of the flag that `keys` has, and `[2].uid` is in the
+/// third item.
 fn called(field: &str, flags: Flags) -> String {
+    if let Some((index, field)) = field.strip_prefix('[').and_then(|field| field.split_once(']')) {
+        let number = index.parse::<usize>().map_or_else(|_| index.to_owned(), |index| (index + 1).to_string());
+        return format!(
+            "item {number}:{}",
+            field.strip_prefix('.').map(|field| format!(" {field}")).unwrap_or_default()
+        );
+    }
     let (name, place) = match field.strip_suffix(']').and_then(|field| field.rsplit_once('[')) {
         Some((name, index)) => (name, index.parse::<usize>().ok().map(|index| format!(" (number {})", index + 1))),
         None => (field, None),
@@ -113,5 +121,6 @@ mod tests {
         assert_eq!(called("username", flags), "NAME");
         assert_eq!(called("keys[2]", flags), "--key (number 3)");
         assert_eq!(called("keys[x]", flags), "--key");
+        assert_eq!((called("[2].uid", flags), called("[0]", flags)), ("item 3: uid".into(), "item 1:".into()));
     }
 }

@@ -6,6 +6,7 @@ use accountd_protocol::agent::{
     AgentRequest, Answer, Group, GroupChange, Handle, KeyFile, Membership, NewGroup, NewPassword, NewUser, Operation,
     Page, RandomPassword, System, User, UserChange, Window,
 };
+use accountd_protocol::api_key::{ApiKey, ApiKeyId, NewApiKey};
 use accountd_protocol::audit::{AuditFilter, AuditPage, AuditVerdict};
 use accountd_protocol::batch::Batch;
 use accountd_protocol::checks::{CheckReport, CheckedHomes, RepairOrder, RepairReport};
@@ -22,7 +23,7 @@ use accountd_protocol::secret::Secret;
 
 use crate::credential::Credential;
 use crate::error::Error;
-use crate::handles::Slot;
+use crate::handles::{Opened, Slot};
 use crate::parts::Parts;
 use crate::{Core, pool::Answered};
 
@@ -39,7 +40,7 @@ pub struct Caller {
 #[derive(Clone, Debug)]
 enum Shown {
     /// By a credential, which can be shown again.
-    Password { credential: Credential, slot: Arc<Slot> },
+    Credential { credential: Credential, slot: Arc<Slot>, name: String },
     /// By a handle that the agent has given it itself. This is the name of its account.
     Handle { name: String },
 }
@@ -55,8 +56,12 @@ macro_rules! expect {
 }
 
 impl Caller {
-    pub(crate) fn new(core: Core, credential: Credential, slot: Arc<Slot>, handle: Handle) -> Self {
-        Self { core, shown: Shown::Password { credential, slot }, handle }
+    pub(crate) fn new(
+        core: Core,
+        (credential, slot): (Credential, Arc<Slot>),
+        Opened { handle, name }: Opened,
+    ) -> Self {
+        Self { core, shown: Shown::Credential { credential, slot, name }, handle }
     }
 
     pub(crate) async fn of_handle(core: Core, handle: Handle) -> Result<Self, Error> {
@@ -285,15 +290,30 @@ impl Caller {
         expect!(self.operate(Operation::SetPolicy { change, only_if }).await?, Policy)
     }
 
+    pub async fn api_keys(&self, user: AccountId) -> Result<Vec<ApiKey>, Error> {
+        expect!(self.operate(Operation::ListApiKeys(user)).await?, ApiKeys)
+    }
+
+    /// With the key itself, which is said here and never again.
+    pub async fn create_api_key(&self, user: AccountId, new: NewApiKey) -> Result<(ApiKey, Secret), Error> {
+        match self.operate(Operation::CreateApiKey { user, new }).await? {
+            Answer::NewApiKey(key, secret) => Ok((*key, secret)),
+            _ => Err(Error::UnexpectedAnswer),
+        }
+    }
+
+    pub async fn delete_api_key(&self, user: AccountId, id: ApiKeyId) -> Result<(), Error> {
+        self.operate(Operation::DeleteApiKey { user, id }).await.and_then(done)
+    }
+
     pub async fn system(&self) -> Result<System, Error> {
         expect!(self.operate(Operation::GetSystem).await?, System)
     }
 
-    /// The name that the credential was shown with, or that the account of the handle has.
+    /// The name that the credential was shown with, or that the account of a key or a handle has.
     pub fn name(&self) -> &str {
         match &self.shown {
-            Shown::Password { credential, slot: _ } => &credential.user,
-            Shown::Handle { name } => name,
+            Shown::Credential { name, .. } | Shown::Handle { name } => name,
         }
     }
 
@@ -305,7 +325,7 @@ impl Caller {
         if !matches!(reply, Err(Refusal::StaleHandle)) {
             return Ok(reply?);
         }
-        let Shown::Password { credential, slot } = &self.shown else { return Ok(reply?) };
+        let Shown::Credential { credential, slot, name: _ } = &self.shown else { return Ok(reply?) };
         let fresh = self.core.reopen(credential, slot).await?;
         if let AgentRequest::Operate { caller, .. } = &mut request {
             *caller = fresh;
@@ -354,6 +374,7 @@ mod tests {
             }
             AgentRequest::Operate { .. } => Err(Refusal::StaleHandle),
             AgentRequest::OpenHandle { .. }
+            | AgentRequest::OpenHandleByKey { .. }
             | AgentRequest::OpenLocalHandle
             | AgentRequest::OfferKey { .. }
             | AgentRequest::Decide { .. }
@@ -408,6 +429,35 @@ mod tests {
         agent.set_state(7);
         assert_eq!(caller.shells().await.unwrap(), ["/bin/sh"]);
         assert_eq!(agent.state(), 8);
+    }
+
+    /// Knows one API key, of `anna`.
+    fn keyed(handles: &mut u32, request: &AgentRequest) -> Result<Answer, Refusal> {
+        match request {
+            AgentRequest::OpenHandleByKey { key, .. } if key.reveal() == "k" => {
+                *handles += 1;
+                Ok(Answer::NamedHandle(Secret::new(handles.to_string()), "anna".into()))
+            }
+            request => strict(handles, request),
+        }
+    }
+
+    #[tokio::test]
+    async fn an_api_key_is_shown_once_too_and_is_no_password() {
+        let agent = ScriptedAgent::start(0, keyed);
+        let core = Core::new(agent.socket()).unwrap();
+        for _ in 0..5 {
+            let caller = core.caller_of_key(secret("k"), HERE).await.unwrap();
+            assert_eq!((caller.name(), caller.shells().await.unwrap().len()), ("anna", 1));
+        }
+        assert_eq!(agent.state(), 1);
+        agent.set_state(4);
+        core.caller_of_key(secret("k"), HERE).await.unwrap().shells().await.unwrap();
+        assert_eq!(agent.state(), 5, "a stale handle costs one more showing");
+        for (user, password) in [("", "k"), ("anna", "k")] {
+            let refused = core.caller(user, secret(password), HERE).await;
+            assert!(matches!(refused, Err(Error::Refused(Refusal::BadCredentials))), "{refused:?}");
+        }
     }
 
     /// Knows one handle, of `anna`.

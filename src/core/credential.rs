@@ -30,25 +30,35 @@ impl std::fmt::Debug for DigestKey {
 
 #[derive(Clone, Debug)]
 pub struct Credential {
-    pub user: String,
-    pub password: Secret,
+    pub proof: Proof,
     pub source: IpAddr,
     pub digest: Digest,
 }
 
+/// What is shown.
+#[derive(Clone, Debug)]
+pub enum Proof {
+    Password { user: String, password: Secret },
+    ApiKey(Secret),
+}
+
 impl Credential {
-    pub fn new(user: &str, password: Secret, source: IpAddr, key: &DigestKey) -> Self {
-        let digest = digest(user, &password, source, key);
-        Self { user: user.to_owned(), password, source, digest }
+    pub fn new(proof: Proof, source: IpAddr, key: &DigestKey) -> Self {
+        let digest = digest(&proof, source, key);
+        Self { proof, source, digest }
     }
 }
 
 /// Each part after its length, so that no two credentials spell the same bytes.
-fn digest(user: &str, password: &Secret, source: IpAddr, key: &DigestKey) -> Digest {
+fn digest(proof: &Proof, source: IpAddr, key: &DigestKey) -> Digest {
     let source = source.to_string();
+    let parts = match proof {
+        Proof::Password { user, password } => ["password", user, password.reveal(), &source],
+        Proof::ApiKey(key) => ["api key", "", key.reveal(), &source],
+    };
     let mut hash = Sha256::new();
     hash.update(key.0);
-    for part in [user, password.reveal(), &source] {
+    for part in parts {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part);
     }
@@ -60,7 +70,11 @@ mod tests {
     use super::*;
 
     fn digest_of(user: &str, password: &str, source: &str, key: &DigestKey) -> Digest {
-        Credential::new(user, Secret::new(password.into()), source.parse().unwrap(), key).digest
+        Credential::new(shown(user, password), source.parse().unwrap(), key).digest
+    }
+
+    fn shown(user: &str, password: &str) -> Proof {
+        Proof::Password { user: user.into(), password: Secret::new(password.into()) }
     }
 
     #[test]
@@ -77,13 +91,15 @@ mod tests {
             assert_ne!(one, digest_of(user, password, source, &key), "{user} {password} {source}");
         }
         assert_ne!(one, digest_of("root", "pw", "127.0.0.1", &DigestKey::random().unwrap()));
+        let source = "::1".parse().unwrap();
+        let key_alone = Credential::new(Proof::ApiKey(Secret::new("k".into())), source, &key).digest;
+        assert_ne!(key_alone, digest_of("", "k", "::1", &key), "a key is no password");
     }
 
     #[test]
     fn debug_shows_neither_password_nor_key() {
         let key = DigestKey([7; 32]);
-        let text =
-            format!("{:?} {key:?}", Credential::new("u", Secret::new("hunter2".into()), "::1".parse().unwrap(), &key));
+        let text = format!("{:?} {key:?}", Credential::new(shown("u", "hunter2"), "::1".parse().unwrap(), &key));
         assert!(!text.contains("hunter2") && !text.contains("7, 7"), "{text}");
     }
 }

@@ -15,11 +15,18 @@ const LIFETIME: Duration = Duration::from_secs(60);
 /// The most credentials that are remembered; the oldest gives way.
 const MOST: usize = 1024;
 
+/// A handle, and the name of whom it stands for: the one that was shown, or that the agent says.
+#[derive(Clone, Debug)]
+pub struct Opened {
+    pub handle: Handle,
+    pub name: String,
+}
+
 /// A place for one handle. Empty until the agent has given it; requests with the same credential
 /// wait for the first of them instead of asking too.
 #[derive(Debug)]
 pub struct Slot {
-    pub handle: OnceCell<Handle>,
+    pub opened: OnceCell<Opened>,
     since: Instant,
 }
 
@@ -40,7 +47,7 @@ impl Handles {
             let oldest = slots.iter().min_by_key(|(_, slot)| slot.since).map(|(digest, _)| *digest);
             oldest.and_then(|digest| slots.remove(&digest));
         }
-        let slot = Arc::new(Slot { handle: OnceCell::new(), since: now });
+        let slot = Arc::new(Slot { opened: OnceCell::new(), since: now });
         slots.insert(*digest, slot.clone());
         slot
     }

@@ -24,8 +24,8 @@ use accountd_protocol::secret::Secret;
 pub use caller::Caller;
 pub use error::Error;
 
-use credential::{Credential, DigestKey};
-use handles::{Handles, Slot};
+use credential::{Credential, DigestKey, Proof};
+use handles::{Handles, Opened, Slot};
 use pool::Pool;
 
 /// The way to the agent, shared by all requests. Clones share everything.
@@ -54,10 +54,19 @@ impl Core {
 
     /// Who shows this credential. Checked by the agent, or remembered from a moment ago.
     pub async fn caller(&self, user: &str, password: Secret, source: IpAddr) -> Result<Caller, Error> {
-        let credential = Credential::new(user, password, source, &self.inner.key);
+        self.caller_of(Proof::Password { user: user.to_owned(), password }, source).await
+    }
+
+    /// Whose API key this is. Checked or remembered in the same way.
+    pub async fn caller_of_key(&self, key: Secret, source: IpAddr) -> Result<Caller, Error> {
+        self.caller_of(Proof::ApiKey(key), source).await
+    }
+
+    async fn caller_of(&self, proof: Proof, source: IpAddr) -> Result<Caller, Error> {
+        let credential = Credential::new(proof, source, &self.inner.key);
         let slot = self.inner.handles.slot(&credential.digest, Instant::now());
-        let handle = self.open(&credential, &slot).await?;
-        Ok(Caller::new(self.clone(), credential, slot, handle))
+        let opened = self.open(&credential, &slot).await?;
+        Ok(Caller::new(self.clone(), (credential, slot), opened))
     }
 
     /// Who has got this handle from the agent itself; it is asked whether it is good now.
@@ -74,8 +83,8 @@ impl Core {
     }
 
     /// The handle of a slot, fetched once however many requests wait for it.
-    async fn open(&self, credential: &Credential, slot: &Arc<Slot>) -> Result<Handle, Error> {
-        let opened = slot.handle.get_or_try_init(|| self.show(credential)).await.cloned();
+    async fn open(&self, credential: &Credential, slot: &Arc<Slot>) -> Result<Opened, Error> {
+        let opened = slot.opened.get_or_try_init(|| self.show(credential)).await.cloned();
         if opened.is_err() {
             self.inner.handles.forget(&credential.digest, slot);
         }
@@ -86,17 +95,22 @@ impl Core {
     async fn reopen(&self, credential: &Credential, stale: &Arc<Slot>) -> Result<Handle, Error> {
         self.inner.handles.forget(&credential.digest, stale);
         let slot = self.inner.handles.slot(&credential.digest, Instant::now());
-        self.open(credential, &slot).await
+        self.open(credential, &slot).await.map(|opened| opened.handle)
     }
 
-    async fn show(&self, credential: &Credential) -> Result<Handle, Error> {
-        let request = AgentRequest::OpenHandle {
-            user: credential.user.clone(),
-            password: credential.password.clone(),
-            source: credential.source,
+    async fn show(&self, credential: &Credential) -> Result<Opened, Error> {
+        let source = credential.source;
+        let (request, shown) = match &credential.proof {
+            Proof::Password { user, password } => {
+                let (user, password) = (user.clone(), password.clone());
+                (AgentRequest::OpenHandle { user: user.clone(), password, source }, Some(user))
+            }
+            Proof::ApiKey(key) => (AgentRequest::OpenHandleByKey { key: key.clone(), source }, None),
         };
-        match self.inner.pool.call(request).await?.reply? {
-            Answer::Handle(handle) => Ok(handle),
+        match (self.inner.pool.call(request).await?.reply?, shown) {
+            (Answer::Handle(handle), Some(name)) | (Answer::NamedHandle(handle, name), None) => {
+                Ok(Opened { handle, name })
+            }
             _ => Err(Error::UnexpectedAnswer),
         }
     }

@@ -13,7 +13,7 @@ fn what_root_does_on_the_machine_is_recorded_as_local() {
     nas.done(&["user", "add", "anna", "--uid", "3001"]);
     let record = &nas.json(&["audit", "list", "--target", "anna"])["items"][0];
     let root = nas.rest.get("/users/root").value()["id"].clone();
-    assert_eq!(record["actor"], json!({"kind": "caller", "id": root, "name": "root", "source": null}));
+    assert_eq!(record["actor"], json!({"kind": "caller", "id": root, "name": "root", "source": null, "api_key": null}));
     let line = nas.done(&["audit", "list", "--by", "root", "--target", "anna", "--action", "create_user"]);
     assert!(line.contains("\troot\tlocal\tcreate_user\tanna\tdone\t") && line.contains("uid: - -> 3001"), "{line}");
     assert_eq!(line.lines().count(), 1);

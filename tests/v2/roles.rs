@@ -11,6 +11,7 @@ const ALL: [bool; 4] = [true, true, true, true];
 const READERS: [bool; 4] = [true, true, true, false];
 const CHANGERS: [bool; 4] = [true, true, false, false];
 const CHIEFS: [bool; 4] = [true, false, false, false];
+const NOBODY: [bool; 4] = [false, false, false, false];
 
 /// `NEW` in a path or a body stands for a name that nobody has.
 fn rows() -> Vec<(&'static str, &'static str, Value, [bool; 4])> {
@@ -23,6 +24,13 @@ fn rows() -> Vec<(&'static str, &'static str, Value, [bool; 4])> {
         ("GET", "/users/~/keys", none.clone(), ALL),
         ("GET", "/users/target/groups", none.clone(), READERS),
         ("GET", "/users/~/groups", none.clone(), ALL),
+        ("GET", "/users/target/api-keys", none.clone(), READERS),
+        ("GET", "/users/~/api-keys", none.clone(), ALL),
+        ("GET", "/users/target/api-keys/1", none.clone(), READERS),
+        ("POST", "/users/~/api-keys", json!({"name": "NEW"}), ALL),
+        ("POST", "/users/target/api-keys", json!({"name": "NEW"}), NOBODY),
+        ("DELETE", "/users/~/api-keys/999", none.clone(), ALL),
+        ("DELETE", "/users/target/api-keys/999", none.clone(), CHANGERS),
         ("GET", "/groups", none.clone(), READERS),
         ("GET", "/groups/team", none.clone(), READERS),
         ("GET", "/groups/team/members", none.clone(), READERS),

@@ -2,6 +2,7 @@
 
 mod address;
 mod ageing;
+mod api_keys;
 mod batch;
 mod check;
 mod checks;

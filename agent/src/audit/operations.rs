@@ -53,6 +53,9 @@ pub fn subject(operation: &Operation) -> (AuditAction, Subject) {
         Operation::ChangeOwnPassword { .. } => (AuditAction::ChangeOwnPassword, Subject::Nobody),
         Operation::Check { .. } => (AuditAction::Check, Subject::Nobody),
         Operation::RepairChecks(_) => (AuditAction::RepairChecks, Subject::Nobody),
+        Operation::ListApiKeys(id) => (AuditAction::ListApiKeys, Subject::User(*id)),
+        Operation::CreateApiKey { user, .. } => (AuditAction::CreateApiKey, Subject::User(*user)),
+        Operation::DeleteApiKey { user, .. } => (AuditAction::DeleteApiKey, Subject::User(*user)),
         Operation::GetPolicy => (AuditAction::GetPolicy, Subject::Nobody),
         Operation::SetPolicy { .. } => (AuditAction::SetPolicy, Subject::Nobody),
     }
@@ -71,6 +74,7 @@ pub fn is_change(action: AuditAction) -> bool {
         | AuditAction::ListAudit
         | AuditAction::Check
         | AuditAction::GetPolicy
+        | AuditAction::ListApiKeys
         | AuditAction::VerifyAudit => false,
         AuditAction::CreateUser
         | AuditAction::UpdateUser
@@ -92,6 +96,8 @@ pub fn is_change(action: AuditAction) -> bool {
         | AuditAction::ChangeOwnPassword
         | AuditAction::RepairChecks
         | AuditAction::SetPolicy
+        | AuditAction::CreateApiKey
+        | AuditAction::DeleteApiKey
         | AuditAction::Batch => true,
     }
 }
@@ -156,6 +162,8 @@ fn field(Invalid { field, problem }: &Invalid) -> String {
         | Field::RandomPassword
         | Field::EndProcesses
         | Field::Members
+        | Field::ApiKeyName
+        | Field::ApiKeys
         | Field::Items => format!("{name} {problem}"),
     }
 }

@@ -8,6 +8,7 @@ use accountd_protocol::audit::{AuditEvent, FieldChange};
 use accountd_protocol::id::{AccountId, Gid, Uid};
 use accountd_protocol::refusal::Refusal;
 
+use super::api_keys::ApiKeyRow;
 use super::changed::{self, Purpose, Remark, Said};
 use super::file::{FileKind, Line};
 use super::journal::Action;
@@ -237,6 +238,9 @@ impl<'a> Draft<'a> {
     /// Stores a user's row anew, or buries it. Its numbers go to quarantine.
     pub fn set_user(&mut self, id: AccountId, new: Option<UserRow>) {
         let (old, new) = (self.view.users().shared(id), new.map(Arc::new));
+        if new.is_none() {
+            self.view.api_keys().removals(id).into_iter().for_each(|edit| self.edit(edit));
+        }
         if old != new {
             self.edit(Edit::User { id, old, new });
         }
@@ -293,6 +297,14 @@ impl<'a> Draft<'a> {
         if old != new {
             self.edit(Edit::PasswordRules { old, new });
         }
+    }
+
+    pub fn add_api_key(&mut self, row: Arc<ApiKeyRow>) {
+        self.edit(Edit::ApiKey { old: None, new: Some(row) });
+    }
+
+    pub fn remove_api_key(&mut self, row: Arc<ApiKeyRow>) {
+        self.edit(Edit::ApiKey { old: Some(row), new: None });
     }
 
     /// Has something recorded that is in no line and no row.

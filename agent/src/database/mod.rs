@@ -5,6 +5,7 @@
 //! commit is all or nothing over all files, whatever is killed when (see `commit`).
 
 mod adoption;
+mod api_keys;
 mod changed;
 mod changed_fields;
 mod claim;
@@ -56,7 +57,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::os::unix::fs::OpenOptionsExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -67,12 +68,14 @@ use std::time::Duration;
 
 use accountd_config::Audit;
 use accountd_protocol::agent::Generation;
+use accountd_protocol::api_key::ApiKeyId;
 use accountd_protocol::audit::AuditEvent;
 use accountd_protocol::refusal::Refusal;
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 
 pub use self::adoption::Adoption;
+pub use self::api_keys::{ApiKeyRow, KeyDigest};
 pub use self::changed::Purpose;
 pub use self::claim::{claimants, home_field, unclaimed};
 pub use self::disk::Fingerprint;
@@ -121,6 +124,7 @@ pub struct Database {
     disk: Disk,
     home_parents: Mutex<HashSet<String>>,
     transfers: Vec<TransferRow>,
+    key_uses: HashMap<ApiKeyId, u64>,
     _watch: Watch,
     _alone: Flock<File>,
 }
@@ -147,6 +151,7 @@ impl Database {
         // The high half counts the starts, so that generations go up over restarts too.
         view.generation = stored.starts << 32;
         view.password_rules = stored.password_rules;
+        view.api_keys = stored.api_keys;
         let public = Public::default();
         let mut writer = Writer {
             root: root.to_owned(),
@@ -169,6 +174,7 @@ impl Database {
         adoption::give_back(root, &mut writer.state, &public.get())?;
         writer.keep_good_copy();
         let transfers = writer.state.transfers()?;
+        let key_uses = writer.state.key_uses()?;
         let (jobs, waiting) = channel();
         let named = std::thread::Builder::new().name("writer".into());
         named.spawn(move || run_or_abort(writer, waiting, on_damaged)).map_err(DatabaseError::Watch)?;
@@ -179,6 +185,7 @@ impl Database {
             disk,
             home_parents: Mutex::new(home_parents.into_iter().collect()),
             transfers,
+            key_uses,
             _watch: watch,
             _alone: alone,
         })
@@ -266,6 +273,19 @@ impl Database {
         let gone = || DatabaseError::WriterGone.into_refusal();
         self.jobs.send(Job::Transfer(Box::new(row), answer)).map_err(|_| gone())?;
         answered.recv().map_err(|_| gone())?
+    }
+}
+
+impl Database {
+    /// When API keys had been used last when the database was opened.
+    pub fn stored_key_uses(&self) -> HashMap<ApiKeyId, u64> {
+        self.key_uses.clone()
+    }
+
+    /// Stores when a key was used, some time soon: nobody waits for it.
+    pub fn note_key_use(&self, id: ApiKeyId, time: u64) {
+        // Without a writer there is nothing that could be stored.
+        let _ = self.jobs.send(Job::KeyUse(id, time));
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use accountd_protocol::audit::{Actor, AuditAction, AuditEvent, FieldChange};
 use rusqlite::{Connection, params};
 
+use super::api_keys;
 use super::error::DatabaseError;
 use super::good_copy::{self, COMPANIONS, beside};
 use super::mark::{BEHIND, Mark, Reached};
@@ -89,7 +90,7 @@ fn restore(store: &Path, found: &str) -> Result<(), DatabaseError> {
         store = %store.display(), found, aside = %aside.display(), copy = %copy.display(), made, age,
         next_user = reached.next_user, next_group = reached.next_group,
         "the state store was damaged and has been restored from its good copy; what it alone held and \
-         was changed since then is lost, and accounts made since then get new ids"
+         was changed since then is lost, accounts made since then get new ids, and every API key is void"
     );
     Ok(())
 }
@@ -102,18 +103,23 @@ fn unpack(copy: &Path, ready: &Path, store: &Path, found: &str) -> Result<Reache
     let mut reached = noted;
     good_copy::finish(ready, |copy| {
         reached = skip(copy, noted)?;
-        record(copy, store, found)
+        // What was revoked since the copy was made must not come back.
+        let keys = api_keys::void(copy, SKIP)?;
+        record(copy, store, (found, keys))
     })?;
     Ok(reached)
 }
 
 /// Goes on with the audit trail behind everything that is known of it, and records that later
 /// records may be lost.
-fn record(copy: &Connection, store: &Path, found: &str) -> rusqlite::Result<()> {
+fn record(copy: &Connection, store: &Path, (found, keys): (&str, usize)) -> rusqlite::Result<()> {
     if let Err(error) = audit::go_on_from_files(copy, &audit::directory(store)) {
         tracing::error!(%error, "the audit trail goes on where the good copy of the state store ends");
     }
-    let changes = vec![FieldChange::new("store", Some(found.to_owned().into()), Some("good copy".into()))];
+    let mut changes = vec![FieldChange::new("store", Some(found.to_owned().into()), Some("good copy".into()))];
+    if keys > 0 {
+        changes.push(FieldChange::new("api_keys", Some(keys.to_string().into()), None));
+    }
     let event = AuditEvent::done(Actor::Agent, AuditAction::RestoreStore, None, changes);
     audit::append(copy, audit::moment(), &audit::bodies(&[event])?)
 }

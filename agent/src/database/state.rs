@@ -6,11 +6,13 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use accountd_config::{Audit, Passwords};
+use accountd_protocol::api_key::ApiKeyId;
 use accountd_protocol::audit::AuditEvent;
 use accountd_protocol::id::{AccountId, Gid, Uid};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
+use super::api_keys::{self, ApiKeys};
 use super::damage;
 use super::error::DatabaseError;
 use super::good_copy;
@@ -66,6 +68,7 @@ pub struct Stored {
     pub quarantine: Quarantine,
     /// Those that were set over REST.
     pub password_rules: Passwords,
+    pub api_keys: ApiKeys,
     pub next_user: u64,
     pub next_group: u64,
     /// How often the store has been opened, this time included.
@@ -118,7 +121,8 @@ impl State {
         let quarantine = Quarantine { uids: self.tombstones("user")?, gids: self.tombstones("group")? };
         let Reached { starts, next_user, next_group } = reached;
         let (groups, password_rules) = (self.groups()?, policy::all(&self.connection)?);
-        Ok(Stored { users, groups, quarantine, password_rules, next_user, next_group, starts, fresh })
+        let api_keys = api_keys::all(&self.connection)?;
+        Ok(Stored { users, groups, quarantine, password_rules, api_keys, next_user, next_group, starts, fresh })
     }
 
     /// How far the store has got.
@@ -275,6 +279,7 @@ impl State {
                     if new.is_none() {
                         transfers::store(&transaction, *id, None)?;
                         password_history::store(&transaction, *id, &[])?;
+                        api_keys::forget(&transaction, *id)?;
                     }
                     if let (Some(row), Some(uid)) = (old, edit.freed_uid()) {
                         bury(&transaction, "user", *id, (&row.name, uid.0))?;
@@ -284,6 +289,7 @@ impl State {
                     password_history::store(&transaction, *account, hashes)?;
                 }
                 Edit::PasswordRules { new, .. } => policy::store(&transaction, new)?,
+                Edit::ApiKey { old, new } => api_keys::store(&transaction, old.as_deref(), new.as_deref())?,
                 Edit::Transfer { account, new } => transfers::store(&transaction, *account, new.as_deref())?,
                 Edit::Group { id, old, new } => {
                     store_group(&transaction, *id, new.as_deref())?;
@@ -344,6 +350,17 @@ impl State {
 
     pub fn update_transfer(&mut self, row: &TransferRow) -> rusqlite::Result<()> {
         transfers::update(&self.connection, row)
+    }
+
+    /// When API keys were used last.
+    pub fn key_uses(&self) -> rusqlite::Result<HashMap<ApiKeyId, u64>> {
+        api_keys::uses(&self.connection)
+    }
+
+    /// The good copy need not have it at once.
+    pub fn note_key_use(&mut self, id: ApiKeyId, time: u64) -> rusqlite::Result<()> {
+        self.let_checkpoints(self.unfinished.is_nothing())?;
+        api_keys::note_use(&self.connection, id, time)
     }
 
     pub fn home_parents(&self) -> rusqlite::Result<Vec<String>> {

@@ -13,6 +13,7 @@ use accountd_protocol::id::{AccountId, Gid, Uid};
 use accountd_protocol::sudo::SudoGrant;
 use smallvec::SmallVec;
 
+use super::api_keys::{ApiKeyRow, ApiKeys};
 use super::disk::Fingerprints;
 use super::entry::{self, Entry, group_of, ids, number_of, shadow};
 use super::file::{FileKind, LineFile, Presence, SlotEdit};
@@ -57,6 +58,11 @@ pub enum Edit {
         old: Passwords,
         new: Passwords,
     },
+    /// A key that is made or revoked.
+    ApiKey {
+        old: Option<Arc<ApiKeyRow>>,
+        new: Option<Arc<ApiKeyRow>>,
+    },
     /// The last transfer of an account's home. No view has it.
     Transfer {
         account: AccountId,
@@ -91,6 +97,7 @@ pub struct View {
     pub(super) generation: u64,
     /// Those that were set over REST.
     pub(super) password_rules: Passwords,
+    pub(super) api_keys: ApiKeys,
     /// The files on disk that these lines are from.
     pub(super) fingerprints: Fingerprints,
 }
@@ -154,6 +161,10 @@ impl View {
     /// The rules for passwords that were set over REST, over those of the configuration.
     pub fn password_rules(&self) -> &Passwords {
         &self.password_rules
+    }
+
+    pub fn api_keys(&self) -> &ApiKeys {
+        &self.api_keys
     }
 
     pub fn line(&self, kind: FileKind, name: &str) -> Option<&[u8]> {
@@ -324,6 +335,7 @@ impl View {
             Edit::Group { id, new, .. } => self.groups.put(*id, new.clone()),
             Edit::Sudo { grantee, new, .. } => self.set_sudo(*grantee, new),
             Edit::PasswordRules { new, .. } => self.password_rules = new.clone(),
+            Edit::ApiKey { old, new } => self.api_keys.replace(old.as_ref(), new.as_ref()),
             Edit::PasswordHistory { .. } | Edit::Transfer { .. } => {}
         }
         if let Some(uid) = edit.freed_uid() {
@@ -343,6 +355,7 @@ impl View {
             Edit::Group { id, old, .. } => self.groups.put(*id, old.clone()),
             Edit::Sudo { grantee, old, .. } => self.set_sudo(*grantee, old),
             Edit::PasswordRules { old, .. } => self.password_rules = old.clone(),
+            Edit::ApiKey { old, new } => self.api_keys.replace(new.as_ref(), old.as_ref()),
             Edit::PasswordHistory { .. } | Edit::Transfer { .. } => {}
         }
         if let Some(uid) = edit.freed_uid() {

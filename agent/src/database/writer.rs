@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use accountd_config::Audit;
 use accountd_protocol::agent::{Generation, Revocation};
+use accountd_protocol::api_key::ApiKeyId;
 use accountd_protocol::audit::AuditEvent;
 use accountd_protocol::refusal::Refusal;
 
@@ -46,6 +47,8 @@ pub(super) enum Job {
     Note(Note, Sender<Result<(), Refusal>>),
     /// Store how far a transfer is.
     Transfer(Box<TransferRow>, Sender<Result<(), Refusal>>),
+    /// Store when an API key was used.
+    KeyUse(ApiKeyId, u64),
     /// Store records of what is no change.
     Record(Vec<AuditEvent>, Sender<Result<(), Refusal>>),
 }
@@ -169,6 +172,12 @@ impl Writer {
                     let stored = self.state.note(&note).map_err(|error| self.refusal(error.into()));
                     // Whoever asked may have given up waiting.
                     let _ = answer.send(stored);
+                }
+                Job::KeyUse(id, time) => {
+                    if let Err(error) = self.state.note_key_use(id, time) {
+                        tracing::error!(%error, "it can not be stored that an API key was used");
+                        self.is_damaged |= DatabaseError::from(error).ends_the_agent();
+                    }
                 }
                 Job::Record(events, answer) => {
                     let stored = self.state.record(events).map_err(|error| self.refusal(error.into()));

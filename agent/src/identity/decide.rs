@@ -51,6 +51,13 @@ pub fn password_account(view: &View, user: &str, now: u64) -> Option<PasswordAcc
     Some(PasswordAccount { id: candidate.grant.account, uid: candidate.grant.uid, hash, state })
 }
 
+/// The uid of an account whose API keys count now: not with a password that is too old, but also with
+/// none.
+pub fn keyed_account(view: &View, user: &str, now: u64) -> Option<Uid> {
+    let candidate = Candidate::find(view, user, now)?;
+    (candidate.password == PasswordState::Current).then_some(candidate.grant.uid)
+}
+
 /// An account that is neither locked nor expired, and what a session of it would be.
 struct Candidate {
     grant: Grant,
@@ -168,7 +175,7 @@ impl Agent {
             return Err(Decision::Refused);
         };
         let Grant { account, name, .. } = candidate.grant;
-        let by = Actor::Caller { account, name: name.as_str().to_owned(), source: Some(source) };
+        let by = Actor::Caller { account, name: name.as_str().to_owned(), source: Some(source), key: None };
         self.change_own_password(&by, account, current, password.clone()).map_err(|refusal| match refusal {
             Refusal::NotFound => Decision::Refused,
             refusal if refusal == Refusal::invalid(Field::CurrentPassword, Problem::Wrong) => Decision::Refused,

@@ -50,9 +50,13 @@ impl Guarded<'_> {
             | Operation::CancelJob(_)
             | Operation::ListAudit(_)
             | Operation::GetPolicy
+            | Operation::ListApiKeys(_)
             | Operation::VerifyAudit => true,
             // Only administrators get so far.
             Operation::RepairChecks(_) | Operation::SetPolicy { .. } => false,
+            // Nobody gets so far.
+            Operation::CreateApiKey { .. } => false,
+            Operation::DeleteApiKey { user, .. } => self.is_open_user(*user),
             Operation::CreateUser(new) => self.may_create(new),
             Operation::CreateUsers(new) => new.iter().all(|new| self.may_create(new)),
             Operation::Batch(batch) => batch.items.iter().all(|item| self.may_do(item)),

@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use accountd_protocol::agent::Handle;
+use accountd_protocol::api_key::ApiKeyId;
 use accountd_protocol::id::{AccountId, Uid};
 use accountd_protocol::secret::Secret;
 
@@ -25,6 +26,8 @@ pub struct Caller {
     pub password: PasswordState,
     /// Where the credential was shown; `None` on this machine.
     pub source: Option<IpAddr>,
+    /// The API key that was shown; `None`: something else was.
+    pub key: Option<ApiKeyId>,
 }
 
 #[derive(Debug)]
@@ -63,6 +66,11 @@ impl Handles {
         self.lock().retain(|_, entry| entry.caller.account != account);
     }
 
+    /// The same for those that an API key has opened: it is revoked.
+    pub fn forget_key(&self, key: ApiKeyId) {
+        self.lock().retain(|_, entry| entry.caller.key != Some(key));
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Entry>> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -73,7 +81,7 @@ mod tests {
     use super::*;
 
     const ROOT: Caller =
-        Caller { account: AccountId(1), uid: Uid::ROOT, password: PasswordState::Current, source: None };
+        Caller { account: AccountId(1), uid: Uid::ROOT, password: PasswordState::Current, source: None, key: None };
 
     #[test]
     fn a_handle_is_good_until_it_expires_or_its_account_changes() {
@@ -86,6 +94,15 @@ mod tests {
         assert_eq!(handles.caller(&handle, now), Some(ROOT));
         handles.forget(AccountId(1));
         assert_eq!(handles.caller(&handle, now), None);
+    }
+
+    #[test]
+    fn a_revoked_key_takes_its_own_handles_with_it_and_no_others() {
+        let (handles, now) = (Handles::default(), Instant::now());
+        let [one, two] = [1, 2].map(|id| Caller { key: Some(ApiKeyId(id)), ..ROOT });
+        let opened = [ROOT, one, two].map(|caller| handles.open(caller, now).unwrap());
+        handles.forget_key(ApiKeyId(1));
+        assert_eq!(opened.map(|handle| handles.caller(&handle, now)), [Some(ROOT), None, Some(two)]);
     }
 
     #[test]

@@ -19,7 +19,8 @@ impl Agent {
     /// anyway, also where the account is locked or has no password.
     pub(crate) fn open_local_handle(&self) -> Result<Handle, Refusal> {
         let account = self.root_account()?;
-        let caller = Caller { account, uid: Uid::ROOT, password: PasswordState::Current, source: None };
+        let password = PasswordState::Current;
+        let caller = Caller { account, uid: Uid::ROOT, password, source: None, key: None };
         let handle = self.handles.open(caller, Instant::now()).map_err(|_| Error::Handle.into_refusal())?;
         // A change of the account in between found no handle to make void.
         if self.root_account() == Ok(account) {

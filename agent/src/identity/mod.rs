@@ -1,6 +1,7 @@
 //! Who is it, and may they: passwords, keys, handles, permissions.
 
 mod address_pattern;
+pub mod api_keys;
 pub mod authorized_keys;
 pub mod decide;
 pub mod guarded;
@@ -8,6 +9,7 @@ pub mod handles;
 pub mod hash;
 pub mod key_lines;
 pub mod key_readers;
+pub mod key_uses;
 pub mod local;
 pub mod permission;
 pub mod random_password;

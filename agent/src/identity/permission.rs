@@ -43,9 +43,10 @@ impl PeerRole {
 
     pub fn may_send(self, request: &AgentRequest) -> Permission {
         let allowed = match request {
-            AgentRequest::OpenHandle { .. } | AgentRequest::Operate { .. } | AgentRequest::Ping => {
-                matches!(self, PeerRole::Root | PeerRole::Api)
-            }
+            AgentRequest::OpenHandle { .. }
+            | AgentRequest::OpenHandleByKey { .. }
+            | AgentRequest::Operate { .. }
+            | AgentRequest::Ping => matches!(self, PeerRole::Root | PeerRole::Api),
             AgentRequest::OpenLocalHandle
             | AgentRequest::OfferKey { .. }
             | AgentRequest::Decide { .. }
@@ -68,6 +69,8 @@ enum Need<'a> {
     ChangeOwn(AccountId),
     Change,
     Administer,
+    /// The caller itself and nobody else.
+    Own(AccountId),
 }
 
 /// How far a caller may go with an operation.
@@ -92,6 +95,8 @@ pub fn reach(roles: &BTreeSet<Role>, caller: &UserRow, operation: &Operation) ->
         Need::ReadUser(id) | Need::ChangeOwn(id) if id == caller.id => Reach::Own,
         Need::Find(who) if is_called(caller, who) => Reach::Own,
         Need::ReadUser(_) | Need::Find(_) | Need::Read => others(reads),
+        Need::Own(id) if id == caller.id => Reach::Own,
+        Need::Own(_) => Reach::Denied,
         Need::ChangeOwn(_) | Need::Change => others(changes),
         Need::Administer => others(roles.contains(&Role::Administrator)),
     }
@@ -116,6 +121,10 @@ fn need(operation: &Operation) -> Need<'_> {
         Operation::GetUser(id) | Operation::GetHome(id) | Operation::ListKeys(id) | Operation::ListMemberships(id) => {
             Need::ReadUser(*id)
         }
+        Operation::ListApiKeys(id) => Need::ReadUser(*id),
+        // Whoever made a key for somebody else would be them with it.
+        Operation::CreateApiKey { user, .. } => Need::Own(*user),
+        Operation::DeleteApiKey { user, .. } => Need::ChangeOwn(*user),
         Operation::ListUsers(_)
         | Operation::ListGroups(_)
         | Operation::GetGroup(_)
@@ -145,6 +154,7 @@ fn need(operation: &Operation) -> Need<'_> {
 #[cfg(test)]
 mod tests {
     use accountd_protocol::agent::{UserChange, Window};
+    use accountd_protocol::api_key::{ApiKeyId, ApiKeyName, NewApiKey};
     use accountd_protocol::id::Gid;
     use accountd_protocol::precondition::Precondition;
     use accountd_protocol::secret::Secret;
@@ -208,6 +218,21 @@ mod tests {
             reach(Operation::SetPassword { id: own, password: Secret::new("x".into()), only_if: Precondition::None }),
             Reach::Denied
         );
+    }
+
+    #[test]
+    fn nobody_makes_an_api_key_for_somebody_else() {
+        let all = BTreeSet::from([Role::Administrator, Role::AccountAdministrator, Role::Auditor]);
+        let new = || NewApiKey { name: ApiKeyName::new("backup").unwrap(), expires: None };
+        let create = |user| reach(&all, &anna(), &Operation::CreateApiKey { user, new: new() });
+        assert_eq!((create(AccountId(7)), create(AccountId(8))), (Reach::Own, Reach::Denied));
+        let delete = |roles: &[Role], user| {
+            let roles = roles.iter().copied().collect();
+            reach(&roles, &anna(), &Operation::DeleteApiKey { user, id: ApiKeyId(1) })
+        };
+        assert_eq!(delete(&[], AccountId(7)), Reach::Own);
+        assert_eq!(delete(&[Role::Auditor], AccountId(8)), Reach::Denied);
+        assert_eq!(delete(&[Role::AccountAdministrator], AccountId(8)), Reach::Others);
     }
 
     #[test]

@@ -48,6 +48,8 @@ pub fn key(place: Place, field: Field) -> &'static str {
             | Field::EndProcesses
             | Field::RandomPassword
             | Field::Rule(_)
+            | Field::ApiKeyName
+            | Field::ApiKeys
             | Field::Items,
             _,
         ) => "bsdusr_password",
@@ -103,6 +105,8 @@ pub fn text(place: Place, field: Field, problem: &Problem, form: &Form) -> Strin
         Problem::MoreThan(most) => format!("Ensure this value is less than or equal to {most}."),
         Problem::LessThanMinDays => "This is less than the days between two changes.".into(),
         Problem::Unsupported => "This is not supported.".into(),
+        Problem::TooManyCharacters { max, .. } => format!("This is longer than {max} characters."),
+        Problem::Past => "This is not in the future.".into(),
         Problem::Twice => "This is the user of another object too.".into(),
         Problem::TransferRunning => "The home directory is being transferred. Please try again later.".into(),
         Problem::HoldsHome(other) => format!("The home directory of {other} lies in it, so it cannot be moved."),
@@ -194,6 +198,8 @@ fn bad_characters(field: Field, characters: &str) -> String {
         | Field::RandomPassword
         | Field::Rule(_)
         | Field::Members
+        | Field::ApiKeyName
+        | Field::ApiKeys
         | Field::Items => format!("This field contains invalid characters ({characters})."),
     }
 }
@@ -227,6 +233,8 @@ fn duplicate(field: Field, existing: &str, given: &str) -> String {
         | Field::RandomPassword
         | Field::Rule(_)
         | Field::Members
+        | Field::ApiKeyName
+        | Field::ApiKeys
         | Field::Items => format!("This is already in use: {existing}"),
     }
 }

@@ -75,6 +75,7 @@ fn scripted(script: &mut Script, request: &AgentRequest) -> Result<Answer, Refus
             return Ok(Answer::Handle(Secret::new("handle".into())));
         }
         AgentRequest::OpenHandle { .. }
+        | AgentRequest::OpenHandleByKey { .. }
         | AgentRequest::OpenLocalHandle
         | AgentRequest::OfferKey { .. }
         | AgentRequest::Decide { .. }
@@ -131,6 +132,9 @@ fn scripted(script: &mut Script, request: &AgentRequest) -> Result<Answer, Refus
         | Operation::ListJobs
         | Operation::CancelJob(_)
         | Operation::SetPolicy { .. }
+        | Operation::ListApiKeys(_)
+        | Operation::CreateApiKey { .. }
+        | Operation::DeleteApiKey { .. }
         | Operation::ListAudit(_)
         | Operation::VerifyAudit => Err(Refusal::NotPermitted),
     }

@@ -95,9 +95,13 @@ fn record(AuditRecord { sequence, time, event }: &AuditRecord) -> Value {
 }
 
 fn actor(actor: &Actor) -> Value {
-    let shown = |kind: &str, id: Value, name: Option<&String>, source: Value| json!({"kind": kind, "id": id, "name": name, "source": source});
+    let shown = |kind: &str, id: Value, name: Option<&String>, source: Value| json!({"kind": kind, "id": id, "name": name, "source": source, "api_key": null});
     match actor {
-        Actor::Caller { account, name, source } => shown("caller", json!(account), Some(name), json!(source)),
+        Actor::Caller { account, name, source, key } => {
+            let mut actor = shown("caller", json!(account), Some(name), json!(source));
+            actor["api_key"] = json!(key);
+            actor
+        }
         Actor::Claimed { name, source } => shown("claimed", Value::Null, Some(name), json!(source)),
         Actor::Many => shown("many", Value::Null, None, Value::Null),
         Actor::Outside => shown("outside", Value::Null, None, Value::Null),

@@ -92,6 +92,8 @@ fn name(kind: Kind, field: Field) -> &'static str {
         (Field::MustChange, _) => "must_change",
         (Field::CurrentPassword, _) => "current",
         (Field::Items, _) => "items",
+        (Field::ApiKeyName, _) => "name",
+        (Field::ApiKeys, _) => "api_keys",
         (Field::RandomPassword, _) => "random_password",
         (Field::Rule(rule), _) => policy::path(rule),
         (Field::EndProcesses, _) => "end_processes",
@@ -130,6 +132,8 @@ fn code(problem: &Problem) -> &'static str {
         Problem::TooMany { .. } => "too_many",
         Problem::TooLong { .. } => "too_long",
         Problem::ControlCharacters => "bad_characters",
+        Problem::TooManyCharacters { .. } => "too_long",
+        Problem::Past => "past",
         Problem::BadHash => "bad_hash",
         Problem::BadKey { .. } => "bad_key",
         Problem::HomeNotWritable => "home_not_writable",
@@ -231,6 +235,8 @@ fn conflict(problem: &Problem) -> Conflict {
         | Problem::TooMany { .. }
         | Problem::TooLong { .. }
         | Problem::ControlCharacters
+        | Problem::TooManyCharacters { .. }
+        | Problem::Past
         | Problem::BadHash
         | Problem::BadKey { .. }
         | Problem::HomeNotWritable

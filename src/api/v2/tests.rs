@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 use accountd_core::Core;
+use accountd_protocol::api_key::{ApiKey, ApiKeyId};
 use serde_json::{Map, Value, json};
 
 use super::error::Error;
 use super::faults::{Fault, Kind};
 use super::input::Input;
 use super::listing::Resource;
-use super::{BASE, fallback, group_input, groups, new_user, openapi, output, user_change, users};
+use super::{BASE, api_keys, fallback, group_input, groups, new_user, openapi, output, user_change, users};
 
 fn document() -> Value {
     serde_json::from_str(openapi::DOCUMENT).unwrap()
@@ -46,6 +47,8 @@ fn what_is_shown_is_described_field_by_field() {
     let schemas = &document()["components"]["schemas"];
     assert_eq!(names(&schemas["User"]["properties"]), set(&output::USER_FIELDS));
     assert_eq!(names(&schemas["Group"]["properties"]), set(&output::GROUP_FIELDS));
+    let key = ApiKey { id: ApiKeyId(1), name: "k".into(), created: 1, expires: None, last_used: None };
+    assert_eq!(names(&schemas["ApiKey"]["properties"]), names(&Value::Object(api_keys::shown(&key))));
 }
 
 #[test]
@@ -77,9 +80,10 @@ fn unknown(kind: Kind, fields: &BTreeSet<String>, read: Reader) -> BTreeSet<Stri
 #[test]
 fn what_a_body_may_have_is_described() {
     let schemas = &document()["components"]["schemas"];
-    let readers: [(&str, Kind, Reader); 4] = [
+    let readers: [(&str, Kind, Reader); 5] = [
         ("NewUser", Kind::User, |input| new_user::draft(input).map(drop)),
         ("UserChange", Kind::User, |input| user_change::draft(input).map(drop)),
+        ("NewApiKey", Kind::User, |input| api_keys::draft(input).map(drop)),
         ("NewGroup", Kind::Group, |input| group_input::new_group(input).map(drop)),
         ("GroupChange", Kind::Group, |input| group_input::group_change(input).map(drop)),
     ];

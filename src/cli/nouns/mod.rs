@@ -1,16 +1,20 @@
 //! The nouns, each with its verbs. A new one is a file here and a line in each of the two lists
 //! below.
 
+mod api_key;
 mod audit;
 mod check;
 mod group;
+mod job;
 mod key;
 mod member;
+mod policy;
 mod role;
 mod system;
 mod user;
 mod user_fields;
 mod user_group;
+mod user_import;
 
 use crate::error::Error;
 use crate::session::Session;
@@ -29,9 +33,18 @@ pub enum Noun {
     /// The public keys that let a user in
     #[command(subcommand)]
     Key(key::Verb),
+    /// What programs show instead of a password
+    #[command(subcommand)]
+    ApiKey(api_key::Verb),
     /// Who may do what for others
     #[command(subcommand)]
     Role(role::Verb),
+    /// The rules for passwords
+    #[command(subcommand)]
+    Policy(policy::Verb),
+    /// Work that takes longer
+    #[command(subcommand)]
+    Job(job::Verb),
     /// Who did what
     #[command(subcommand)]
     Audit(audit::Verb),
@@ -50,7 +63,10 @@ impl Noun {
             Noun::Group(verb) => verb.run(session),
             Noun::Member(verb) => verb.run(session),
             Noun::Key(verb) => verb.run(session),
+            Noun::ApiKey(verb) => verb.run(session),
             Noun::Role(verb) => verb.run(session),
+            Noun::Policy(verb) => verb.run(session),
+            Noun::Job(verb) => verb.run(session),
             Noun::Audit(verb) => verb.run(session),
             Noun::Check(verb) => verb.run(session),
             Noun::System(verb) => verb.run(session),

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::user_fields::{CHANGED, Fields, NEW};
 use super::user_group;
+use super::user_import::Import;
 use crate::client::{Answer, Request};
 use crate::error::Error;
 use crate::flags::{KeyFiles, OnlyIf, Repeatable, put};
@@ -17,6 +18,7 @@ use crate::problem::Flags;
 use crate::secret_file;
 use crate::session::{NewPassword, Session};
 use crate::sudo::in_words;
+use crate::text::harmless;
 
 const SHAPE: Shape = Shape {
     id: "id",
@@ -96,6 +98,8 @@ pub enum Verb {
         #[command(flatten)]
         only_if: OnlyIf,
     },
+    /// Many users from a file: all of them or none
+    Import(Import),
     /// Set a password, which is asked for twice
     Passwd {
         /// A name, an id, or ~ for whoever asks
@@ -103,6 +107,9 @@ pub enum Verb {
         user: String,
         #[command(flatten)]
         password: NewPassword,
+        /// Have one made, and print it once
+        #[arg(long, conflicts_with = "new_password_file")]
+        random: bool,
         #[command(flatten)]
         only_if: OnlyIf,
     },
@@ -191,6 +198,9 @@ pub struct Add {
     ask_password: bool,
     #[command(flatten)]
     password: NewPassword,
+    /// Have a password made, and print it once
+    #[arg(long, conflicts_with_all = ["ask_password", "new_password_file", "password_hash_file"])]
+    random_password: bool,
     /// File with a hash of crypt(5) instead of a password, for its owner alone; - is standard input
     #[arg(long, value_name = "PATH", conflicts_with_all = ["ask_password", "new_password_file"])]
     password_hash_file: Option<PathBuf>,
@@ -232,7 +242,9 @@ impl Verb {
             Verb::Set(set) => set.run(session),
             Verb::Delete { user, what, only_if } => delete(session, &user, (what, only_if)),
             Verb::Disable { user, end_processes, only_if } => disable(session, &user, (end_processes, only_if)),
-            Verb::Passwd { user, password, only_if } => passwd(session, &user, (password, only_if)),
+            Verb::Import(import) => import.run(session),
+            Verb::Passwd { user, random: true, only_if, .. } => random_passwd(session, &user, &only_if),
+            Verb::Passwd { user, password, random: false, only_if } => passwd(session, &user, (password, only_if)),
             Verb::Lock { user } => set_locked(session, &user, ("lock", true)),
             Verb::Unlock { user } => set_locked(session, &user, ("unlock", false)),
             Verb::Group(verb) => verb.run(session),
@@ -269,6 +281,10 @@ impl Add {
         if self.ask_password || self.password.new_password_file.is_some() {
             let password = self.password.get(&format!("New password of {}: ", self.name))?;
             put(&mut body, "password", Some(password.reveal()));
+        }
+        if self.random_password {
+            session.output.shows_all()?;
+            put(&mut body, "random_password", Some(true));
         }
         if let Some(file) = &self.password_hash_file {
             put(&mut body, "password_hash", Some(secret_file::read(file)?.reveal()));
@@ -347,6 +363,17 @@ fn passwd(session: &Session, user: &str, (password, only_if): (NewPassword, Only
     let request = Request::put(path, doing, body).naming(OWN);
     session.client.send(&request.only_if(only_if.if_match.as_deref()))?;
     Ok(())
+}
+
+/// Printed alone.
+fn random_passwd(session: &Session, user: &str, only_if: &OnlyIf) -> Result<(), Error> {
+    let (path, doing) = (format!("{}/password", path::user(user)), format!("set the password of {user}"));
+    let request = Request::put(path, doing, json!({"random_password": true})).naming(OWN);
+    let answer = session.client.send(&request.only_if(only_if.if_match.as_deref()))?;
+    if session.output.format == Format::Json {
+        return session.output.json(&answer);
+    }
+    session.output.write(&format!("{}\n", harmless(&plain(&answer.value()["password"]))))
 }
 
 fn set_locked(session: &Session, user: &str, (verb, locked): (&str, bool)) -> Result<(), Error> {

@@ -167,8 +167,9 @@ mod tests {
         let given: BTreeSet<String> = body(&EVERY).as_object().unwrap().keys().cloned().collect();
         // Flags of one of the two commands alone.
         let rows: [(&str, &[&str]); 2] = [
-            ("NewUser", &["username", "password", "password_hash", "keys"]),
-            ("UserChange", &["username", "password", "home_transfer"]),
+            ("NewUser", &["username", "password", "password_hash", "random_password", "keys"]),
+            // Of the password, `user passwd` has them.
+            ("UserChange", &["username", "password", "random_password", "home_transfer"]),
         ];
         for (schema, own) in rows {
             let properties = document["components"]["schemas"][schema]["properties"].as_object().unwrap();

@@ -1,6 +1,7 @@
 //! The database as a whole, on a plain directory and without privileges.
 
 mod adoption;
+mod api_keys;
 mod audit;
 mod changes;
 mod crash;
@@ -84,7 +85,7 @@ fn open(root: &Path, on_revoked: OnRevoked) -> Result<Database, DatabaseError> {
 
 /// Who makes the changes of these tests.
 fn tester() -> Purpose {
-    let actor = Actor::Caller { account: AccountId(1), name: "root".into(), source: None };
+    let actor = Actor::Caller { account: AccountId(1), name: "root".into(), source: None, key: None };
     Purpose { actor, action: AuditAction::UpdateUser, user: None }
 }
 

@@ -1,0 +1,94 @@
+//! `accountctl user import` and `accountctl job`.
+
+use std::fs;
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+
+use super::pty::Pty;
+use crate::v2::Nas;
+
+fn file(nas: &Nas, name: &str, text: &str) -> PathBuf {
+    let path = nas.world.client_file(name);
+    fs::write(&path, text).unwrap();
+    path
+}
+
+#[test]
+fn a_table_is_imported_whole_or_not_at_all() {
+    let nas = Nas::start();
+    let good = file(&nas, "good.csv", "username,full_name,groups\nanna,\"A, B\",games\nberta,,\n");
+    let good = good.to_str().unwrap();
+    let before = nas.disk.everything("/etc");
+    let tried = nas.ctl(&["user", "import", good, "--dry-run"]);
+    assert_eq!((tried.status, tried.out.as_str()), (0, "1\tanna\tdone\t\t\n2\tberta\tdone\t\t\n"), "{tried:?}");
+    assert!(tried.err.contains("Nothing has been changed"), "{}", tried.err);
+    assert!(nas.disk.everything("/etc") == before);
+    let done = nas.done(&["user", "import", good]);
+    let id = |name: &str| nas.rest.get(&format!("/users/{name}")).object(200)["id"].to_string();
+    assert_eq!(done, format!("1\tanna\tdone\t{}\t\n2\tberta\tdone\t{}\t\n", id("anna"), id("berta")));
+    assert_eq!(nas.disk.field("/etc/passwd", "anna", 4), "A, B");
+    assert_eq!(nas.disk.field("/etc/group", "games", 3), "anna");
+
+    let bad = file(&nas, "bad.csv", "username,uid\ncarla,\nanna,\ndora,0\n");
+    let before = nas.disk.everything("/etc");
+    nas.ctl(&["user", "import", bad.to_str().unwrap()])
+        .fails(1, &["item 2: username is already in use: anna", "item 3: uid"]);
+    assert!(nas.disk.everything("/etc") == before);
+    let some = nas.ctl(&["user", "import", bad.to_str().unwrap(), "--best-effort"]);
+    let lines: Vec<&str> = some.out.lines().collect();
+    assert_eq!((some.status, lines.len()), (1, 3), "{some:?}");
+    assert!(lines[0].starts_with("1\tcarla\tdone\t") && lines[2].starts_with("3\tdora\trefused\t\tuid "), "{some:?}");
+    assert_eq!(lines[1], "2\tanna\trefused\t\tusername is already in use: anna");
+    assert!(some.err.contains("not every item was done"), "{}", some.err);
+    assert!(nas.disk.line("/etc/passwd", "carla").is_some() && nas.disk.line("/etc/passwd", "dora").is_none());
+}
+
+#[test]
+fn a_list_comes_from_a_file_or_from_standard_input() {
+    let nas = Nas::start();
+    nas.done(&["user", "add", "anna"]);
+    let list =
+        json!([{"op": "create", "username": "berta"}, {"op": "update", "user": "anna", "locked": true}]).to_string();
+    nas.ctl_with(&list, &["user", "import", "-"]).fails(2, &["a table or a list", "--format csv"]);
+    let said = nas.ctl_with(&list, &["user", "import", "-", "--format", "json"]);
+    assert!(said.status == 0 && said.out.contains("2\tanna\tdone\t"), "{said:?}");
+    assert!(nas.disk.field("/etc/shadow", "anna", 1).starts_with('!'));
+    let path = file(&nas, "users.JSON", r#"[{"op": "delete", "user": "berta"}]"#);
+    let result: Value = nas.json(&["user", "import", path.to_str().unwrap()]);
+    assert_eq!((&result["done"], &result["items"][0]["outcome"]), (&json!(1), &json!("done")));
+    assert_eq!(nas.disk.line("/etc/passwd", "berta"), None);
+    let ids = nas.ctl_with("username\ncarla\nanna\n", &["-q", "user", "import", "-", "--format=csv", "--best-effort"]);
+    let carla = nas.rest.get("/users/carla").object(200)["id"].to_string();
+    assert_eq!((ids.status, ids.out), (1, format!("{carla}\n")));
+    let path = file(&nas, "no.json", "rubbish");
+    nas.ctl(&["user", "import", path.to_str().unwrap()]).fails(1, &["cannot import users"]);
+    nas.ctl(&["user", "import", "/nonexistent.csv"]).fails(2, &["/nonexistent.csv"]);
+    let key = ["user", "import", "-", "--format=csv", "--idempotency-key", "k1"];
+    let again = || nas.ctl_with("username\ndora\n", &key).out;
+    assert_eq!(again(), again());
+}
+
+#[test]
+fn what_takes_long_is_followed_with_a_bar_and_is_a_job() {
+    let nas = Nas::start();
+    let lines: String = (0..400).map(|number| format!("u{number},password {number}\n")).collect();
+    let path = file(&nas, "many.csv", &format!("username,password\n{lines}u7,again\n"));
+    let arguments = ["user", "import", path.to_str().unwrap(), "--best-effort"];
+    let mut terminal = Pty::start(&nas, (24, 80), &arguments);
+    terminal.expect("/401");
+    terminal.expect("ITEM");
+    let (status, seen) = terminal.end();
+    assert!(status == 1 && seen.contains("#") && seen.contains("refused"), "{seen}");
+    assert!(nas.disk.line("/etc/passwd", "u399").is_some());
+
+    let list = nas.json(&["job", "list"]);
+    let id = list["items"][0]["id"].as_str().unwrap();
+    assert_eq!(nas.done(&["-q", "job", "list"]), format!("{id}\n"));
+    let shown = nas.done(&["job", "show", id]);
+    assert!(shown.contains("state\tdone\n") && shown.contains("progress\t401/401 items\n"), "{shown}");
+    let watched = nas.ctl(&["job", "watch", id]);
+    assert_eq!((watched.status, watched.out.lines().count()), (1, 401));
+    assert_eq!(nas.json(&["job", "cancel", id])["state"], "done", "it is over");
+    nas.ctl(&["job", "show", "0000000000000000"]).fails(1, &["No such job"]);
+}
