@@ -87,7 +87,10 @@ fn run_kind(kind: &'static Kind, choose: impl Fn(Vec<Run>) -> Vec<Run>) -> Tally
             Ok(outcome) => tally.count(run.fault, outcome),
             Err(failure) => {
                 tally.count(run.fault, Outcome::Hit);
-                tally.failures.push(format!("{}: {run}: {failure}", kind.name));
+                let failure = format!("{}: {run}: {failure}", kind.name);
+                // At once: all of them take long.
+                eprintln!("failed: {failure}");
+                tally.failures.push(failure);
                 // What a failure has left does not spoil the next run.
                 stage = Stage::new();
             }
