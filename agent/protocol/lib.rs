@@ -7,6 +7,7 @@
 pub mod ageing;
 pub mod agent;
 pub mod audit;
+pub mod backup;
 pub mod batch;
 pub mod checks;
 pub mod client;
@@ -15,6 +16,7 @@ pub mod frame;
 pub mod home;
 pub mod id;
 pub mod identity;
+pub mod import;
 pub mod job;
 pub mod key_advice;
 pub mod list;

@@ -7,11 +7,14 @@
 //! ([`output`]).
 #![forbid(unsafe_code)]
 
+mod age;
 mod client;
 mod credential;
 mod edit;
 mod error;
 mod flags;
+mod following;
+mod kept_file;
 mod key_lines;
 mod listing;
 mod nouns;

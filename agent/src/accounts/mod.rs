@@ -2,6 +2,7 @@
 
 mod address;
 mod ageing;
+mod backup;
 mod batch;
 mod check;
 mod checks;

@@ -52,7 +52,9 @@ impl Guarded<'_> {
             | Operation::GetPolicy
             | Operation::VerifyAudit => true,
             // Only administrators get so far.
-            Operation::RepairChecks(_) | Operation::SetPolicy { .. } => false,
+            Operation::RepairChecks(_) | Operation::SetPolicy { .. } | Operation::Export | Operation::Import(_) => {
+                false
+            }
             Operation::CreateUser(new) => self.may_create(new),
             Operation::CreateUsers(new) => new.iter().all(|new| self.may_create(new)),
             Operation::Batch(batch) => batch.items.iter().all(|item| self.may_do(item)),

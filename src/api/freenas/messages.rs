@@ -48,7 +48,10 @@ pub fn key(place: Place, field: Field) -> &'static str {
             | Field::EndProcesses
             | Field::RandomPassword
             | Field::Rule(_)
-            | Field::Items,
+            | Field::Items
+            | Field::Backup
+            | Field::Skip
+            | Field::Accounts,
             _,
         ) => "bsdusr_password",
     }
@@ -104,6 +107,8 @@ pub fn text(place: Place, field: Field, problem: &Problem, form: &Form) -> Strin
         Problem::LessThanMinDays => "This is less than the days between two changes.".into(),
         Problem::Unsupported => "This is not supported.".into(),
         Problem::Twice => "This is the user of another object too.".into(),
+        // No dialect but ours takes backups.
+        Problem::Damaged | Problem::SetOtherwise(_) => problem.to_string(),
         Problem::TransferRunning => "The home directory is being transferred. Please try again later.".into(),
         Problem::HoldsHome(other) => format!("The home directory of {other} lies in it, so it cannot be moved."),
         Problem::NoneFree => "No number is free for this.".into(),
@@ -194,7 +199,10 @@ fn bad_characters(field: Field, characters: &str) -> String {
         | Field::RandomPassword
         | Field::Rule(_)
         | Field::Members
-        | Field::Items => format!("This field contains invalid characters ({characters})."),
+        | Field::Items
+        | Field::Backup
+        | Field::Skip
+        | Field::Accounts => format!("This field contains invalid characters ({characters})."),
     }
 }
 
@@ -227,7 +235,10 @@ fn duplicate(field: Field, existing: &str, given: &str) -> String {
         | Field::RandomPassword
         | Field::Rule(_)
         | Field::Members
-        | Field::Items => format!("This is already in use: {existing}"),
+        | Field::Items
+        | Field::Backup
+        | Field::Skip
+        | Field::Accounts => format!("This is already in use: {existing}"),
     }
 }
 

@@ -7,6 +7,7 @@
 mod ageing;
 mod answers;
 mod audit;
+mod backups;
 mod batch;
 mod batch_table;
 mod checks;
@@ -64,6 +65,7 @@ pub fn attach(rocket: Rocket<Build>) -> Rocket<Build> {
         .mount(BASE, of_a_group)
         .mount(BASE, routes![batch::perform, jobs::list, jobs::show, jobs::cancel, jobs::events])
         .mount(BASE, routes![audit::list, audit::verify, checks::show, checks::repair])
+        .mount(BASE, routes![backups::current, backups::import])
         .mount(BASE, routes![policy::show, policy::change])
         .mount(BASE, routes![system::show, openapi::show])
         .mount(BASE, fallback::routes())

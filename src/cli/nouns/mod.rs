@@ -2,6 +2,7 @@
 //! below.
 
 mod audit;
+mod backup;
 mod check;
 mod group;
 mod key;
@@ -35,6 +36,9 @@ pub enum Noun {
     /// Who did what
     #[command(subcommand)]
     Audit(audit::Verb),
+    /// All accounts in a file, to be taken over elsewhere
+    #[command(subcommand)]
+    Backup(backup::Verb),
     /// What is wrong with the accounts
     #[command(subcommand)]
     Check(check::Verb),
@@ -52,6 +56,7 @@ impl Noun {
             Noun::Key(verb) => verb.run(session),
             Noun::Role(verb) => verb.run(session),
             Noun::Audit(verb) => verb.run(session),
+            Noun::Backup(verb) => verb.run(session),
             Noun::Check(verb) => verb.run(session),
             Noun::System(verb) => verb.run(session),
         }
