@@ -183,6 +183,18 @@ mod tests {
     }
 
     #[test]
+    fn what_another_program_has_encrypted_is_opened() {
+        // By the `age` crate, 0.12.1.
+        let file = concat!(
+            "YWdlLWVuY3J5cHRpb24ub3JnL3YxCi0+IHNjcnlwdCAzZklSMmN2M2wxRGZIUmRCbWdqaXBnIDQKQU9pajFPQ0dYaWtuWnlu",
+            "VzkxZU12Mk96OHFWSXFJU2FsdEsvZEN3YjNBOAotLS0gMU4vSVluc1paaTJ6TGxyTHVaTTlYeVN2bVY2UjA5cU50dXNWbkNC",
+            "OEtrOAqeBrBUyzIWrGBVze/nUQSS1BYXjWoCrWYoUH+A+vsv31YNxEQgr0+yyyef4cUy",
+        );
+        let file = base64ct::Base64::decode_vec(file).unwrap();
+        assert_eq!(**decrypt(&file, &secret("correct horse")).unwrap(), *b"kept for later");
+    }
+
+    #[test]
     fn no_byte_can_be_another_and_none_can_be_missing() {
         let file = encrypt(&[7; CHUNK + 10], &secret("pw"), LITTLE).unwrap();
         let places = (0..250).chain([1000, CHUNK, file.len() - 30, file.len() - 1]);
