@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::{document, group, said, sealed, so, user};
 use crate::freenas::keys::KEY;
 use crate::v2::{Nas, problem};
+use crate::world::World;
 
 /// A conflict by itself: what is here, the backup, the fault, and a choice with what comes of it.
 struct Row {
@@ -37,7 +38,7 @@ fn rows() -> Vec<Row> {
     vec![
         Row {
             what: "the uid is another's",
-            here: |nas| drop(nas.post("/users", &json!({"username": "bob", "uid": 3101, "gid": 12}))),
+            here: |nas| drop(nas.post("/users", &json!({"username": "bob", "uid": 3101, "gid": 60}))),
             backup: plain,
             open: &[("users[0].uid", "duplicate")],
             choices: json!({"on_id": "renumber"}),
@@ -76,7 +77,7 @@ fn rows() -> Vec<Row> {
         },
         Row {
             what: "the name differs in case",
-            here: |nas| drop(nas.post("/users", &json!({"username": "Anna", "gid": 12}))),
+            here: |nas| drop(nas.post("/users", &json!({"username": "Anna", "gid": 60}))),
             backup: || document(&[with_group(user("anna", 3101), "games")], &[]),
             open: &[("users[0].username", "case_duplicate")],
             choices: json!({"skip": ["anna"]}),
@@ -86,7 +87,7 @@ fn rows() -> Vec<Row> {
         Row {
             what: "the account is built in here",
             here: nothing,
-            backup: || document(&[with_group(user("games", 3101), "games")], &[]),
+            backup: || document(&[with_group(user("daemon", 3101), "games")], &[]),
             open: &[("users[0].username", "builtin")],
             choices: json!({"on_name": "skip"}),
             kind: "user",
@@ -226,7 +227,8 @@ fn a_renumbered_account_has_free_numbers_and_the_report_says_which() {
     let report = nas.imported("", &document(&[anna], &[group_of_anna, team]), &json!({"on_id": "renumber"}));
     let item = |kind: &str| report["items"].as_array().unwrap().iter().find(|item| item["kind"] == kind).unwrap();
     let (user, group) = (&item("user")["conflicts"][0], &item("group")["conflicts"][0]);
-    assert_eq!((&user["from"], &group["from"]), (&json!(3101), &json!(3101)));
+    assert_eq!(item("user")["name"], "anna", "{report}");
+    assert_eq!((&user["from"], &group["from"]), (&json!(3101), &json!(3101)), "{report}");
     let [uid, gid] = [2, 3].map(|field| nas.disk.field("/etc/passwd", "anna", field));
     assert_eq!((&user["to"].to_string(), &group["to"].to_string()), (&uid, &gid));
     assert_eq!(nas.disk.field("/etc/group", "anna", 2), gid);
@@ -269,7 +271,7 @@ fn an_overwritten_account_is_like_the_backup_but_for_numbers_and_home() {
 #[test]
 fn accountctl_shows_conflicts_and_says_how_to_settle_them() {
     let nas = Nas::start();
-    nas.post("/users", &json!({"username": "bob", "uid": 3101, "gid": 12}));
+    nas.post("/users", &json!({"username": "bob", "uid": 3101, "gid": 60}));
     let file = nas.world.client_file("backup.json");
     std::fs::write(&file, plain().to_string()).unwrap();
     let file = file.to_str().unwrap();
@@ -286,4 +288,18 @@ fn accountctl_shows_conflicts_and_says_how_to_settle_them() {
     assert_eq!(line, "anna:x:3777:3101::/mnt/tank/h/anna:/bin/sh");
     let shown = nas.json(&["backup", "show", file]);
     assert_eq!((&shown["usernames"], &shown["encrypted"]), (&json!(["anna"]), &json!(false)));
+}
+
+#[test]
+fn two_of_a_backup_share_a_uid_only_where_that_is_allowed() {
+    let groups = [group("anna", 3101, &[]), group("bert", 3102, &[])];
+    let backup = document(&[user("anna", 3101), user("bert", 3101)], &groups);
+    let nas = Nas::of(World::start_with("[accounts]\nshared_uid = \"refused\"\n"));
+    problem(&nas.import("", &backup, &json!({})), 409, "conflict", &[("users[1].uid", "duplicate")]);
+    let nas = Nas::of(World::start_with("[accounts]\nshared_uid = \"allowed\"\n"));
+    assert_eq!(nas.imported("", &backup, &json!({}))["created"], 4);
+    let other = document(&[user("carl", 3101)], &[group("carl", 3103, &[])]);
+    problem(&nas.import("", &other, &json!({})), 409, "conflict", &[("users[0].uid", "duplicate")]);
+    nas.imported("", &other, &json!({"accounts": {"carl": {"uid": 3101}}}));
+    assert_eq!(nas.disk.field("/etc/passwd", "carl", 2), "3101");
 }

@@ -78,7 +78,8 @@ fn an_import_that_is_killed_is_there_whole_or_not_at_all() {
         whole += usize::from(found == [USERS; 5]);
         let team = nas.disk.line("/etc/group", &format!("r{round}team"));
         assert_eq!(team.is_some(), found[0] == USERS, "{step} {number}");
-        let hidden: Vec<_> = std::fs::read_dir(nas.disk.path("/mnt/tank/home")).unwrap().flatten().collect();
+        let hidden: Vec<_> =
+            std::fs::read_dir(nas.disk.path("/mnt/tank/home")).into_iter().flatten().flatten().collect();
         let hidden = hidden.iter().filter(|entry| entry.file_name().to_string_lossy().starts_with('.')).count();
         assert_eq!(hidden, 0, "{step} {number}: nothing is left over");
         let report = nas.imported("", &backup, &json!({}));

@@ -47,24 +47,25 @@ impl Entries {
         if let Some(rules) = self.rules {
             draft.set_password_rules(rules);
         }
-        self.groups.into_iter().try_for_each(|entry| entry.enter(draft))?;
+        self.groups.iter().try_for_each(|entry| entry.enter(draft))?;
         self.users.into_iter().try_for_each(|entry| entry.enter(draft))?;
         self.lists.enter(draft);
+        // A user that is new is taken out of every list that names it already.
+        self.groups.iter().for_each(|entry| entry.set_gshadow(draft));
         Ok(())
     }
 }
 
 impl GroupEntry {
     /// Accounts that have come or gone since the backup was judged are a reason to judge it anew.
-    fn enter(self, draft: &mut Draft<'_>) -> Result<(), Refusal> {
+    fn enter(&self, draft: &mut Draft<'_>) -> Result<(), Refusal> {
         let Self { id, plan, sudo } = self;
         let name = plan.name.as_str();
-        let id = match id {
+        match *id {
             Some(id) if draft.group(id).is_some_and(|row| row.name == name && row.gid.0 == plan.gid) => {
-                sudo.enter(draft, Grantee::Group(id))?;
-                id
+                sudo.enter(draft, Grantee::Group(id))
             }
-            Some(_) => return Err(Refusal::Busy),
+            Some(_) => Err(Refusal::Busy),
             None => {
                 free_group_name(draft, name).map_err(|_| Refusal::Busy)?;
                 if !draft.names_of_gid(plan.gid).is_empty() {
@@ -72,18 +73,19 @@ impl GroupEntry {
                 }
                 let id = write_group(draft, name, Gid(plan.gid));
                 sudo.enter_new(draft, Grantee::Group(id));
-                id
+                Ok(())
             }
-        };
-        let Some(mut entry) = draft.group(id).and_then(|row| draft.entry(FileKind::Gshadow, &row.name)) else {
-            return Ok(());
-        };
+        }
+    }
+
+    fn set_gshadow(&self, draft: &mut Draft<'_>) {
+        let (plan, name) = (&self.plan, self.plan.name.as_str());
+        let Some(mut entry) = draft.entry(FileKind::Gshadow, name) else { return };
         if let Some(password) = &plan.password {
             entry.set(gshadow::PASSWORD, password.reveal());
         }
         entry.set_names(gshadow::ADMINISTRATORS, &plan.administrators);
         draft.set_line(FileKind::Gshadow, name, Some(entry.line()));
-        Ok(())
     }
 }
 

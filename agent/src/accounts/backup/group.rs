@@ -16,6 +16,9 @@ use crate::database::GroupRow;
 use crate::ids::Question;
 use crate::sudoers::{Grantee, Kind, Sudo};
 
+/// gids of groups of a backup, by name.
+pub(super) type Gids = HashMap<String, Option<u32>>;
+
 /// A group whose every value is good.
 pub(super) struct GroupPlan {
     pub name: String,
@@ -112,11 +115,12 @@ impl Sight<'_> {
         }
     }
 
-    /// The gid that each group of the backup has in the end.
-    pub fn gids_of(&self, groups: &[Item<GroupPlan>]) -> HashMap<String, u32> {
+    /// The gid that each group of the backup has in the end; `None` for one that something is open of.
+    pub fn gids_of(&self, groups: &[Item<GroupPlan>]) -> Gids {
         let gid = |item: &Item<GroupPlan>| match &item.step {
-            Step::Create(plan) | Step::Overwrite(_, plan) => Some(plan.gid),
-            Step::Same | Step::Skip | Step::Nothing => self.view.group_named(&item.name).map(|row| row.gid.0),
+            Step::Create(plan) | Step::Overwrite(_, plan) => Some(Some(plan.gid)),
+            Step::Same | Step::Skip => self.view.group_named(&item.name).map(|row| Some(row.gid.0)),
+            Step::Nothing => Some(None),
         };
         groups.iter().filter_map(|item| Some((item.name.clone(), gid(item)?))).collect()
     }

@@ -35,18 +35,21 @@ impl Given {
         Self { held, ..Self::default() }
     }
 
+    /// Two of the backup may share a uid where that is allowed; with somebody who is here only if it is named.
     pub fn uid(
         &mut self,
         sight: &Sight<'_>,
         name: &str,
         wanted: &Wanted,
         notes: &mut Notes,
-    ) -> Result<Option<u32>, Refusal> {
+    ) -> Result<Option<(u32, SharedUid)>, Refusal> {
         let uid = wanted.number();
         let is_shared = sight.agent.shared_uid() == SharedUid::Allowed;
-        let other = self.uids.get(&uid).filter(|_| !is_shared);
-        let usable = other.map_or(Ok(()), |other| Err(Problem::Duplicate(other.clone())));
-        let usable = usable.and_then(|()| sight.agent.usable_uid(sight.view, sight.outside, uid));
+        let here = sight.view.names_of_uid(uid).first().map(|name| (*name).to_owned());
+        let here = here.filter(|_| !is_shared || wanted.named.is_none());
+        let other = self.uids.get(&uid).filter(|_| !is_shared).cloned().or(here);
+        let usable = sight.agent.usable_uid(sight.view, sight.outside, uid);
+        let usable = usable.and_then(|()| other.map_or(Ok(()), |other| Err(Problem::Duplicate(other))));
         let chosen = match settled(usable, wanted) {
             Ok(()) => Some(uid),
             Err((problem, OnId::Fail)) => {
@@ -58,8 +61,9 @@ impl Given {
                 self.renumbered((Field::Uid, problem), wanted, number, notes)
             }
         };
-        chosen.into_iter().for_each(|uid| _ = self.uids.insert(uid, name.to_owned()));
-        Ok(chosen)
+        let Some(uid) = chosen else { return Ok(None) };
+        let is_another = self.uids.insert(uid, name.to_owned()).is_some() || !sight.view.names_of_uid(uid).is_empty();
+        Ok(Some((uid, if is_another { SharedUid::Allowed } else { SharedUid::Refused })))
     }
 
     pub fn gid(
@@ -72,9 +76,9 @@ impl Given {
         let gid = wanted.number();
         let here = || sight.view.names_of_gid(gid).first().map(|name| (*name).to_owned());
         let other = self.gids.get(&gid).cloned().or_else(here);
-        let usable = other.map_or(Ok(()), |other| Err(Problem::Duplicate(other)));
+        let usable = sight.agent.usable_gid(sight.view, sight.outside, gid);
         let usable = usable
-            .and_then(|()| sight.agent.usable_gid(sight.view, sight.outside, gid))
+            .and_then(|()| other.map_or(Ok(()), |other| Err(Problem::Duplicate(other))))
             .and_then(|()| sight.outside.lacks(&Question::Gid(gid)));
         let chosen = match settled(usable, wanted) {
             Ok(()) => Some(gid),

@@ -208,7 +208,7 @@ impl UserPlan {
             home: self.kind,
             mode: self.mode,
             keys: self.keys.clone().unwrap_or_default(),
-            shared_uid: agent.shared_uid(),
+            shared_uid: self.shared_uid,
             policy,
         }
     }

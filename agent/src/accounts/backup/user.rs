@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use accountd_config::SharedUid;
 use accountd_protocol::backup::UserRecord;
 use accountd_protocol::id::{Gid, Uid};
 use accountd_protocol::identity::Identity;
@@ -11,6 +12,7 @@ use accountd_protocol::refusal::{Field, Problem, Refusal};
 use accountd_protocol::secret::Secret;
 use accountd_protocol::text::{Email, FieldPath, FullName};
 
+use super::group::Gids;
 use super::judge::{Item, Notes, Sight, Step};
 use super::numbers::{Given, Wanted};
 use super::secrets;
@@ -29,6 +31,8 @@ const NOLOGIN: &str = "/usr/sbin/nologin";
 pub(super) struct UserPlan {
     pub name: NewUserName,
     pub uid: u32,
+    /// Whether somebody else has it too by then.
+    pub shared_uid: SharedUid,
     pub gid: u32,
     pub full_name: FullName,
     pub email: Email,
@@ -51,8 +55,7 @@ pub(super) struct UserPlan {
 
 /// What the users of one backup are held against beside the accounts: the gids of its groups, names and
 /// homes that it has had.
-pub(super) type Beside<'b, 'r> =
-    (&'b HashMap<String, u32>, &'b mut HashSet<&'r str>, &'b mut HashMap<FieldPath, String>);
+pub(super) type Beside<'b, 'r> = (&'b Gids, &'b mut HashSet<&'r str>, &'b mut HashMap<FieldPath, String>);
 
 impl Sight<'_> {
     pub fn judge_user<'r>(
@@ -83,7 +86,7 @@ impl Sight<'_> {
     fn new_user(
         &self,
         record: &UserRecord,
-        (gids, homes): (&HashMap<String, u32>, &mut HashMap<FieldPath, String>),
+        (gids, homes): (&Gids, &mut HashMap<FieldPath, String>),
         given: &mut Given,
         notes: &mut Notes,
     ) -> Result<Step<UserPlan>, Refusal> {
@@ -93,15 +96,15 @@ impl Sight<'_> {
         let wanted = Wanted::of(record.uid, choice.uid, &choice, self.choices);
         let uid = given.uid(self, name, &wanted, notes)?;
         let gid = self.gid_of(record, gids, notes);
-        let home = self.new_home(record, Uid(uid.unwrap_or(u32::MAX)), homes, notes);
+        let home = self.new_home(record, Uid(uid.map_or(u32::MAX, |(uid, _)| uid)), homes, notes);
         let Some(plan) = self.user_plan(record, home, notes) else { return Ok(Step::Nothing) };
         Ok(match uid.zip(gid) {
-            Some((uid, gid)) => Step::Create(UserPlan { uid, gid, ..plan }),
+            Some(((uid, shared_uid), gid)) => Step::Create(UserPlan { uid, shared_uid, gid, ..plan }),
             None => Step::Nothing,
         })
     }
 
-    fn existing_user(&self, record: &UserRecord, gids: &HashMap<String, u32>, notes: &mut Notes) -> Step<UserPlan> {
+    fn existing_user(&self, record: &UserRecord, gids: &Gids, notes: &mut Notes) -> Step<UserPlan> {
         let name = record.name.as_str();
         let Some(row) = self.view.user_named(name) else { return Step::Nothing };
         if row.is_builtin() || self.agent.is_service(self.view, row.uid) {
@@ -125,13 +128,13 @@ impl Sight<'_> {
         &self,
         record: &UserRecord,
         (row, here): (&UserRow, &UserRecord),
-        gids: &HashMap<String, u32>,
+        gids: &Gids,
         notes: &mut Notes,
     ) -> Step<UserPlan> {
         if record.uid != here.uid {
             notes.settle(Field::Uid, Problem::SetOtherwise(here.uid), Settlement::Kept);
         }
-        let gid = record.group.as_ref().and_then(|group| gids.get(group).copied());
+        let gid = record.group.as_ref().and_then(|group| gids.get(group).copied().flatten());
         if record.group != here.group || gid.is_some_and(|gid| gid != here.gid) {
             notes.settle(Field::PrimaryGroup, Problem::SetOtherwise(here.gid), Settlement::Kept);
         }
@@ -174,6 +177,7 @@ impl Sight<'_> {
         Some(UserPlan {
             name: name?,
             uid: record.uid,
+            shared_uid: SharedUid::Refused,
             gid: record.gid,
             full_name: full_name?,
             email: email?,
@@ -240,12 +244,16 @@ impl Sight<'_> {
     }
 
     /// The gid that the primary group has here, in the end.
-    fn gid_of(&self, record: &UserRecord, gids: &HashMap<String, u32>, notes: &mut Notes) -> Option<u32> {
+    fn gid_of(&self, record: &UserRecord, gids: &Gids, notes: &mut Notes) -> Option<u32> {
         let gid = match &record.group {
             Some(group) => {
-                let here = || self.view.group_named(group).map(|row| row.gid.0);
-                let gid = gids.get(group).copied().or_else(here);
-                gid.ok_or_else(|| Problem::NoSuch(group.clone()))
+                let here = || self.view.group_named(group).map(|row| Some(row.gid.0));
+                match gids.get(group).copied().or_else(here) {
+                    // It is said of the group.
+                    Some(None) => return None,
+                    Some(Some(gid)) => Ok(gid),
+                    None => Err(Problem::NoSuch(group.clone())),
+                }
             }
             None if self.view.names_of_gid(record.gid).is_empty() => Err(Problem::NoSuch(record.gid.to_string())),
             None => Ok(record.gid),
