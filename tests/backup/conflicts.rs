@@ -147,7 +147,7 @@ fn rows() -> Vec<Row> {
                     user["sudo"] = json!(format!("{header}\"anna\" ALL=(ALL) PASSWD: /usr/bin/no-such-program\n"));
                 })
             },
-            open: &[("users[0].sudo", "no_such")],
+            open: &[("users[0].sudo.commands[0]", "no_such")],
             choices: json!({"on_missing": "drop"}),
             kind: "user",
             settled: ("created", &[("no_such", "dropped")]),

@@ -128,9 +128,6 @@ fn hostile_content_is_refused_and_named() {
     }
     let twice = document(&[user("anna", 3101), user("anna", 3102)], &[group("anna", 3101, &[])]);
     problem(&nas.import("", &twice, &json!({})), 422, "invalid-values", &[("users[1].username", "twice")]);
-    let same =
-        document(&[user("anna", 3101), user("bert", 3101)], &[group("anna", 3101, &[]), group("bert", 3102, &[])]);
-    problem(&nas.import("", &same, &json!({})), 409, "conflict", &[("users[1].uid", "duplicate")]);
     let mut builtin = document(&[user("anna", 3101)], &[group("anna", 3101, &[])]);
     builtin["builtin_groups"] =
         json!([{"name": "no-such-group", "members": ["anna"]}, {"name": "games", "members": ["ghost"]}]);
