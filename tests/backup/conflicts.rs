@@ -198,13 +198,7 @@ fn every_kind_of_conflict_is_shown_and_can_be_settled() {
         let answer = nas.import("", &backup, &json!({}));
         let status = if open.iter().any(|(_, code)| *code == "bad_key") { 422 } else { 409 };
         problem(&answer, status, if status == 409 { "conflict" } else { "invalid-values" }, open);
-        let name = if kind == "password_rules" {
-            ""
-        } else if kind == "group" {
-            "of "
-        } else {
-            "of "
-        };
+        let name = if kind == "password_rules" { "" } else { "of " };
         assert!(answer.object(status)["detail"].as_str().unwrap().contains(name), "{what}");
         let tried = nas.imported("?dry_run=true", &backup, &choices);
         assert_eq!(tried["refused"], 0, "{what}: {tried}");

@@ -18,19 +18,19 @@ fn item(number: usize, key: &str) -> Value {
         "home": format!("/mnt/tank/home/u{number}"), "password": format!("password {number}"),
         "groups": [format!("team{}", number % GROUPS), "games"],
     });
-    if number % 3 == 0 {
+    if number.is_multiple_of(3) {
         item["keys"] = json!([key, format!("from=\"10.0.0.*\" {key}")]);
     }
-    if number % 5 == 0 {
+    if number.is_multiple_of(5) {
         item["email"] = json!(format!("u{number}@example.org"));
         item["max_days"] = json!(90);
         item["inactive_days"] = json!(14);
         item["expires"] = json!("2099-12-31");
     }
-    if number % 100 == 0 {
+    if number.is_multiple_of(100) {
         item["sudo"] = json!({"commands": ["/bin/ls"], "commands_without_password": ["/usr/bin/id"]});
     }
-    if number % 7 == 0 {
+    if number.is_multiple_of(7) {
         item["locked"] = json!(true);
     }
     item

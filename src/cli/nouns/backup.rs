@@ -126,7 +126,7 @@ impl Verb {
             Verb::Export { file, encrypt, passphrase, force } => {
                 let present = if force { Present::GivesWay } else { Present::Stays };
                 kept_file::check_free(&file, present)?;
-                let passphrase = if encrypt { Some(passphrase.new()?) } else { None };
+                let passphrase = if encrypt { Some(passphrase.chosen()?) } else { None };
                 export(session, (&file, present), passphrase)
             }
             Verb::Import { file, passphrase, dry_run, choices } => {
@@ -246,7 +246,7 @@ impl Choices {
 
 impl Passphrase {
     /// From the file, else typed twice.
-    fn new(&self) -> Result<Secret, Error> {
+    fn chosen(&self) -> Result<Secret, Error> {
         match &self.passphrase_file {
             Some(path) => secret_file::read(path),
             None => terminal::new_secret("Passphrase: "),

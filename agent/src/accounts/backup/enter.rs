@@ -13,11 +13,12 @@ use super::user::UserPlan;
 use crate::accounts::check::free_group_name;
 use crate::accounts::create::{NewEntry, line, write_group};
 use crate::accounts::sudo::SudoEdit;
-use crate::accounts::{address, memberships};
+use crate::accounts::{address, memberships, suspended};
 use crate::database::entry::{gshadow, passwd};
 use crate::database::{Draft, FileKind, UserRow};
 use crate::identity::authorized_keys::fingerprints;
 use crate::sudoers::Grantee;
+use crate::suspension::Suspension;
 
 pub(super) struct GroupEntry {
     /// `None`: it is to be made.
@@ -28,7 +29,7 @@ pub(super) struct GroupEntry {
 
 pub(super) enum UserEntry {
     Create { entry: Box<NewEntry>, plan: Box<UserPlan>, sudo: SudoEdit },
-    Overwrite { id: AccountId, plan: Box<UserPlan>, sudo: SudoEdit },
+    Overwrite { id: AccountId, plan: Box<UserPlan>, sudo: SudoEdit, suspension: Suspension },
 }
 
 /// Who is in which group in the end.
@@ -98,7 +99,7 @@ impl UserEntry {
                 sudo.enter_new(draft, Grantee::User(id));
                 Ok(())
             }
-            UserEntry::Overwrite { id, plan, sudo } => {
+            UserEntry::Overwrite { id, plan, sudo, suspension } => {
                 let row = draft.user(id).filter(|row| row.name == plan.name.as_str() && row.uid.0 == plan.uid);
                 let row = row.cloned().ok_or(Refusal::Busy)?;
                 draft.mention(id);
@@ -111,6 +112,7 @@ impl UserEntry {
                 if let Some(keys) = &plan.keys {
                     draft.remark(Grantee::User(id), FieldChange::new("ssh_keys", None, fingerprints(keys)));
                 }
+                suspended::enter(draft, suspension, (&row.name, row.uid));
                 sudo.enter(draft, Grantee::User(id))
             }
         }

@@ -220,7 +220,7 @@ fn groups_of(backup: &Backup) -> HashMap<&str, HashSet<&str>> {
 }
 
 /// What was found out only when it was to be made.
-fn refuse(report: &mut ImportReport, refused: Vec<(usize, Vec<Invalid>)>) {
+fn refuse(report: &mut ImportReport, refused: ready::Faulty) {
     for (index, invalid) in refused {
         let item = report.items.iter_mut().find(|item| item.kind == ItemKind::User && item.index == index);
         if let Some(item) = item {

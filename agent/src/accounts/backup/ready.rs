@@ -23,6 +23,7 @@ use crate::agent::Agent;
 use crate::ids::Number;
 use crate::jobs::Progress;
 use crate::sudoers::Kind;
+use crate::suspension::Suspension;
 
 /// Writers of keys are kept apart by the places that their ids share.
 const KEY_PLACES: u64 = 64;
@@ -49,12 +50,16 @@ pub(super) struct Entries {
 /// One user, and what it has standing ready.
 type Made<'a> = (UserEntry, Option<ReadyUser<'a>>, Option<InHome<'a>>, PlannedSudo);
 
+/// Users whose part could not be made, by their places.
+pub(super) type Faulty = Vec<(usize, Vec<Invalid>)>;
+
 impl Ready<'_> {
     /// To be called when the change is made.
     pub fn finish(self) -> Result<(), Refusal> {
         let created = self.created.into_iter().map(ReadyUser::finish);
         let in_homes = self.in_homes.into_iter().map(|keys| keys.finish(None));
-        created.chain(in_homes).fold(Ok(()), Result::and)
+        // All of them, whatever becomes of one.
+        created.chain(in_homes).collect::<Vec<_>>().into_iter().collect()
     }
 }
 
@@ -64,7 +69,7 @@ impl Agent {
         &self,
         (judged, lists): (Judged, Lists),
         progress: &Progress<'_>,
-    ) -> Result<Result<(Ready<'_>, Entries), Vec<(usize, Vec<Invalid>)>>, Refusal> {
+    ) -> Result<Result<(Ready<'_>, Entries), Faulty>, Refusal> {
         let Judged { rules, groups, users, given, .. } = judged;
         let alone = self.alone_with_keys(&users);
         let mut ready = Ready { _alone: alone, _numbers: given.held, ..Ready::default() };
@@ -151,7 +156,8 @@ impl Agent {
                     self.begin_in_home(&plan.home, plan.identity.clone(), wanted)
                 });
                 let keys = keys.transpose()?;
-                let entry = UserEntry::Overwrite { id, sudo: sudo.edit(), plan: Box::new(plan) };
+                let suspension = self.suspension(id, Some(plan.is_locked()));
+                let entry = UserEntry::Overwrite { id, sudo: sudo.edit(), suspension, plan: Box::new(plan) };
                 Ok(Some((entry, None, keys, sudo)))
             }
             Step::Same | Step::Skip | Step::Nothing => Ok(None),
@@ -172,7 +178,10 @@ pub(super) fn tried(agent: &Agent, judged: Judged, lists: Lists) -> Entries {
             let entry = Box::new(NewEntry::tried((plan.new_user(agent), Vec::new())));
             Some(UserEntry::Create { entry, sudo: sudo(), plan: Box::new(plan) })
         }
-        Step::Overwrite(id, plan) => Some(UserEntry::Overwrite { id, sudo: sudo(), plan: Box::new(plan) }),
+        Step::Overwrite(id, plan) => {
+            let suspension = Suspension::Unchanged;
+            Some(UserEntry::Overwrite { id, sudo: sudo(), suspension, plan: Box::new(plan) })
+        }
         Step::Same | Step::Skip | Step::Nothing => None,
     };
     let (groups, users) = (judged.groups.into_iter(), judged.users.into_iter());
@@ -180,6 +189,10 @@ pub(super) fn tried(agent: &Agent, judged: Judged, lists: Lists) -> Entries {
 }
 
 impl UserPlan {
+    fn is_locked(&self) -> bool {
+        self.record.password.as_ref().is_some_and(|password| password.reveal().starts_with('!'))
+    }
+
     /// As a new user like others; its lines get what the backup has afterwards.
     fn new_user(&self, agent: &Agent) -> Plan {
         let request = NewUser {

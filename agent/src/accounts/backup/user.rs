@@ -292,8 +292,8 @@ impl Sight<'_> {
         let home = FieldPath::new(home).map_err(Problem::Text)?;
         let above = self.homes.iter().filter(|(from, _)| home.is_within(from));
         let Some((from, to)) = above.max_by_key(|(from, _)| from.components().count()) else { return Ok(home) };
-        let below = home.components().skip(from.components().count());
-        below.fold(Ok(to.clone()), |path, part| path.and_then(|path| path.join(part))).map_err(Problem::Text)
+        let mut below = home.components().skip(from.components().count());
+        below.try_fold(to.clone(), |path, part| path.join(part)).map_err(Problem::Text)
     }
 
     /// Whether nothing but the stable id differs.
