@@ -5,6 +5,7 @@
 mod accountctl;
 mod audit;
 mod authentication;
+mod backup;
 mod belongings;
 mod checks;
 mod concurrency;

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// As shadow(5) has it. `None` where the field is empty or no number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Ageing {
     /// The day of the last change of the password, counted from 1970-01-01; 0: it has to be changed
     /// before anything else.

@@ -11,11 +11,13 @@ use serde::{Deserialize, Serialize};
 use crate::ageing::{Ageing, AgeingChange};
 use crate::api_key::{ApiKey, ApiKeyId, NewApiKey};
 use crate::audit::{AuditFilter, AuditPage, AuditVerdict};
+use crate::backup::Backup;
 use crate::batch::Batch;
 use crate::checks::{CheckReport, CheckedHomes, RepairOrder, RepairReport};
 use crate::ended::{Ended, OtherProcesses};
 use crate::home::{HomeState, HomeTransfer};
 use crate::id::{AccountId, AccountRef, Gid, Uid};
+use crate::import::Import;
 use crate::job::{Job, JobId};
 use crate::key_advice::KeyAdvice;
 pub use crate::list::{Direction, Page, SortBy, SortKey, Window};
@@ -74,6 +76,7 @@ pub enum Answer {
     Checked(CheckReport),
     Repaired(RepairReport),
     Policy(Policy),
+    Backup(Box<Backup>),
     Ended(Ended),
     ApiKeys(Vec<ApiKey>),
     /// With the key itself; said once.
@@ -107,6 +110,10 @@ pub enum Operation {
     CreateUsers(Vec<NewUser>),
     /// Becomes a job; the answer is the job, at its end where that does not take long.
     Batch(Batch),
+    /// Everything about all accounts that are not built in, their hashes too.
+    Export,
+    /// Becomes a job, as a batch does.
+    Import(Import),
     /// A job that the caller has begun.
     GetJob(JobId),
     ListJobs,

@@ -99,6 +99,10 @@ pub enum AuditAction {
     RepairChecks,
     /// Many changes of users in one request; each account has its own record.
     Batch,
+    /// All accounts were taken, with their hashes.
+    Export,
+    /// A backup was taken over; each account has its own record.
+    Import,
     GetPolicy,
     SetPolicy,
     ListApiKeys,

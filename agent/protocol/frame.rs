@@ -9,9 +9,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
-/// Cap of requests to the agent: 10,000 new users in one of them, or a user with the longest key
-/// file that is accepted.
-pub const AGENT_REQUEST_CAP: usize = 32 * 1024 * 1024;
+/// Cap of requests to the agent: a backup of 10,000 users with keys and 24 hashes each, and what is to
+/// be done with it.
+pub const AGENT_REQUEST_CAP: usize = 65 * 1024 * 1024;
 /// Cap of answers from the agent: 1,000 users with key files of ordinary size.
 pub const AGENT_ANSWER_CAP: usize = 64 * 1024 * 1024;
 /// Cap of both directions between the SSH front and `accountd-login`.

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::audit::Moment;
 use crate::batch::ItemOutcome;
 use crate::id::AccountId;
+use crate::import::ImportReport;
 use crate::refusal::Refusal;
 
 /// Random, so that it says nothing and comes only once.
@@ -16,6 +17,7 @@ pub struct JobId(pub u64);
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Job {
     pub id: JobId,
+    pub kind: JobKind,
     /// Whose request it is.
     pub account: AccountId,
     pub state: JobState,
@@ -26,6 +28,13 @@ pub struct Job {
     pub ended: Option<Moment>,
     /// From its end on.
     pub result: Option<JobResult>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JobKind {
+    Batch,
+    Import,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,5 +63,6 @@ impl JobState {
 pub enum JobResult {
     /// In the order of the request.
     Batch(Vec<ItemOutcome>),
+    Import(ImportReport),
     Refused(Refusal),
 }

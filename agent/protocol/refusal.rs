@@ -49,6 +49,11 @@ pub enum Field {
     ApiKeys,
     /// The items of a batch as a whole.
     Items,
+    /// A backup as a whole.
+    Backup,
+    /// Names of accounts that an import is told to leave out, or how to take over.
+    Skip,
+    Accounts,
 }
 
 /// What is wrong with a field's value.
@@ -147,6 +152,10 @@ pub enum Problem {
     Unsupported,
     #[error("is the user of another item too")]
     Twice,
+    #[error("is damaged: its content is not the one that its SHA-256 was made of")]
+    Damaged,
+    #[error("is set to {0} here")]
+    SetOtherwise(u32),
     #[error("can not be removed: it {0}")]
     HomeStays(HomeStays),
     /// What keeps keys from being written, read or made to count.

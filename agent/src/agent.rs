@@ -331,6 +331,8 @@ fn without_hashes(answer: Answer) -> Answer {
         | Answer::Job(_)
         | Answer::Jobs(_)
         | Answer::Policy(_)
+        // For administrators only.
+        | Answer::Backup(_)
         | Answer::Done => answer,
     }
 }

@@ -37,6 +37,8 @@ pub enum Error {
     Handle,
     #[error("cannot write a drop-in of sudo: {0}")]
     DropIn(io::Error),
+    #[error("cannot read the drop-ins of sudo: {0}")]
+    ReadDropIns(io::Error),
     #[error("a drop-in of sudo can not be checked: {0}")]
     Visudo(crate::sudoers::Unchecked),
     #[error(transparent)]
@@ -65,6 +67,7 @@ impl Error {
             Error::DropIn(_) | Error::Visudo(_) => Refusal::Internal("sudo's drop-in can not be made".into()),
             Error::Home { home, .. } => Refusal::Internal(format!("the home {home} can not be made")),
             Error::Keys { home, .. } => Refusal::Internal(format!("the keys in {home} can not be put in place")),
+            Error::ReadDropIns(_) => Refusal::Internal("the drop-ins of sudo can not be read".into()),
             Error::OtherSource(_) => Refusal::Busy,
             Error::Retire { home, .. } => Refusal::Internal(format!("the home {home} can not be removed")),
             Error::Audit(_) => Refusal::Internal("the audit trail can not be read".into()),

@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 use accountd_protocol::audit::Actor;
 use accountd_protocol::batch::Batch;
 use accountd_protocol::id::AccountId;
-use accountd_protocol::job::{Job, JobId, JobResult, JobState};
+use accountd_protocol::import::Import;
+use accountd_protocol::job::{Job, JobId, JobKind, JobResult, JobState};
 use accountd_protocol::refusal::Refusal;
 
 use crate::agent::Agent;
@@ -33,7 +34,13 @@ const LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 pub struct Work {
     pub by: Actor,
     pub caller: Caller,
-    pub batch: Batch,
+    pub task: Task,
+}
+
+#[derive(Debug)]
+pub enum Task {
+    Batch(Batch),
+    Import(Import),
 }
 
 /// What came of a job.
@@ -71,6 +78,23 @@ struct Entry {
     over: Option<Instant>,
 }
 
+impl Task {
+    fn kind(&self) -> JobKind {
+        match self {
+            Task::Batch(_) => JobKind::Batch,
+            Task::Import(_) => JobKind::Import,
+        }
+    }
+
+    fn items(&self) -> u64 {
+        let items = match self {
+            Task::Batch(batch) => batch.items.len(),
+            Task::Import(import) => import.backup.users.len(),
+        };
+        items as u64
+    }
+}
+
 impl Ending {
     fn failed() -> Self {
         Ending::Failed(JobResult::Refused(Refusal::Internal("internal error".into())))
@@ -87,7 +111,7 @@ impl Agent {
                     let (id, work) = agent.jobs.next();
                     let progress = Progress { jobs: &agent.jobs, id };
                     // One that panics leaves the worker to the others.
-                    let ending = catch_unwind(AssertUnwindSafe(|| agent.run_batch(work, &progress)));
+                    let ending = catch_unwind(AssertUnwindSafe(|| agent.work_on(work, &progress)));
                     agent.jobs.end(id, ending.unwrap_or_else(|_| Ending::failed()));
                 }
             };
@@ -97,16 +121,28 @@ impl Agent {
     }
 }
 
+impl Agent {
+    /// Works on a job to its end; whoever asked for it has to be permitted it still.
+    fn work_on(&self, Work { by, caller, task }: Work, progress: &Progress<'_>) -> Ending {
+        let ended = match task {
+            Task::Batch(batch) => self.run_batch((by, caller), batch, progress),
+            Task::Import(import) => self.run_import((by, caller), import, progress),
+        };
+        ended.unwrap_or_else(|refusal| Ending::Failed(JobResult::Refused(refusal)))
+    }
+}
+
 impl Jobs {
     /// Enters a job, and waits for its end for so long.
     pub fn begin(&self, work: Work, patience: Duration) -> Result<Job, Refusal> {
         let id = JobId(random()?);
         let job = Job {
             id,
+            kind: work.task.kind(),
             account: work.caller.account,
             state: JobState::Waiting,
             done: 0,
-            total: work.batch.items.len() as u64,
+            total: work.task.items(),
             begun: moment(),
             ended: None,
             result: None,

@@ -7,7 +7,7 @@ use accountd_protocol::audit::Actor;
 
 use crate::agent::Agent;
 use crate::identity::handles::Caller;
-use crate::jobs::Work;
+use crate::jobs::{Task, Work};
 
 /// A job that takes longer is looked at again by whoever has begun it.
 const JOB_PATIENCE: Duration = Duration::from_secs(1);
@@ -22,7 +22,12 @@ impl Agent {
             Operation::CreateUser(new) => self.create_with_password(by, new),
             Operation::CreateUsers(new) => self.create_users(by, new).map(Answer::Created),
             Operation::Batch(batch) => {
-                let work = Work { by: by.clone(), caller, batch };
+                let work = Work { by: by.clone(), caller, task: Task::Batch(batch) };
+                self.jobs.begin(work, JOB_PATIENCE).map(job)
+            }
+            Operation::Export => self.export(by).map(|backup| Answer::Backup(Box::new(backup))),
+            Operation::Import(import) => {
+                let work = Work { by: by.clone(), caller, task: Task::Import(import) };
                 self.jobs.begin(work, JOB_PATIENCE).map(job)
             }
             Operation::GetJob(id) => self.jobs.get(id, caller.account).map(job),

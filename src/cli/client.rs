@@ -21,7 +21,7 @@ use crate::url::Url;
 const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
 /// A check of many homes takes its time.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(180);
-/// More than a page of the largest accounts.
+/// The largest backup, which is more than a page of the largest accounts.
 const MAX_BODY_BYTES: u64 = 64 * 1024 * 1024;
 const BASE: &str = "/api/v2";
 
@@ -122,13 +122,18 @@ impl fmt::Debug for Content {
 impl Drop for Content {
     fn drop(&mut self) {
         // A text wipes itself.
-        let Content::Json(body) = self else { return };
-        let texts = body.as_object_mut().into_iter().flat_map(|fields| fields.values_mut());
-        for text in texts {
-            if let Value::String(text) = text {
-                text.zeroize();
-            }
+        if let Content::Json(body) = self {
+            wipe(body);
         }
+    }
+}
+
+fn wipe(value: &mut Value) {
+    match value {
+        Value::String(text) => text.zeroize(),
+        Value::Array(items) => items.iter_mut().for_each(wipe),
+        Value::Object(fields) => fields.values_mut().for_each(wipe),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
 

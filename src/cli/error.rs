@@ -70,6 +70,14 @@ pub enum Error {
     NotAllRepaired,
     #[error("not every item was done")]
     NotAllDone,
+    #[error("{} is there already", path.display())]
+    Exists { path: PathBuf },
+    #[error("cannot write {}: {source}", path.display())]
+    Write { path: PathBuf, source: io::Error },
+    #[error("{} is no backup that can be used: {reason}", path.display())]
+    NoBackup { path: PathBuf, reason: String },
+    #[error("{count} accounts can not be taken over as they are")]
+    Conflicts { count: u64 },
     #[error("the job was cancelled")]
     Cancelled,
     #[error("cannot write the output: {0}")]
@@ -101,6 +109,10 @@ impl Error {
             | Error::NotWhole
             | Error::NotAllRepaired
             | Error::NotAllDone
+            | Error::Exists { .. }
+            | Error::Write { .. }
+            | Error::NoBackup { .. }
+            | Error::Conflicts { .. }
             | Error::Cancelled
             | Error::Output(_) => Status::Failed,
         }
@@ -139,6 +151,13 @@ impl Error {
             Error::Contended { .. } => "Nothing has been changed. Call again.",
             Error::NotWhole => {
                 "Keep the files beside the state store as they are; accountd-agent(8) explains the trail."
+            }
+            Error::Exists { .. } => "Nothing has been written. Take another name, or replace it with --force.",
+            Error::Write { .. } => "Nothing has been written. Take another place, or make room.",
+            Error::NoBackup { .. } => "Nothing has been changed. Take another copy of it.",
+            Error::Conflicts { .. } => {
+                "Nothing has been changed. The lines above say why; choose what is to become of them with --on-name, \
+                 --on-id, --skip and the like: --help explains each."
             }
             Error::NotAllRepaired => "The lines above say why. accountctl check run shows what is left.",
             Error::NotAllDone => "The lines above say why. Correct these, and import them by themselves.",

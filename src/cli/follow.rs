@@ -6,9 +6,9 @@ use serde_json::Value;
 
 use crate::client::{Answer, Request};
 use crate::error::Error;
-use crate::output::Format;
+use crate::output::{Format, plain};
 use crate::path::segment;
-use crate::problem::{Problem, Refused};
+use crate::problem::{Flags, Problem, Refused};
 use crate::session::Session;
 
 /// Characters of the bar itself.
@@ -36,6 +36,22 @@ pub fn to_its_end(session: &Session, id: &str) -> Result<Answer, Error> {
 
 fn is_over(job: &Value) -> bool {
     !matches!(job["state"].as_str(), Some("waiting" | "running"))
+}
+
+/// What came of a request, as if it had been waited for.
+pub fn settled(session: &Session, answer: Answer, (doing, flags): (&str, Flags)) -> Result<Answer, Error> {
+    let begun = answer.value();
+    if begun["state"].is_null() || begun["progress"].is_null() {
+        return Ok(answer);
+    }
+    let job = to_its_end(session, &plain(&begun["id"]))?.value();
+    if let Ok(problem) = serde_json::from_value::<Problem>(job["problem"].clone()) {
+        return Err(Error::Refused(Box::new(Refused { doing: doing.to_owned(), problem, flags })));
+    }
+    match job["state"].as_str() {
+        Some("done") => Ok(Answer { text: job["result"].to_string(), tag: None }),
+        _ => Err(Error::Cancelled),
+    }
 }
 
 /// Whether all of a job that is over was done.

@@ -7,12 +7,14 @@
 //! ([`edit`]), and what is printed ([`output`], [`outcome`]).
 #![forbid(unsafe_code)]
 
+mod age;
 mod client;
 mod credential;
 mod edit;
 mod error;
 mod flags;
 mod follow;
+mod kept_file;
 mod key_lines;
 mod listing;
 mod nouns;

@@ -43,6 +43,8 @@ const REACHED: &[(&str, &str)] = &[
     ("show_system", "system show"),
     ("list_audit", "audit list"),
     ("verify_audit", "audit verify"),
+    ("export_accounts", "backup export"),
+    ("import_accounts", "backup import"),
     ("check", "check run"),
     ("repair_checks", "check repair"),
 ];

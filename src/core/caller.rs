@@ -8,11 +8,13 @@ use accountd_protocol::agent::{
 };
 use accountd_protocol::api_key::{ApiKey, ApiKeyId, NewApiKey};
 use accountd_protocol::audit::{AuditFilter, AuditPage, AuditVerdict};
+use accountd_protocol::backup::Backup;
 use accountd_protocol::batch::Batch;
 use accountd_protocol::checks::{CheckReport, CheckedHomes, RepairOrder, RepairReport};
 use accountd_protocol::ended::{Ended, OtherProcesses};
 use accountd_protocol::home::HomeState;
 use accountd_protocol::id::{AccountId, AccountRef};
+use accountd_protocol::import::Import;
 use accountd_protocol::job::{Job, JobId};
 use accountd_protocol::list::KeyTexts;
 use accountd_protocol::policy::{Policy, PolicyChange};
@@ -107,6 +109,16 @@ impl Caller {
     /// Many changes at once; a job that may not be at its end yet.
     pub async fn batch(&self, batch: Batch) -> Result<Job, Error> {
         expect!(self.operate(Operation::Batch(batch)).await?, Job).map(|job| *job)
+    }
+
+    /// Everything about all accounts that are not built in.
+    pub async fn export(&self) -> Result<Box<Backup>, Error> {
+        expect!(self.operate(Operation::Export).await?, Backup)
+    }
+
+    /// A backup is taken over; a job that may not be at its end yet.
+    pub async fn import(&self, import: Import) -> Result<Job, Error> {
+        expect!(self.operate(Operation::Import(import)).await?, Job).map(|job| *job)
     }
 
     /// A job of the caller's.

@@ -54,13 +54,25 @@ fn rows() -> Vec<(&'static str, &'static str, Value, [bool; 4])> {
         ("POST", "/groups", json!({"groupname": "NEW"}), CHANGERS),
         ("POST", "/users:batch", json!([{"op": "create", "username": "NEW"}]), CHANGERS),
         ("POST", "/users:batch", json!([{"op": "update", "user": "~", "sudo": true}]), CHIEFS),
+        ("POST", "/users/target/disable", json!({}), CHANGERS),
         ("GET", "/jobs", none.clone(), ALL),
         ("POST", "/checks/repair", json!({"digest": "0"}), CHIEFS),
-        ("POST", "/users/target/disable", json!({}), CHANGERS),
+        ("GET", "/backups/current", none.clone(), CHIEFS),
+        ("POST", "/backups/import", empty_backup(), CHIEFS),
         ("PUT", "/groups/docker/members", json!({"members": ["target"]}), CHIEFS),
         ("DELETE", "/users/NEW", none.clone(), CHANGERS),
         ("DELETE", "/groups/NEW", none, CHANGERS),
     ]
+}
+
+/// Nothing would be changed by it.
+fn empty_backup() -> Value {
+    let backup: accountd_protocol::backup::Backup = serde_json::from_value(json!({
+        "format": "accountd-backup", "version": 1, "machine": "", "created": "", "password_rules": {}, "groups": [],
+        "builtin_groups": [], "users": [], "sha256": "",
+    }))
+    .unwrap();
+    json!({"backup": backup.sealed().0})
 }
 
 #[test]

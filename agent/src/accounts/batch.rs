@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use accountd_protocol::agent::{NewPassword, NewUser, Operation, RandomPassword, UserChange};
-use accountd_protocol::audit::AuditAction;
+use accountd_protocol::audit::{Actor, AuditAction};
 use accountd_protocol::batch::{Batch, BatchItem, Effect, ItemOutcome, MOST_ITEMS, Together};
 use accountd_protocol::ended::OtherProcesses;
 use accountd_protocol::id::{AccountId, AccountRef, Uid};
@@ -23,8 +23,9 @@ use super::update::ReadyUpdate;
 use super::update_lines::UpdateEntry;
 use crate::agent::{Agent, now};
 use crate::database::{Draft, Purpose, View};
+use crate::identity::handles::Caller;
 use crate::identity::roles::has_way_in;
-use crate::jobs::{Ending, Progress, Work};
+use crate::jobs::{Ending, Progress};
 
 /// An item whose account is known.
 enum Item {
@@ -63,15 +64,13 @@ type Prepared<'a> = (Ready<'a>, Entry);
 type Culprit = Arc<Mutex<Option<(usize, Refusal)>>>;
 
 impl Agent {
-    /// Works on a batch to its end; whoever asked for it has to be permitted it still.
-    pub(crate) fn run_batch(&self, work: Work, progress: &Progress<'_>) -> Ending {
-        match self.try_batch(work, progress) {
-            Ok(ending) => ending,
-            Err(refusal) => Ending::Failed(JobResult::Refused(refusal)),
-        }
-    }
-
-    fn try_batch(&self, Work { by, caller, batch }: Work, progress: &Progress<'_>) -> Result<Ending, Refusal> {
+    /// Works on a batch to its end.
+    pub(crate) fn run_batch(
+        &self,
+        (by, caller): (Actor, Caller),
+        batch: Batch,
+        progress: &Progress<'_>,
+    ) -> Result<Ending, Refusal> {
         let operation = Operation::Batch(batch);
         let view = self.database.certain_view()?;
         self.permit(&view, caller, &operation)?;

@@ -3,6 +3,7 @@
 mod address;
 mod ageing;
 mod api_keys;
+mod backup;
 mod batch;
 mod check;
 mod checks;

@@ -120,7 +120,7 @@ impl Agent {
     }
 
     /// Every command of a list that is another one than before, and all that is wrong.
-    fn check_commands(&self, before: &Sudo, commands: &SudoCommands) -> Result<(), Refusal> {
+    pub(super) fn check_commands(&self, before: &Sudo, commands: &SudoCommands) -> Result<(), Refusal> {
         let actual = commands.places().count();
         if actual > MAX_COMMANDS {
             return Err(Refusal::invalid(Field::Sudo, Problem::TooMany { max: MAX_COMMANDS, actual }));

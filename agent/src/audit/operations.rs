@@ -29,6 +29,8 @@ pub fn subject(operation: &Operation) -> (AuditAction, Subject) {
         Operation::SetMembers { id, .. } => (AuditAction::UpdateGroup, Subject::Group(*id)),
         Operation::CreateUser(new) => (AuditAction::CreateUser, Subject::NewUser(new.name.as_str().to_owned())),
         Operation::Batch(_) => (AuditAction::Batch, Subject::Nobody),
+        Operation::Export => (AuditAction::Export, Subject::Nobody),
+        Operation::Import(_) => (AuditAction::Import, Subject::Nobody),
         Operation::GetJob(_) | Operation::ListJobs | Operation::CancelJob(_) => {
             (AuditAction::ListShells, Subject::Nobody)
         }
@@ -98,7 +100,10 @@ pub fn is_change(action: AuditAction) -> bool {
         | AuditAction::SetPolicy
         | AuditAction::CreateApiKey
         | AuditAction::DeleteApiKey
-        | AuditAction::Batch => true,
+        | AuditAction::Batch
+        | AuditAction::Import
+        // It changes nothing, but gives all hashes away.
+        | AuditAction::Export => true,
     }
 }
 
@@ -164,7 +169,10 @@ fn field(Invalid { field, problem }: &Invalid) -> String {
         | Field::Members
         | Field::ApiKeyName
         | Field::ApiKeys
-        | Field::Items => format!("{name} {problem}"),
+        | Field::Items
+        | Field::Backup
+        | Field::Skip
+        | Field::Accounts => format!("{name} {problem}"),
     }
 }
 

@@ -88,7 +88,8 @@ pub fn own(view: &View, edits: &[Edit], Said { purpose, mentioned, remarks }: Sa
     remarks.iter().for_each(|remark| accounts.remark(remark.clone()));
     let mut events = accounts.finish(|kind, life| {
         // Of many changes each account's record says which it was.
-        let action = if purpose.action == AuditAction::Batch { action_of(kind, life) } else { purpose.action };
+        let is_many = matches!(purpose.action, AuditAction::Batch | AuditAction::Import);
+        let action = if is_many { action_of(kind, life) } else { purpose.action };
         (purpose.actor.clone(), action)
     });
     let rules = edits.iter().filter_map(rules);

@@ -44,6 +44,7 @@ pub mod group {
 /// Field numbers of gshadow(5).
 pub mod gshadow {
     pub const NAME: usize = 0;
+    pub const PASSWORD: usize = 1;
     pub const ADMINISTRATORS: usize = 2;
     pub const MEMBERS: usize = 3;
 }

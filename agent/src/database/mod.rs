@@ -85,7 +85,7 @@ pub use self::file::{FileKind, Line};
 pub use self::good_copy::sync_directory;
 pub use self::journal::Action;
 pub use self::numbers::{Numbers, first_outside};
-pub use self::password_history::read as read_password_history;
+pub use self::password_history::{read as read_password_history, read_all as read_password_histories};
 pub use self::row::{GroupRow, Origin, UserRow};
 pub use self::transfers::TransferRow;
 pub use self::view::View;

@@ -1,5 +1,6 @@
 //! The last passwords of accounts in the state store, as hashes. Nothing shows them.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use accountd_protocol::id::AccountId;
@@ -22,6 +23,19 @@ pub fn store(connection: &Connection, account: AccountId, hashes: &[String]) -> 
     connection.prepare_cached("DELETE FROM password_history WHERE account = ?1")?.execute([account.0])?;
     let mut insert = connection.prepare_cached("INSERT INTO password_history VALUES (?1, ?2, ?3)")?;
     (0_u32..).zip(hashes).try_for_each(|(place, hash)| insert.execute(params![account.0, place, hash]).map(drop))
+}
+
+/// Those of all accounts.
+pub fn read_all(store: &Path) -> Result<HashMap<AccountId, Vec<String>>, DatabaseError> {
+    let connection = Connection::open_with_flags(store, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    connection.busy_timeout(PATIENCE)?;
+    let mut query = connection.prepare("SELECT account, hash FROM password_history ORDER BY account, place")?;
+    let mut all: HashMap<AccountId, Vec<String>> = HashMap::new();
+    for row in query.query_map([], |row| Ok((AccountId(row.get(0)?), row.get(1)?)))? {
+        let (account, hash) = row?;
+        all.entry(account).or_default().push(hash);
+    }
+    Ok(all)
 }
 
 /// The latest first. Read beside the writer: what it has answered is seen.

@@ -37,6 +37,15 @@ pub fn read_authorized_keys(root: &OwnedFd, home: &Path, identity: &Identity, st
     }
 }
 
+/// The same for keeping it: `None` where there is no telling what is in the file.
+pub fn read_keys_to_keep(root: &OwnedFd, home: &Path, identity: &Identity) -> Option<String> {
+    match with_filesystem_identity(identity, || read_as_user(root, home, identity, Strictness::Display)) {
+        Ok(Ok(text)) => Some(text),
+        Ok(Err(error)) if error.kind() == std::io::ErrorKind::NotFound => Some(String::new()),
+        Ok(Err(_)) | Err(_) => None,
+    }
+}
+
 pub(super) fn read_as_user(
     root: &OwnedFd,
     home: &Path,

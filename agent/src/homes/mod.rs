@@ -27,7 +27,7 @@ pub use child::Ender;
 pub use directory::{open_directory, rename_to_free};
 pub use emptier::Emptier;
 pub use key_advice::{KeysWanted, LookedAt, look_at_keys};
-pub use keys::{Strictness, read_authorized_keys};
+pub use keys::{Strictness, read_authorized_keys, read_keys_to_keep};
 pub use look::{Form, Looking, Seen, Status, look_at_homes};
 pub use place::{HomeKind, Homes};
 pub use relocation::Relocation;

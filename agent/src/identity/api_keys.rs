@@ -96,7 +96,8 @@ impl Agent {
 /// found a key must not be able to stay when it is revoked.
 fn is_way_in((view, own): (&View, AccountId), by: ApiKeyId, operation: &Operation) -> bool {
     match operation {
-        Operation::CreateApiKey { .. } | Operation::ChangeOwnPassword { .. } => true,
+        // An import may have another password of the account itself.
+        Operation::CreateApiKey { .. } | Operation::ChangeOwnPassword { .. } | Operation::Import(_) => true,
         Operation::DeleteApiKey { user, id } => *user == own && *id != by,
         Operation::SetPassword { id, .. } | Operation::SetKeys { id, .. } => *id == own,
         Operation::UpdateUser { id, change, .. } => *id == own && gives_way_in(change),
@@ -137,6 +138,7 @@ fn is_way_in((view, own): (&View, AccountId), by: ApiKeyId, operation: &Operatio
         | Operation::ListAudit(_)
         | Operation::VerifyAudit
         | Operation::ListApiKeys(_)
+        | Operation::Export
         | Operation::GetSystem => false,
     }
 }

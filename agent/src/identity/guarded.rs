@@ -53,7 +53,9 @@ impl Guarded<'_> {
             | Operation::ListApiKeys(_)
             | Operation::VerifyAudit => true,
             // Only administrators get so far.
-            Operation::RepairChecks(_) | Operation::SetPolicy { .. } => false,
+            Operation::RepairChecks(_) | Operation::SetPolicy { .. } | Operation::Export | Operation::Import(_) => {
+                false
+            }
             // Nobody gets so far.
             Operation::CreateApiKey { .. } => false,
             Operation::DeleteApiKey { user, .. } => self.is_open_user(*user),

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 pub use check::{Unchecked, check};
 pub use directory::{DropIns, Grant, Prepared};
 pub use program::check as check_program;
-pub use rule::{granted, is_about, renamed, rule, written};
+pub use rule::{granted, is_about, is_only_about, renamed, rule, written};
 
 /// Below the root directory.
 pub const DIRECTORY: &str = "etc/sudoers.d";

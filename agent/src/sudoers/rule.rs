@@ -85,6 +85,16 @@ pub fn is_about(text: &str, kind: Kind, name: &str) -> bool {
     text.lines().any(|line| rest_of(line, &quoted).is_some())
 }
 
+/// Whether a drop-in says nothing but what the account `name` may do: no settings, no other files, no
+/// aliases, and no rule that has another name in it.
+pub fn is_only_about(text: &str, kind: Kind, name: &str) -> bool {
+    let Ok(quoted) = quoted(kind, name) else { return false };
+    let is_comment = |line: &str| line.is_empty() || line == "#" || line.starts_with("# ");
+    let is_own = |line: &str| rest_of(line, &quoted).is_some_and(|rest| !rest.trim_start().starts_with(','));
+    let is_one = |line: &str| !line.ends_with('\\') && !line.chars().any(|c| c.is_control() && c != '\t');
+    text.ends_with('\n') && text.lines().all(|line| is_one(line) && (is_comment(line) || is_own(line)))
+}
+
 /// The text of a drop-in when its account gets another name: what it may do stays.
 pub fn renamed(text: &str, kind: Kind, (old, new): (&str, &str)) -> Result<String, Problem> {
     let (old, new) = (quoted(kind, old)?, quoted(kind, new)?);
@@ -182,6 +192,28 @@ mod tests {
             assert!(!is_about(&text, USER, name), "{name}");
         }
         assert!(!is_about(&text, GROUP, "anna") && !is_about("# \"anna\" ALL=ALL\n", USER, "anna"));
+    }
+
+    #[test]
+    fn a_drop_in_of_one_account_is_about_nobody_else() {
+        let own = "# mine\n\n\"anna\" ALL=(root) NOPASSWD: /bin/ls\n";
+        assert!(is_only_about(own, USER, "anna") && is_only_about(&all(USER, "anna").unwrap(), USER, "anna"));
+        let others = [
+            "\"berta\" ALL=ALL\n",
+            "\"anna\", \"berta\" ALL=ALL\n",
+            "\"anna\" , \"berta\" ALL=ALL\n",
+            "Defaults !authenticate\n",
+            "#include /etc/x\n",
+            "#includedir /etc/x\n",
+            "#1000 ALL=ALL\n",
+            "@include /etc/x\n",
+            "# mine \\\n",
+            "\"anna\" ALL=ALL\r\n",
+            "\"anna\" ALL=ALL",
+        ];
+        for text in others {
+            assert!(!is_only_about(&format!("{own}{text}"), USER, "anna"), "{text:?}");
+        }
     }
 
     #[test]

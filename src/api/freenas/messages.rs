@@ -50,7 +50,10 @@ pub fn key(place: Place, field: Field) -> &'static str {
             | Field::Rule(_)
             | Field::ApiKeyName
             | Field::ApiKeys
-            | Field::Items,
+            | Field::Items
+            | Field::Backup
+            | Field::Skip
+            | Field::Accounts,
             _,
         ) => "bsdusr_password",
     }
@@ -108,6 +111,8 @@ pub fn text(place: Place, field: Field, problem: &Problem, form: &Form) -> Strin
         Problem::TooManyCharacters { max, .. } => format!("This is longer than {max} characters."),
         Problem::Past => "This is not in the future.".into(),
         Problem::Twice => "This is the user of another object too.".into(),
+        // No dialect but ours takes backups.
+        Problem::Damaged | Problem::SetOtherwise(_) => problem.to_string(),
         Problem::TransferRunning => "The home directory is being transferred. Please try again later.".into(),
         Problem::HoldsHome(other) => format!("The home directory of {other} lies in it, so it cannot be moved."),
         Problem::NoneFree => "No number is free for this.".into(),
@@ -200,7 +205,10 @@ fn bad_characters(field: Field, characters: &str) -> String {
         | Field::Members
         | Field::ApiKeyName
         | Field::ApiKeys
-        | Field::Items => format!("This field contains invalid characters ({characters})."),
+        | Field::Items
+        | Field::Backup
+        | Field::Skip
+        | Field::Accounts => format!("This field contains invalid characters ({characters})."),
     }
 }
 
@@ -235,7 +243,10 @@ fn duplicate(field: Field, existing: &str, given: &str) -> String {
         | Field::Members
         | Field::ApiKeyName
         | Field::ApiKeys
-        | Field::Items => format!("This is already in use: {existing}"),
+        | Field::Items
+        | Field::Backup
+        | Field::Skip
+        | Field::Accounts => format!("This is already in use: {existing}"),
     }
 }
 

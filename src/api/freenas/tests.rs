@@ -128,6 +128,8 @@ fn scripted(script: &mut Script, request: &AgentRequest) -> Result<Answer, Refus
         | Operation::RepairChecks(_)
         | Operation::GetPolicy
         | Operation::Batch(_)
+        | Operation::Export
+        | Operation::Import(_)
         | Operation::GetJob(_)
         | Operation::ListJobs
         | Operation::CancelJob(_)

@@ -94,6 +94,9 @@ fn name(kind: Kind, field: Field) -> &'static str {
         (Field::Items, _) => "items",
         (Field::ApiKeyName, _) => "name",
         (Field::ApiKeys, _) => "api_keys",
+        (Field::Backup, _) => "backup",
+        (Field::Skip, _) => "skip",
+        (Field::Accounts, _) => "accounts",
         (Field::RandomPassword, _) => "random_password",
         (Field::Rule(rule), _) => policy::path(rule),
         (Field::EndProcesses, _) => "end_processes",
@@ -155,6 +158,8 @@ fn code(problem: &Problem) -> &'static str {
         Problem::LessThanMinDays => "less_than_min_days",
         Problem::Unsupported => "unsupported",
         Problem::Twice => "twice",
+        Problem::Damaged => "damaged",
+        Problem::SetOtherwise(_) => "set_otherwise",
         Problem::HomeStays(_) => "home_stays",
         Problem::Keys(_) => "keys_would_not_count",
         Problem::NotRepairable { .. } => "not_repairable",
@@ -219,6 +224,7 @@ fn conflict(problem: &Problem) -> Conflict {
         | Problem::HomeStays(_)
         | Problem::SudoByHand
         | Problem::SharedUid(_)
+        | Problem::SetOtherwise(_)
         | Problem::Keys(_)
         | Problem::NotRepairable { .. } => Conflict::WithWhatExists,
         Problem::Required
@@ -238,6 +244,7 @@ fn conflict(problem: &Problem) -> Conflict {
         | Problem::TooManyCharacters { .. }
         | Problem::Past
         | Problem::BadHash
+        | Problem::Damaged
         | Problem::BadKey { .. }
         | Problem::HomeNotWritable
         | Problem::NotForSudoers

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::error::Error;
 use super::faults::{Fault, Kind};
 use super::users::{Signed, failed};
-use super::{BASE, answers, day};
+use super::{BASE, answers, backups, day};
 use crate::caller::Authenticated;
 use crate::reply::Reply;
 
@@ -96,6 +96,8 @@ pub fn begun(begun: &Job) -> Result<Reply, Error> {
             Ok(answers::json(Status::Accepted, &job(begun)).with("Location", location))
         }
         (JobState::Done, Some(JobResult::Batch(outcomes))) => Ok(answers::json(Status::Ok, &batch(outcomes))),
+        (JobState::Done, Some(JobResult::Import(report))) => Ok(answers::json(Status::Ok, &backups::report(report))),
+        (_, Some(JobResult::Import(report))) => Err(Error::Fields(backups::faults(report))),
         (_, Some(JobResult::Batch(outcomes))) => Err(Error::Fields(faults(outcomes))),
         (_, Some(JobResult::Refused(refusal))) => Err(refused(refusal)),
         (JobState::Done | JobState::Failed | JobState::Cancelled, None) => Err(Error::Internal),
@@ -108,12 +110,17 @@ fn job(job: &Job) -> Value {
             let is_failed = job.state == JobState::Failed;
             (Some(batch(outcomes)), is_failed.then(|| Error::Fields(faults(outcomes)).problem()))
         }
+        Some(JobResult::Import(report)) => {
+            let is_failed = job.state == JobState::Failed;
+            let problem = is_failed.then(|| Error::Fields(backups::faults(report)).problem());
+            (Some(backups::report(report)), problem)
+        }
         Some(JobResult::Refused(refusal)) => (None, Some(refused(refusal).problem())),
         None => (None, None),
     };
     json!({
         "id": name(job.id),
-        "kind": "batch",
+        "kind": job.kind,
         "state": job.state,
         "progress": {"done": job.done, "total": job.total, "unit": "items"},
         "created": day::moment(job.begun),

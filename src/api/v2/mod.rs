@@ -8,6 +8,7 @@ mod ageing;
 mod answers;
 mod api_keys;
 mod audit;
+mod backups;
 mod batch;
 mod batch_table;
 mod checks;
@@ -66,6 +67,7 @@ pub fn attach(rocket: Rocket<Build>) -> Rocket<Build> {
         .mount(BASE, routes![batch::perform, jobs::list, jobs::show, jobs::cancel, jobs::events])
         .mount(BASE, routes![audit::list, audit::verify, checks::show, checks::repair])
         .mount(BASE, routes![api_keys::list, api_keys::create, api_keys::show, api_keys::delete])
+        .mount(BASE, routes![backups::current, backups::import])
         .mount(BASE, routes![policy::show, policy::change])
         .mount(BASE, routes![system::show, openapi::show])
         .mount(BASE, fallback::routes())

@@ -36,7 +36,8 @@ fn every_route_is_described_and_every_description_is_a_route() {
     let document = document();
     let paths = document["paths"].as_object().unwrap();
     let described = paths.iter().flat_map(|(path, methods)| {
-        methods.as_object().unwrap().keys().map(move |method| (method.clone(), path.clone()))
+        let methods = methods.as_object().unwrap().keys().filter(|key| *key != "parameters");
+        methods.map(move |method| (method.clone(), path.clone()))
     });
     assert_eq!(described.collect::<BTreeSet<_>>(), routed);
     assert!(routed.len() > 20 && routed.contains(&("patch".into(), format!("{BASE}/users/{{user}}"))));

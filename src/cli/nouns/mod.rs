@@ -3,6 +3,7 @@
 
 mod api_key;
 mod audit;
+mod backup;
 mod check;
 mod group;
 mod job;
@@ -48,6 +49,9 @@ pub enum Noun {
     /// Who did what
     #[command(subcommand)]
     Audit(audit::Verb),
+    /// All accounts in a file, to be taken over elsewhere
+    #[command(subcommand)]
+    Backup(backup::Verb),
     /// What is wrong with the accounts
     #[command(subcommand)]
     Check(check::Verb),
@@ -68,6 +72,7 @@ impl Noun {
             Noun::Policy(verb) => verb.run(session),
             Noun::Job(verb) => verb.run(session),
             Noun::Audit(verb) => verb.run(session),
+            Noun::Backup(verb) => verb.run(session),
             Noun::Check(verb) => verb.run(session),
             Noun::System(verb) => verb.run(session),
         }
