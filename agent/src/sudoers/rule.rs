@@ -92,7 +92,8 @@ pub fn is_only_about(text: &str, kind: Kind, name: &str) -> bool {
     let is_comment = |line: &str| line.is_empty() || line == "#" || line.starts_with("# ");
     let is_own = |line: &str| rest_of(line, &quoted).is_some_and(|rest| !rest.trim_start().starts_with(','));
     let is_one = |line: &str| !line.ends_with('\\') && !line.chars().any(|c| c.is_control() && c != '\t');
-    text.ends_with('\n') && text.lines().all(|line| is_one(line) && (is_comment(line) || is_own(line)))
+    let lines = text.strip_suffix('\n').map(|text| text.split('\n'));
+    lines.is_some_and(|mut lines| lines.all(|line| is_one(line) && (is_comment(line) || is_own(line))))
 }
 
 /// The text of a drop-in when its account gets another name: what it may do stays.
