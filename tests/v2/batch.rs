@@ -62,13 +62,16 @@ fn users_are_made_changed_and_deleted_in_one_change() {
     assert!(said("anna").1.contains("\"groups\""), "{}", said("anna").1);
 }
 
+/// Items, and the status, the type and the errors that they are refused with.
+type Refused = (Value, u16, &'static str, &'static [(&'static str, &'static str)]);
+
 #[test]
 fn one_item_that_is_no_good_keeps_all_from_being_done_and_every_one_is_named() {
     let nas = Nas::start();
     nas.post("/users", &json!({"username": "anna"}));
     let before = nas.disk.everything("/etc");
     let homes = nas.disk.everything("/mnt/tank");
-    let rows: [(Value, u16, &str, &[(&str, &str)]); 9] = [
+    let rows: [Refused; 9] = [
         (
             json!([{"op": "create", "username": "b", "home": "/mnt/tank/b"}, {"op": "create", "username": "-"}, {"op": "update", "user": "anna", "uid": "x"}]),
             422,

@@ -107,7 +107,12 @@ impl Agent {
         let (ready, entries): (Vec<_>, Vec<_>) = made.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
         let purpose = Purpose { actor: by.clone(), action: AuditAction::CreateUser, user: None };
         let (ids, _) = self.change(purpose, move |draft| enter_all(draft, entries))?;
-        let finished = ready.into_iter().fold(Ok(()), |finished, ready| finished.and(ready.finish()));
+        let mut finished = Ok(());
+        for ready in ready {
+            // Each of them, whatever became of the one before.
+            let result = ready.finish();
+            finished = finished.and(result);
+        }
         finished.map(|()| ids)
     }
 

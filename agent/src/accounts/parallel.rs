@@ -23,7 +23,7 @@ pub fn in_parallel<T: Send, R: Send>(pieces: Vec<T>, work: impl Fn(T) -> R + Syn
     };
     let mut done = Vec::with_capacity(count);
     std::thread::scope(|scope| {
-        let threads: Vec<_> = (1..width).map(|_| scope.spawn(&one_by_one)).collect();
+        let threads: Vec<_> = (1..width).map(|_| scope.spawn(one_by_one)).collect();
         done.extend(one_by_one());
         for thread in threads {
             done.extend(thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
