@@ -341,3 +341,25 @@ fn a_batch_whose_agent_is_killed_is_made_whole_or_not_at_all() {
     }
     assert_eq!(nas.rest.get("/audit/verification").object(200)["flaw"], Value::Null);
 }
+
+#[test]
+fn many_come_into_one_group_with_one_line_of_it() {
+    let nas = Nas::start();
+    nas.post("/groups", &json!({"groupname": "crew", "gid": 4200}));
+    nas.post("/users", &json!({"username": "first", "groups": ["crew"]}));
+    let item = |number: u32| json!({"op": "create", "username": format!("u{number}"), "groups": ["crew", "ftp"]});
+    let mut items: Vec<Value> = (0..500).map(item).collect();
+    // Their primary group names nobody, and who goes meanwhile is in no list.
+    items.push(json!({"op": "create", "username": "own", "gid": 4200, "groups": ["crew", "ftp"]}));
+    items.insert(250, json!({"op": "delete", "user": "first"}));
+    assert_eq!(nas.batch("", &json!(items)).object(200)["done"], 502);
+    for file in ["/etc/group", "/etc/gshadow"] {
+        let members = |group: &str| nas.disk.field(file, group, 3).split(',').map(str::to_owned).collect::<Vec<_>>();
+        let expected: Vec<String> = (0..500).map(|number| format!("u{number}")).collect();
+        assert_eq!(members("crew"), expected, "{file}");
+        assert_eq!(members("ftp"), [&expected[..], &["own".to_owned()]].concat(), "{file}");
+    }
+    let record = nas.rest.get("/audit?target=u499").object(200)["items"][0].clone();
+    let groups = record["changes"].as_array().unwrap().iter().find(|change| change["field"] == "groups").unwrap();
+    assert_eq!(groups["new"], "crew,ftp");
+}

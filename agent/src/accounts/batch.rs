@@ -16,6 +16,7 @@ use accountd_protocol::removal::DeletedHome;
 use super::create::{NewEntry, ReadyUser};
 use super::delete::{DeletionEntry, ReadyDeletion};
 use super::find::user_called;
+use super::memberships::Joining;
 use super::parallel::in_parallel;
 use super::plan::Planned;
 use super::suspended::is_locked;
@@ -298,12 +299,15 @@ fn enter_all(
     entries: Vec<Result<Entry, Refusal>>,
     culprit: &Culprit,
 ) -> Result<Vec<Result<AccountId, Refusal>>, Refusal> {
+    let mut joining = Joining::default();
     let entered = entries.into_iter().enumerate().map(|(index, entry)| {
-        entry.and_then(|entry| entry.enter(draft)).map(Ok).inspect_err(|refusal| {
+        entry.and_then(|entry| entry.enter(draft, &mut joining)).map(Ok).inspect_err(|refusal| {
             *culprit.lock().unwrap_or_else(PoisonError::into_inner) = Some((index, refusal.clone()));
         })
     });
-    entered.collect()
+    let entered = entered.collect::<Result<Vec<_>, _>>()?;
+    joining.enter(draft);
+    Ok(entered)
 }
 
 /// What is refused, or would leave nobody to administer, is undone by itself.
@@ -312,14 +316,21 @@ fn enter_each(
     entries: Vec<Result<Entry, Refusal>>,
     is_open: impl Fn(&View) -> bool,
 ) -> Vec<Result<AccountId, Refusal>> {
+    let mut joining = Joining::default();
     let mut enter = |entry: Entry| {
+        let is_new = entry.is_new();
+        if !is_new {
+            // What is undone with an item must not be another's.
+            joining.enter(draft);
+        }
         draft.attempt(|draft| {
-            let may_shut_out = entry.may_shut_out();
-            let id = entry.enter(draft)?;
-            if may_shut_out && !is_open(draft) { Err(Refusal::LastAdministrator) } else { Ok(id) }
+            let id = entry.enter(draft, &mut joining)?;
+            if !is_new && !is_open(draft) { Err(Refusal::LastAdministrator) } else { Ok(id) }
         })
     };
-    entries.into_iter().map(|entry| entry.and_then(&mut enter)).collect()
+    let entered = entries.into_iter().map(|entry| entry.and_then(&mut enter)).collect();
+    joining.enter(draft);
+    entered
 }
 
 fn all_but(count: usize, index: usize, refusal: Refusal) -> Vec<ItemOutcome> {
@@ -329,22 +340,26 @@ fn all_but(count: usize, index: usize, refusal: Refusal) -> Vec<ItemOutcome> {
 }
 
 impl Entry {
-    fn enter(self, draft: &mut Draft<'_>) -> Result<AccountId, Refusal> {
+    fn enter(self, draft: &mut Draft<'_>, joining: &mut Joining) -> Result<AccountId, Refusal> {
         match self {
-            Entry::Create(entry) => entry.enter(draft).map_err(|invalid| Refusal::Invalid(vec![invalid])),
+            Entry::Create(entry) => entry.enter(draft, joining).map_err(|invalid| Refusal::Invalid(vec![invalid])),
             Entry::Update(id, entry) => {
+                joining.enter(draft);
                 draft.mention(id);
                 entry.enter(draft).map(|()| id)
             }
-            Entry::Delete(id, entry) => entry.enter(draft).map(|()| id),
+            Entry::Delete(id, entry) => {
+                joining.enter(draft);
+                entry.enter(draft).map(|()| id)
+            }
         }
     }
 
     /// A new account takes nobody's way in.
-    fn may_shut_out(&self) -> bool {
+    fn is_new(&self) -> bool {
         match self {
-            Entry::Create(_) => false,
-            Entry::Update(..) | Entry::Delete(..) => true,
+            Entry::Create(_) => true,
+            Entry::Update(..) | Entry::Delete(..) => false,
         }
     }
 }

@@ -13,7 +13,7 @@ use accountd_protocol::secret::Secret;
 
 use super::check::{free_group_name, free_user_name};
 use super::in_home::{InHome, Wanted};
-use super::memberships;
+use super::memberships::{self, Joining};
 use super::new_home::NewHome;
 use super::parallel::in_parallel;
 use super::plan::{Plan, Planned, PlannedGroup, Sight, questions};
@@ -74,8 +74,9 @@ impl NewEntry {
         Self { plan, hashes, also: Also { publish: None, sudo: SudoEdit::Unchanged, forget: None } }
     }
 
-    pub fn enter(self, draft: &mut Draft<'_>) -> Result<AccountId, Invalid> {
-        enter(draft, &self.plan, &self.hashes, self.also)
+    /// Under the lock; into its groups it comes with `joining`.
+    pub fn enter(self, draft: &mut Draft<'_>, joining: &mut Joining) -> Result<AccountId, Invalid> {
+        enter((draft, joining), &self.plan, &self.hashes, self.also)
     }
 }
 
@@ -217,14 +218,23 @@ fn of_item(index: usize, refusal: Refusal) -> Refusal {
 }
 
 fn enter_all(draft: &mut Draft<'_>, entries: Vec<NewEntry>) -> Result<Vec<AccountId>, Refusal> {
+    let mut joining = Joining::default();
     let entered = entries.into_iter().enumerate().map(|(index, entry)| {
-        entry.enter(draft).map_err(|invalid| Refusal::InvalidItems(vec![InvalidItem { index, invalid: vec![invalid] }]))
+        let items = |invalid| Refusal::InvalidItems(vec![InvalidItem { index, invalid: vec![invalid] }]);
+        entry.enter(draft, &mut joining).map_err(items)
     });
-    entered.collect()
+    let ids = entered.collect::<Result<Vec<_>, _>>()?;
+    joining.enter(draft);
+    Ok(ids)
 }
 
 /// Under the lock: what was free has to be free still; then the lines.
-fn enter(draft: &mut Draft<'_>, plan: &Plan, hashes: &Hashes, also: Also) -> Result<AccountId, Invalid> {
+fn enter(
+    (draft, joining): (&mut Draft<'_>, &mut Joining),
+    plan: &Plan,
+    hashes: &Hashes,
+    also: Also,
+) -> Result<AccountId, Invalid> {
     let name = plan.request.name.as_str();
     free_user_name(draft, name).map_err(|problem| Invalid { field: Field::UserName, problem })?;
     enter_group(draft, plan)?;
@@ -245,7 +255,7 @@ fn enter(draft: &mut Draft<'_>, plan: &Plan, hashes: &Hashes, also: Also) -> Res
         let samba = samba::line(name, plan.uid, clear, flags, now());
         draft.set_line(FileKind::Smbpasswd, name, Some(line(&samba)));
     }
-    memberships::replace(draft, name, &plan.groups);
+    joining.add(draft, name, &plan.groups);
     if let Some(publish) = also.publish {
         draft.after_commit(publish);
     }

@@ -1,5 +1,7 @@
 //! Supplementary groups: the member lists of group(5) and gshadow(5), kept alike.
 
+use std::collections::BTreeMap;
+
 use accountd_protocol::agent::Membership;
 use accountd_protocol::audit::{Actor, AuditAction};
 use accountd_protocol::id::AccountId;
@@ -47,6 +49,31 @@ pub fn forget_namesake(draft: &mut Draft<'_>, name: &str) {
     rename(draft, name, None);
     for kind in [FileKind::Shadow, FileKind::Smbpasswd] {
         draft.set_line(kind, name, None);
+    }
+}
+
+/// New users on their way into groups: the list of a group that many come into is written once.
+#[derive(Debug, Default)]
+pub struct Joining(BTreeMap<String, Vec<String>>);
+
+impl Joining {
+    /// `user` is in no group yet, and does not come into its primary one, in which it is anyway.
+    pub fn add(&mut self, draft: &Draft<'_>, user: &str, wanted: &[String]) {
+        if wanted.is_empty() {
+            return;
+        }
+        let primary = draft.entry(FileKind::Passwd, user).and_then(|entry| entry.number(passwd::GID));
+        let other = |name: &&String| draft.group_named(name).is_none_or(|group| Some(group.gid.0) != primary);
+        for name in wanted.iter().filter(other) {
+            self.0.entry(name.clone()).or_default().push(user.to_owned());
+        }
+    }
+
+    /// To be called before anything looks at the groups again.
+    pub fn enter(&mut self, draft: &mut Draft<'_>) {
+        for (name, users) in std::mem::take(&mut self.0) {
+            edit(draft, &name, |members| members.extend(users.iter().cloned()));
+        }
     }
 }
 

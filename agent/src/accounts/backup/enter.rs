@@ -12,6 +12,7 @@ use super::ready::{Entries, joining};
 use super::user::UserPlan;
 use crate::accounts::check::free_group_name;
 use crate::accounts::create::{NewEntry, line, write_group};
+use crate::accounts::memberships::Joining;
 use crate::accounts::sudo::SudoEdit;
 use crate::accounts::{address, memberships, suspended};
 use crate::database::entry::{gshadow, passwd};
@@ -49,7 +50,9 @@ impl Entries {
             draft.set_password_rules(rules);
         }
         self.groups.iter().try_for_each(|entry| entry.enter(draft))?;
-        self.users.into_iter().try_for_each(|entry| entry.enter(draft))?;
+        let mut joining = Joining::default();
+        self.users.into_iter().try_for_each(|entry| entry.enter(draft, &mut joining))?;
+        joining.enter(draft);
         self.lists.enter(draft);
         // A user that is new is taken out of every list that names it already.
         self.groups.iter().for_each(|entry| entry.set_gshadow(draft));
@@ -91,10 +94,10 @@ impl GroupEntry {
 }
 
 impl UserEntry {
-    fn enter(self, draft: &mut Draft<'_>) -> Result<(), Refusal> {
+    fn enter(self, draft: &mut Draft<'_>, joining: &mut Joining) -> Result<(), Refusal> {
         match self {
             UserEntry::Create { entry, plan, sudo } => {
-                let id = entry.enter(draft).map_err(|_| Refusal::Busy)?;
+                let id = entry.enter(draft, joining).map_err(|_| Refusal::Busy)?;
                 plan.set_secrets(draft, id);
                 sudo.enter_new(draft, Grantee::User(id));
                 Ok(())
