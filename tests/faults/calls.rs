@@ -6,6 +6,7 @@
 //! - the writer, in which all commits happen;
 //! - the threads of connections, in which homes are prepared. They are several, but a client
 //!   that asks one thing at a time is served by one of them;
+//! - the threads of jobs, where the same is done for a batch;
 //! - for the children that work in homes strace has to follow every thread. There the N-th call
 //!   of a child fails, and of any thread that gets so far; a child has few calls.
 //!
@@ -35,6 +36,7 @@ pub enum Fault {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Actor {
     Request,
+    Job,
     Writer,
     Child,
 }
@@ -64,6 +66,7 @@ const TRACED: &str = "trace=/^(open|openat|openat2|creat|rename|renameat|renamea
                       lsetxattr|fsetxattr|getxattr|lgetxattr|fgetxattr|listxattr|llistxattr|flistxattr|\
                       removexattr|lremovexattr|fremovexattr|stat|lstat|fstat|newfstatat|statx|access|faccessat|\
                       faccessat2|getdents64|fcntl|flock|utimensat|statfs|fstatfs|lseek|execve)$";
+const SAMBA: [&str; 2] = ["/smbstatus\"", "/smbcontrol\""];
 const LOOKING: [&str; 24] = [
     "readlink",
     "readlinkat",
@@ -125,6 +128,7 @@ impl Strace {
         match call.actor {
             Actor::Writer => Self::attach(agent, &threads(agent, "writer"), &options, output),
             Actor::Request => Self::attach(agent, &threads(agent, "connection"), &options, output),
+            Actor::Job => Self::attach(agent, &threads(agent, "job"), &options, output),
             Actor::Child => Self::attach(agent, &[], &[&["-f"], &options[..]].concat(), output),
         }
     }
@@ -186,7 +190,7 @@ pub fn met_shared_memory(noted: &str) -> bool {
 
 /// The calls to files that strace has noted; `agent` is still the same process.
 pub fn calls(agent: Pid, noted: &str) -> Vec<Call> {
-    let (writers, connections) = (threads(agent, "writer"), threads(agent, "connection"));
+    let [writers, connections, jobs] = ["writer", "connection", "job"].map(|name| threads(agent, name));
     let mut counts: HashMap<(&str, &str), usize> = HashMap::new();
     let mut children: Vec<&str> = Vec::new();
     let mut found: BTreeMap<(Actor, String, usize), Call> = BTreeMap::new();
@@ -198,14 +202,18 @@ pub fn calls(agent: Pid, noted: &str) -> Vec<Call> {
         let count = counts.entry((thread, name)).or_default();
         *count += 1;
         if name == "execve" {
-            // What the new program does is counted with what the fork did before.
-            children.push(thread);
+            // What the new program does is counted with what the fork did before. What Samba's programs
+            // do in files of their own is not looked at: they are many calls, and no part of a change.
+            if !SAMBA.iter().any(|program| arguments.contains(program)) {
+                children.push(thread);
+            }
             continue;
         }
         let number = Pid::from_raw(thread.parse().unwrap());
         let actor = match () {
             () if writers.contains(&number) => Actor::Writer,
             () if connections.contains(&number) => Actor::Request,
+            () if jobs.contains(&number) => Actor::Job,
             () if children.contains(&thread) => Actor::Child,
             () => continue,
         };

@@ -128,7 +128,7 @@ impl Stage {
             (Fault::Kill, _) if (200..300).contains(&status) => Duration::from_millis(20),
             // It may have been the child that was killed.
             (Fault::Kill, Actor::Child) => Duration::from_millis(300),
-            (Fault::Kill, Actor::Request | Actor::Writer) => DEATH,
+            (Fault::Kill, Actor::Request | Actor::Job | Actor::Writer) => DEATH,
         };
         let end = Instant::now() + patience;
         while !is_gone(agent) && Instant::now() < end {
