@@ -8,15 +8,15 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use accountd_protocol::audit::Actor;
-use accountd_protocol::batch::Batch;
+use accountd_protocol::audit::{Actor, AuditAction};
+use accountd_protocol::batch::{Batch, Effect, ItemOutcome};
 use accountd_protocol::id::AccountId;
 use accountd_protocol::import::Import;
 use accountd_protocol::job::{Job, JobId, JobKind, JobResult, JobState};
-use accountd_protocol::refusal::Refusal;
+use accountd_protocol::refusal::{InvalidItem, Refusal};
 
 use crate::agent::Agent;
-use crate::audit::moment;
+use crate::audit::{Subject, moment};
 use crate::error::Error;
 use crate::identity::handles::Caller;
 
@@ -24,8 +24,12 @@ use crate::identity::handles::Caller;
 const WORKERS: usize = 2;
 /// More requests than this do not wait: they are refused.
 const MOST_WAITING: usize = 64;
+/// The same by their accounts: whoever has begun some must not fill the memory with more.
+const MOST_ITEMS_WAITING: u64 = 40_000;
 /// The most jobs that are remembered; those that are over give way, the oldest first.
 const MOST: usize = 1024;
+/// The same by their accounts, each of which has its outcome.
+const MOST_ITEMS: u64 = 200_000;
 /// How long a job is remembered that is over.
 const LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -86,6 +90,20 @@ impl Task {
         }
     }
 
+    fn action(&self) -> AuditAction {
+        match self {
+            Task::Batch(_) => AuditAction::Batch,
+            Task::Import(_) => AuditAction::Import,
+        }
+    }
+
+    fn effect(&self) -> Effect {
+        match self {
+            Task::Batch(batch) => batch.effect,
+            Task::Import(import) => import.effect,
+        }
+    }
+
     fn items(&self) -> u64 {
         let items = match self {
             Task::Batch(batch) => batch.items.len(),
@@ -124,11 +142,20 @@ impl Agent {
 impl Agent {
     /// Works on a job to its end; whoever asked for it has to be permitted it still.
     fn work_on(&self, Work { by, caller, task }: Work, progress: &Progress<'_>) -> Ending {
+        let (who, action, effect) = (by.clone(), task.action(), task.effect());
         let ended = match task {
             Task::Batch(batch) => self.run_batch((by, caller), batch, progress),
             Task::Import(import) => self.run_import((by, caller), import, progress),
         };
-        ended.unwrap_or_else(|refusal| Ending::Failed(JobResult::Refused(refusal)))
+        let ending = ended.unwrap_or_else(|refusal| Ending::Failed(JobResult::Refused(refusal)));
+        // Whoever only tries is not refused anything, but what it may not do.
+        if let Ending::Failed(result) = &ending
+            && let Some(refusal) = refusal_of(result)
+            && (effect == Effect::Made || refusal == Refusal::NotPermitted)
+        {
+            self.record_refused_operation(who, (action, &Subject::Nobody), &refusal);
+        }
+        ending
     }
 }
 
@@ -149,7 +176,7 @@ impl Jobs {
         };
         let mut inner = self.lock();
         inner.forget(Instant::now());
-        if inner.waiting.len() >= MOST_WAITING {
+        if !inner.has_room(job.total) {
             return Err(Refusal::Busy);
         }
         inner.entries.insert(id, Entry { job, is_cancelled: false, over: None });
@@ -172,8 +199,7 @@ impl Jobs {
     pub fn list(&self, account: AccountId) -> Vec<Job> {
         let inner = self.lock();
         let own = inner.entries.values().map(|entry| &entry.job).filter(|job| job.account == account);
-        // What came of each is in the job itself.
-        let mut jobs: Vec<Job> = own.map(|job| Job { result: None, ..job.clone() }).collect();
+        let mut jobs: Vec<Job> = own.map(without_result).collect();
         jobs.sort_by_key(|job| std::cmp::Reverse(job.begun));
         jobs
     }
@@ -183,13 +209,12 @@ impl Jobs {
         let mut inner = self.lock();
         let entry = inner.entries.get_mut(&id).filter(|entry| entry.job.account == account).ok_or(Refusal::NotFound)?;
         entry.is_cancelled = true;
-        let job = entry.job.clone();
-        if job.state == JobState::Waiting {
+        if entry.job.state == JobState::Waiting {
             inner.waiting.retain(|(waiting, _)| *waiting != id);
             inner.end(id, Ending::Cancelled);
             self.changed.notify_all();
         }
-        Ok(inner.entries.get(&id).map_or(job, |entry| entry.job.clone()))
+        inner.entries.get(&id).map(|entry| entry.job.clone()).ok_or(Refusal::NotFound)
     }
 
     fn next(&self) -> (JobId, Work) {
@@ -225,10 +250,21 @@ impl Inner {
         };
     }
 
+    /// Whether one more of so many accounts may wait. Where none waits, it may.
+    fn has_room(&self, items: u64) -> bool {
+        let waiting: u64 = self.waiting.iter().map(|(_, work)| work.task.items()).sum();
+        self.waiting.is_empty() || self.waiting.len() < MOST_WAITING && waiting + items <= MOST_ITEMS_WAITING
+    }
+
+    fn is_full(&self) -> bool {
+        let items: u64 = self.entries.values().map(|entry| entry.job.total).sum();
+        self.entries.len() >= MOST || items > MOST_ITEMS
+    }
+
     /// Drops what is over for a day, and the oldest of what is over where there are too many.
     fn forget(&mut self, now: Instant) {
         self.entries.retain(|_, entry| entry.over.is_none_or(|over| now.duration_since(over) < LIFETIME));
-        while self.entries.len() >= MOST {
+        while self.is_full() {
             let over = self.entries.iter().filter_map(|(id, entry)| Some((entry.over?, *id))).min();
             let Some((_, id)) = over else { return };
             self.entries.remove(&id);
@@ -246,6 +282,30 @@ impl Progress<'_> {
     /// To be asked before anything is changed.
     pub fn is_cancelled(&self) -> bool {
         self.jobs.lock().entries.get(&self.id).is_none_or(|entry| entry.is_cancelled)
+    }
+}
+
+/// What came of a job is in the job itself, and not in a list of them.
+fn without_result(job: &Job) -> Job {
+    let Job { id, account, kind, state, done, total, begun, ended, result: _ } = *job;
+    Job { id, account, kind, state, done, total, begun, ended, result: None }
+}
+
+/// Why a job that has failed was refused: of several items the first that was.
+fn refusal_of(result: &JobResult) -> Option<Refusal> {
+    match result {
+        JobResult::Refused(refusal) => Some(refusal.clone()),
+        JobResult::Batch(outcomes) => outcomes.iter().enumerate().find_map(|(index, outcome)| match outcome {
+            ItemOutcome::Refused(Refusal::Invalid(invalid)) => {
+                Some(Refusal::InvalidItems(vec![InvalidItem { index, invalid: invalid.clone() }]))
+            }
+            ItemOutcome::Refused(refusal) => Some(refusal.clone()),
+            ItemOutcome::Done(_) | ItemOutcome::NotDone => None,
+        }),
+        JobResult::Import(report) => {
+            let first = report.items.iter().find(|item| !item.open.is_empty());
+            first.map(|item| Refusal::InvalidItems(vec![InvalidItem { index: item.index, invalid: item.open.clone() }]))
+        }
     }
 }
 
