@@ -72,23 +72,23 @@ fn a_list_comes_from_a_file_or_from_standard_input() {
 #[test]
 fn what_takes_long_is_followed_with_a_bar_and_is_a_job() {
     let nas = Nas::start();
-    let lines: String = (0..400).map(|number| format!("u{number},password {number}\n")).collect();
+    let lines: String = (0..2_000).map(|number| format!("u{number},password {number}\n")).collect();
     let path = file(&nas, "many.csv", &format!("username,password\n{lines}u7,again\n"));
     let arguments = ["user", "import", path.to_str().unwrap(), "--best-effort"];
     let mut terminal = Pty::start(&nas, (24, 80), &arguments);
-    terminal.expect("/401");
+    terminal.expect("/2001");
     terminal.expect("ITEM");
     let (status, seen) = terminal.end();
     assert!(status == 1 && seen.contains("#") && seen.contains("refused"), "{seen}");
-    assert!(nas.disk.line("/etc/passwd", "u399").is_some());
+    assert!(nas.disk.line("/etc/passwd", "u1999").is_some());
 
     let list = nas.json(&["job", "list"]);
     let id = list["items"][0]["id"].as_str().unwrap();
     assert_eq!(nas.done(&["-q", "job", "list"]), format!("{id}\n"));
     let shown = nas.done(&["job", "show", id]);
-    assert!(shown.contains("state\tdone\n") && shown.contains("progress\t401/401 items\n"), "{shown}");
+    assert!(shown.contains("state\tdone\n") && shown.contains("progress\t2001/2001 items\n"), "{shown}");
     let watched = nas.ctl(&["job", "watch", id]);
-    assert_eq!((watched.status, watched.out.lines().count()), (1, 401));
+    assert_eq!((watched.status, watched.out.lines().count()), (1, 2_001));
     assert_eq!(nas.json(&["job", "cancel", id])["state"], "done", "it is over");
     nas.ctl(&["job", "show", "0000000000000000"]).fails(1, &["No such job"]);
 }
