@@ -149,3 +149,21 @@ fn a_deleted_user_is_gone_and_its_home_when_that_is_asked_for() {
     }
     super::problem(&nas.rest.delete("/users/root"), 409, "builtin", &[]);
 }
+
+#[test]
+fn groups_are_in_the_order_of_their_ids_however_a_user_came_into_them() {
+    let mut nas = Nas::start();
+    for name in ["zoo", "ark"] {
+        nas.post("/groups", &json!({"groupname": name}));
+    }
+    let anna = nas.post("/users", &json!({"username": "anna", "groups": ["ark", "zoo"]}));
+    let berta = nas.post("/users", &json!({"username": "berta", "groups": ["ark"]}));
+    assert_eq!((&anna["groups"], &berta["groups"]), (&json!(["zoo", "ark"]), &json!(["ark"])));
+    let berta = nas.patch("/users/berta", &json!({"groups": ["ark", "zoo"]})).object(200);
+    assert_eq!(berta["groups"], json!(["zoo", "ark"]));
+    let tag = nas.tag("/users/berta");
+    nas.world.restart();
+    let nas = Nas::of(nas.world);
+    assert_eq!(nas.rest.get("/users/berta").object(200), berta);
+    assert_eq!(nas.tag("/users/berta"), tag);
+}

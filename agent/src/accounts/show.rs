@@ -84,7 +84,7 @@ impl Agent {
         let view = self.database.view();
         let row = view.user(id).ok_or(Refusal::NotFound)?;
         let gid = view.entry(FileKind::Passwd, &row.name).and_then(|entry| entry.number(passwd::GID)).map(Gid);
-        let mut rows: Vec<&GroupRow> = supplementary(&view, &row.name, gid).collect();
+        let mut rows: Vec<&GroupRow> = supplementary(&view, &row.name, gid);
         rows.sort_by(|left, right| (left.is_builtin(), &left.name).cmp(&(right.is_builtin(), &right.name)));
         Ok(rows.into_iter().map(|row| Membership { id: row.id, name: row.name.clone() }).collect())
     }
@@ -97,7 +97,7 @@ pub fn show_user(view: &View, row: &UserRow) -> Option<Shown> {
     let shadow_entry = view.entry(FileKind::Shadow, &row.name);
     let field = shadow_entry.as_ref().map(|entry| entry.text(shadow::PASSWORD)).unwrap_or_default();
     let hash = field.trim_start_matches('!');
-    let groups = supplementary(view, &row.name, Some(gid)).map(|group| (group.id, group.name.clone()));
+    let groups = supplementary(view, &row.name, Some(gid)).into_iter().map(|group| (group.id, group.name.clone()));
     let (groups, group_names) = groups.unzip();
     let samba = view.line(FileKind::Smbpasswd, &row.name).map(String::from_utf8_lossy);
     let user = User {
@@ -135,10 +135,13 @@ fn enabled(line: &str, row: &UserRow) -> String {
     samba::rewritten(line, &row.name, row.uid, Some(Flags::Enabled)).unwrap_or_else(|| line.to_owned())
 }
 
-/// The groups whose member list names the user, but for the primary one.
-fn supplementary<'a>(view: &'a View, name: &str, primary: Option<Gid>) -> impl Iterator<Item = &'a GroupRow> {
+/// The groups whose member list names the user, but for the primary one, in the order of their ids:
+/// an account looks the same however it came into its groups, and after a restart.
+fn supplementary<'a>(view: &'a View, name: &str, primary: Option<Gid>) -> Vec<&'a GroupRow> {
     let groups = view.groups_of_member(name).iter().filter_map(|name| view.group_named(name));
-    groups.filter(move |group| Some(group.gid) != primary)
+    let mut groups: Vec<&GroupRow> = groups.filter(|group| Some(group.gid) != primary).collect();
+    groups.sort_unstable_by_key(|group| group.id);
+    groups
 }
 
 /// What a process of the user runs as.
