@@ -15,7 +15,7 @@ use tracing::{info, warn};
 use super::suspended::is_locked;
 use crate::agent::{Agent, now};
 use crate::checks::{
-    Area, Belongings, Facts, Fault, Found, HomeOf, Plan, Repair, Sheet, Strangers, Subordinate, check_belongings,
+    Area, Belongings, Facts, Fault, Found, HomeOf, Plan, Repair, Sheets, Strangers, Subordinate, check_belongings,
     check_commands, check_drop_ins, check_homes, check_lines, check_subordinate, check_suspended, digest, homes_of,
     overlapping, owners, read_drop_ins,
 };
@@ -48,20 +48,34 @@ impl Agent {
             ranges: [Subordinate::Uids, Subordinate::Gids].map(|file| (file, file.read(self.root()))),
         };
         let view = self.database.certain_view()?;
-        let facts = self.facts(&view, &around);
-        let lines = in_files(&view, &facts, self.root());
-        let mut others: Vec<Found> = facts.silent.iter().map(|source| no_answer(Area::Nss, source.clone())).collect();
-        others.extend(beside(&view, &facts, &around));
-        // That they can not be listed is said with the lines.
-        others.extend(check_commands(&view, &read_drop_ins(self.root()).unwrap_or_default(), self.root()));
-        let mut of_homes = homes_of(&view, &Sheet::of(&view, FileKind::Passwd), &self.homes);
-        others.extend(overlapping(&mut of_homes));
+        let (lines, mut others, facts, of_homes) = self.look_at_accounts(&view, &around);
         // A home may be slow; nobody has to wait for the accounts meanwhile.
         drop(view);
         if homes == CheckedHomes::Looked {
             others.extend(self.look_at(&of_homes));
         }
         Ok(Checked { plan: Plan::new(lines, others), facts: Arc::new(facts) })
+    }
+
+    /// What is found in lines and drop-ins, what is found elsewhere, and the homes.
+    fn look_at_accounts(&self, view: &View, around: &Around) -> (Vec<Found>, Vec<Found>, Facts, Vec<HomeOf>) {
+        let sheets = Sheets::of(view);
+        std::thread::scope(|scope| {
+            let homes = scope.spawn(|| {
+                let mut of_homes = homes_of(view, &sheets.users, &self.homes);
+                (overlapping(&mut of_homes), of_homes)
+            });
+            let facts = self.facts((view, &sheets), around);
+            let lines = in_files((view, &sheets), &facts, self.root());
+            let mut others: Vec<Found> =
+                facts.silent.iter().map(|source| no_answer(Area::Nss, source.clone())).collect();
+            others.extend(beside(view, &facts, around));
+            // That they can not be listed is said with the lines.
+            others.extend(check_commands(view, &read_drop_ins(self.root()).unwrap_or_default(), self.root()));
+            let (overlaps, of_homes) = homes.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            others.extend(overlaps);
+            (lines, others, facts, of_homes)
+        })
     }
 
     fn look_at(&self, homes: &[HomeOf]) -> Vec<Found> {
@@ -81,9 +95,9 @@ impl Agent {
     }
 
     /// What other sources have of everything that is named and not here.
-    fn facts(&self, view: &View, around: &Around) -> Facts {
-        let mut facts = Facts::of_files(view, self.root(), now() / 86_400);
-        let mut strangers = Strangers::of(view);
+    fn facts(&self, (view, sheets): (&View, &Sheets<'_>), around: &Around) -> Facts {
+        let mut facts = Facts::of_files(sheets, self.root(), now() / 86_400);
+        let mut strangers = Strangers::of(sheets);
         let named = around.ranges.iter().flat_map(|(_, content)| owners(content)).chain(around.belongings.names());
         let named = named.filter(|name| view.line(FileKind::Passwd, name).is_none());
         strangers.users.extend(named.map(str::to_owned));
@@ -149,7 +163,7 @@ impl Agent {
         let root = self.root().to_owned();
         let purpose = Purpose { actor: by.clone(), action: AuditAction::RepairChecks, user: None };
         let (outcomes, generation) = self.change(purpose, move |draft| {
-            if digest(&in_files(draft, &facts, &root)) != expected {
+            if digest(&in_files((draft, &Sheets::of(draft)), &facts, &root)) != expected {
                 return Ok(None);
             }
             let enter = |repair: Repair| {
@@ -164,8 +178,8 @@ impl Agent {
 }
 
 /// What can be looked at again under the lock: the lines, and the drop-ins of sudo.
-fn in_files(view: &View, facts: &Facts, root: &Path) -> Vec<Found> {
-    let mut found = check_lines(view, facts);
+fn in_files((view, sheets): (&View, &Sheets<'_>), facts: &Facts, root: &Path) -> Vec<Found> {
+    let mut found = check_lines(view, sheets, facts);
     match read_drop_ins(root) {
         Ok(drop_ins) => found.extend(check_drop_ins(view, &drop_ins)),
         Err(error) => {

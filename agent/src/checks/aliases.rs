@@ -4,11 +4,10 @@
 use super::facts::Facts;
 use super::finding::{Area, Fault, Found};
 use super::sheet::{Sheet, text};
-use crate::database::{FileKind, View};
+use crate::database::View;
 
 /// An administrator may have written such a line for nobody: so it is only a note, and stays.
-pub fn check(view: &View, facts: &Facts) -> Vec<Found> {
-    let sheet = Sheet::of(view, FileKind::Aliases);
+pub fn check(view: &View, sheet: &Sheet<'_>, facts: &Facts) -> Vec<Found> {
     let stray = sheet.entries().filter_map(|(name, row)| {
         let value = row.line.get(name.len()..)?.strip_prefix(b": ")?;
         if !is_address(value) || facts.has_user(view, name) {

@@ -7,7 +7,8 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use super::sheet::decimal;
+use super::sheet::{Row, Sheet, decimal};
+use super::sheets::Sheets;
 use crate::database::entry::{group, gshadow, passwd};
 use crate::database::{FileKind, View};
 
@@ -61,51 +62,52 @@ impl Facts {
     }
 
     /// What can be known without asking anybody.
-    pub fn of_files(view: &View, root: &Path, today: u64) -> Self {
-        let (doubtful, doubtful_groups) = (doubtful(view, FileKind::Passwd), doubtful(view, FileKind::Group));
-        Self { today, programs: programs(view, root), doubtful, doubtful_groups, ..Self::default() }
+    pub fn of_files(sheets: &Sheets<'_>, root: &Path, today: u64) -> Self {
+        let (doubtful, doubtful_groups) = (doubtful(&sheets.users), doubtful(&sheets.groups));
+        Self { today, programs: programs(&sheets.users, root), doubtful, doubtful_groups, ..Self::default() }
     }
 }
 
 impl Strangers {
-    pub fn of(view: &View) -> Self {
+    pub fn of(sheets: &Sheets<'_>) -> Self {
         let mut strangers = Self::default();
         let mut note = |name: &str| {
-            if view.line(FileKind::Passwd, name).is_none() {
+            if sheets.users.first(name).is_none() {
                 strangers.users.insert(name.to_owned());
             }
         };
-        for kind in [FileKind::Shadow, FileKind::Smbpasswd] {
-            view.file(kind).entries().for_each(|(name, _)| note(name));
+        for sheet in [&sheets.shadows, &sheets.samba] {
+            sheet.entries().for_each(|(name, _)| note(name));
         }
-        view.file(FileKind::UsernameMap).entries().for_each(|(name, _)| note(name.trim_start_matches('!')));
+        sheets.username_map.entries().for_each(|(name, _)| note(name.trim_start_matches('!')));
         let lists = [
-            (FileKind::Group, group::MEMBERS),
-            (FileKind::Gshadow, gshadow::ADMINISTRATORS),
-            (FileKind::Gshadow, gshadow::MEMBERS),
+            (&sheets.groups, group::MEMBERS),
+            (&sheets.group_shadows, gshadow::ADMINISTRATORS),
+            (&sheets.group_shadows, gshadow::MEMBERS),
         ];
-        for (kind, field) in lists {
-            for (_, line) in view.file(kind).entries() {
-                let list = line.split(|byte| *byte == b':').nth(field).unwrap_or_default();
-                let names = list.split(|byte| *byte == b',').filter_map(|name| std::str::from_utf8(name).ok());
+        for (sheet, field) in lists {
+            for (_, row) in sheet.entries() {
+                let names = row.names(field).filter_map(|name| std::str::from_utf8(name).ok());
                 names.filter(|name| !name.is_empty()).for_each(&mut note);
             }
         }
-        strangers.gids = unknown_gids(view);
+        strangers.gids = unknown_gids(sheets);
         strangers
     }
 }
 
-fn unknown_gids(view: &View) -> BTreeSet<u32> {
-    let lines = view.file(FileKind::Passwd).entries().map(|(_, line)| line);
-    let gids = lines.filter_map(|line| decimal(line.split(|byte| *byte == b':').nth(passwd::GID)?));
-    gids.filter(|gid| !view.file(FileKind::Group).has_number(*gid)).collect()
+fn unknown_gids(sheets: &Sheets<'_>) -> BTreeSet<u32> {
+    let numbers = |sheet: &Sheet<'_>, field| {
+        let rows = sheet.entries().map(move |(_, row)| decimal(row.field(field)));
+        rows.flatten().collect::<hashbrown::HashSet<u32>>()
+    };
+    let known = numbers(&sheets.groups, group::GID);
+    numbers(&sheets.users, passwd::GID).into_iter().filter(|gid| !known.contains(gid)).collect()
 }
 
 /// Each shell is looked at once, however many have it.
-fn programs(view: &View, root: &Path) -> HashSet<Vec<u8>> {
-    let lines = view.file(FileKind::Passwd).entries().map(|(_, line)| line);
-    let shells: HashSet<&[u8]> = lines.filter_map(|line| line.split(|byte| *byte == b':').nth(passwd::SHELL)).collect();
+fn programs(users: &Sheet<'_>, root: &Path) -> HashSet<Vec<u8>> {
+    let shells: HashSet<&[u8]> = users.entries().map(|(_, row)| row.field(passwd::SHELL)).collect();
     let exists = |shell: &&[u8]| {
         let path = OsStr::from_bytes(shell.strip_prefix(b"/").unwrap_or(shell));
         shell.starts_with(b"/") && !shell.contains(&0) && root.join(path).exists()
@@ -113,11 +115,11 @@ fn programs(view: &View, root: &Path) -> HashSet<Vec<u8>> {
     shells.into_iter().filter(exists).map(<[u8]>::to_vec).collect()
 }
 
-fn doubtful(view: &View, kind: FileKind) -> HashSet<Vec<u8>> {
-    let odd = view.file(kind).lines().filter(|line| kind.key(line).is_none());
-    let name = |line: &[u8]| {
-        let line = line.trim_ascii_start();
+fn doubtful(sheet: &Sheet<'_>) -> HashSet<Vec<u8>> {
+    let name = |row: &Row<'_>| {
+        let line = row.line.trim_ascii_start();
         line.split(|byte| *byte == b':').next().unwrap_or_default().to_vec()
     };
+    let odd = sheet.rows.iter().filter(|row| row.name.is_none());
     odd.map(name).filter(|name| !name.is_empty()).collect()
 }

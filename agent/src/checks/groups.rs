@@ -14,13 +14,12 @@ use crate::database::{FileKind, View};
 const PASSWORD: usize = 1;
 
 /// Both files beside each other.
-pub fn check(view: &View, groups: &Sheet<'_>, facts: &Facts) -> Vec<Found> {
+pub fn check(view: &View, (groups, shadows): (&Sheet<'_>, &Sheet<'_>), facts: &Facts) -> Vec<Found> {
     let look = Look { view, facts };
     let mut found: Vec<Found> = groups.entries().flat_map(|entry| look.in_group(groups, entry)).collect();
     if view.has(FileKind::Gshadow) {
-        let shadows = Sheet::of(view, FileKind::Gshadow);
-        found.extend(groups.entries().flat_map(|entry| beside(groups, &shadows, entry)));
-        found.extend(shadows.entries().flat_map(|entry| look.in_gshadow(&shadows, entry)));
+        found.extend(groups.entries().flat_map(|entry| beside(groups, shadows, entry)));
+        found.extend(shadows.entries().flat_map(|entry| look.in_gshadow(shadows, entry)));
     }
     found
 }
@@ -77,7 +76,7 @@ impl Look<'_> {
 /// A group and its entry in gshadow.
 fn beside(groups: &Sheet<'_>, shadows: &Sheet<'_>, (name, row): (&str, &Row<'_>)) -> Vec<Found> {
     let shown = name.escape_debug();
-    let Some(line) = shadows.first(name) else {
+    let Some(shadow) = shadows.first(name) else {
         let message = format!("the group '{shown}' has no entry in gshadow");
         let found = Found::new(Area::Gshadow, Fault::Missing, groups.object(row), message);
         return vec![found.repaired_if(row.length() >= 3, Repair::AddGshadow { name: name.to_owned() })];
@@ -88,17 +87,24 @@ fn beside(groups: &Sheet<'_>, shadows: &Sheet<'_>, (name, row): (&str, &Row<'_>)
         let repair = Repair::HideGroupPassword { name: name.to_owned() };
         found.push(Found::new(Area::Group, Fault::PasswordHere, groups.object(row), message).repaired_by(repair));
     }
-    let shadow = Row { line, ..*row };
-    let (ours, theirs): (HashSet<&[u8]>, HashSet<&[u8]>) =
-        (row.names(group::MEMBERS).collect(), shadow.names(gshadow::MEMBERS).collect());
-    if ours != theirs {
-        let mut differing: Vec<String> =
-            ours.symmetric_difference(&theirs).map(|user| String::from_utf8_lossy(user).into_owned()).collect();
-        differing.sort_unstable();
+    if let Some(differing) = differing(row, shadow) {
         let message = format!("only one of group and gshadow has these members of '{shown}': {}", named(&differing));
         let repair = Repair::FollowGroup { name: name.to_owned() };
         let differ = Found::new(Area::Gshadow, Fault::MembersDiffer, groups.object(row), message);
         found.push(differ.repaired_if(shadow.length() == 4, repair));
     }
     found
+}
+
+/// The members whom only one of both lines names, sorted.
+fn differing(group: &Row<'_>, shadow: &Row<'_>) -> Option<Vec<String>> {
+    if group.field(group::MEMBERS) == shadow.field(gshadow::MEMBERS) {
+        return None;
+    }
+    let (ours, theirs): (HashSet<&[u8]>, HashSet<&[u8]>) =
+        (group.names(group::MEMBERS).collect(), shadow.names(gshadow::MEMBERS).collect());
+    let mut differing: Vec<String> =
+        ours.symmetric_difference(&theirs).map(|user| String::from_utf8_lossy(user).into_owned()).collect();
+    differing.sort_unstable();
+    (!differing.is_empty()).then_some(differing)
 }

@@ -23,7 +23,6 @@ const FIRST_ORDINARY: u32 = 1000;
 #[derive(Clone, Debug)]
 pub struct HomeOf {
     pub home: FieldPath,
-    object: CheckedObject,
     name: String,
     uid: u32,
     /// The stable id, where root may set owner and mode of the home.
@@ -31,6 +30,14 @@ pub struct HomeOf {
     is_ordinary: bool,
     /// Whether others have it too, or one in it, or it lies in another's.
     is_alone: bool,
+}
+
+impl HomeOf {
+    /// What a finding about it is about.
+    fn object(&self) -> CheckedObject {
+        let name = Some(self.name.clone());
+        CheckedObject { file: self.home.to_string(), name, ..CheckedObject::default() }
+    }
 }
 
 /// The homes that the lines name; not those that stand for none.
@@ -41,9 +48,8 @@ pub fn homes_of(view: &View, users: &Sheet<'_>, places: &Homes) -> Vec<HomeOf> {
         let row_of_store = view.user_named(name).filter(|row| row.uid.0 == uid);
         let in_pool = places.is_in_pool(&home);
         let is_ordinary = in_pool || uid >= FIRST_ORDINARY && !row_of_store.is_some_and(|row| row.is_builtin());
-        let object = CheckedObject { file: home.to_string(), name: Some(name.to_owned()), ..CheckedObject::default() };
         let repairable = row_of_store.filter(|_| in_pool).map(|row| row.id);
-        Some(HomeOf { home, object, name: name.to_owned(), uid, repairable, is_ordinary, is_alone: true })
+        Some(HomeOf { home, name: name.to_owned(), uid, repairable, is_ordinary, is_alone: true })
     };
     users.entries().filter_map(home_of).filter(|home| !HomeKind::is_none(&home.home)).collect()
 }
@@ -59,7 +65,7 @@ pub fn overlapping(homes: &mut [HomeOf]) -> Vec<Found> {
                 touched.extend([index, *first]);
                 let both = homes.get(*first).map(|first| named(&[first.name.clone(), home.name.clone()]));
                 let message = format!("the home {} is that of {}", home.home, both.unwrap_or_default());
-                found.push(Found::new(Area::Home, Fault::Shared, home.object.clone(), message));
+                found.push(Found::new(Area::Home, Fault::Shared, home.object(), message));
             }
         }
     }
@@ -75,7 +81,7 @@ pub fn overlapping(homes: &mut [HomeOf]) -> Vec<Found> {
                     other.name.escape_debug(),
                     other.home
                 );
-                found.push(Found::new(Area::Home, Fault::Nested, home.object.clone(), message));
+                found.push(Found::new(Area::Home, Fault::Nested, home.object(), message));
                 break;
             }
         }
@@ -96,7 +102,7 @@ pub fn check(homes: &[HomeOf], seen: &[Seen], owner: impl Fn(u32) -> Option<Stri
 fn judge(home: &HomeOf, seen: &Seen, owner: &impl Fn(u32) -> Option<String>) -> Vec<Found> {
     let found = |fault, what: &str| {
         let message = format!("the home {} of '{}' {what}", home.home, home.name.escape_debug());
-        Found::new(Area::Home, fault, home.object.clone(), message)
+        Found::new(Area::Home, fault, home.object(), message)
     };
     match seen {
         Seen::Missing => vec![found(Fault::Missing, "does not exist")],
@@ -126,7 +132,7 @@ fn part(
     status: &Status,
     owner: &impl Fn(u32) -> Option<String>,
 ) -> Vec<Found> {
-    let object = CheckedObject { file: path.clone(), ..home.object.clone() };
+    let object = CheckedObject { file: path.clone(), ..home.object() };
     let new = |fault, message| Found::new(area, fault, object.clone(), message);
     if status.form == Form::Link {
         return vec![new(Fault::Linked, format!("{path} is a symbolic link: keys in it do not count"))];

@@ -122,7 +122,7 @@ fn repeated(sheet: &Sheet<'_>, row: &Row<'_>) -> Option<Found> {
     let found = Found::new(Area::of(sheet.kind), Fault::DuplicateName, sheet.object(row), message);
     // Found again by its text: what differs is for an administrator to decide.
     let repair = Repair::RemoveRepeats { kind: sheet.kind, name: name.to_owned() };
-    Some(found.repaired_if(sheet.first(name) == Some(row.line), repair))
+    Some(found.repaired_if(sheet.first(name).is_some_and(|first| first.line == row.line), repair))
 }
 
 fn bare_name(line: &[u8]) -> String {

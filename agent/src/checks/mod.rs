@@ -21,6 +21,7 @@ mod repair;
 mod samba;
 mod shadow;
 mod sheet;
+mod sheets;
 mod state;
 mod subordinate;
 mod sudo;
@@ -35,33 +36,36 @@ pub use self::homes::{HomeOf, check as check_homes, homes_of, overlapping};
 pub use self::left::Belongings;
 pub use self::plan::{Plan, digest};
 pub use self::repair::Repair;
-pub use self::sheet::Sheet;
+pub use self::sheets::Sheets;
 pub use self::subordinate::{Subordinate, check as check_subordinate, owners};
 pub use self::sudo::{check as check_drop_ins, check_commands, read as read_drop_ins};
 
-use crate::database::{FileKind, View};
+use crate::database::View;
 
 /// Everything that the lines of the files and the rows of the store say.
-pub fn check_lines(view: &View, facts: &Facts) -> Vec<Found> {
+pub fn check_lines(view: &View, sheets: &Sheets<'_>, facts: &Facts) -> Vec<Found> {
+    let Sheets { users, shadows, groups, group_shadows, samba, username_map, aliases } = sheets;
     std::thread::scope(|scope| {
         // About half of the work, and it needs nothing of the other half.
         let forms = scope.spawn(|| {
-            let kinds = FileKind::ALL.into_iter().rev();
-            kinds.flat_map(|kind| lines::check(&Sheet::of(view, kind))).collect::<Vec<Found>>()
+            let sheets = [aliases, username_map, samba, group_shadows, groups, shadows, users];
+            let forms = sheets.into_iter().flat_map(lines::check).collect::<Vec<Found>>();
+            (forms, shadow::check(view, (users, shadows), facts))
         });
-        let (users, groups) = (Sheet::of(view, FileKind::Passwd), Sheet::of(view, FileKind::Group));
         let others = [
-            names::check(&users),
-            names::check(&groups),
-            numbers::check(&users, &groups, facts),
-            users::check(view, &users, facts),
-            shadow::check(view, &users, facts),
-            groups::check(view, &groups, facts),
-            samba::check(view, facts),
-            aliases::check(view, facts),
+            names::check(users),
+            names::check(groups),
+            numbers::check(users, groups, facts),
+            users::check(view, users, facts),
+        ];
+        let last = [
+            groups::check(view, (groups, group_shadows), facts),
+            samba::check(view, (samba, username_map), facts),
+            aliases::check(view, aliases, facts),
             state::check(view),
         ];
-        let forms = forms.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        forms.into_iter().chain(others.into_iter().flatten()).collect()
+        let (forms, dates) = forms.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        let others = others.into_iter().chain([dates]).chain(last).flatten();
+        forms.into_iter().chain(others).collect()
     })
 }

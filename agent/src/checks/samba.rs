@@ -12,11 +12,9 @@ use crate::database::{FileKind, View};
 const UID: usize = 1;
 
 /// Both files of Samba.
-pub fn check(view: &View, facts: &Facts) -> Vec<Found> {
-    let lines = Sheet::of(view, FileKind::Smbpasswd);
-    let map = Sheet::of(view, FileKind::UsernameMap);
+pub fn check(view: &View, (lines, map): (&Sheet<'_>, &Sheet<'_>), facts: &Facts) -> Vec<Found> {
     let mut found: Vec<Found> =
-        lines.entries().filter_map(|entry| smbpasswd_line(view, facts, (&lines, entry.0, entry.1))).collect();
+        lines.entries().filter_map(|entry| smbpasswd_line(view, facts, (lines, entry.0, entry.1))).collect();
     found.extend(map.entries().filter_map(|(name, row)| {
         // An exclamation mark ends the search at this line.
         let user = name.trim_start_matches('!').trim();

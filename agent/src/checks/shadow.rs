@@ -14,12 +14,13 @@ const MIN: usize = 3;
 const NUMBERS: std::ops::RangeInclusive<usize> = shadow::LAST_CHANGE..=shadow::EXPIRE;
 
 /// Both files beside each other.
-pub fn check(view: &View, users: &Sheet<'_>, facts: &Facts) -> Vec<Found> {
+pub fn check(view: &View, (users, sheet): (&Sheet<'_>, &Sheet<'_>), facts: &Facts) -> Vec<Found> {
     if !view.has(FileKind::Shadow) {
         return Vec::new();
     }
-    let sheet = Sheet::of(view, FileKind::Shadow);
-    let mut found: Vec<Found> = users.entries().filter_map(|(name, row)| missing(view, users, (name, row))).collect();
+    let in_shadow = |name: &str| sheet.first(name).is_some();
+    let without = users.entries().filter(|(name, _)| !in_shadow(name));
+    let mut found: Vec<Found> = without.map(|entry| missing(users, entry)).collect();
     for (name, row) in sheet.entries() {
         let object = || sheet.object(row);
         if !facts.has_user(view, name) {
@@ -32,20 +33,17 @@ pub fn check(view: &View, users: &Sheet<'_>, facts: &Facts) -> Vec<Found> {
             let message = format!("'{}' needs no password", name.escape_debug());
             found.push(Found::new(Area::Shadow, Fault::EmptyPassword, object(), message));
         }
-        found.extend(dates(&sheet, (name, row), facts.today));
+        found.extend(dates(sheet, (name, row), facts.today));
     }
     found
 }
 
-fn missing(view: &View, users: &Sheet<'_>, (name, row): (&str, &Row<'_>)) -> Option<Found> {
-    if view.line(FileKind::Shadow, name).is_some() {
-        return None;
-    }
+fn missing(users: &Sheet<'_>, (name, row): (&str, &Row<'_>)) -> Found {
     let message = format!("'{}' has no entry in shadow: it can not log in", name.escape_debug());
     let found = Found::new(Area::Shadow, Fault::Missing, users.object(row), message);
     // An empty field moved to shadow would stay a password that is not needed.
     let is_safe = row.length() == 7 && !row.field(passwd::PASSWORD).is_empty();
-    Some(found.repaired_if(is_safe, Repair::AddShadow { name: name.to_owned() }))
+    found.repaired_if(is_safe, Repair::AddShadow { name: name.to_owned() })
 }
 
 fn dates(sheet: &Sheet<'_>, (name, row): (&str, &Row<'_>), today: u64) -> Vec<Found> {

@@ -3,7 +3,7 @@
 use accountd_protocol::checks::CheckedObject;
 use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
-use memchr::{memchr, memchr_iter};
+use memchr::memchr_iter;
 
 use crate::database::{FileKind, View};
 
@@ -12,8 +12,8 @@ use crate::database::{FileKind, View};
 pub struct Sheet<'a> {
     pub kind: FileKind,
     pub rows: Vec<Row<'a>>,
-    /// The line that counts for each name.
-    first: HashMap<&'a str, &'a [u8]>,
+    /// Where the line that counts for each name is among the rows.
+    first: HashMap<&'a str, usize>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -25,6 +25,17 @@ pub struct Row<'a> {
     pub name: Option<&'a str>,
     /// Whether it is the first line of its name: only that counts.
     pub standing: Standing,
+    fields: Fields,
+}
+
+/// No file has more of them; a line that has is looked at only for how many it has.
+const MOST_FIELDS: usize = 9;
+
+/// Where the fields of a line are that colons separate, found once for all who ask.
+#[derive(Clone, Copy, Debug, Default)]
+struct Fields {
+    count: usize,
+    ends: [u32; MOST_FIELDS],
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,14 +55,14 @@ impl<'a> Sheet<'a> {
             let standing = match name.map(|name| first.entry(name)) {
                 Some(Entry::Occupied(_)) => Standing::Behind,
                 Some(Entry::Vacant(free)) => {
-                    free.insert(line);
+                    free.insert(rows.len());
                     Standing::First
                 }
                 None => Standing::First,
             };
-            rows.push(Row { number, line, name, standing });
+            rows.push(Row { number, line, name, standing, fields: Fields::of(line) });
             // An alias can go over several lines.
-            number += 1 + memchr_iter(b'\n', line).count();
+            number += 1 + if kind == FileKind::Aliases { memchr_iter(b'\n', line).count() } else { 0 };
         }
         Self { kind, rows, first }
     }
@@ -63,8 +74,8 @@ impl<'a> Sheet<'a> {
     }
 
     /// The line that counts for a name.
-    pub fn first(&self, name: &str) -> Option<&'a [u8]> {
-        self.first.get(name).copied()
+    pub fn first(&self, name: &str) -> Option<&Row<'a>> {
+        self.rows.get(*self.first.get(name)?)
     }
 
     /// What a finding in a line is about.
@@ -76,9 +87,12 @@ impl<'a> Sheet<'a> {
 impl<'a> Row<'a> {
     /// A field, as it stands there; empty where there is none.
     pub fn field(&self, field: usize) -> &'a [u8] {
-        let begin = field.checked_sub(1).map_or(Some(0), |before| Some(memchr_iter(b':', self.line).nth(before)? + 1));
-        let rest = begin.and_then(|begin| self.line.get(begin..)).unwrap_or_default();
-        rest.get(..memchr(b':', rest).unwrap_or(rest.len())).unwrap_or_default()
+        if field >= self.fields.count {
+            return &[];
+        }
+        let end = |field: usize| self.fields.ends.get(field).map(|end| *end as usize);
+        let begin = field.checked_sub(1).map_or(Some(0), |before| Some(end(before)? + 1));
+        begin.zip(end(field)).and_then(|(begin, end)| self.line.get(begin..end)).unwrap_or_default()
     }
 
     /// The names of a comma-separated field. Empty ones count too, but not that of an empty field.
@@ -89,7 +103,20 @@ impl<'a> Row<'a> {
 
     /// How many fields there are.
     pub fn length(&self) -> usize {
-        memchr_iter(b':', self.line).count() + 1
+        self.fields.count
+    }
+}
+
+impl Fields {
+    fn of(line: &[u8]) -> Self {
+        let mut fields = Self::default();
+        for end in memchr_iter(b':', line).chain([line.len()]) {
+            if let (Some(place), Ok(end)) = (fields.ends.get_mut(fields.count), u32::try_from(end)) {
+                *place = end;
+            }
+            fields.count += 1;
+        }
+        fields
     }
 }
 

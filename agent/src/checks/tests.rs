@@ -10,6 +10,7 @@ use proptest::prelude::*;
 
 use super::sudo::DropIn;
 use super::*;
+use crate::database::FileKind;
 use crate::database::planted::{change, view_of};
 use crate::sudoers::{Grantee, Kind, rule};
 
@@ -39,13 +40,14 @@ fn files(kind: FileKind, text: &str) -> View {
 }
 
 fn facts_of(view: &View) -> Facts {
-    let odd = |kind: FileKind| Facts::of_files(view, std::path::Path::new("/nonexistent"), 0).doubtful_of(kind);
+    let odd =
+        |kind: FileKind| Facts::of_files(&Sheets::of(view), std::path::Path::new("/nonexistent"), 0).doubtful_of(kind);
     Facts { doubtful: odd(FileKind::Passwd), doubtful_groups: odd(FileKind::Group), ..facts() }
 }
 
 /// The codes and lines of everything that is found.
 fn codes(view: &View) -> Vec<(String, usize)> {
-    let found = check_lines(view, &facts_of(view));
+    let found = check_lines(view, &Sheets::of(view), &facts_of(view));
     found.into_iter().map(|found| (found.code, found.object.line.unwrap_or(0))).collect()
 }
 
@@ -58,7 +60,7 @@ fn finds(kind: FileKind, text: &str, expected: &[(&str, usize)]) {
 
 /// Repairs everything that can be, and gives what is left.
 fn repaired(view: &mut View) -> Vec<(String, usize)> {
-    let plan = Plan::new(check_lines(view, &facts_of(view)), Vec::new());
+    let plan = Plan::new(check_lines(view, &Sheets::of(view), &facts_of(view)), Vec::new());
     let repairs = plan.repairs(&plan.choose(&Chosen::All).unwrap());
     change(view, |draft| {
         for repair in &repairs {
@@ -185,7 +187,7 @@ fn a_shadow_line_of_a_doubtful_account_stays() {
         (FileKind::Shadow, b"root:*:1::::::\neve:*:1::::::\n"),
     ];
     let view = view_of(&texts);
-    let found = check_lines(&view, &facts_of(&view));
+    let found = check_lines(&view, &Sheets::of(&view), &facts_of(&view));
     let stray = found.iter().find(|found| found.code == "shadow.no_account").unwrap();
     assert!(stray.repair.is_none());
 }
@@ -194,10 +196,12 @@ fn a_shadow_line_of_a_doubtful_account_stays() {
 fn nobody_is_taken_out_while_a_source_is_silent_or_has_them() {
     let view = files(FileKind::Group, &GROUP.replace("10:anna", "10:anna,ldapuser"));
     let silent = Facts { silent: Some("sss".into()), ..facts() };
-    let found = check_lines(&view, &silent);
+    let found = check_lines(&view, &Sheets::of(&view), &silent);
     assert!(found.iter().any(|found| found.code == "group.unknown_member" && found.repair.is_none()));
     let elsewhere = Facts { users: HashSet::from(["ldapuser".to_owned()]), ..facts() };
-    assert!(!check_lines(&view, &elsewhere).iter().any(|found| found.code == "group.unknown_member"));
+    assert!(
+        !check_lines(&view, &Sheets::of(&view), &elsewhere).iter().any(|found| found.code == "group.unknown_member")
+    );
 }
 
 #[test]
@@ -309,7 +313,10 @@ fn ranges_overlap_nobody_and_hold_no_account() {
 
 #[test]
 fn what_is_chosen_is_in_the_report_and_a_change_of_it_is_another_plan() {
-    let plan = |text: &str| Plan::new(check_lines(&files(FileKind::Shadow, text), &facts()), Vec::new());
+    let plan = |text: &str| {
+        let view = files(FileKind::Shadow, text);
+        Plan::new(check_lines(&view, &Sheets::of(&view), &facts()), Vec::new())
+    };
     let (one, other) = (plan(&format!("{SHADOW}gone:*:1::::::\n")), plan(&format!("{SHADOW}away:*:1::::::\n")));
     assert_ne!(one.digest, other.digest);
     assert_eq!(one.choose(&Chosen::Codes(vec!["shadow.no_account".into()])), Ok(vec![0]));
