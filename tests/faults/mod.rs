@@ -16,6 +16,7 @@ mod stage;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
 
 use self::calls::Fault;
 use self::kinds::{KINDS, Kind};
@@ -80,6 +81,7 @@ fn run_kind(kind: &'static Kind, choose: impl Fn(Vec<Run>) -> Vec<Run>) -> Tally
     let calls = runs::calls_of(&mut stage, kind);
     let runs = choose(runs::all(&calls));
     let mut tally = Tally::new(kind.name, &calls);
+    let (begun, count) = (Instant::now(), runs.len());
     for run in runs {
         // A check that panics is that run's failure; the others go on.
         let result = catch_unwind(AssertUnwindSafe(|| runs::inject(&mut stage, kind, &run)));
@@ -96,6 +98,8 @@ fn run_kind(kind: &'static Kind, choose: impl Fn(Vec<Run>) -> Vec<Run>) -> Tally
             }
         }
     }
+    // All kinds take an hour: what is known of each is shown when it is done.
+    eprint!("{count} runs in {} s: {}", begun.elapsed().as_secs(), tally.row());
     tally
 }
 

@@ -129,6 +129,14 @@ impl Tally {
     fn total(&self) -> usize {
         self.runs.values().sum()
     }
+
+    /// A line of the table.
+    pub fn row(&self) -> String {
+        let mut row = format!("{:<34}{:>7}{:>9}", self.kind, self.looking, self.changing);
+        row.extend(Fault::ALL.map(|fault| format!("{:>8}", self.runs.get(&fault).copied().unwrap_or_default())));
+        row.push_str(&format!("{:>9}{:>8}\n", self.missed, self.failures.len()));
+        row
+    }
 }
 
 /// Kind by fault.
@@ -137,9 +145,7 @@ pub fn table(tallies: &[Tally]) -> String {
     text.extend(Fault::ALL.map(|fault| format!("{:>8}", fault.to_string())));
     text.push_str("   missed  failed\n");
     for tally in tallies {
-        text.push_str(&format!("{:<34}{:>7}{:>9}", tally.kind, tally.looking, tally.changing));
-        text.extend(Fault::ALL.map(|fault| format!("{:>8}", tally.runs.get(&fault).copied().unwrap_or_default())));
-        text.push_str(&format!("{:>9}{:>8}\n", tally.missed, tally.failures.len()));
+        text.push_str(&tally.row());
     }
     let total: usize = tallies.iter().map(Tally::total).sum();
     text.push_str(&format!("faults injected: {total}\n"));
