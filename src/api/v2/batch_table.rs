@@ -29,13 +29,13 @@ pub fn objects(body: &[u8]) -> Result<Vec<Map<String, Value>>, Error> {
     // Spreadsheets begin with the mark.
     let body = body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body);
     let mut table = csv::ReaderBuilder::new().from_reader(body);
-    let columns = table.headers().map_err(|error| malformed(&error))?.clone();
+    let columns = table.headers().map_err(|error| malformed(body, &error))?.clone();
     if let Some(twice) = twice(&columns) {
         let message = "is the name of two columns";
         return Err(Error::Fields(vec![Fault::new(twice.escape_debug().to_string(), "duplicate", message)]));
     }
     let line = |line: csv::Result<csv::StringRecord>| {
-        let line = line.map_err(|error| malformed(&error))?;
+        let line = line.map_err(|error| malformed(body, &error))?;
         let cells = columns.iter().zip(line.iter()).filter(|(_, cell)| !cell.is_empty());
         let mut object: Map<String, Value> =
             cells.map(|(column, cell)| (column.trim().to_owned(), value(column.trim(), cell))).collect();
@@ -52,14 +52,23 @@ fn twice(columns: &csv::StringRecord) -> Option<&str> {
 }
 
 /// Not the reader's own words: they may repeat what was sent.
-fn malformed(error: &csv::Error) -> Error {
-    let place = error.position().map_or_else(String::new, |place| format!(" (line {})", place.line()));
+fn malformed(body: &[u8], error: &csv::Error) -> Error {
+    let place = error.position().and_then(|place| usize::try_from(place.byte()).ok());
+    let place = place.map_or_else(String::new, |begin| format!(" (line {})", line_of(body, begin)));
     let reason = match error.kind() {
         csv::ErrorKind::Utf8 { .. } => "is not UTF-8",
         csv::ErrorKind::UnequalLengths { .. } => "has a line with more or fewer cells than the first",
         _ => "is not CSV",
     };
     Error::Malformed(format!("The table {reason}{place}."))
+}
+
+/// The line that a record begins in, counted from 1. The reader's own count is one behind where
+/// lines end with CR LF, and a record may begin for it with what ends the one before.
+fn line_of(body: &[u8], begin: usize) -> usize {
+    let (before, record) = body.split_at(begin.min(body.len()));
+    let ends = record.iter().take_while(|byte| matches!(byte, b'\r' | b'\n'));
+    1 + before.iter().chain(ends).filter(|byte| **byte == b'\n').count()
 }
 
 #[cfg(test)]
@@ -95,6 +104,8 @@ mod tests {
             read("a,b\n1,2\n1\n"),
             json!("The table has a line with more or fewer cells than the first (line 3).")
         );
+        assert!(read("a,b\r\n1,2\r\n1\r\n").as_str().unwrap().ends_with("(line 3)."));
+        assert!(read("a,b\r\n\"1\r\n\",2\r\n\r\n1\r\n").as_str().unwrap().ends_with("(line 5)."));
         assert_eq!(read("a,a\n1,2\n"), json!("a is the name of two columns."));
         assert!(objects(b"a\n\xff\n").is_err());
     }
