@@ -4,6 +4,7 @@
 //! [`Refusal`]. After [`AgentRequest::Watch`] it carries [`Revocation`]s instead, each
 //! acknowledged with a [`Revoked`].
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
@@ -165,6 +166,13 @@ pub enum Operation {
     SetMemberships {
         id: AccountId,
         groups: Vec<String>,
+    },
+    /// Puts a user into the groups that give these roles, and out of those that give others. A group
+    /// that is missing is made.
+    SetRoles {
+        id: AccountId,
+        roles: BTreeSet<Role>,
+        only_if: Precondition,
     },
     ListGroups(Window),
     GetGroup(AccountId),

@@ -8,6 +8,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::role::Role;
+
 /// The longest name that utmp(5) and `ps` show whole.
 pub const MAX_NEW_NAME: usize = 32;
 /// The longest name that is looked for.
@@ -120,7 +122,11 @@ fn check_new_user(text: &str) -> Result<(), NameError> {
     check_new(text, |first| first.is_ascii_alphabetic() || first == '_')
 }
 
+/// The groups that give roles can be made like others; who may do so is another question.
 fn check_new_group(text: &str) -> Result<(), NameError> {
+    if Role::ALL.iter().any(|role| role.usual_group() == text) {
+        return Ok(());
+    }
     check_new(text, |first| first.is_ascii_alphanumeric() || first == '_')
 }
 
@@ -265,5 +271,14 @@ mod tests {
     fn a_name_is_checked_when_it_arrives_in_a_frame_too() {
         assert!(serde_json::from_str::<NewUserName>("\"..\"").is_err());
         assert!(serde_json::from_str::<NewUserName>("\"anna\"").is_ok());
+    }
+
+    #[test]
+    fn the_groups_of_roles_can_be_made_and_nothing_else_of_this_program() {
+        assert!(NewGroupName::new("accountd-auditors").is_ok());
+        for name in ["accountd-api", "Accountd-auditors", "accountd-auditors$"] {
+            assert_eq!(NewGroupName::new(name), Err(NameError::Reserved), "{name}");
+        }
+        assert_eq!(NewUserName::new("accountd-auditors"), Err(NameError::Reserved));
     }
 }

@@ -45,6 +45,7 @@ pub enum Field {
     Members,
     /// What an API key is called.
     ApiKeyName,
+    Roles,
     /// How many API keys there are.
     ApiKeys,
     /// The items of a batch as a whole.
@@ -150,6 +151,9 @@ pub enum Problem {
     LessThanMinDays,
     #[error("is not supported")]
     Unsupported,
+    /// Of roles, and where they come from.
+    #[error("can not be so: the group {0} gives others")]
+    GivenBy(String),
     #[error("is the user of another item too")]
     Twice,
     #[error("is damaged: its content is not the one that its SHA-256 was made of")]

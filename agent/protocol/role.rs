@@ -14,6 +14,21 @@ pub enum Role {
 }
 
 impl Role {
+    pub const ALL: [Role; 3] = [Role::Administrator, Role::AccountAdministrator, Role::Auditor];
+
+    /// The group that gives it where nothing else is configured.
+    pub const fn usual_group(self) -> &'static str {
+        match self {
+            Role::Administrator => "accountd-administrators",
+            Role::AccountAdministrator => "accountd-account-administrators",
+            Role::Auditor => "accountd-auditors",
+        }
+    }
+
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.name() == name)
+    }
+
     pub fn name(self) -> &'static str {
         match self {
             Role::Administrator => "administrator",

@@ -47,6 +47,7 @@ impl Agent {
             Operation::GetHome(id) => self.get_home(id).map(|home| Answer::Home(Box::new(home))),
             Operation::ListMemberships(id) => self.memberships(id).map(Answer::Memberships),
             Operation::SetMemberships { id, groups } => self.set_memberships(by, id, &groups).map(Answer::Memberships),
+            Operation::SetRoles { id, roles, only_if } => self.set_roles(by, id, &roles, &only_if).map(user),
             Operation::ListGroups(window) => Ok(Answer::Groups(self.list_groups(&window))),
             Operation::GetGroup(id) => self.get_group(id).map(group),
             Operation::FindGroup(which) => self.find_group(&which).map(group),

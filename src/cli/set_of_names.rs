@@ -35,15 +35,21 @@ pub fn show(session: &Session, set: &Set, answer: &Answer) -> Result<(), Error> 
 pub type ById = (fn(&str) -> String, &'static str);
 
 pub fn add(session: &Session, set: &Set, accounts: &[String], by_id: ById) -> Result<Answer, Error> {
-    let new = names(session, accounts, by_id)?;
+    add_names(session, set, &names(session, accounts, by_id)?)
+}
+
+pub fn add_names(session: &Session, set: &Set, new: &[Value]) -> Result<Answer, Error> {
     set.edit(session, |present| {
-        let missing: Vec<Value> = new.iter().filter(|account| !present.contains(account)).cloned().collect();
+        let missing: Vec<Value> = new.iter().filter(|name| !present.contains(name)).cloned().collect();
         Ok(if missing.is_empty() { None } else { Some([present, &missing].concat()) })
     })
 }
 
 pub fn remove(session: &Session, set: &Set, accounts: &[String], by_id: ById) -> Result<Answer, Error> {
-    let gone = names(session, accounts, by_id)?;
+    remove_names(session, set, &names(session, accounts, by_id)?)
+}
+
+pub fn remove_names(session: &Session, set: &Set, gone: &[Value]) -> Result<Answer, Error> {
     set.edit(session, |present| {
         if let Some(stranger) = gone.iter().find(|name| !present.contains(name)) {
             return Err(set.not_among(stranger.as_str().unwrap_or_default()));

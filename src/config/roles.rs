@@ -1,5 +1,6 @@
 //! `[roles]`
 
+use accountd_protocol::role::Role;
 use serde::{Deserialize, Serialize};
 
 /// Groups whose members have a role, and groups that only administrators may put anybody into. By
@@ -34,13 +35,24 @@ const PRIVILEGED: [&str; 17] = [
     "incus-admin",
 ];
 
+impl Roles {
+    /// The groups that give a role.
+    pub fn groups(&self, role: Role) -> &[String] {
+        match role {
+            Role::Administrator => &self.administrators,
+            Role::AccountAdministrator => &self.account_administrators,
+            Role::Auditor => &self.auditors,
+        }
+    }
+}
+
 impl Default for Roles {
     fn default() -> Self {
-        let group = |name: &str| vec![name.to_owned()];
+        let group = |role: Role| vec![role.usual_group().to_owned()];
         Self {
-            administrators: group("accountd-administrators"),
-            account_administrators: group("accountd-account-administrators"),
-            auditors: group("accountd-auditors"),
+            administrators: group(Role::Administrator),
+            account_administrators: group(Role::AccountAdministrator),
+            auditors: group(Role::Auditor),
             privileged_groups: PRIVILEGED.map(str::to_owned).to_vec(),
         }
     }

@@ -1,5 +1,6 @@
 //! One method for each operation of the agent, in the name of one credential.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use accountd_protocol::agent::{
@@ -21,6 +22,7 @@ use accountd_protocol::policy::{Policy, PolicyChange};
 use accountd_protocol::precondition::Precondition;
 use accountd_protocol::refusal::Refusal;
 use accountd_protocol::removal::DeletedHome;
+use accountd_protocol::role::Role;
 use accountd_protocol::secret::Secret;
 
 use crate::credential::Credential;
@@ -212,6 +214,11 @@ impl Caller {
     /// Replaces the supplementary groups of a user by those of these names that exist.
     pub async fn set_memberships(&self, id: AccountId, groups: Vec<String>) -> Result<Vec<Membership>, Error> {
         expect!(self.operate(Operation::SetMemberships { id, groups }).await?, Memberships)
+    }
+
+    /// Puts a user into the groups that give these roles, and out of those that give others.
+    pub async fn set_roles(&self, id: AccountId, roles: BTreeSet<Role>, only_if: Precondition) -> Result<User, Error> {
+        expect!(self.operate(Operation::SetRoles { id, roles, only_if }).await?, User).map(|user| *user)
     }
 
     /// Got in parts, whatever the window's size.

@@ -72,8 +72,16 @@ fn members_that_are_added_at_the_same_time_are_all_there() {
 fn roles_and_the_system_are_shown() {
     let nas = Nas::start();
     nas.done(&["user", "add", "anna"]);
-    nas.world.run(&["groupadd", "--system", "accountd-auditors"]);
-    nas.done(&["user", "group", "add", "anna", "accountd-auditors"]);
+    assert_eq!(
+        nas.done(&["role", "grant", "anna", "auditor", "account_administrator"]),
+        "account_administrator\nauditor\n"
+    );
+    assert_eq!(nas.disk.field("/etc/group", "accountd-auditors", 3), "anna");
+    assert_eq!(nas.done(&["role", "revoke", "anna", "account_administrator"]), "auditor\n");
+    assert_eq!(nas.disk.field("/etc/group", "accountd-account-administrators", 3), "");
+    nas.ctl(&["role", "grant", "anna", "chief"]).fails(2, &["chief", "account_administrator"]);
+    nas.ctl(&["role", "revoke", "anna", "administrator"]).fails(1, &["administrator", "Nothing has been changed"]);
+    nas.ctl(&["role", "revoke", "root", "administrator"]).fails(1, &["built-in", "Nothing has been changed"]);
     let id = |name| nas.rest.get(&format!("/users/{name}")).value()["id"].to_string();
     let expected = format!("{}\tanna\tauditor\n{}\troot\tadministrator\n", id("anna"), id("root"));
     assert_eq!(nas.done(&["role", "list"]), expected);

@@ -24,6 +24,10 @@ fn rows() -> Vec<(&'static str, &'static str, Value, [bool; 4])> {
         ("GET", "/users/~/keys", none.clone(), ALL),
         ("GET", "/users/target/groups", none.clone(), READERS),
         ("GET", "/users/~/groups", none.clone(), ALL),
+        ("GET", "/users/target/roles", none.clone(), READERS),
+        ("GET", "/users/~/roles", none.clone(), ALL),
+        ("PUT", "/users/target/roles", json!({"roles": []}), CHIEFS),
+        ("PUT", "/users/~/roles", json!({"roles": ["administrator"]}), CHIEFS),
         ("GET", "/users/target/api-keys", none.clone(), READERS),
         ("GET", "/users/~/api-keys", none.clone(), ALL),
         ("GET", "/users/target/api-keys/1", none.clone(), READERS),
@@ -106,4 +110,80 @@ fn every_operation_is_open_to_the_roles_that_it_is_for_and_to_no_other() {
             }
         }
     }
+}
+
+#[test]
+fn a_role_is_given_and_taken_with_its_group_which_is_made_where_there_is_none() {
+    let nas = Nas::start();
+    nas.post("/groups", &json!({"groupname": "team"}));
+    nas.post("/users", &json!({"username": "anna", "password": "pw", "groups": ["team"]}));
+    let anna = nas.rest.as_user("anna", "pw");
+    anna.get("/users").status_is(403);
+    assert_eq!(nas.disk.line("/etc/group", "accountd-auditors"), None);
+
+    let tag = nas.tag("/users/anna");
+    let given = nas.put("/users/anna/roles", &json!({"roles": ["auditor"]}));
+    assert_eq!(given.object(200), json!({"roles": ["auditor"]}));
+    assert_eq!(given.header("etag"), Some(&*nas.tag("/users/anna")));
+    assert_eq!(nas.disk.field("/etc/group", "accountd-auditors", 3), "anna");
+    assert_eq!(nas.disk.field("/etc/group", "team", 3), "anna");
+    anna.get("/users").status_is(200);
+    problem(
+        &nas.send("PUT", "/users/anna/roles", &format!("If-Match: {tag}"), &json!({"roles": []})),
+        412,
+        "precondition-failed",
+        &[],
+    );
+
+    let both = json!({"roles": ["account_administrator", "administrator"]});
+    assert_eq!(
+        nas.put("/users/anna/roles", &both).object(200),
+        json!({"roles": ["administrator", "account_administrator"]})
+    );
+    assert_eq!(nas.disk.field("/etc/group", "accountd-auditors", 3), "");
+    assert_eq!(nas.disk.field("/etc/group", "accountd-account-administrators", 3), "anna");
+    assert_eq!(anna.get("/users/~/roles").object(200), json!({"roles": ["administrator", "account_administrator"]}));
+    assert_eq!(nas.put("/users/anna/roles", &json!({"roles": []})).object(200), json!({"roles": []}));
+    anna.get("/users").status_is(403);
+    assert_eq!(nas.disk.field("/etc/group", "team", 3), "anna");
+}
+
+#[test]
+fn roles_that_can_not_be_so_are_refused_and_nothing_changes() {
+    let nas = Nas::start();
+    nas.post("/groups", &json!({"groupname": "accountd-auditors", "gid": 4200}));
+    nas.post("/users", &json!({"username": "anna", "gid": 4200}));
+    let before = nas.disk.everything("/etc");
+    let invalid = "invalid-values";
+    let refused = |user: &str, roles: Value, status, kind: &str, code: &str| {
+        let answer = nas.put(&format!("/users/{user}/roles"), &json!({"roles": roles}));
+        problem(&answer, status, kind, &[("roles", code)]);
+    };
+    refused("anna", json!(["chief"]), 422, invalid, "no_such");
+    refused("anna", json!("auditor"), 422, invalid, "wrong_type");
+    refused("anna", json!([]), 409, "conflict", "given_by_group");
+    refused("root", json!([]), 409, "conflict", "builtin");
+    nas.put("/users/root/roles", &json!({"roles": ["administrator"]})).status_is(200);
+    assert!(nas.disk.everything("/etc") == before);
+}
+
+#[test]
+fn only_an_administrator_can_make_a_group_that_gives_a_role() {
+    let nas = Nas::start();
+    nas.post("/users", &json!({"username": "clerk", "password": "pw"}));
+    nas.put("/users/clerk/roles", &json!({"roles": ["account_administrator"]})).status_is(200);
+    let clerk = nas.rest.as_user("clerk", "pw");
+    let own = clerk.post("/groups", r#"{"groupname": "club"}"#).object(201);
+    for name in ["accountd-administrators", "accountd-auditors"] {
+        clerk.post("/groups", &json!({"groupname": name}).to_string()).status_is(403);
+        let rename = json!({"groupname": name}).to_string();
+        clerk.json("PATCH", &format!("/groups/{}", own["id"]), &rename).status_is(403);
+    }
+    assert_eq!(nas.disk.line("/etc/group", "accountd-administrators"), None);
+    problem(
+        &nas.rest.post("/users", r#"{"username": "accountd-auditors"}"#),
+        422,
+        "invalid-values",
+        &[("username", "reserved")],
+    );
 }

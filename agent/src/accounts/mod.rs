@@ -30,6 +30,7 @@ mod policy;
 mod random_password;
 mod repair;
 mod retire;
+mod roles;
 mod show;
 mod state;
 mod sudo;

@@ -44,6 +44,7 @@ pub fn subject(operation: &Operation) -> (AuditAction, Subject) {
         Operation::GetHome(id) => (AuditAction::GetHome, Subject::User(*id)),
         Operation::ListMemberships(id) => (AuditAction::ListMemberships, Subject::User(*id)),
         Operation::SetMemberships { id, .. } => (AuditAction::SetMemberships, Subject::User(*id)),
+        Operation::SetRoles { id, .. } => (AuditAction::UpdateUser, Subject::User(*id)),
         Operation::ListGroups(_) => (AuditAction::ListGroups, Subject::Nobody),
         Operation::GetGroup(id) => (AuditAction::GetGroup, Subject::Group(*id)),
         Operation::CreateGroup(new) => (AuditAction::CreateGroup, Subject::NewGroup(new.name.as_str().to_owned())),
@@ -168,6 +169,7 @@ fn field(Invalid { field, problem }: &Invalid) -> String {
         | Field::EndProcesses
         | Field::Members
         | Field::ApiKeyName
+        | Field::Roles
         | Field::ApiKeys
         | Field::Items
         | Field::Backup

@@ -122,6 +122,7 @@ fn is_way_in((view, own): (&View, AccountId), by: ApiKeyId, operation: &Operatio
         | Operation::GetHome(_)
         | Operation::ListMemberships(_)
         | Operation::SetMemberships { .. }
+        | Operation::SetRoles { .. }
         | Operation::ListGroups(_)
         | Operation::GetGroup(_)
         | Operation::FindGroup(_)

@@ -53,9 +53,11 @@ impl Guarded<'_> {
             | Operation::ListApiKeys(_)
             | Operation::VerifyAudit => true,
             // Only administrators get so far.
-            Operation::RepairChecks(_) | Operation::SetPolicy { .. } | Operation::Export | Operation::Import(_) => {
-                false
-            }
+            Operation::RepairChecks(_)
+            | Operation::SetPolicy { .. }
+            | Operation::SetRoles { .. }
+            | Operation::Export
+            | Operation::Import(_) => false,
             // Nobody gets so far.
             Operation::CreateApiKey { .. } => false,
             Operation::DeleteApiKey { user, .. } => self.is_open_user(*user),

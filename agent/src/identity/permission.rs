@@ -133,9 +133,11 @@ fn need(operation: &Operation) -> Need<'_> {
         | Operation::Check { .. }
         | Operation::ListAudit(_)
         | Operation::VerifyAudit => Need::Read,
-        Operation::RepairChecks(_) | Operation::SetPolicy { .. } | Operation::Export | Operation::Import(_) => {
-            Need::Administer
-        }
+        Operation::RepairChecks(_)
+        | Operation::SetPolicy { .. }
+        | Operation::SetRoles { .. }
+        | Operation::Export
+        | Operation::Import(_) => Need::Administer,
         Operation::RepairKeys(id) | Operation::SetKeys { id, .. } => Need::ChangeOwn(*id),
         Operation::UpdateUser { id, change, .. } if change.is_of_keys() => Need::ChangeOwn(*id),
         Operation::CreateUser(_)

@@ -16,13 +16,8 @@ pub fn roles_of(view: &View, config: &Roles, row: &UserRow) -> BTreeSet<Role> {
     if row.uid == Uid::ROOT {
         return BTreeSet::from([Role::Administrator]);
     }
-    let has = |groups: &[String]| groups.iter().any(|group| is_in(view, row, group));
-    let given = [
-        (Role::Administrator, &config.administrators),
-        (Role::AccountAdministrator, &config.account_administrators),
-        (Role::Auditor, &config.auditors),
-    ];
-    given.into_iter().filter(|(_, groups)| has(groups)).map(|(role, _)| role).collect()
+    let has = |role: &Role| config.groups(*role).iter().any(|group| is_in(view, row, group));
+    Role::ALL.into_iter().filter(has).collect()
 }
 
 /// Whether a user is in a group, also by its primary group's number.

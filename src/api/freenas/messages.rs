@@ -49,6 +49,7 @@ pub fn key(place: Place, field: Field) -> &'static str {
             | Field::RandomPassword
             | Field::Rule(_)
             | Field::ApiKeyName
+            | Field::Roles
             | Field::ApiKeys
             | Field::Items
             | Field::Backup
@@ -111,8 +112,8 @@ pub fn text(place: Place, field: Field, problem: &Problem, form: &Form) -> Strin
         Problem::TooManyCharacters { max, .. } => format!("This is longer than {max} characters."),
         Problem::Past => "This is not in the future.".into(),
         Problem::Twice => "This is the user of another object too.".into(),
-        // No dialect but ours takes backups.
-        Problem::Damaged | Problem::SetOtherwise(_) => problem.to_string(),
+        // No dialect but ours takes backups or roles.
+        Problem::Damaged | Problem::SetOtherwise(_) | Problem::GivenBy(_) => problem.to_string(),
         Problem::TransferRunning => "The home directory is being transferred. Please try again later.".into(),
         Problem::HoldsHome(other) => format!("The home directory of {other} lies in it, so it cannot be moved."),
         Problem::NoneFree => "No number is free for this.".into(),
@@ -204,6 +205,7 @@ fn bad_characters(field: Field, characters: &str) -> String {
         | Field::Rule(_)
         | Field::Members
         | Field::ApiKeyName
+        | Field::Roles
         | Field::ApiKeys
         | Field::Items
         | Field::Backup
@@ -242,6 +244,7 @@ fn duplicate(field: Field, existing: &str, given: &str) -> String {
         | Field::Rule(_)
         | Field::Members
         | Field::ApiKeyName
+        | Field::Roles
         | Field::ApiKeys
         | Field::Items
         | Field::Backup

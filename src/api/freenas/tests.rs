@@ -122,6 +122,7 @@ fn scripted(script: &mut Script, request: &AgentRequest) -> Result<Answer, Refus
         Operation::ListKeys(_)
         | Operation::SetKeys { .. }
         | Operation::ResolveGroups(_)
+        | Operation::SetRoles { .. }
         | Operation::GetSystem
         | Operation::ChangeOwnPassword { .. }
         | Operation::Check { .. }

@@ -94,6 +94,7 @@ fn name(kind: Kind, field: Field) -> &'static str {
         (Field::Items, _) => "items",
         (Field::ApiKeyName, _) => "name",
         (Field::ApiKeys, _) => "api_keys",
+        (Field::Roles, _) => "roles",
         (Field::Backup, _) => "backup",
         (Field::Skip, _) => "skip",
         (Field::Accounts, _) => "accounts",
@@ -158,6 +159,7 @@ fn code(problem: &Problem) -> &'static str {
         Problem::LessThanMinDays => "less_than_min_days",
         Problem::Unsupported => "unsupported",
         Problem::Twice => "twice",
+        Problem::GivenBy(_) => "given_by_group",
         Problem::Damaged => "damaged",
         Problem::SetOtherwise(_) => "set_otherwise",
         Problem::HomeStays(_) => "home_stays",
@@ -224,6 +226,7 @@ fn conflict(problem: &Problem) -> Conflict {
         | Problem::HomeStays(_)
         | Problem::SudoByHand
         | Problem::SharedUid(_)
+        | Problem::GivenBy(_)
         | Problem::SetOtherwise(_)
         | Problem::Keys(_)
         | Problem::NotRepairable { .. } => Conflict::WithWhatExists,

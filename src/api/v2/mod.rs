@@ -35,6 +35,7 @@ mod password;
 mod path;
 mod policy;
 mod resolve;
+mod roles;
 mod sudo;
 mod system;
 #[cfg(test)]
@@ -62,6 +63,7 @@ pub fn attach(rocket: Rocket<Build>) -> Rocket<Build> {
         .manage(idempotency::Remembered::default())
         .mount(BASE, users)
         .mount(BASE, of_a_user)
+        .mount(BASE, routes![roles::list, roles::replace])
         .mount(BASE, groups)
         .mount(BASE, of_a_group)
         .mount(BASE, routes![batch::perform, jobs::list, jobs::show, jobs::cancel, jobs::events])
