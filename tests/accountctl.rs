@@ -9,6 +9,7 @@ mod hostile;
 mod import;
 mod keys;
 mod lists;
+mod passphrases;
 mod pty;
 mod refused;
 mod settings;
