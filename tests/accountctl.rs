@@ -10,7 +10,7 @@ mod import;
 mod keys;
 mod lists;
 mod passphrases;
-mod pty;
+pub mod pty;
 mod refused;
 mod settings;
 mod terminal;

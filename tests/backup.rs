@@ -1,5 +1,6 @@
 //! Backups: taken from one sandbox, taken over in another.
 
+mod agreed;
 mod conflicts;
 mod killed;
 mod refused;

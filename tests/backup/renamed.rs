@@ -7,6 +7,9 @@ use crate::freenas::keys::KEY;
 use crate::v2::{Nas, problem};
 
 const HEADER: &str = "# Written by accountd. A change by hand stays until the grant is taken away.\n";
+/// Field and code of each.
+type Errors = Vec<(&'static str, &'static str)>;
+
 const NT_HASH: &str = "0CB6948805F797BF2A82807973B89537";
 
 /// Somebody else is called anna here, with a group of her own.
@@ -206,7 +209,7 @@ fn a_new_name_is_checked_like_that_of_any_new_account() {
     nas.post("/groups", &json!({"groupname": "crew"}));
     let (before, homes) = (nas.disk.everything("/etc"), nas.disk.everything("/mnt/tank"));
     let user_and_group = |code: &'static str| vec![("groups[0].groupname", code), ("users[0].username", code)];
-    let rows: Vec<(Value, u16, Vec<(&str, &str)>)> = vec![
+    let rows: Vec<(Value, u16, Errors)> = vec![
         (json!({"anna": {"rename": ""}}), 422, user_and_group("required")),
         (json!({"anna": {"rename": "a:b"}}), 422, user_and_group("bad_characters")),
         (json!({"anna": {"rename": "x".repeat(33)}}), 422, user_and_group("too_long")),
@@ -259,7 +262,7 @@ fn nobody_gets_what_the_backup_says_of_somebody_else() {
     let rename = json!({"accounts": {"anna": {"rename_group": "crew"}}});
     let mut bert = user("bert", 3102);
     bert["group"] = json!("crew");
-    let answer = nas.import("", &document(&[anna.clone(), bert], &[own.clone()]), &rename);
+    let answer = nas.import("", &document(&[anna.clone(), bert], std::slice::from_ref(&own)), &rename);
     assert!(answer.body.contains("\"groups[0].groupname\""), "{}", answer.body);
 
     // A drop-in has to be that of the account before its name is changed in it.
@@ -272,7 +275,7 @@ fn nobody_gets_what_the_backup_says_of_somebody_else() {
         ("\"anna\" ALL=(ALL) ALL\n@include /tmp/x\n".to_owned(), "no_sudo"),
     ] {
         anna["sudo"] = json!(text);
-        let answer = nas.import("", &document(&[anna.clone()], &[own.clone()]), &rename);
+        let answer = nas.import("", &document(&[anna.clone()], std::slice::from_ref(&own)), &rename);
         let errors = answer.value()["errors"].clone();
         assert_eq!(
             (&errors[0]["field"], &errors[0]["code"]),
