@@ -1,8 +1,10 @@
 //! Backups: taken from one sandbox, taken over in another.
 
+mod agreed;
 mod conflicts;
 mod killed;
 mod refused;
+mod renamed;
 mod round_trip;
 
 use accountd_protocol::backup::Backup;
@@ -42,20 +44,20 @@ impl Nas {
 }
 
 /// With the digest that it has to have.
-fn sealed(backup: &Value) -> Value {
+pub fn sealed(backup: &Value) -> Value {
     let backup: Backup = serde_json::from_value(backup.clone()).unwrap();
     serde_json::to_value(backup.sealed().0).unwrap()
 }
 
 /// A backup of these and nothing else.
-fn document(users: &[Value], groups: &[Value]) -> Value {
+pub fn document(users: &[Value], groups: &[Value]) -> Value {
     sealed(&json!({
         "format": "accountd-backup", "version": 1, "machine": "other", "created": "2026-11-26T00:00:00Z",
         "password_rules": {}, "groups": groups, "builtin_groups": [], "users": users, "sha256": "",
     }))
 }
 
-fn user(name: &str, uid: u32) -> Value {
+pub fn user(name: &str, uid: u32) -> Value {
     json!({
         "name": name, "id": 1, "uid": uid, "gid": uid, "group": name, "full_name": "", "email": "",
         "microsoft_account": false, "home": format!("/mnt/tank/home/{name}"), "home_mode": null, "shell": "/bin/sh",
@@ -65,7 +67,7 @@ fn user(name: &str, uid: u32) -> Value {
     })
 }
 
-fn group(name: &str, gid: u32, members: &[&str]) -> Value {
+pub fn group(name: &str, gid: u32, members: &[&str]) -> Value {
     json!({
         "name": name, "id": 1, "gid": gid, "password": "!", "administrators": [], "members": members, "sudo": null,
     })

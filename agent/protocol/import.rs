@@ -47,6 +47,12 @@ pub struct AccountChoice {
     /// Of the group of this name.
     pub gid: Option<u32>,
     pub on_name: Option<OnName>,
+    /// The name that the user and the group of this name get.
+    pub rename: Option<String>,
+    /// The one that the user gets, over [`AccountChoice::rename`].
+    pub rename_user: Option<String>,
+    /// The one that the group gets, over [`AccountChoice::rename`].
+    pub rename_group: Option<String>,
     pub on_id: Option<OnId>,
     pub shell: Option<String>,
 }
@@ -100,7 +106,10 @@ pub struct ImportedItem {
     pub kind: ItemKind,
     /// Its place in its list of the backup, counted from 0.
     pub index: usize,
+    /// What it is called in the backup.
     pub name: String,
+    /// What it is called here, if that is another.
+    pub new_name: Option<String>,
     pub outcome: ImportOutcome,
     /// What keeps it from being done.
     pub open: Vec<Invalid>,
@@ -146,6 +155,7 @@ pub enum Settlement {
         to: u32,
     },
     Dropped,
+    Renamed,
     Nologin,
     /// What is here was left as it is, beside what was overwritten.
     Kept,

@@ -76,6 +76,8 @@ pub enum Error {
     Write { path: PathBuf, source: io::Error },
     #[error("{} is no backup that can be used: {reason}", path.display())]
     NoBackup { path: PathBuf, reason: String },
+    #[error("cannot open {}: the passphrase is wrong", path.display())]
+    Passphrase { path: PathBuf },
     #[error("{count} accounts can not be taken over as they are")]
     Conflicts { count: u64 },
     #[error("the job was cancelled")]
@@ -112,6 +114,7 @@ impl Error {
             | Error::Exists { .. }
             | Error::Write { .. }
             | Error::NoBackup { .. }
+            | Error::Passphrase { .. }
             | Error::Conflicts { .. }
             | Error::Cancelled
             | Error::Output(_) => Status::Failed,
@@ -155,9 +158,10 @@ impl Error {
             Error::Exists { .. } => "Nothing has been written. Take another name, or replace it with --force.",
             Error::Write { .. } => "Nothing has been written. Take another place, or make room.",
             Error::NoBackup { .. } => "Nothing has been changed. Take another copy of it.",
+            Error::Passphrase { .. } => "Nothing has been changed. Call again with the right one.",
             Error::Conflicts { .. } => {
                 "Nothing has been changed. The lines above say why; choose what is to become of them with --on-name, \
-                 --on-id, --skip and the like: --help explains each."
+                 --on-id, --skip, --rename and the like: --help explains each."
             }
             Error::NotAllRepaired => "The lines above say why. accountctl check run shows what is left.",
             Error::NotAllDone => "The lines above say why. Correct these, and import them by themselves.",

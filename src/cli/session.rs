@@ -38,6 +38,11 @@ impl Session {
         Self { client: Client::new(way.url, way.credential), output: Output::new(presentation), assent }
     }
 
+    /// Whether somebody has agreed to everything beforehand.
+    pub fn has_agreed(&self) -> bool {
+        self.assent == Assent::Given
+    }
+
     /// Goes on only if somebody agrees, beforehand or now.
     pub fn agree(&self, question: &str) -> Result<(), Error> {
         match self.assent {

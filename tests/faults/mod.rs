@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use self::calls::Fault;
-use self::kinds::{KINDS, Kind};
+use self::kinds::Kind;
 use self::runs::{Outcome, Run, Tally};
 use self::stage::Stage;
 
@@ -49,13 +49,15 @@ fn sampled(kind: usize, runs: Vec<Run>) -> Vec<Run> {
 fn inject(choose: impl Fn(usize, Vec<Run>) -> Vec<Run> + Sync) {
     let wanted = std::env::var("KINDS").unwrap_or_default();
     let is_wanted = |kind: &Kind| wanted.split(',').any(|part| kind.name.contains(part));
+    let kinds = kinds::all();
     let (next, tallies) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
         for _ in 0..SANDBOXES {
             scope.spawn(|| {
-                while let Some(kind) = KINDS.get(next.fetch_add(1, Ordering::Relaxed)) {
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(kind) = kinds.get(number) else { break };
                     if is_wanted(kind) {
-                        let number = KINDS.iter().position(|other| other.name == kind.name).unwrap();
                         let tally = run_kind(kind, |runs| choose(number, runs));
                         tallies.lock().unwrap().push((number, tally));
                     }

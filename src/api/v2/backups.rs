@@ -151,11 +151,11 @@ pub fn report(report: &ImportReport) -> Value {
 }
 
 fn item(item: &ImportedItem) -> Value {
-    let ImportedItem { kind, index, name, outcome, open, settled } = item;
+    let ImportedItem { kind, index, name, new_name, outcome, open, settled } = item;
     let kept_open = open.iter().map(|invalid| conflict(*kind, invalid, None));
     let settled = settled.iter().map(|Settled { conflict: invalid, by }| conflict(*kind, invalid, Some(by)));
     let conflicts: Vec<Value> = kept_open.chain(settled).collect();
-    json!({"kind": kind, "index": index, "name": name, "outcome": outcome, "conflicts": conflicts})
+    json!({"kind": kind, "index": index, "name": name, "new_name": new_name, "outcome": outcome, "conflicts": conflicts})
 }
 
 fn conflict(kind: ItemKind, invalid: &Invalid, settled: Option<&Settlement>) -> Value {
@@ -165,6 +165,7 @@ fn conflict(kind: ItemKind, invalid: &Invalid, settled: Option<&Settlement>) -> 
         Some(Settlement::Skipped) => (Some("skipped"), None, None),
         Some(Settlement::Overwritten) => (Some("overwritten"), None, None),
         Some(Settlement::Dropped) => (Some("dropped"), None, None),
+        Some(Settlement::Renamed) => (Some("renamed"), None, None),
         Some(Settlement::Nologin) => (Some("nologin"), None, None),
         Some(Settlement::Kept) => (Some("kept"), None, None),
         Some(Settlement::Renumbered { from, to }) => (Some("renumbered"), Some(from), Some(to)),

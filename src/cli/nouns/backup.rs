@@ -3,14 +3,16 @@
 use std::path::{Path, PathBuf};
 
 use accountd_protocol::backup::Backup;
+use accountd_protocol::batch::Effect;
 use accountd_protocol::secret::Secret;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use crate::age;
+use super::backup_choices::Choices;
+use crate::age::{self, AgeError};
 use crate::client::{Answer, Request};
 use crate::error::Error;
-use crate::flags::{Body, put};
+use crate::flags::Body;
 use crate::follow;
 use crate::kept_file::{self, Present};
 use crate::output::{Format, Shape, as_it_is, items, plain};
@@ -24,7 +26,10 @@ const ITEM: Shape = Shape { id: "name", columns: COLUMNS, fields: COLUMNS, prese
 const SUMMARY: &[&str] =
     &["machine", "created", "version", "encrypted", "users", "groups", "usernames", "groupnames", "without_keys"];
 const FILE: Shape = Shape { id: "machine", columns: &[], fields: SUMMARY, present: as_it_is };
-const FLAGS: Flags = &[("backup", "FILE"), ("accounts", "--uid, --gid, --shell or --overwrite"), ("home", "--home")];
+/// Kinds of problems that name what is in the way.
+const CONFLICTS: [&str; 2] = ["conflict", "invalid-values"];
+const FLAGS: Flags =
+    &[("backup", "FILE"), ("accounts", "--uid, --gid, --shell, --overwrite or --rename"), ("home", "--home")];
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Verb {
@@ -67,57 +72,6 @@ pub struct Passphrase {
     /// File with the passphrase, for its owner alone; - is standard input
     #[arg(long, value_name = "PATH")]
     passphrase_file: Option<PathBuf>,
-}
-
-/// What is done where something is in the way.
-#[derive(Debug, clap::Args)]
-pub struct Choices {
-    /// Of accounts that are here and differ
-    #[arg(long, value_name = "CHOICE", value_parser = ["fail", "skip", "overwrite"])]
-    on_name: Option<String>,
-    /// Of uids and gids that can not be had here
-    #[arg(long, value_name = "CHOICE", value_parser = ["fail", "renumber"])]
-    on_id: Option<String>,
-    /// Of members, groups and commands of sudo that are not here
-    #[arg(long, value_name = "CHOICE", value_parser = ["fail", "drop"])]
-    on_missing: Option<String>,
-    /// Of login shells that are none here
-    #[arg(long, value_name = "CHOICE", value_parser = ["fail", "nologin"])]
-    on_shell: Option<String>,
-    /// Of lines of key files that are not understood
-    #[arg(long, value_name = "CHOICE", value_parser = ["fail", "drop"])]
-    on_keys: Option<String>,
-    /// Of rules for passwords that are set here otherwise
-    #[arg(long, value_name = "CHOICE", value_parser = ["fail", "skip", "overwrite"])]
-    on_policy: Option<String>,
-    /// Leave an account out; once for each
-    #[arg(long, value_name = "NAME")]
-    skip: Vec<String>,
-    /// Make an account that is here like the backup; once for each
-    #[arg(long, value_name = "NAME")]
-    overwrite: Vec<String>,
-    /// The uid of a user; once for each
-    #[arg(long, value_name = "NAME=NUMBER", value_parser = number)]
-    uid: Vec<(String, u32)>,
-    /// The gid of a group; once for each
-    #[arg(long, value_name = "NAME=NUMBER", value_parser = number)]
-    gid: Vec<(String, u32)>,
-    /// The login shell of a user; once for each
-    #[arg(long, value_name = "NAME=PATH", value_parser = pair)]
-    shell: Vec<(String, String)>,
-    /// Where homes are here that were below a path; once for each
-    #[arg(long, value_name = "OLD=NEW", value_parser = pair)]
-    home: Vec<(String, String)>,
-}
-
-fn pair(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once('=').ok_or("has to have = in it")?;
-    Ok((name.to_owned(), value.to_owned()))
-}
-
-fn number(text: &str) -> Result<(String, u32), String> {
-    let (name, number) = pair(text)?;
-    number.parse().map(|number| (name, number)).map_err(|_| "has to end with a number".to_owned())
 }
 
 impl Verb {
@@ -166,28 +120,68 @@ fn export(session: &Session, (file, present): (&Path, Present), passphrase: Opti
 
 fn import(session: &Session, (file, content): (&Path, &[u8]), dry_run: bool, choices: Body) -> Result<(), Error> {
     let backup: Value = serde_json::from_slice(content).map_err(|error| bad(file, error))?;
-    let body = json!({"backup": backup, "choices": choices});
-    let doing = format!("import {}", file.display());
-    let ask = |tried: bool| {
-        let path = format!("/backups/import{}", query(&[("dry_run", tried.to_string())]));
-        let answer = session.client.send(&Request::post(path, &doing, body.clone()).naming(FLAGS))?;
-        follow::settled(session, answer, (&doing, FLAGS))
+    let import = Import {
+        session,
+        doing: format!("import {}", file.display()),
+        body: json!({"backup": backup, "choices": choices}),
     };
-    let tried = ask(true)?;
-    let report = tried.value();
-    let refused = report["refused"].as_u64().unwrap_or_default();
-    if dry_run || refused > 0 {
-        show(session, &tried)?;
-        return if refused > 0 { Err(Error::Conflicts { count: refused }) } else { Ok(()) };
+    if session.has_agreed() && !dry_run {
+        return import.agreed();
+    }
+    let tried = import.ask(Effect::Tried)?;
+    let count = |of: &str| tried.value()[of].as_u64().unwrap_or_default();
+    let (created, changed) = (count("created"), count("changed"));
+    if dry_run || refused(&tried) > 0 || created + changed == 0 {
+        return import.shown(&tried);
     }
     if let Format::Columns(_) = session.output.format {
         show(session, &tried)?;
     }
-    let [created, changed] = ["created", "changed"].map(|count| report[count].as_u64().unwrap_or_default());
-    if created + changed > 0 {
-        session.agree(&format!("Make {created} and change {changed}?"))?;
+    session.agree(&format!("Make {created} and change {changed}?"))?;
+    import.shown(&import.ask(Effect::Made)?)
+}
+
+/// A backup on its way into the accounts.
+struct Import<'a> {
+    session: &'a Session,
+    doing: String,
+    body: Value,
+}
+
+impl Import<'_> {
+    fn ask(&self, effect: Effect) -> Result<Answer, Error> {
+        let path = format!("/backups/import{}", query(&[("dry_run", (effect == Effect::Tried).to_string())]));
+        let request = Request::post(path, &self.doing, self.body.clone()).naming(FLAGS);
+        follow::settled(self.session, self.session.client.send(&request)?, (&self.doing, FLAGS))
     }
-    show(session, &ask(false)?)
+
+    /// At once. What is in the way is shown as everybody else is shown it, which a refusal does not do.
+    fn agreed(&self) -> Result<(), Error> {
+        let refusal = match self.ask(Effect::Made) {
+            Ok(made) => return self.shown(&made),
+            Err(Error::Refused(refusal)) => refusal,
+            Err(error) => return Err(error),
+        };
+        if CONFLICTS.contains(&refusal.problem.kind.as_str())
+            && let Ok(tried) = self.ask(Effect::Tried)
+            && refused(&tried) > 0
+        {
+            return self.shown(&tried);
+        }
+        Err(Error::Refused(refusal))
+    }
+
+    fn shown(&self, report: &Answer) -> Result<(), Error> {
+        show(self.session, report)?;
+        match refused(report) {
+            0 => Ok(()),
+            count => Err(Error::Conflicts { count }),
+        }
+    }
+}
+
+fn refused(report: &Answer) -> u64 {
+    report.value()["refused"].as_u64().unwrap_or_default()
 }
 
 /// What there is to say of single accounts, and how many there are of each kind.
@@ -202,61 +196,45 @@ fn show(session: &Session, answer: &Answer) -> Result<(), Error> {
 
 /// Accounts of which nothing was in the way are only counted.
 fn item(item: &Value) -> Option<Value> {
-    let conflicts = items(item, "conflicts");
-    if conflicts.is_empty() {
-        return None;
-    }
+    let (conflicts, new_name) = (items(item, "conflicts"), item["new_name"].as_str());
     let conflict = |conflict: &Value| {
         let [field, message, settled] = ["field", "message", "settled"].map(|part| plain(&conflict[part]));
         match (settled.as_str(), conflict["to"].as_u64()) {
             ("", _) => format!("{field} {message}"),
+            ("renamed", _) => format!("{field} {message}: renamed to {}", new_name.unwrap_or_default()),
             (_, Some(to)) => format!("{field} {message}: {settled} from {} to {to}", plain(&conflict["from"])),
             (_, None) => format!("{field} {message}: {settled}"),
         }
     };
-    let conflicts = conflicts.iter().map(conflict).collect::<Vec<_>>().join("; ");
-    Some(json!({"kind": item["kind"], "name": item["name"], "outcome": item["outcome"], "conflicts": conflicts}))
-}
-
-impl Choices {
-    fn body(self) -> Body {
-        let mut body = Body::new();
-        put(&mut body, "on_name", self.on_name);
-        put(&mut body, "on_id", self.on_id);
-        put(&mut body, "on_missing", self.on_missing);
-        put(&mut body, "on_shell", self.on_shell);
-        put(&mut body, "on_keys", self.on_keys);
-        put(&mut body, "on_policy", self.on_policy);
-        put(&mut body, "skip", Some(self.skip));
-        let homes: Map<String, Value> = self.home.into_iter().map(|(old, new)| (old, json!(new))).collect();
-        put(&mut body, "homes", Some(homes));
-        let mut accounts: Map<String, Value> = Map::new();
-        let mut choose = |name: String, field: &str, value: Value| {
-            let account = accounts.entry(name).or_insert_with(|| json!({}));
-            account[field] = value;
-        };
-        self.overwrite.into_iter().for_each(|name| choose(name, "on_name", json!("overwrite")));
-        self.uid.into_iter().for_each(|(name, uid)| choose(name, "uid", json!(uid)));
-        self.gid.into_iter().for_each(|(name, gid)| choose(name, "gid", json!(gid)));
-        self.shell.into_iter().for_each(|(name, shell)| choose(name, "shell", json!(shell)));
-        put(&mut body, "accounts", Some(accounts));
-        body
+    let mut said: Vec<String> = conflicts.iter().map(conflict).collect();
+    if let Some(new_name) = new_name.filter(|_| !conflicts.iter().any(|conflict| conflict["settled"] == "renamed")) {
+        said.insert(0, format!("renamed to {new_name}"));
     }
+    if said.is_empty() {
+        return None;
+    }
+    Some(json!({"kind": item["kind"], "name": item["name"], "outcome": item["outcome"], "conflicts": said.join("; ")}))
 }
 
 impl Passphrase {
     /// From the file, else typed twice.
     fn chosen(&self) -> Result<Secret, Error> {
-        match &self.passphrase_file {
-            Some(path) => secret_file::read(path),
-            None => terminal::new_secret("Passphrase: "),
-        }
+        self.given_or(terminal::new_secret)
     }
 
+    /// From the file, else typed once.
     fn known(&self) -> Result<Secret, Error> {
+        self.given_or(terminal::secret)
+    }
+
+    fn given_or(&self, typed: impl FnOnce(&str) -> Result<Secret, Error>) -> Result<Secret, Error> {
         match &self.passphrase_file {
             Some(path) => secret_file::read(path),
-            None => terminal::secret("Passphrase: "),
+            None if terminal::is_attended() => typed("Passphrase: "),
+            None => Err(Error::Usage {
+                what: "no terminal to ask for the passphrase at".into(),
+                next: "Give it with --passphrase-file, where - is standard input.",
+            }),
         }
     }
 }
@@ -271,7 +249,10 @@ fn opened(file: &Path, passphrase: &Passphrase) -> Result<Opened, Error> {
     if !age::is_encrypted(&content) {
         return Ok(Opened { content, is_encrypted: false });
     }
-    let content = age::decrypt(&content, &passphrase.known()?).map_err(|error| bad(file, error))?;
+    let content = age::decrypt(&content, &passphrase.known()?).map_err(|error| match error {
+        AgeError::Passphrase => Error::Passphrase { path: file.to_owned() },
+        AgeError::Header | AgeError::Damaged | AgeError::TooCostly | AgeError::Cryptography => bad(file, error),
+    })?;
     Ok(Opened { content, is_encrypted: true })
 }
 

@@ -4,6 +4,7 @@
 mod api_key;
 mod audit;
 mod backup;
+mod backup_choices;
 mod check;
 mod group;
 mod job;

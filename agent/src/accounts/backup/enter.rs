@@ -21,6 +21,9 @@ use crate::identity::authorized_keys::fingerprints;
 use crate::sudoers::Grantee;
 use crate::suspension::Suspension;
 
+/// Characters of a name that a record has.
+const SHOWN_NAME: usize = 64;
+
 pub(super) struct GroupEntry {
     /// `None`: it is to be made.
     pub id: Option<AccountId>,
@@ -76,6 +79,7 @@ impl GroupEntry {
                     return Err(Refusal::Busy);
                 }
                 let id = write_group(draft, name, Gid(plan.gid));
+                remark_rename(draft, Grantee::Group(id), plan.was.as_ref());
                 sudo.enter_new(draft, Grantee::Group(id));
                 Ok(())
             }
@@ -99,6 +103,7 @@ impl UserEntry {
             UserEntry::Create { entry, plan, sudo } => {
                 let id = entry.enter(draft, joining).map_err(|_| Refusal::Busy)?;
                 plan.set_secrets(draft, id);
+                remark_rename(draft, Grantee::User(id), plan.was.as_ref());
                 sudo.enter_new(draft, Grantee::User(id));
                 Ok(())
             }
@@ -119,6 +124,13 @@ impl UserEntry {
                 sudo.enter(draft, Grantee::User(id))
             }
         }
+    }
+}
+
+/// The record of an account says what it is called in the backup.
+fn remark_rename(draft: &mut Draft<'_>, of: Grantee, was: Option<&String>) {
+    if let Some(was) = was {
+        draft.remark(of, FieldChange::new("name_in_backup", None, Some(crate::audit::shown(was, SHOWN_NAME).into())));
     }
 }
 

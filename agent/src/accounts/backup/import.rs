@@ -6,7 +6,7 @@ use accountd_protocol::agent::Operation;
 use accountd_protocol::audit::{Actor, AuditAction, AuditEvent, FieldChange};
 use accountd_protocol::backup::{Backup, FORMAT, GroupRecord, UserRecord, VERSION};
 use accountd_protocol::batch::Effect;
-use accountd_protocol::import::{Choices, Import, ImportOutcome, ImportReport, ItemKind};
+use accountd_protocol::import::{AccountChoice, Choices, Import, ImportOutcome, ImportReport, ItemKind};
 use accountd_protocol::job::JobResult;
 use accountd_protocol::refusal::{Field, Invalid, Problem, Refusal};
 use accountd_protocol::text::FieldPath;
@@ -14,6 +14,7 @@ use accountd_protocol::text::FieldPath;
 use super::enter::Lists;
 use super::judge::{Judged, Sight};
 use super::ready;
+use super::rename::Names;
 use crate::agent::{Agent, now};
 use crate::database::{Purpose, View};
 use crate::identity::handles::Caller;
@@ -37,16 +38,17 @@ impl Agent {
     ) -> Result<Ending, Refusal> {
         let operation = Operation::Import(import);
         self.permit(&*self.database.certain_view()?, caller, &operation)?;
-        let Operation::Import(Import { backup, choices, effect }) = operation else {
+        let Operation::Import(Import { mut backup, choices, effect }) = operation else {
             return Err(Refusal::NotPermitted);
         };
         check(&backup, &choices)?;
+        let names = Names::give(&mut backup, &choices);
         let here = self.here(&backup)?;
         let view = self.database.certain_view()?;
         let groups_of = groups_of(&backup);
-        let mut judged = self.judge(&view, (&backup, &choices), (&here, &groups_of))?;
+        let mut judged = self.judge(&view, (&backup, &names, &choices), (&here, &groups_of))?;
         self.check_drop_ins(&mut judged, choices.on_missing)?;
-        let report = judged.report();
+        let report = judged.report(&names);
         if effect == Effect::Tried {
             drop(view);
             return self.try_import(by, judged, (report, &groups_of));
@@ -66,7 +68,7 @@ impl Agent {
     fn judge(
         &self,
         view: &View,
-        (backup, choices): (&Backup, &Choices),
+        (backup, names, choices): (&Backup, &Names, &Choices),
         (here, groups_of): (&Here, &HashMap<&str, HashSet<&str>>),
     ) -> Result<Judged, Refusal> {
         let outside = self.ids.outside(&questions(backup, choices))?;
@@ -84,7 +86,7 @@ impl Agent {
             coming: &coming.filter(|name| !choices.skip.contains(*name)).collect(),
             groups_of,
         };
-        sight.judge(backup)
+        sight.judge(backup, names)
     }
 
     fn here(&self, backup: &Backup) -> Result<Here, Refusal> {
@@ -174,17 +176,36 @@ fn check(backup: &Backup, choices: &Choices) -> Result<(), Refusal> {
     if !backup.is_whole() {
         return Err(Refusal::invalid(Field::Backup, Problem::Damaged));
     }
-    let users = backup.users.iter().map(|user| user.name.as_str());
-    let groups = backup.groups.iter().map(|group| group.name.as_str());
+    let users: HashSet<&str> = backup.users.iter().map(|user| user.name.as_str()).collect();
+    let groups: HashSet<&str> = backup.groups.iter().map(|group| group.name.as_str()).collect();
     let builtin = backup.builtin_groups.iter().map(|group| group.name.as_str());
-    let names: HashSet<&str> = users.chain(groups).chain(builtin).collect();
+    let names: HashSet<&str> = users.iter().chain(&groups).copied().chain(builtin).collect();
     let unknown =
         |field| move |name: &String| Invalid { field, problem: Problem::NoSuch(name.escape_debug().to_string()) };
     let is_unknown = |name: &&String| !names.contains(name.as_str());
     let skipped = choices.skip.iter().filter(is_unknown).map(unknown(Field::Skip));
     let chosen = choices.accounts.keys().filter(is_unknown).map(unknown(Field::Accounts));
-    let invalid: Vec<Invalid> = skipped.chain(chosen).collect();
+    let known = choices.accounts.iter().filter(|(name, _)| names.contains(name.as_str()));
+    let renamed = known.filter_map(|(name, choice)| nobody_to_rename((name, choice), &users, &groups));
+    let invalid: Vec<Invalid> = skipped.chain(chosen).chain(renamed).collect();
     if invalid.is_empty() { Ok(()) } else { Err(Refusal::Invalid(invalid)) }
+}
+
+/// A new name that is chosen for nobody.
+fn nobody_to_rename(
+    (name, choice): (&String, &AccountChoice),
+    users: &HashSet<&str>,
+    groups: &HashSet<&str>,
+) -> Option<Invalid> {
+    let (is_user, is_group) = (users.contains(name.as_str()), groups.contains(name.as_str()));
+    let what = match choice {
+        AccountChoice { rename_user: Some(_), .. } if !is_user => "user",
+        AccountChoice { rename_group: Some(_), .. } if !is_group => "group",
+        AccountChoice { rename: Some(_), .. } if !is_user && !is_group => "user or group",
+        AccountChoice { .. } => return None,
+    };
+    let nobody = Problem::NoSuch(format!("{what} {}", name.escape_debug()));
+    Some(Invalid { field: Field::Accounts, problem: nobody })
 }
 
 fn homes(choices: &Choices) -> Result<Vec<(FieldPath, FieldPath)>, Refusal> {

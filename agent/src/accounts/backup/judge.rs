@@ -14,6 +14,7 @@ use accountd_protocol::text::FieldPath;
 
 use super::group::GroupPlan;
 use super::numbers::Given;
+use super::rename::{Called, Named, Names};
 use super::user::{UserPlan, homes_here};
 use crate::agent::Agent;
 use crate::database::View;
@@ -96,7 +97,7 @@ impl<P> Item<P> {
         Self { name: name.to_owned(), step, notes }
     }
 
-    fn reported(&self, kind: ItemKind, index: usize) -> ImportedItem {
+    fn reported(&self, kind: ItemKind) -> ImportedItem {
         let outcome = match &self.step {
             _ if self.notes.is_open() => ImportOutcome::Refused,
             Step::Create(_) => ImportOutcome::Created,
@@ -106,21 +107,26 @@ impl<P> Item<P> {
             Step::Nothing => ImportOutcome::Refused,
         };
         let Notes { open, settled } = &self.notes;
-        ImportedItem { kind, index, name: self.name.clone(), outcome, open: open.clone(), settled: settled.clone() }
+        let (name, open, settled) = (self.name.clone(), open.clone(), settled.clone());
+        ImportedItem { kind, index: 0, name, new_name: None, outcome, open, settled }
     }
 }
 
 impl Judged {
-    pub fn report(&self) -> ImportReport {
+    pub fn report(&self, names: &Names) -> ImportReport {
         let mut items = Vec::new();
-        items.extend(self.rules.iter().map(|item| item.reported(ItemKind::PasswordRules, 0)));
-        let of = |kind| move |(index, item): (usize, ImportedItem)| ImportedItem { kind, index, ..item };
-        let groups = self.groups.iter().map(|item| item.reported(ItemKind::Group, 0));
-        items.extend(groups.enumerate().map(of(ItemKind::Group)));
-        let builtin = self.builtin_groups.iter().map(|item| item.reported(ItemKind::BuiltinGroup, 0));
-        items.extend(builtin.enumerate().map(of(ItemKind::BuiltinGroup)));
-        let users = self.users.iter().map(|item| item.reported(ItemKind::User, 0));
-        items.extend(users.enumerate().map(of(ItemKind::User)));
+        items.extend(self.rules.iter().map(|item| item.reported(ItemKind::PasswordRules)));
+        let called = |item: ImportedItem, Called { was, new, .. }: &Called| ImportedItem {
+            name: was.clone(),
+            new_name: new.clone(),
+            ..item
+        };
+        let at = |(index, item): (usize, ImportedItem)| ImportedItem { index, ..item };
+        let groups = self.groups.iter().map(|item| item.reported(ItemKind::Group));
+        items.extend(groups.zip(&names.groups).map(|(item, name)| called(item, name)).enumerate().map(at));
+        items.extend(self.builtin_groups.iter().map(|item| item.reported(ItemKind::BuiltinGroup)).enumerate().map(at));
+        let users = self.users.iter().map(|item| item.reported(ItemKind::User));
+        items.extend(users.zip(&names.users).map(|(item, name)| called(item, name)).enumerate().map(at));
         ImportReport { items }
     }
 
@@ -139,43 +145,49 @@ impl Judged {
 }
 
 impl Sight<'_> {
-    pub fn judge(&self, backup: &Backup) -> Result<Judged, Refusal> {
+    pub fn judge(&self, backup: &Backup, names: &Names) -> Result<Judged, Refusal> {
         let mut given = Given::holding(backup, self.choices, self);
-        let (mut seen, mut groups) = (HashSet::new(), Vec::new());
-        for record in &backup.groups {
-            groups.push(self.judge_group(record, &mut seen, &mut given)?);
+        let mut groups = Vec::new();
+        for (record, called) in backup.groups.iter().zip(&names.groups) {
+            groups.push(self.judge_group(&Named { record, called }, &mut given)?);
         }
         let gids = self.gids_of(&groups);
-        let (mut seen, mut homes, mut users) = (HashSet::new(), homes_here(self.view), Vec::new());
-        for record in &backup.users {
-            users.push(self.judge_user(record, (&gids, &mut seen, &mut homes), &mut given)?);
+        let (mut homes, mut users) = (homes_here(self.view), Vec::new());
+        for (record, called) in backup.users.iter().zip(&names.users) {
+            users.push(self.judge_user(&Named { record, called }, (&gids, &mut homes), &mut given)?);
         }
         let builtin_groups = backup.builtin_groups.iter().map(|record| self.judge_builtin(record)).collect();
         Ok(Judged { rules: self.judge_rules(&backup.password_rules), groups, builtin_groups, users, given })
     }
 
     /// What is chosen for one account.
-    pub fn choice(&self, name: &str) -> AccountChoice {
-        self.choices.accounts.get(name).cloned().unwrap_or_default()
+    pub fn choice(&self, Called { was, .. }: &Called) -> AccountChoice {
+        self.choices.accounts.get(was).cloned().unwrap_or_default()
     }
 
     pub fn is_skipped(&self, name: &str) -> bool {
         self.choices.skip.contains(name)
     }
 
-    /// What becomes of a record whose account is here and another; `None` where it is to be overwritten.
-    pub fn on_name<P>(&self, name: &str, (field, problem): (Field, Problem), notes: &mut Notes) -> Option<Step<P>> {
+    /// What becomes of a record whose account is here and another; `None` where it is to be overwritten. Nobody is
+    /// overwritten, nor left out, by a name that was chosen.
+    pub fn on_name<P>(
+        &self,
+        called: &Called,
+        (field, problem): (Field, Problem),
+        notes: &mut Notes,
+    ) -> Option<Step<P>> {
         let is_builtin = matches!(problem, Problem::Builtin | Problem::CaseDuplicate(_));
-        match self.choice(name).on_name.unwrap_or(self.choices.on_name) {
-            OnName::Skip => {
+        match self.choice(called).on_name.unwrap_or(self.choices.on_name) {
+            OnName::Skip if called.new.is_none() => {
                 notes.settle(field, problem, Settlement::Skipped);
                 Some(Step::Skip)
             }
-            OnName::Overwrite if !is_builtin => {
+            OnName::Overwrite if called.new.is_none() && !is_builtin => {
                 notes.settle(field, problem, Settlement::Overwritten);
                 None
             }
-            OnName::Fail | OnName::Overwrite => {
+            OnName::Fail | OnName::Skip | OnName::Overwrite => {
                 notes.open(field, problem);
                 Some(Step::Nothing)
             }

@@ -5,6 +5,7 @@ use accountd_protocol::refusal::{Field, Problem, Refusal};
 use accountd_protocol::sudo::SudoGrant;
 
 use super::judge::{Judged, Notes, Sight};
+use super::rename::Called;
 use crate::accounts::sudo::PlannedSudo;
 use crate::agent::Agent;
 use crate::error::Error;
@@ -12,8 +13,11 @@ use crate::sudoers::{self, DropIns, Kind, Sudo, Unchecked};
 
 impl Sight<'_> {
     /// The text as it is to be; `None` where there is none, or it is left out.
-    pub fn sudo(&self, (kind, name): (Kind, &str), text: Option<&String>, notes: &mut Notes) -> Option<String> {
-        let text = text?;
+    ///
+    /// It is judged by the name that it was written for: one that is about somebody else does not become the
+    /// account's own by a rename.
+    pub fn sudo(&self, (kind, called): (Kind, &Called), text: Option<&String>, notes: &mut Notes) -> Option<String> {
+        let (text, name) = (text?, called.was.as_str());
         let problems = match sudoers::granted(text, kind, name) {
             None => vec![Problem::NotForSudoers],
             Some(SudoGrant::ByHand) if !sudoers::is_only_about(text, kind, name) => {
@@ -25,7 +29,7 @@ impl Sight<'_> {
                 Ok(()) | Err(_) => Vec::new(),
             },
         };
-        let mut kept = Some(text.clone());
+        let mut kept = notes.take(Field::Sudo, called.drop_in(kind, text));
         for problem in problems {
             let is_missing = matches!(problem, Problem::SudoCommand(_));
             match self.choices.on_missing {

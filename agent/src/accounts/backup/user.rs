@@ -15,6 +15,7 @@ use accountd_protocol::text::{Email, FieldPath, FullName};
 use super::group::Gids;
 use super::judge::{Item, Notes, Sight, Step};
 use super::numbers::{Given, Wanted};
+use super::rename::{Called, Named};
 use super::secrets;
 use crate::accounts::check::{known_shell, usable_hash, usable_keys, usable_mode};
 use crate::accounts::show::identity_of;
@@ -30,6 +31,8 @@ const NOLOGIN: &str = "/usr/sbin/nologin";
 /// A user whose every value is good.
 pub(super) struct UserPlan {
     pub name: NewUserName,
+    /// The name in the backup, if that is another.
+    pub was: Option<String>,
     pub uid: u32,
     /// Whether somebody else has it too by then.
     pub shared_uid: SharedUid,
@@ -53,29 +56,29 @@ pub(super) struct UserPlan {
     pub record: UserRecord,
 }
 
-/// What the users of one backup are held against beside the accounts: the gids of its groups, names and
-/// homes that it has had.
-pub(super) type Beside<'b, 'r> = (&'b Gids, &'b mut HashSet<&'r str>, &'b mut HashMap<FieldPath, String>);
+/// What the users of one backup are held against beside the accounts: the gids of its groups, and homes that it has had.
+pub(super) type Beside<'b> = (&'b Gids, &'b mut HashMap<FieldPath, String>);
 
 impl Sight<'_> {
-    pub fn judge_user<'r>(
+    pub fn judge_user(
         &self,
-        record: &'r UserRecord,
-        (gids, seen, homes): Beside<'_, 'r>,
+        record: &Named<'_, UserRecord>,
+        (gids, homes): Beside<'_>,
         given: &mut Given,
     ) -> Result<Item<UserPlan>, Refusal> {
         let (name, mut notes) = (record.name.as_str(), Notes::default());
-        if self.is_skipped(name) {
+        if self.is_skipped(&record.called.was) {
             return Ok(Item::new(name, Step::Skip, notes));
         }
-        if !seen.insert(name) {
-            notes.open(Field::UserName, Problem::Twice);
+        if let Some(clash) = &record.called.clash {
+            notes.open(Field::UserName, clash.clone());
             return Ok(Item::new(name, Step::Nothing, notes));
         }
+        self.note_renamed_user(record.called, &mut notes);
         let step = match self.view.user_name_like(name) {
             Some(here) if here == name => self.existing_user(record, gids, &mut notes),
             Some(here) => {
-                let step = self.on_name(name, (Field::UserName, Problem::CaseDuplicate(here)), &mut notes);
+                let step = self.on_name(record.called, (Field::UserName, Problem::CaseDuplicate(here)), &mut notes);
                 step.unwrap_or(Step::Nothing)
             }
             None => self.new_user(record, (gids, homes), given, &mut notes)?,
@@ -83,16 +86,33 @@ impl Sight<'_> {
         Ok(Item::new(name, step, notes))
     }
 
+    /// Why it could not have come in under its old name.
+    fn note_renamed_user(&self, Called { was, new, .. }: &Called, notes: &mut Notes) {
+        if new.is_none() {
+            return;
+        }
+        let problem = match self.view.user_name_like(was) {
+            Some(here) if here != *was => Problem::CaseDuplicate(here),
+            Some(_) if self.view.user_named(was).is_some_and(UserRow::is_builtin) => Problem::Builtin,
+            Some(here) => Problem::Duplicate(here),
+            None => match NewUserName::new(was.as_str()) {
+                Err(error) => Problem::Name(error),
+                Ok(_) => return,
+            },
+        };
+        notes.settle(Field::UserName, problem, Settlement::Renamed);
+    }
+
     fn new_user(
         &self,
-        record: &UserRecord,
-        (gids, homes): (&Gids, &mut HashMap<FieldPath, String>),
+        record: &Named<'_, UserRecord>,
+        (gids, homes): Beside<'_>,
         given: &mut Given,
         notes: &mut Notes,
     ) -> Result<Step<UserPlan>, Refusal> {
         let name = record.name.as_str();
         notes.take(Field::UserName, self.outside.lacks(&Question::UserNamed(name.to_owned())));
-        let choice = self.choice(name);
+        let choice = self.choice(record.called);
         let wanted = Wanted::of(record.uid, choice.uid, &choice, self.choices);
         let uid = given.uid(self, name, &wanted, notes)?;
         let gid = self.gid_of(record, gids, notes);
@@ -104,20 +124,22 @@ impl Sight<'_> {
         })
     }
 
-    fn existing_user(&self, record: &UserRecord, gids: &Gids, notes: &mut Notes) -> Step<UserPlan> {
+    fn existing_user(&self, record: &Named<'_, UserRecord>, gids: &Gids, notes: &mut Notes) -> Step<UserPlan> {
         let name = record.name.as_str();
         let Some(row) = self.view.user_named(name) else { return Step::Nothing };
+        let taken = Problem::Duplicate(name.to_owned());
         if row.is_builtin() || self.agent.is_service(self.view, row.uid) {
-            return self.on_name(name, (Field::UserName, Problem::Builtin), notes).unwrap_or(Step::Nothing);
+            let problem = if record.called.new.is_some() { taken } else { Problem::Builtin };
+            return self.on_name(record.called, (Field::UserName, problem), notes).unwrap_or(Step::Nothing);
         }
         let Some(here) = self.users_here.get(name) else {
-            notes.open(Field::UserName, Problem::Duplicate(name.to_owned()));
+            notes.open(Field::UserName, taken);
             return Step::Nothing;
         };
         if self.is_same(record, here) {
             return Step::Same;
         }
-        if let Some(step) = self.on_name(name, (Field::UserName, Problem::Duplicate(name.to_owned())), notes) {
+        if let Some(step) = self.on_name(record.called, (Field::UserName, taken), notes) {
             return step;
         }
         self.overwritten(record, (row, here), gids, notes)
@@ -126,7 +148,7 @@ impl Sight<'_> {
     /// What is in homes belongs to the numbers that the account has here.
     fn overwritten(
         &self,
-        record: &UserRecord,
+        record: &Named<'_, UserRecord>,
         (row, here): (&UserRow, &UserRecord),
         gids: &Gids,
         notes: &mut Notes,
@@ -155,7 +177,7 @@ impl Sight<'_> {
     /// Everything but numbers and home, which differ with what becomes of the account.
     fn user_plan(
         &self,
-        record: &UserRecord,
+        record: &Named<'_, UserRecord>,
         home: Option<(FieldPath, HomeKind)>,
         notes: &mut Notes,
     ) -> Option<UserPlan> {
@@ -169,13 +191,14 @@ impl Sight<'_> {
         let samba = notes.take(Field::PasswordHash, samba);
         self.check_hashes(record, notes);
         let keys = record.keys.as_ref().and_then(|keys| self.keys(keys, notes));
-        let sudo = self.sudo((Kind::User, &record.name), record.sudo.as_ref(), notes);
+        let sudo = self.sudo((Kind::User, record.called), record.sudo.as_ref(), notes);
         let (home, kind) = home?;
         if kind == HomeKind::None && keys.as_ref().is_some_and(|keys| !keys.is_empty()) {
             notes.open(Field::SshKeys, Problem::HomeNotWritable);
         }
         Some(UserPlan {
             name: name?,
+            was: record.called.new.as_ref().map(|_| record.called.was.clone()),
             uid: record.uid,
             shared_uid: SharedUid::Refused,
             gid: record.gid,
@@ -190,7 +213,7 @@ impl Sight<'_> {
             sudo,
             before: Sudo::None,
             identity: Identity { uid: Uid(record.uid), gid: Gid(record.gid), groups: Vec::new() },
-            record: record.clone(),
+            record: record.record.clone(),
         })
     }
 
@@ -211,8 +234,8 @@ impl Sight<'_> {
         }
     }
 
-    fn shell(&self, record: &UserRecord, notes: &mut Notes) -> Option<FieldPath> {
-        let chosen = self.choice(&record.name).shell;
+    fn shell(&self, record: &Named<'_, UserRecord>, notes: &mut Notes) -> Option<FieldPath> {
+        let chosen = self.choice(record.called).shell;
         let text = chosen.as_ref().unwrap_or(&record.shell);
         let shell = notes.take(Field::Shell, FieldPath::new(text.as_str()).map_err(Problem::Text))?;
         match (known_shell(self.shells, &shell), self.choices.on_shell) {
@@ -297,13 +320,17 @@ impl Sight<'_> {
     }
 
     /// Whether nothing but the stable id differs.
-    fn is_same(&self, record: &UserRecord, here: &UserRecord) -> bool {
+    fn is_same(&self, record: &Named<'_, UserRecord>, here: &UserRecord) -> bool {
+        let Ok(sudo) = record.sudo.as_ref().map(|text| record.called.drop_in(Kind::User, text)).transpose() else {
+            return false;
+        };
         let as_here = UserRecord {
             id: here.id,
             home: self.moved(&record.home).map_or_else(|_| record.home.clone(), String::from),
             home_mode: here.home_mode.clone(),
             keys: record.keys.clone().or_else(|| here.keys.clone()),
-            ..record.clone()
+            sudo,
+            ..record.record.clone()
         };
         let text = |record: &UserRecord| Secret::new(serde_json::to_string(record).unwrap_or_default());
         let wanted = self.groups_of.get(record.name.as_str());
