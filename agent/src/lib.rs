@@ -12,6 +12,7 @@ mod hexadecimal;
 mod homes;
 mod identity;
 mod ids;
+mod job_passwords;
 mod jobs;
 #[cfg(any(test, feature = "laws"))]
 #[doc(hidden)]

@@ -15,6 +15,7 @@ use accountd_protocol::text::FieldPath;
 use super::create::Also;
 use super::home_change::TransferChange;
 use super::in_home::InHome;
+use super::memberships::Joining;
 use super::new_home::NewHome;
 use super::state::{Basis, user_is};
 use super::sudo::{PlannedSudo, SudoEdit};
@@ -50,7 +51,7 @@ impl Agent {
         change: UserChange,
         only_if: &Precondition,
     ) -> Result<User, Refusal> {
-        let _alone = change.ssh_keys.as_ref().map(|_| self.key_writers.alone(id));
+        let _alone = change.ssh_keys.as_ref().map(|_| self.key_writers.alone(id)).transpose()?;
         let purpose = Purpose { actor: by.clone(), action: AuditAction::UpdateUser, user: Some(id) };
         let locks = change.locked == Some(true) && !is_locked(&self.database.view(), id);
         let user = self.change_user(purpose, id, change, only_if.into())?;
@@ -82,9 +83,14 @@ impl Agent {
     ) -> Result<User, Refusal> {
         let has_keys = change.ssh_keys.as_ref().is_some_and(|keys| !keys.trim().is_empty());
         // Two changes of one password at once would both be held against the one before.
-        let alone = change.password.as_ref().map(|_| self.password_writers.alone(id));
+        let alone = change.password.as_ref().map(|_| self.password_writers.alone(id)).transpose()?;
         let (ready, entry) = self.ready_update(id, (change, processes), basis)?;
-        let ((), generation) = self.change(purpose, move |draft| entry.enter(draft))?;
+        let ((), generation) = self.change(purpose, move |draft| {
+            let mut joining = Joining::default();
+            entry.enter(draft, &mut joining)?;
+            joining.enter(draft);
+            Ok(())
+        })?;
         drop(alone);
         let (finished, transfer) = ready.finish();
         self.settle(generation);

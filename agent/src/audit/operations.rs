@@ -31,7 +31,7 @@ pub fn subject(operation: &Operation) -> (AuditAction, Subject) {
         Operation::Batch(_) => (AuditAction::Batch, Subject::Nobody),
         Operation::Export => (AuditAction::Export, Subject::Nobody),
         Operation::Import(_) => (AuditAction::Import, Subject::Nobody),
-        Operation::GetJob(_) | Operation::ListJobs | Operation::CancelJob(_) => {
+        Operation::GetJob(..) | Operation::ListJobs | Operation::CancelJob(_) => {
             (AuditAction::ListShells, Subject::Nobody)
         }
         Operation::CreateUsers(_) => (AuditAction::CreateUser, Subject::Nobody),
