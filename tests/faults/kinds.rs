@@ -21,7 +21,7 @@ pub struct Kind {
     pub signs: fn(&Stage, &Subject) -> Signs,
 }
 
-pub const KINDS: [Kind; 24] = [
+pub const KINDS: [Kind; 25] = [
     Kind {
         name: "user created with everything",
         prepare: |_, _| {},
@@ -270,6 +270,28 @@ pub const KINDS: [Kind; 24] = [
             signs.push(sign("keys", keys(stage, &format!("{POOL}/{}", subject.new)).contains(KEY)));
             signs.push(sign("no home", !stage.nas.disk.path(&format!("{POOL}/{}", subject.name)).exists()));
             signs
+        },
+    },
+    Kind {
+        name: "keys of two users in a batch",
+        prepare: |stage, subject| {
+            make_user_with_home(stage, subject);
+            let second = json!({"username": subject.new, "uid": subject.number + 1,
+                "home": format!("{POOL}/{}", subject.new), "keys": [KEY]});
+            own(stage).post("/users", &second.to_string()).status_is(201);
+        },
+        request: |stage, subject| {
+            let items = json!([
+                {"op": "update", "user": subject.name, "full_name": "Other", "keys": [KEY]},
+                {"op": "update", "user": subject.new, "full_name": "Other", "keys": []},
+            ]);
+            over(stage, own(stage).post("/users:batch", &items.to_string()))
+        },
+        signs: |stage, subject| {
+            let names = [&subject.name, &subject.new];
+            let changed = names.map(|name| sign(name, field(stage, "/etc/passwd", name, 4) == "Other"));
+            let [first, second] = names.map(|name| keys(stage, &format!("{POOL}/{name}")).contains(KEY));
+            changed.into_iter().chain([sign("keys", first), sign("no keys", !second)]).collect()
         },
     },
     Kind {

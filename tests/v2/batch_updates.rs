@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::{Nas, problem};
 use crate::freenas::keys::KEY;
 use crate::rest::Answer;
+use crate::world::wait_for;
 
 const OTHER: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKMQjwvXPnl108pxlJCx6g+3rjCq04pOp7xwFeQnqWJ8";
 
@@ -21,6 +22,11 @@ fn nas_with_keys() -> Nas {
     }
     nas.post("/users", &json!({"username": "carla"}));
     nas
+}
+
+/// What came of a batch, also where it took long.
+fn result(nas: &Nas, answer: &Answer) -> Value {
+    if answer.status == 202 { nas.over(answer)["result"].clone() } else { answer.object(200) }
 }
 
 fn csv(nas: &Nas, table: &str) -> Answer {
@@ -83,6 +89,41 @@ fn where_one_item_is_no_good_every_key_file_stays() {
 }
 
 #[test]
+fn keys_that_are_not_in_their_places_when_the_agent_is_killed_come_there_at_its_next_start() {
+    let nas = Nas::start();
+    let users: Vec<String> = (0..100).map(|number| format!("u{number}")).collect();
+    let new =
+        |name: &String| json!({"op": "create", "username": name, "home": format!("/mnt/tank/{name}"), "keys": [KEY]});
+    let made = nas.batch("", &json!(users.iter().map(new).collect::<Vec<_>>()));
+    assert_eq!(result(&nas, &made)["done"], 100);
+    for (said, keys) in [("without", json!([])), ("with", json!([KEY]))] {
+        let item = |name: &String| json!({"op": "update", "user": name, "full_name": said, "keys": keys});
+        let items = json!(users.iter().map(item).collect::<Vec<_>>());
+        let has = |name: &String| nas.disk.path(&file(name)).exists();
+        let before = has(&users[0]);
+        std::thread::scope(|scope| {
+            let sent = scope.spawn(|| nas.batch("", &items));
+            // With the first of them in its place, the agent is at the others.
+            while has(&users[0]) == before && !sent.is_finished() {
+                std::thread::yield_now();
+            }
+            nas.world.kill("agent");
+            sent.join().unwrap();
+        });
+        wait_for("the agent again", || nas.rest.get("/system").status == 200);
+        assert!(users.iter().all(|name| nas.disk.field("/etc/passwd", name, 4) == said));
+        assert_eq!(users.iter().filter(|name| has(name) == before).count(), 0, "{said}");
+    }
+    assert!(nas.world.log().contains("a key file is in its place that was changed before the start"));
+    // What is over is not done again.
+    assert_eq!(nas.put("/users/u7/keys", &json!({"keys": []})).object(200)["keys"], json!([]));
+    nas.put("/users/u7/keys", &json!({"keys": [OTHER]})).status_is(200);
+    nas.world.kill("agent");
+    wait_for("the agent again", || nas.rest.get("/system").status == 200);
+    assert_eq!(nas.disk.text(&file("u7")), format!("{OTHER}\n"));
+}
+
+#[test]
 fn an_account_administrator_sets_the_keys_of_ordinary_users_only() {
     let nas = nas_with_keys();
     nas.world.run(&["groupadd", "--system", "accountd-account-administrators"]);
@@ -107,11 +148,7 @@ fn many_that_are_there_come_into_one_group_and_leave_another_with_one_line_of_ea
     for group in ["crew", "guests"] {
         nas.post("/groups", &json!({"groupname": group}));
     }
-    let done = |items: Vec<Value>| {
-        let answer = nas.batch("", &json!(items));
-        let result = if answer.status == 202 { nas.over(&answer)["result"].clone() } else { answer.object(200) };
-        assert_eq!(result["done"], 1_000);
-    };
+    let done = |items: Vec<Value>| assert_eq!(result(&nas, &nas.batch("", &json!(items)))["done"], 1_000);
     let new = |number: u32| json!({"op": "create", "username": format!("u{number}"), "groups": ["guests"]});
     done((0..1_000).map(new).collect());
     let change = |number: u32| json!({"op": "update", "user": format!("u{number}"), "groups": ["crew"]});

@@ -121,7 +121,10 @@ impl Agent {
         let in_home = self.in_existing_home(&current, &plan, (home.as_ref(), keys))?;
         let name = plan.name.as_ref().map_or(&*current.name, NewUserName::as_str);
         let sudo = self.plan_sudo(Grantee::User(id), (&current.name, name), plan.change.sudo.as_ref())?;
+        let place = plan.home.as_ref().map(|(home, _)| home.clone());
+        let moved = place.as_ref().filter(|_| home.as_ref().is_some_and(NewHome::is_moved));
         let also = Also {
+            key_file: in_home.as_ref().and_then(|in_home| in_home.key_file(moved)),
             publish: home.as_ref().and_then(|home| home.action(&current.name)),
             sudo: sudo.edit(),
             forget: self.left_to(name, current.uid).filter(|_| name != current.name),
@@ -129,7 +132,6 @@ impl Agent {
         let suspension = self.suspension(id, plan.change.locked);
         let transfer = self.transfer_of(&current, &plan, home.as_ref());
         let behind = Behind { also, transfer: transfer.clone(), suspension };
-        let place = plan.home.as_ref().map(|(home, _)| home.clone());
         let entry = UpdateEntry { plan, current, hashes, judged, behind, basis };
         Ok((ReadyUpdate { home, in_home, _sudo: sudo, place, claim, transfer }, entry))
     }
@@ -147,7 +149,7 @@ impl Agent {
         if let Some(password) = &plan.change.password {
             self.judge_new_password(id, password)?;
         }
-        let also = Also { publish: None, sudo: SudoEdit::Unchanged, forget: None };
+        let also = Also { publish: None, sudo: SudoEdit::Unchanged, forget: None, key_file: None };
         let behind = Behind { also, transfer: TransferChange::Nothing, suspension: Suspension::Unchanged };
         Ok(UpdateEntry { plan, current, hashes: None, judged: None, behind, basis: only_if.into() })
     }

@@ -117,6 +117,9 @@ fn enter(
     if let Some(deletion) = behind.also.forget {
         draft.remove_belongings(name, None, &deletion);
     }
+    if let Some(row) = behind.also.key_file {
+        draft.set_key_file(row);
+    }
     if (name, uid) != (&old, row.uid) {
         draft.after_commit(Action::RenameBelongings { old: old.clone(), new: name.to_owned(), uid });
     }

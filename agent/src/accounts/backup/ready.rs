@@ -149,7 +149,8 @@ impl Agent {
                 });
                 let keys = keys.transpose()?;
                 let suspension = self.suspension(id, Some(plan.is_locked()));
-                let entry = UserEntry::Overwrite { id, sudo: sudo.edit(), suspension, plan: Box::new(plan) };
+                let key_file = keys.as_ref().and_then(|keys| keys.key_file(None)).map(Box::new);
+                let entry = UserEntry::Overwrite { id, sudo: sudo.edit(), suspension, key_file, plan: Box::new(plan) };
                 Ok(Some((entry, None, keys, sudo)))
             }
             Step::Same | Step::Skip | Step::Nothing => Ok(None),
@@ -172,7 +173,7 @@ pub(super) fn tried(agent: &Agent, judged: Judged, lists: Lists) -> Entries {
         }
         Step::Overwrite(id, plan) => {
             let suspension = Suspension::Unchanged;
-            Some(UserEntry::Overwrite { id, sudo: sudo(), suspension, plan: Box::new(plan) })
+            Some(UserEntry::Overwrite { id, sudo: sudo(), suspension, key_file: None, plan: Box::new(plan) })
         }
         Step::Same | Step::Skip | Step::Nothing => None,
     };
