@@ -4,7 +4,7 @@ mod ageing;
 mod api_keys;
 mod audit;
 mod batch;
-mod batch_passwords;
+pub mod batch_passwords;
 mod batch_refused;
 mod batch_updates;
 mod bodies;

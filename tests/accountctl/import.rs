@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::pty::Pty;
 use crate::v2::Nas;
+use crate::v2::batch_passwords::long_job;
 
 fn file(nas: &Nas, name: &str, text: &str) -> PathBuf {
     let path = nas.world.client_file(name);
@@ -127,8 +128,7 @@ fn passwords_that_are_made_are_printed_once_and_whole() {
 #[test]
 fn the_passwords_of_a_job_are_printed_by_whoever_follows_it_and_left_by_whoever_looks() {
     let nas = Nas::start();
-    let item = |number: u32| json!({"op": "create", "username": format!("u{number}"), "random_password": true});
-    let answer = nas.batch("", &json!((0..2_000).map(item).collect::<Vec<_>>()));
+    let (answer, names) = long_job(&nas);
     let id = answer.object(202)["id"].as_str().unwrap().to_owned();
     // Who prints ids alone has no use for passwords.
     for looking in [&["-q", "job", "watch", &id][..], &["job", "show", &id], &["--json", "job", "show", &id]] {
@@ -138,7 +138,10 @@ fn the_passwords_of_a_job_are_printed_by_whoever_follows_it_and_left_by_whoever_
     let watched = nas.ctl(&["job", "watch", &id]);
     let last = watched.out.lines().last().unwrap();
     let password = last.split('\t').nth(4).unwrap();
-    assert!(watched.err.contains("shown this once") && nas.world.with_password("u1999", password).logs_in(), "{last}");
+    assert!(
+        watched.err.contains("shown this once") && nas.world.with_password(names.last().unwrap(), password).logs_in(),
+        "{last}"
+    );
     let again = nas.ctl(&["job", "watch", &id]);
     assert!(again.err.contains("are not shown again") && !again.out.contains(password), "{}", again.err);
 }

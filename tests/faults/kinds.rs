@@ -289,9 +289,12 @@ pub const KINDS: [Kind; 25] = [
         },
         signs: |stage, subject| {
             let names = [&subject.name, &subject.new];
-            let changed = names.map(|name| sign(name, field(stage, "/etc/passwd", name, 4) == "Other"));
+            let named = names.map(|name| field(stage, "/etc/passwd", name, 4) == "Other");
             let [first, second] = names.map(|name| keys(stage, &format!("{POOL}/{name}")).contains(KEY));
-            changed.into_iter().chain([sign("keys", first), sign("no keys", !second)]).collect()
+            // A home that takes no key file behind the commit is told of.
+            let told = [0, 1].map(|index| named[index] && is_refused_item(stage, index));
+            let placed = [sign("keys", first || told[0]), sign("no keys", !second || told[1])];
+            names.iter().zip(named).map(|(name, named)| sign(name, named)).chain(placed).collect()
         },
     },
     Kind {
@@ -491,6 +494,14 @@ fn old_home_is_gone(stage: &Stage, subject: &Subject) -> bool {
 fn note_is_kept(stage: &Stage, subject: &Subject, new: &str) -> bool {
     let is_in = |home: &str| stage.nas.disk.text(&format!("{home}/note")) == "some";
     (is_told(stage, subject) && is_in(&format!("{POOL}/{}", subject.name))) || is_in(new)
+}
+
+/// Whether the last batch has said that of one of its items something was left undone.
+fn is_refused_item(stage: &Stage, index: usize) -> bool {
+    let own = own(stage);
+    let jobs = own.get("/jobs").object(200);
+    let Some(id) = jobs["items"][0]["id"].as_str() else { return false };
+    own.get(&format!("/jobs/{id}")).object(200)["result"]["items"][index]["outcome"] == "refused"
 }
 
 /// The text of the user's drop-in; empty where there is none.
