@@ -1,5 +1,7 @@
 //! Items of `/users:batch` that change users who are there: their keys, and the groups that they are in.
 
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 
 use super::{Nas, problem};
@@ -8,6 +10,8 @@ use crate::rest::Answer;
 use crate::world::wait_for;
 
 const OTHER: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKMQjwvXPnl108pxlJCx6g+3rjCq04pOp7xwFeQnqWJ8";
+
+const PATIENCE: Duration = Duration::from_secs(30);
 
 fn file(name: &str) -> String {
     format!("/mnt/tank/{name}/.ssh/authorized_keys")
@@ -104,7 +108,8 @@ fn keys_that_are_not_in_their_places_when_the_agent_is_killed_come_there_at_its_
         std::thread::scope(|scope| {
             let sent = scope.spawn(|| nas.batch("", &items));
             // With the first of them in its place, the agent is at the others.
-            while has(&users[0]) == before && !sent.is_finished() {
+            let end = Instant::now() + PATIENCE;
+            while has(&users[0]) == before && Instant::now() < end {
                 std::thread::yield_now();
             }
             nas.world.kill("agent");
