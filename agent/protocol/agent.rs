@@ -19,7 +19,7 @@ use crate::ended::{Ended, OtherProcesses};
 use crate::home::{HomeState, HomeTransfer};
 use crate::id::{AccountId, AccountRef, Gid, Uid};
 use crate::import::Import;
-use crate::job::{Job, JobId};
+use crate::job::{Job, JobId, Passwords};
 use crate::key_advice::KeyAdvice;
 pub use crate::list::{Direction, Page, SortBy, SortKey, Window};
 use crate::login::Proof;
@@ -116,7 +116,7 @@ pub enum Operation {
     /// Becomes a job, as a batch does.
     Import(Import),
     /// A job that the caller has begun.
-    GetJob(JobId),
+    GetJob(JobId, Passwords),
     ListJobs,
     /// Ends a job that has not changed anything yet.
     CancelJob(JobId),

@@ -7,6 +7,7 @@ use crate::batch::ItemOutcome;
 use crate::id::AccountId;
 use crate::import::ImportReport;
 use crate::refusal::Refusal;
+use crate::secret::Secret;
 
 /// Random, so that it says nothing and comes only once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -14,7 +15,7 @@ use crate::refusal::Refusal;
 pub struct JobId(pub u64);
 
 /// A job as it is now.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Job {
     pub id: JobId,
     pub kind: JobKind,
@@ -28,6 +29,28 @@ pub struct Job {
     pub ended: Option<Moment>,
     /// From its end on.
     pub result: Option<JobResult>,
+    /// Of every item that has got one.
+    #[serde(default)]
+    pub passwords: Vec<MadePassword>,
+}
+
+/// A password that was made for an item of a job.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct MadePassword {
+    /// Of the item, counted from 0 in the order of the request.
+    pub index: usize,
+    /// `None` where it is not said: it was asked for without it, was said before, or has waited too long.
+    pub password: Option<Secret>,
+}
+
+/// What becomes of the passwords of a job that somebody looks at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Passwords {
+    #[default]
+    Left,
+    /// They are said, and forgotten.
+    Taken,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -230,6 +230,25 @@ impl Refusal {
     pub fn invalid(field: Field, problem: Problem) -> Self {
         Refusal::Invalid(vec![Invalid { field, problem }])
     }
+
+    /// The fields of a request about one object; `None` for any other refusal.
+    pub fn invalid_fields(&self) -> Option<&[Invalid]> {
+        match self {
+            Refusal::Invalid(invalid) => Some(invalid),
+            Refusal::InvalidItems(_)
+            | Refusal::NotFound
+            | Refusal::BadCredentials
+            | Refusal::StaleHandle
+            | Refusal::NotPermitted
+            | Refusal::PasswordExpired
+            | Refusal::LastAdministrator
+            | Refusal::Changed
+            | Refusal::BuiltinDelete
+            | Refusal::Busy
+            | Refusal::NoSpace
+            | Refusal::Internal(_) => None,
+        }
+    }
 }
 
 impl From<NameError> for Problem {

@@ -23,6 +23,8 @@ pub enum Error {
     Transfers(io::Error),
     #[error("cannot start the thread that records logins: {0}")]
     Clerk(io::Error),
+    #[error("cannot start the thread that puts key files in their places: {0}")]
+    WaitingKeys(io::Error),
     #[error("cannot start the threads that work on jobs: {0}")]
     Jobs(io::Error),
     #[error("cannot get random bytes: {0}")]
@@ -83,6 +85,7 @@ impl Error {
             | Error::RandomPassword(_)
             | Error::Ids(_)
             | Error::Jobs(_)
+            | Error::WaitingKeys(_)
             | Error::Random(_)
             | Error::Signals(_)
             | Error::Transfers(_)

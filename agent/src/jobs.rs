@@ -12,13 +12,14 @@ use accountd_protocol::audit::{Actor, AuditAction};
 use accountd_protocol::batch::{Batch, Effect, ItemOutcome};
 use accountd_protocol::id::AccountId;
 use accountd_protocol::import::Import;
-use accountd_protocol::job::{Job, JobId, JobKind, JobResult, JobState};
+use accountd_protocol::job::{Job, JobId, JobKind, JobResult, JobState, MadePassword, Passwords};
 use accountd_protocol::refusal::{InvalidItem, Refusal};
 
 use crate::agent::Agent;
 use crate::audit::{Subject, moment};
 use crate::error::Error;
 use crate::identity::handles::Caller;
+use crate::job_passwords::KeptPasswords;
 
 /// So many are worked on at a time; each takes both of its turns at hashing and at the lock.
 const WORKERS: usize = 2;
@@ -51,6 +52,8 @@ pub enum Task {
 #[derive(Debug)]
 pub enum Ending {
     Done(JobResult),
+    /// With the passwords that were made for items of it.
+    DoneWith(JobResult, Vec<MadePassword>),
     /// Nothing was changed.
     Failed(JobResult),
     Cancelled,
@@ -78,6 +81,7 @@ struct Inner {
 #[derive(Debug)]
 struct Entry {
     job: Job,
+    passwords: KeptPasswords,
     is_cancelled: bool,
     over: Option<Instant>,
 }
@@ -173,26 +177,29 @@ impl Jobs {
             begun: moment(),
             ended: None,
             result: None,
+            passwords: Vec::new(),
         };
+        let (caller, passwords) = (work.caller, KeptPasswords::of(work.caller));
         let mut inner = self.lock();
         inner.forget(Instant::now());
         if !inner.has_room(job.total) {
             return Err(Refusal::Busy);
         }
-        inner.entries.insert(id, Entry { job, is_cancelled: false, over: None });
+        inner.entries.insert(id, Entry { job, passwords, is_cancelled: false, over: None });
         inner.waiting.push_back((id, work));
         self.changed.notify_all();
         let is_under_way = |inner: &mut Inner| inner.entries.get(&id).is_some_and(|entry| !entry.job.state.is_over());
         let waited = self.changed.wait_timeout_while(inner, patience, is_under_way);
-        let (inner, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        inner.entries.get(&id).map(|entry| entry.job.clone()).ok_or(Refusal::NotFound)
+        let (mut inner, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        inner.entries.get_mut(&id).map(|entry| entry.said(caller, Passwords::Taken)).ok_or(Refusal::NotFound)
     }
 
     /// A job that this account has begun.
-    pub fn get(&self, id: JobId, account: AccountId) -> Result<Job, Refusal> {
-        let inner = self.lock();
-        let entry = inner.entries.get(&id).filter(|entry| entry.job.account == account);
-        entry.map(|entry| entry.job.clone()).ok_or(Refusal::NotFound)
+    pub fn get(&self, id: JobId, caller: Caller, passwords: Passwords) -> Result<Job, Refusal> {
+        let mut inner = self.lock();
+        inner.drop_passwords(Instant::now());
+        let entry = inner.entries.get_mut(&id).filter(|entry| entry.job.account == caller.account);
+        entry.map(|entry| entry.said(caller, passwords)).ok_or(Refusal::NotFound)
     }
 
     /// Those that this account has begun, the newest first.
@@ -218,14 +225,15 @@ impl Jobs {
     }
 
     fn next(&self) -> (JobId, Work) {
-        let nothing = |inner: &mut Inner| inner.waiting.is_empty();
-        let mut inner = self.changed.wait_while(self.lock(), nothing).unwrap_or_else(PoisonError::into_inner);
+        let mut inner = self.lock();
         loop {
             if let Some((id, work)) = inner.waiting.pop_front() {
                 inner.entries.get_mut(&id).into_iter().for_each(|entry| entry.job.state = JobState::Running);
                 return (id, work);
             }
-            inner = self.changed.wait_while(inner, nothing).unwrap_or_else(PoisonError::into_inner);
+            // Whoever has nothing to do looks after what must not be kept for long.
+            let next = inner.drop_passwords(Instant::now()).unwrap_or(LIFETIME);
+            inner = self.changed.wait_timeout(inner, next).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
@@ -241,10 +249,14 @@ impl Jobs {
 
 impl Inner {
     fn end(&mut self, id: JobId, ending: Ending) {
-        let Some(Entry { job, over, .. }) = self.entries.get_mut(&id) else { return };
+        let Some(Entry { job, passwords, over, .. }) = self.entries.get_mut(&id) else { return };
         (job.ended, *over) = (Some(moment()), Some(Instant::now()));
         (job.state, job.result) = match ending {
             Ending::Done(result) => (JobState::Done, Some(result)),
+            Ending::DoneWith(result, made) => {
+                job.passwords = passwords.keep(made, Instant::now());
+                (JobState::Done, Some(result))
+            }
             Ending::Failed(result) => (JobState::Failed, Some(result)),
             Ending::Cancelled => (JobState::Cancelled, None),
         };
@@ -261,6 +273,11 @@ impl Inner {
         self.entries.len() >= MOST || items > MOST_ITEMS
     }
 
+    /// Drops passwords that have waited too long; gives the time until the next have.
+    fn drop_passwords(&mut self, now: Instant) -> Option<Duration> {
+        self.entries.values_mut().filter_map(|entry| entry.passwords.drop_late(now)).min()
+    }
+
     /// Drops what is over for a day, and the oldest of what is over where there are too many.
     fn forget(&mut self, now: Instant) {
         self.entries.retain(|_, entry| entry.over.is_none_or(|over| now.duration_since(over) < LIFETIME));
@@ -269,6 +286,18 @@ impl Inner {
             let Some((_, id)) = over else { return };
             self.entries.remove(&id);
         }
+    }
+}
+
+impl Entry {
+    fn said(&mut self, caller: Caller, passwords: Passwords) -> Job {
+        let mut job = self.job.clone();
+        let taken = match passwords {
+            Passwords::Left => None,
+            Passwords::Taken => self.passwords.take(caller),
+        };
+        job.passwords = taken.unwrap_or(job.passwords);
+        job
     }
 }
 
@@ -287,8 +316,8 @@ impl Progress<'_> {
 
 /// What came of a job is in the job itself, and not in a list of them.
 fn without_result(job: &Job) -> Job {
-    let Job { id, account, kind, state, done, total, begun, ended, result: _ } = *job;
-    Job { id, account, kind, state, done, total, begun, ended, result: None }
+    let Job { id, account, kind, state, done, total, begun, ended, result: _, passwords: _ } = *job;
+    Job { id, account, kind, state, done, total, begun, ended, result: None, passwords: Vec::new() }
 }
 
 /// Why a job that has failed was refused: of several items the first that was.

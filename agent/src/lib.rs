@@ -12,6 +12,7 @@ mod hexadecimal;
 mod homes;
 mod identity;
 mod ids;
+mod job_passwords;
 mod jobs;
 #[cfg(any(test, feature = "laws"))]
 #[doc(hidden)]
@@ -73,6 +74,7 @@ fn serve(arguments: &Arguments) -> Result<(), Error> {
     agent.start_transfers()?;
     agent.start_clerk()?;
     agent.start_jobs()?;
+    agent.place_waiting_keys()?;
     let listener = server::listen(&arguments.socket, agent.api_gid())?;
     info!(socket = %arguments.socket.display(), "accounts are kept");
     server::serve(&agent, &listener)

@@ -30,7 +30,7 @@ impl Agent {
                 let work = Work { by: by.clone(), caller, task: Task::Import(import) };
                 self.jobs.begin(work, JOB_PATIENCE).map(job)
             }
-            Operation::GetJob(id) => self.jobs.get(id, caller.account).map(job),
+            Operation::GetJob(id, passwords) => self.jobs.get(id, caller, passwords).map(job),
             Operation::ListJobs => Ok(Answer::Jobs(self.jobs.list(caller.account))),
             Operation::CancelJob(id) => self.jobs.cancel(id, caller.account).map(job),
             Operation::UpdateUser { id, change, only_if } => self.update_with_password(by, id, change, &only_if),

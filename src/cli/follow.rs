@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::client::{Answer, Request};
 use crate::error::Error;
 use crate::output::{Format, plain};
-use crate::path::segment;
+use crate::path::{query, segment};
 use crate::problem::{Flags, Problem, Refused};
 use crate::session::Session;
 
@@ -18,11 +18,14 @@ pub fn path(id: &str) -> String {
     format!("/jobs/{}", segment(id))
 }
 
-/// The job when it is over. Its events end early where who asks has to say so again, or the connection
+/// The job when it is over, with passwords that were made unless ids alone are printed: they are said once.
+/// Its events end early where who asks has to say so again, or the connection
 /// breaks: then it is asked for, and followed further.
 pub fn to_its_end(session: &Session, id: &str) -> Result<Answer, Error> {
     let mut bar = Bar::new(session);
-    let show = Request::get(path(id), format!("follow job {id}"));
+    let said = session.output.format != Format::Ids;
+    let show = format!("{}{}", path(id), query(&[("passwords", said.to_string())]));
+    let show = Request::get(show, format!("follow job {id}"));
     loop {
         let answer = session.client.send(&show)?;
         if is_over(&answer.value()) {

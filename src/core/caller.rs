@@ -16,7 +16,7 @@ use accountd_protocol::ended::{Ended, OtherProcesses};
 use accountd_protocol::home::HomeState;
 use accountd_protocol::id::{AccountId, AccountRef};
 use accountd_protocol::import::Import;
-use accountd_protocol::job::{Job, JobId};
+use accountd_protocol::job::{Job, JobId, Passwords};
 use accountd_protocol::list::KeyTexts;
 use accountd_protocol::policy::{Policy, PolicyChange};
 use accountd_protocol::precondition::Precondition;
@@ -123,9 +123,9 @@ impl Caller {
         expect!(self.operate(Operation::Import(import)).await?, Job).map(|job| *job)
     }
 
-    /// A job of the caller's.
-    pub async fn job(&self, id: JobId) -> Result<Job, Error> {
-        expect!(self.operate(Operation::GetJob(id)).await?, Job).map(|job| *job)
+    /// A job of the caller's, with passwords that were made if they are taken.
+    pub async fn job(&self, id: JobId, passwords: Passwords) -> Result<Job, Error> {
+        expect!(self.operate(Operation::GetJob(id, passwords)).await?, Job).map(|job| *job)
     }
 
     /// The newest first, without what came of them.

@@ -124,24 +124,9 @@ fn text(answer: &Bytes) -> Option<Secret> {
 
 /// Why a password was not changed, for its user.
 fn words(refusal: &Refusal) -> String {
-    match refusal {
-        Refusal::Invalid(invalid) => {
-            let problems: Vec<String> = invalid.iter().map(|one| one.problem.to_string()).collect();
-            format!("The new password {}.", problems.join("; it "))
-        }
-        Refusal::InvalidItems(_)
-        | Refusal::NotFound
-        | Refusal::BadCredentials
-        | Refusal::StaleHandle
-        | Refusal::NotPermitted
-        | Refusal::PasswordExpired
-        | Refusal::LastAdministrator
-        | Refusal::Changed
-        | Refusal::BuiltinDelete
-        | Refusal::Busy
-        | Refusal::NoSpace
-        | Refusal::Internal(_) => format!("Your password was not changed: {refusal}."),
-    }
+    let Some(invalid) = refusal.invalid_fields() else { return format!("Your password was not changed: {refusal}.") };
+    let problems: Vec<String> = invalid.iter().map(|one| one.problem.to_string()).collect();
+    format!("The new password {}.", problems.join("; it "))
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::pty::Pty;
 use crate::v2::Nas;
+use crate::v2::batch_passwords::long_job;
 
 fn file(nas: &Nas, name: &str, text: &str) -> PathBuf {
     let path = nas.world.client_file(name);
@@ -91,4 +92,56 @@ fn what_takes_long_is_followed_with_a_bar_and_is_a_job() {
     assert_eq!((watched.status, watched.out.lines().count()), (1, 2_001));
     assert_eq!(nas.json(&["job", "cancel", id])["state"], "done", "it is over");
     nas.ctl(&["job", "show", "0000000000000000"]).fails(1, &["No such job"]);
+}
+
+#[test]
+fn passwords_that_are_made_are_printed_once_and_whole() {
+    let nas = Nas::start();
+    let table = "username,home,random_password\nanna,/mnt/tank/anna,true\nberta,,\n";
+    let path = file(&nas, "users.csv", table);
+    let arguments = ["user", "import", path.to_str().unwrap()];
+    nas.ctl(&[&["-q"], &arguments[..]].concat()).fails(2, &["--quiet", "said only once"]);
+    assert_eq!(nas.disk.line("/etc/passwd", "anna"), None);
+    let tried = nas.ctl(&[&["-q"], &arguments[..], &["--dry-run"]].concat());
+    assert_eq!((tried.status, tried.out.as_str()), (0, ""));
+    let said = nas.ctl(&arguments);
+    assert!(said.status == 0 && said.err.contains("shown this once"), "{said:?}");
+    let lines: Vec<Vec<&str>> = said.out.lines().map(|line| line.split('\t').collect()).collect();
+    assert_eq!((lines[0].len(), lines[0][1], lines[1][4]), (6, "anna", ""), "{said:?}");
+    assert!(nas.world.with_password("anna", lines[0][4]).logs_in());
+
+    let list = r#"[{"op": "update", "user": "anna", "random_password": true}]"#;
+    let path = file(&nas, "users.json", list);
+    let body = nas.json(&["user", "import", path.to_str().unwrap()]);
+    assert!(nas.world.with_password("anna", body["items"][0]["password"].as_str().unwrap()).logs_in());
+
+    let key = ["user", "import", path.to_str().unwrap(), "--idempotency-key", "k1"];
+    let mut terminal = Pty::start(&nas, (24, 30), &key);
+    terminal.expect("PASSWORD");
+    let (status, seen) = terminal.end();
+    let password = seen.lines().find(|line| line.contains("anna")).unwrap().split_whitespace().nth(4).unwrap();
+    assert!(status == 0 && nas.world.with_password("anna", password).logs_in(), "{seen}");
+    let again = nas.ctl(&key);
+    assert!(again.err.contains("are not shown again") && !again.out.contains(password), "{again:?}");
+}
+
+#[test]
+fn the_passwords_of_a_job_are_printed_by_whoever_follows_it_and_left_by_whoever_looks() {
+    let nas = Nas::start();
+    let (answer, names) = long_job(&nas);
+    let id = answer.object(202)["id"].as_str().unwrap().to_owned();
+    // Who prints ids alone has no use for passwords.
+    for looking in [&["-q", "job", "watch", &id][..], &["job", "show", &id], &["--json", "job", "show", &id]] {
+        let said = nas.ctl(looking);
+        assert!(said.status == 0 && !said.out.contains("\"password\":\""), "{said:?}");
+    }
+    let watched = nas.ctl(&["job", "watch", &id]);
+    let last = watched.out.lines().last().unwrap();
+    let password = last.split('\t').nth(4).unwrap();
+    assert!(
+        watched.err.contains("shown this once") && nas.world.with_password(names.last().unwrap(), password).logs_in(),
+        "{last}"
+    );
+    let again = nas.ctl(&["job", "watch", &id]);
+    assert!(again.err.contains("are not shown again") && !again.out.contains(password), "{}", again.err);
 }

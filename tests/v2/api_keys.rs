@@ -296,6 +296,8 @@ fn a_key_opens_no_other_way_into_its_account() {
         ("PATCH", "/users/~", json!({"password_disabled": false})),
         ("PATCH", "/users/~", json!({"keys": [KEY]})),
         ("POST", "/users:batch", update(json!({"password": "new"}))),
+        ("POST", "/users:batch", update(json!({"random_password": true}))),
+        ("POST", "/users:batch", update(json!({"keys": [KEY]}))),
     ];
     for (method, path, body) in rows {
         for holder in [&key, &chief] {

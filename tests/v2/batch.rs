@@ -10,12 +10,12 @@ use crate::rest::Answer;
 use crate::world::wait_for;
 
 impl Nas {
-    fn batch(&self, query: &str, items: &Value) -> Answer {
+    pub fn batch(&self, query: &str, items: &Value) -> Answer {
         self.rest.post(&format!("/users:batch{query}"), &items.to_string())
     }
 
     /// What came of a job, once it is over.
-    fn over(&self, answer: &Answer) -> Value {
+    pub fn over(&self, answer: &Answer) -> Value {
         let location = answer.header("location").unwrap().trim_start_matches("/api/v2").to_owned();
         let state = || self.rest.get(&location).object(200)["state"].as_str().unwrap().to_owned();
         wait_for("the end of the job", || !matches!(&*state(), "waiting" | "running"));

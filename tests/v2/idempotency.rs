@@ -62,3 +62,34 @@ fn of_the_same_request_many_times_at_once_one_is_made() {
         assert_eq!(answer.header("retry-after"), Some("5"));
     }
 }
+
+#[test]
+fn a_user_is_disabled_once_for_one_key_and_the_report_comes_again() {
+    let nas = Nas::start();
+    let ids = ["anna", "berta"].map(|name| nas.post("/users", &json!({"username": name}))["id"].clone());
+    let crontab = nas.disk.path("/var/spool/cron/crontabs/anna");
+    std::fs::write(&crontab, "@daily true\n").unwrap();
+    let disable = |user: &str, key: &str, body: &serde_json::Value| {
+        nas.send("POST", &format!("/users/{user}/disable"), &format!("Idempotency-Key: {key}"), body)
+    };
+    let first = disable("anna", "k1", &json!({}));
+    assert_eq!(first.object(200)["ended"]["crontab"], true);
+    nas.patch("/users/anna", &json!({"locked": false})).status_is(200);
+    // By its id it is the same user, and it is not locked anew.
+    for user in ["anna".to_owned(), ids[0].to_string()] {
+        let again = disable(&user, "k1", &json!({}));
+        again.is(200, &first.body);
+        assert_eq!(again.header("idempotency-replayed"), Some("true"));
+    }
+    assert!(!nas.disk.field("/etc/shadow", "anna", 1).starts_with('!') && crontab.exists());
+    problem(&disable("anna", "k1", &json!({"end_processes": false})), 422, "idempotency-key-reused", &[]);
+    // The key of one user is none of another's, and a refusal gives it free.
+    problem(&disable("berta", "k1", &json!({"x": 1})), 422, "invalid-values", &[("x", "unknown_field")]);
+    let other = disable("berta", "k1", &json!({}));
+    assert_eq!(
+        (other.object(200)["ended"]["crontab"].clone(), other.header("idempotency-replayed")),
+        (json!(false), None)
+    );
+    assert!(nas.disk.field("/etc/shadow", "berta", 1).starts_with('!'));
+    assert_eq!(disable("anna", "k2", &json!({})).object(200)["ended"]["crontab"], true);
+}

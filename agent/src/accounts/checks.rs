@@ -213,22 +213,7 @@ fn no_answer(area: Area, message: String) -> Found {
 }
 
 fn in_words(refusal: &Refusal) -> String {
-    match refusal {
-        Refusal::Invalid(invalid) => {
-            let problems: Vec<String> = invalid.iter().map(|invalid| invalid.problem.to_string()).collect();
-            problems.join("; ")
-        }
-        Refusal::InvalidItems(_)
-        | Refusal::NotFound
-        | Refusal::BadCredentials
-        | Refusal::StaleHandle
-        | Refusal::NotPermitted
-        | Refusal::PasswordExpired
-        | Refusal::LastAdministrator
-        | Refusal::Changed
-        | Refusal::BuiltinDelete
-        | Refusal::Busy
-        | Refusal::NoSpace
-        | Refusal::Internal(_) => refusal.to_string(),
-    }
+    let Some(invalid) = refusal.invalid_fields() else { return refusal.to_string() };
+    let problems: Vec<String> = invalid.iter().map(|invalid| invalid.problem.to_string()).collect();
+    problems.join("; ")
 }

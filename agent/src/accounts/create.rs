@@ -22,7 +22,7 @@ use super::sudo::{PlannedSudo, SudoEdit};
 use super::{address, ageing};
 use crate::agent::{Agent, now};
 use crate::belongings;
-use crate::database::{Action, Draft, FileKind, Line, Purpose};
+use crate::database::{Action, Draft, FileKind, KeyFileRow, Line, Purpose};
 use crate::error::Error;
 use crate::homes::{Filling, HomeKind, KeysWanted, Owner, Skeleton};
 use crate::identity::authorized_keys::fingerprints;
@@ -71,7 +71,7 @@ impl NewEntry {
     /// Of an account that is only to be tried: nothing stands ready for it.
     pub fn tried((plan, _numbers): Planned) -> Self {
         let hashes = Hashes { unix: NO_HASH.into(), clear: None };
-        Self { plan, hashes, also: Also { publish: None, sudo: SudoEdit::Unchanged, forget: None } }
+        Self { plan, hashes, also: Also { publish: None, sudo: SudoEdit::Unchanged, forget: None, key_file: None } }
     }
 
     /// Under the lock; into its groups it comes with `joining`.
@@ -158,6 +158,7 @@ impl Agent {
                 .is_none_or(|left| left.contains(OsStr::new(name)))
                 .then(|| self.left_to(name, plan.uid))
                 .flatten(),
+            key_file: keys.as_ref().and_then(|keys| keys.key_file(None)),
         };
         Ok((ReadyUser { home, keys, _sudo: sudo, _numbers: numbers }, NewEntry { plan, hashes, also }))
     }
@@ -207,6 +208,8 @@ pub struct Also {
     pub sudo: SudoEdit,
     /// What becomes of things that somebody of the account's new name has left.
     pub forget: Option<Deletion>,
+    /// The key file that stands ready in a home that was there before.
+    pub key_file: Option<KeyFileRow>,
 }
 
 /// What is wrong with one of several, and with which.
@@ -261,6 +264,9 @@ fn enter(
     }
     if let Some(deletion) = also.forget {
         draft.remove_belongings(name, None, &deletion);
+    }
+    if let Some(row) = also.key_file {
+        draft.set_key_file(row);
     }
     let id = draft.add_user(name, plan.uid, request.email.as_str(), request.microsoft_account);
     if history > 0 && hashes.unix != NO_HASH {

@@ -8,8 +8,9 @@ use accountd_protocol::refusal::{Field, Invalid, Problem, Refusal};
 use accountd_protocol::text::FieldPath;
 
 use crate::agent::Agent;
+use crate::database::{Becomes, KeyFileRow};
 use crate::error::Error;
-use crate::homes::{Keys, KeysWanted, WorkError, Worker, look_at_keys};
+use crate::homes::{Keys, KeysWanted, WorkError, look_at_keys};
 
 /// How often keys are put in place before that has failed.
 const PLACINGS: usize = 3;
@@ -26,7 +27,7 @@ pub struct Wanted {
 /// Work that is done as far as it can be taken back. Dropped without [`InHome::finish`], it is.
 #[derive(Debug)]
 pub struct InHome<'a> {
-    worker: &'a Worker,
+    agent: &'a Agent,
     identity: Identity,
     home: PathBuf,
     keys: Option<Keys>,
@@ -43,13 +44,8 @@ impl Agent {
         identity: Identity,
         wanted: Wanted,
     ) -> Result<InHome<'_>, Refusal> {
-        let mut begun = InHome {
-            worker: &self.worker,
-            identity,
-            home: Path::new(home.as_str()).to_owned(),
-            keys: None,
-            old_mode: None,
-        };
+        let mut begun =
+            InHome { agent: self, identity, home: Path::new(home.as_str()).to_owned(), keys: None, old_mode: None };
         let old_mode = match self.homes.mode_of(home) {
             Ok(Some(mode)) => mode,
             Ok(None) => return Ok(begun),
@@ -58,14 +54,14 @@ impl Agent {
         };
         if let Some(text) = wanted.keys {
             let keys = if text.is_empty() { Keys::Remove } else { Keys::Write(text) };
-            let prepared = begun.worker.prepare_keys(&begun.identity, &begun.home, &keys);
+            let prepared = begun.agent.worker.prepare_keys(&begun.identity, &begun.home, &keys);
             // From here on dropped, also where only a part of it was done.
             begun.keys = Some(keys);
             let accepted = begun.accepts(prepared, Field::SshKeys, Problem::HomeNotWritable);
             accepted.map_err(|_| self.no_place_for_keys(home, &begun.identity))?;
         }
         if let Some(mode) = wanted.mode.filter(|mode| *mode != old_mode) {
-            let set = begun.worker.set_mode(&begun.identity, &begun.home, mode);
+            let set = begun.agent.worker.set_mode(&begun.identity, &begun.home, mode);
             begun.accepts(set, Field::HomeMode, Problem::NotOwned)?;
             begun.old_mode = Some(old_mode);
         }
@@ -82,6 +78,17 @@ impl Agent {
 }
 
 impl InHome<'_> {
+    /// What the commit has to store for the keys to get their place whatever happens; the home is at `moved` then if
+    /// that is given.
+    pub fn key_file(&self, moved: Option<&FieldPath>) -> Option<KeyFileRow> {
+        let becomes = match self.keys.as_ref()? {
+            Keys::Write(_) => Becomes::Written,
+            Keys::Remove => Becomes::Removed,
+        };
+        let home = moved.map_or_else(|| self.home.display().to_string(), FieldPath::to_string);
+        Some(KeyFileRow { home, identity: self.identity.clone(), becomes })
+    }
+
     /// A home that has gone meanwhile is none; any other fault is that of a field.
     fn accepts(&self, result: Result<(), WorkError>, field: Field, problem: Problem) -> Result<(), Refusal> {
         match result {
@@ -102,9 +109,15 @@ impl InHome<'_> {
             self.home = Path::new(home.as_str()).to_owned();
         }
         let Some(keys) = self.keys.clone() else { return Ok(()) };
+        let placed = self.place(&keys);
+        self.agent.database.key_file_is_over(self.home.display().to_string());
+        placed
+    }
+
+    fn place(&mut self, keys: &Keys) -> Result<(), Refusal> {
         let mut tries = 1;
         loop {
-            match self.worker.place_keys(&self.identity, &self.home, &keys) {
+            match self.agent.worker.place_keys(&self.identity, &self.home, keys) {
                 Ok(()) | Err(WorkError::NoHome) => {
                     self.keys = None;
                     return Ok(());
@@ -123,8 +136,9 @@ impl InHome<'_> {
 
 impl Drop for InHome<'_> {
     fn drop(&mut self) {
-        let dropped = self.keys.take().map_or(Ok(()), |_| self.worker.drop_keys(&self.identity, &self.home));
-        let reset = self.old_mode.take().map_or(Ok(()), |mode| self.worker.set_mode(&self.identity, &self.home, mode));
+        let dropped = self.keys.take().map_or(Ok(()), |_| self.agent.worker.drop_keys(&self.identity, &self.home));
+        let reset =
+            self.old_mode.take().map_or(Ok(()), |mode| self.agent.worker.set_mode(&self.identity, &self.home, mode));
         for error in [dropped, reset].into_iter().filter_map(Result::err) {
             tracing::warn!(%error, home = %self.home.display(), "a home can not be set back");
         }

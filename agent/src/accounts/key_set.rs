@@ -25,7 +25,7 @@ impl Agent {
         keys: String,
         only_if: &Precondition,
     ) -> Result<KeyFile, Refusal> {
-        let _alone = self.key_writers.alone(id);
+        let _alone = self.key_writers.alone(id)?;
         let present = self.get_user(id)?.ssh_keys;
         admits(only_if, || Some(key_tag(&present)))?;
         let change = UserChange { ssh_keys: Some(keys), ..UserChange::default() };

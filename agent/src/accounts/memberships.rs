@@ -1,6 +1,6 @@
 //! Supplementary groups: the member lists of group(5) and gshadow(5), kept alike.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use accountd_protocol::agent::Membership;
 use accountd_protocol::audit::{Actor, AuditAction};
@@ -52,46 +52,113 @@ pub fn forget_namesake(draft: &mut Draft<'_>, name: &str) {
     }
 }
 
-/// New users on their way into groups: the list of a group that many come into is written once.
+/// Users on their way into groups and out of them: the list of a group that many are about is written
+/// once.
 #[derive(Debug, Default)]
-pub struct Joining(BTreeMap<String, Vec<String>>);
+pub struct Joining {
+    steps: Vec<Step>,
+    /// Groups whose lists are written at once, because they are looked at between two users.
+    watched: HashSet<String>,
+}
+
+#[derive(Debug)]
+struct Step {
+    group: String,
+    user: String,
+    way: Way,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    In,
+    Out,
+}
 
 impl Joining {
+    /// The lists of `groups` are always as they are to be.
+    pub fn watching(groups: &[String]) -> Self {
+        Self { steps: Vec::new(), watched: groups.iter().cloned().collect() }
+    }
+
     /// `user` is in no group yet, and does not come into its primary one, in which it is anyway.
-    pub fn add(&mut self, draft: &Draft<'_>, user: &str, wanted: &[String]) {
+    pub fn add(&mut self, draft: &mut Draft<'_>, user: &str, wanted: &[String]) {
         if wanted.is_empty() {
             return;
         }
-        let primary = draft.entry(FileKind::Passwd, user).and_then(|entry| entry.number(passwd::GID));
-        let other = |name: &&String| draft.group_named(name).is_none_or(|group| Some(group.gid.0) != primary);
-        for name in wanted.iter().filter(other) {
-            self.0.entry(name.clone()).or_default().push(user.to_owned());
+        for name in without_primary(draft, user, wanted) {
+            self.step(draft, Step { group: name, user: user.to_owned(), way: Way::In });
         }
     }
 
-    /// To be called before anything looks at the groups again.
-    pub fn enter(&mut self, draft: &mut Draft<'_>) {
-        for (name, users) in std::mem::take(&mut self.0) {
-            edit(draft, &name, |members| members.extend(users.iter().cloned()));
+    /// Makes `user`, who must not be on any way, a member of exactly `wanted`, but not of its primary group,
+    /// in which it is anyway.
+    pub fn replace(&mut self, draft: &mut Draft<'_>, user: &str, wanted: &[String]) {
+        if wanted.is_empty() && draft.groups_of_member(user).is_empty() {
+            return;
         }
+        let wanted = without_primary(draft, user, wanted);
+        let now: Vec<String> = draft.groups_of_member(user).iter().map(|name| name.to_string()).collect();
+        let (gone, come) = (only_in(&now, &wanted), only_in(&wanted, &now));
+        for (groups, way) in [(gone, Way::Out), (come, Way::In)] {
+            for group in groups {
+                self.step(draft, Step { group, user: user.to_owned(), way });
+            }
+        }
+    }
+
+    fn step(&mut self, draft: &mut Draft<'_>, step: Step) {
+        if self.watched.contains(&step.group) {
+            write(draft, &step.group, &[(step.user, step.way)]);
+        } else {
+            self.steps.push(step);
+        }
+    }
+
+    /// How many steps wait, to come back to.
+    pub fn place(&self) -> usize {
+        self.steps.len()
+    }
+
+    /// What came after `place` is not to be.
+    pub fn back_to(&mut self, place: usize) {
+        self.steps.truncate(place);
+    }
+
+    /// To be called before anything looks at the groups again that somebody may be on the way into or out of.
+    pub fn enter(&mut self, draft: &mut Draft<'_>) {
+        let mut moves: BTreeMap<String, Vec<(String, Way)>> = BTreeMap::new();
+        for Step { group, user, way } in std::mem::take(&mut self.steps) {
+            moves.entry(group).or_default().push((user, way));
+        }
+        moves.iter().for_each(|(group, moves)| write(draft, group, moves));
     }
 }
 
-/// Makes `user` a member of exactly `wanted`, but not of its primary group, in which it is anyway.
-pub fn replace(draft: &mut Draft<'_>, user: &str, wanted: &[String]) {
-    if wanted.is_empty() && draft.groups_of_member(user).is_empty() {
-        return;
-    }
+/// Of a user's steps the last one counts.
+fn write(draft: &mut Draft<'_>, group: &str, moves: &[(String, Way)]) {
+    let last: HashMap<&str, Way> = moves.iter().map(|(user, way)| (user.as_str(), *way)).collect();
+    let come = moves.iter().map(|(user, _)| user).filter(|user| last.get(user.as_str()) == Some(&Way::In));
+    edit(draft, group, |members| {
+        members.retain(|member| last.get(member.as_str()) != Some(&Way::Out));
+        members.extend(come.clone().cloned());
+    });
+}
+
+fn without_primary(draft: &Draft<'_>, user: &str, wanted: &[String]) -> Vec<String> {
     let primary = draft.entry(FileKind::Passwd, user).and_then(|entry| entry.number(passwd::GID));
     let other = |name: &&String| draft.group_named(name).is_none_or(|group| Some(group.gid.0) != primary);
-    let wanted: Vec<String> = wanted.iter().filter(other).cloned().collect();
-    let now = draft.groups_of_member(user).to_vec();
-    for name in now.iter().filter(|name| !wanted.iter().any(|wanted| **wanted == ***name)) {
-        edit(draft, name, |members| members.retain(|member| member != user));
-    }
-    for name in wanted.iter().filter(|name| !now.iter().any(|now| **now == ***name)) {
-        edit(draft, name, |members| members.push(user.to_owned()));
-    }
+    wanted.iter().filter(other).cloned().collect()
+}
+
+fn only_in(names: &[String], others: &[String]) -> Vec<String> {
+    names.iter().filter(|name| !others.contains(name)).cloned().collect()
+}
+
+/// The same for one user at once.
+pub fn replace(draft: &mut Draft<'_>, user: &str, wanted: &[String]) {
+    let mut joining = Joining::default();
+    joining.replace(draft, user, wanted);
+    joining.enter(draft);
 }
 
 /// Puts `new` wherever `user` is a member or a group administrator, or takes it out.
@@ -134,6 +201,6 @@ pub fn edit(draft: &mut Draft<'_>, name: &str, change: impl Fn(&mut Vec<String>)
 }
 
 fn unique(names: Vec<String>) -> Vec<String> {
-    let mut seen = std::collections::HashSet::new();
+    let mut seen = HashSet::new();
     names.into_iter().filter(|name| seen.insert(name.clone())).collect()
 }

@@ -113,9 +113,8 @@ impl Agent {
                 faults.take(Field::Password, usable_password(&policy, password));
             }
             NewPassword::Hashed(hash) => drop(faults.take(Field::PasswordHash, usable_hash(hash))),
-            // One is made for one account, whose answer says it.
-            NewPassword::Random => faults.add(Field::RandomPassword, Problem::Unsupported),
-            NewPassword::Disabled => {}
+            // What is made is as the policy wants it.
+            NewPassword::Random | NewPassword::Disabled => {}
         }
         let gid = match wants_new_group(view, &request) {
             true => self.private_gid(view, outside, uid)?,

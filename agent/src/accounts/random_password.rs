@@ -1,6 +1,6 @@
 //! Passwords that the agent makes for somebody, and says once, in its answer.
 
-use accountd_protocol::agent::{Answer, NewPassword, NewUser, RandomPassword, Reply, UserChange};
+use accountd_protocol::agent::{Answer, NewPassword, NewUser, RandomPassword, Reply, User, UserChange};
 use accountd_protocol::audit::Actor;
 use accountd_protocol::id::AccountId;
 use accountd_protocol::precondition::Precondition;
@@ -13,38 +13,44 @@ use crate::identity::random_password;
 
 impl Agent {
     pub(crate) fn create_with_password(&self, by: &Actor, mut new: NewUser) -> Reply {
-        let made = match new.password {
-            NewPassword::Random => {
-                let made = self.make_password()?;
-                new.password = NewPassword::Clear(made.clone());
-                Some(made)
-            }
-            NewPassword::Clear(_) | NewPassword::Hashed(_) | NewPassword::Disabled => None,
-        };
-        let user = Box::new(self.create_user(by, new)?);
-        Ok(match made {
-            Some(made) => Answer::UserWithPassword(user, made),
-            None => Answer::User(user),
-        })
+        let made = self.make_for_new(&mut new)?;
+        self.create_user(by, new).map(|user| answer(user, made))
     }
 
     pub(crate) fn update_with_password(
         &self,
         by: &Actor,
         id: AccountId,
-        change: UserChange,
+        mut change: UserChange,
         only_if: &Precondition,
     ) -> Reply {
+        let made = self.make_for(&mut change)?;
+        self.update_user(by, id, change, only_if).map(|user| answer(user, made))
+    }
+
+    /// Gives a new user that is to have one a password that is made.
+    pub(super) fn make_for_new(&self, new: &mut NewUser) -> Result<Option<Secret>, Refusal> {
+        match new.password {
+            NewPassword::Random => {
+                let made = self.make_password()?;
+                new.password = NewPassword::Clear(made.clone());
+                Ok(Some(made))
+            }
+            NewPassword::Clear(_) | NewPassword::Hashed(_) | NewPassword::Disabled => Ok(None),
+        }
+    }
+
+    /// The same for a user that is there.
+    pub(super) fn make_for(&self, change: &mut UserChange) -> Result<Option<Secret>, Refusal> {
         match change.random_password {
-            RandomPassword::No => self.update_user(by, id, change, only_if).map(|user| Answer::User(Box::new(user))),
+            RandomPassword::No => Ok(None),
             RandomPassword::Made if change.password.is_some() => {
                 Err(Refusal::invalid(Field::RandomPassword, Problem::MustBeAbsent))
             }
             RandomPassword::Made => {
                 let made = self.make_password()?;
-                let change = UserChange { password: Some(made.clone()), ..change };
-                let user = self.update_user(by, id, change, only_if)?;
-                Ok(Answer::UserWithPassword(Box::new(user), made))
+                change.password = Some(made.clone());
+                Ok(Some(made))
             }
         }
     }
@@ -52,5 +58,12 @@ impl Agent {
     fn make_password(&self) -> Result<Secret, Refusal> {
         let policy = self.password_policy(&*self.database.certain_view()?);
         random_password::make(&policy).map_err(|error| Error::RandomPassword(error).into_refusal())
+    }
+}
+
+fn answer(user: User, made: Option<Secret>) -> Answer {
+    match made {
+        Some(made) => Answer::UserWithPassword(Box::new(user), made),
+        None => Answer::User(Box::new(user)),
     }
 }

@@ -15,6 +15,7 @@ use accountd_protocol::text::FieldPath;
 use super::create::Also;
 use super::home_change::TransferChange;
 use super::in_home::InHome;
+use super::memberships::Joining;
 use super::new_home::NewHome;
 use super::state::{Basis, user_is};
 use super::sudo::{PlannedSudo, SudoEdit};
@@ -50,7 +51,7 @@ impl Agent {
         change: UserChange,
         only_if: &Precondition,
     ) -> Result<User, Refusal> {
-        let _alone = change.ssh_keys.as_ref().map(|_| self.key_writers.alone(id));
+        let _alone = change.ssh_keys.as_ref().map(|_| self.key_writers.alone(id)).transpose()?;
         let purpose = Purpose { actor: by.clone(), action: AuditAction::UpdateUser, user: Some(id) };
         let locks = change.locked == Some(true) && !is_locked(&self.database.view(), id);
         let user = self.change_user(purpose, id, change, only_if.into())?;
@@ -82,9 +83,14 @@ impl Agent {
     ) -> Result<User, Refusal> {
         let has_keys = change.ssh_keys.as_ref().is_some_and(|keys| !keys.trim().is_empty());
         // Two changes of one password at once would both be held against the one before.
-        let alone = change.password.as_ref().map(|_| self.password_writers.alone(id));
+        let alone = change.password.as_ref().map(|_| self.password_writers.alone(id)).transpose()?;
         let (ready, entry) = self.ready_update(id, (change, processes), basis)?;
-        let ((), generation) = self.change(purpose, move |draft| entry.enter(draft))?;
+        let ((), generation) = self.change(purpose, move |draft| {
+            let mut joining = Joining::default();
+            entry.enter(draft, &mut joining)?;
+            joining.enter(draft);
+            Ok(())
+        })?;
         drop(alone);
         let (finished, transfer) = ready.finish();
         self.settle(generation);
@@ -115,7 +121,10 @@ impl Agent {
         let in_home = self.in_existing_home(&current, &plan, (home.as_ref(), keys))?;
         let name = plan.name.as_ref().map_or(&*current.name, NewUserName::as_str);
         let sudo = self.plan_sudo(Grantee::User(id), (&current.name, name), plan.change.sudo.as_ref())?;
+        let place = plan.home.as_ref().map(|(home, _)| home.clone());
+        let moved = place.as_ref().filter(|_| home.as_ref().is_some_and(NewHome::is_moved));
         let also = Also {
+            key_file: in_home.as_ref().and_then(|in_home| in_home.key_file(moved)),
             publish: home.as_ref().and_then(|home| home.action(&current.name)),
             sudo: sudo.edit(),
             forget: self.left_to(name, current.uid).filter(|_| name != current.name),
@@ -123,7 +132,6 @@ impl Agent {
         let suspension = self.suspension(id, plan.change.locked);
         let transfer = self.transfer_of(&current, &plan, home.as_ref());
         let behind = Behind { also, transfer: transfer.clone(), suspension };
-        let place = plan.home.as_ref().map(|(home, _)| home.clone());
         let entry = UpdateEntry { plan, current, hashes, judged, behind, basis };
         Ok((ReadyUpdate { home, in_home, _sudo: sudo, place, claim, transfer }, entry))
     }
@@ -141,7 +149,7 @@ impl Agent {
         if let Some(password) = &plan.change.password {
             self.judge_new_password(id, password)?;
         }
-        let also = Also { publish: None, sudo: SudoEdit::Unchanged, forget: None };
+        let also = Also { publish: None, sudo: SudoEdit::Unchanged, forget: None, key_file: None };
         let behind = Behind { also, transfer: TransferChange::Nothing, suspension: Suspension::Unchanged };
         Ok(UpdateEntry { plan, current, hashes: None, judged: None, behind, basis: only_if.into() })
     }

@@ -5,6 +5,7 @@ use accountd_protocol::audit::FieldChange;
 use accountd_protocol::ended::OtherProcesses;
 use accountd_protocol::id::Uid;
 use accountd_protocol::name::NewUserName;
+use accountd_protocol::precondition::Precondition;
 use accountd_protocol::refusal::{Field, Problem, Refusal};
 use accountd_protocol::secret::Secret;
 
@@ -12,7 +13,7 @@ use super::address;
 use super::ageing;
 use super::create::{Also, Hashes, SECONDS_A_DAY, line};
 use super::home_change::TransferChange;
-use super::memberships;
+use super::memberships::{self, Joining};
 use super::password_history::Judged;
 use super::show::NO_HASH;
 use super::state::Basis;
@@ -45,15 +46,20 @@ pub(super) struct UpdateEntry {
 }
 
 impl UpdateEntry {
-    /// Under the lock.
-    pub fn enter(self, draft: &mut Draft<'_>) -> Result<(), Refusal> {
+    /// Under the lock; into groups and out of them the user comes with `joining`.
+    pub fn enter(self, draft: &mut Draft<'_>, joining: &mut Joining) -> Result<(), Refusal> {
         let Self { plan, current, hashes, judged, behind, basis } = self;
         basis.holds(draft, plan.id)?;
         remarks(draft, &plan, &current);
         if let Some((judged, hashes)) = judged.zip(hashes.as_ref()) {
             judged.enter(draft, plan.id, &hashes.unix)?;
         }
-        enter(draft, &plan, hashes.as_ref(), behind)
+        enter((draft, joining), &plan, hashes.as_ref(), behind)
+    }
+
+    /// Whether it needs to know which groups the user is in, or moves the user to another name or primary group.
+    pub fn looks_at_groups(&self) -> bool {
+        self.basis.only_if != Precondition::None || self.plan.name.is_some() || self.plan.gid.is_some()
     }
 }
 
@@ -73,7 +79,12 @@ fn remarks(draft: &mut Draft<'_>, plan: &Plan, current: &Current) {
 }
 
 /// Under the lock.
-fn enter(draft: &mut Draft<'_>, plan: &Plan, hashes: Option<&Hashes>, behind: Behind) -> Result<(), Refusal> {
+fn enter(
+    (draft, joining): (&mut Draft<'_>, &mut Joining),
+    plan: &Plan,
+    hashes: Option<&Hashes>,
+    behind: Behind,
+) -> Result<(), Refusal> {
     let row = draft.user(plan.id).cloned().ok_or(Refusal::NotFound)?;
     let old = row.name.clone();
     let name = plan.name.as_ref().map_or(old.as_str(), NewUserName::as_str);
@@ -97,7 +108,7 @@ fn enter(draft: &mut Draft<'_>, plan: &Plan, hashes: Option<&Hashes>, behind: Be
         memberships::rename(draft, &old, Some(name));
     }
     if let Some(groups) = &plan.groups {
-        memberships::replace(draft, name, groups);
+        joining.replace(draft, name, groups);
     }
     behind.also.sudo.enter(draft, Grantee::User(plan.id))?;
     if let Some(publish) = behind.also.publish {
@@ -105,6 +116,9 @@ fn enter(draft: &mut Draft<'_>, plan: &Plan, hashes: Option<&Hashes>, behind: Be
     }
     if let Some(deletion) = behind.also.forget {
         draft.remove_belongings(name, None, &deletion);
+    }
+    if let Some(row) = behind.also.key_file {
+        draft.set_key_file(row);
     }
     if (name, uid) != (&old, row.uid) {
         draft.after_commit(Action::RenameBelongings { old: old.clone(), new: name.to_owned(), uid });

@@ -2,7 +2,7 @@
 
 use accountd_config::SharedUid;
 use accountd_protocol::ageing::Limit;
-use accountd_protocol::agent::UserChange;
+use accountd_protocol::agent::{RandomPassword, UserChange};
 use accountd_protocol::ended::OtherProcesses;
 use accountd_protocol::id::{AccountId, Gid, Uid};
 use accountd_protocol::name::NewUserName;
@@ -107,7 +107,8 @@ impl Agent {
         if current.uid == Uid::ROOT && matches!(change.ageing.expires, Some(Limit::Days(_))) {
             faults.add(Field::Expires, Problem::Builtin);
         }
-        let no_password = || change.password.is_none() && !has_password(&view, id);
+        let gets_one = change.password.is_some() || change.random_password == RandomPassword::Made;
+        let no_password = || !gets_one && !has_password(&view, id);
         if change.password_disabled == Some(false) && no_password() {
             faults.add(Field::Password, Problem::Required);
         }

@@ -31,7 +31,7 @@ pub fn subject(operation: &Operation) -> (AuditAction, Subject) {
         Operation::Batch(_) => (AuditAction::Batch, Subject::Nobody),
         Operation::Export => (AuditAction::Export, Subject::Nobody),
         Operation::Import(_) => (AuditAction::Import, Subject::Nobody),
-        Operation::GetJob(_) | Operation::ListJobs | Operation::CancelJob(_) => {
+        Operation::GetJob(..) | Operation::ListJobs | Operation::CancelJob(_) => {
             (AuditAction::ListShells, Subject::Nobody)
         }
         Operation::CreateUsers(_) => (AuditAction::CreateUser, Subject::Nobody),
@@ -110,26 +110,19 @@ pub fn is_change(action: AuditAction) -> bool {
 
 /// A refusal in words, with every field that was wrong. What stood in a secret field is never said.
 pub fn reason(refusal: &Refusal) -> String {
-    let said = match refusal {
-        Refusal::Invalid(invalid) => fields(invalid),
-        Refusal::InvalidItems(items) => {
-            let items: Vec<String> =
-                items.iter().take(10).map(|item| format!("item {}: {}", item.index, fields(&item.invalid))).collect();
-            items.join("; ")
-        }
-        Refusal::NotFound
-        | Refusal::BadCredentials
-        | Refusal::StaleHandle
-        | Refusal::NotPermitted
-        | Refusal::PasswordExpired
-        | Refusal::LastAdministrator
-        | Refusal::Changed
-        | Refusal::BuiltinDelete
-        | Refusal::Busy
-        | Refusal::NoSpace
-        | Refusal::Internal(_) => refusal.to_string(),
+    let said = match refusal.invalid_fields() {
+        Some(invalid) => fields(invalid),
+        None => several(refusal).unwrap_or_else(|| refusal.to_string()),
     };
     shown(&said, LONGEST)
+}
+
+/// The first of several objects that are wrong.
+fn several(refusal: &Refusal) -> Option<String> {
+    let Refusal::InvalidItems(items) = refusal else { return None };
+    let items: Vec<String> =
+        items.iter().take(10).map(|item| format!("item {}: {}", item.index, fields(&item.invalid))).collect();
+    Some(items.join("; "))
 }
 
 fn fields(invalid: &[Invalid]) -> String {

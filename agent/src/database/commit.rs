@@ -195,7 +195,9 @@ pub(super) fn line_edits(kind: FileKind, edits: &[Edit]) -> Vec<LineEdit> {
             Edit::Line { .. } | Edit::User { .. } | Edit::Group { .. } | Edit::Sudo { .. } | Edit::Transfer { .. } => {
                 continue;
             }
-            Edit::PasswordHistory { .. } | Edit::PasswordRules { .. } | Edit::ApiKey { .. } => continue,
+            Edit::PasswordHistory { .. } | Edit::PasswordRules { .. } | Edit::ApiKey { .. } | Edit::KeyFile(_) => {
+                continue;
+            }
         };
         let (old, new) = (slot.before().cloned(), slot.after().cloned());
         match by_slot.get(&slot.number()).and_then(|place| sum.get_mut(*place)) {

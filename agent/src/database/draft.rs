@@ -12,6 +12,7 @@ use super::api_keys::ApiKeyRow;
 use super::changed::{self, Purpose, Remark, Said};
 use super::file::{FileKind, Line};
 use super::journal::Action;
+use super::key_files::KeyFileRow;
 use super::row::{GroupRow, Origin, UserRow};
 use super::transfers::TransferRow;
 use super::view::{Edit, View};
@@ -284,6 +285,11 @@ impl<'a> Draft<'a> {
     /// Stores the transfer that a home is to have, or that there is none.
     pub fn set_transfer(&mut self, account: AccountId, new: Option<TransferRow>) {
         self.edit(Edit::Transfer { account, new: new.map(Box::new) });
+    }
+
+    /// Stores that a key file stands ready which gets its place behind the commit, whatever happens.
+    pub fn set_key_file(&mut self, row: KeyFileRow) {
+        self.edit(Edit::KeyFile(Box::new(row)));
     }
 
     /// Stores the last passwords of an account, the latest first.

@@ -60,7 +60,7 @@ pub fn finish(new: &Path, change: impl FnOnce(&Connection) -> rusqlite::Result<(
     schema::migrate(&mut copy).map_err(DatabaseError::senseless)?;
     schema::look(&copy).map_err(DatabaseError::senseless)?;
     let transaction = copy.transaction()?;
-    transaction.execute_batch("DELETE FROM journal; DELETE FROM adoptions")?;
+    transaction.execute_batch("DELETE FROM journal; DELETE FROM adoptions; DELETE FROM key_files")?;
     change(&transaction)?;
     transaction.commit()?;
     damage::check(&copy)

@@ -23,7 +23,9 @@ pub fn may_void_grants(step: &Step) -> bool {
         Step::Edit(
             Edit::User { .. } | Edit::Group { .. } | Edit::Line { .. } | Edit::Sudo { .. } | Edit::Transfer { .. },
         )
-        | Step::Edit(Edit::PasswordHistory { .. } | Edit::PasswordRules { .. } | Edit::ApiKey { .. })
+        | Step::Edit(
+            Edit::PasswordHistory { .. } | Edit::PasswordRules { .. } | Edit::ApiKey { .. } | Edit::KeyFile(_),
+        )
         | Step::File { .. }
         | Step::Grants(_) => false,
     }
@@ -97,7 +99,9 @@ fn renamed(steps: &[Step]) -> HashMap<Grantee, String> {
         Step::Edit(
             Edit::User { .. } | Edit::Group { .. } | Edit::Line { .. } | Edit::Sudo { .. } | Edit::Transfer { .. },
         )
-        | Step::Edit(Edit::PasswordHistory { .. } | Edit::PasswordRules { .. } | Edit::ApiKey { .. })
+        | Step::Edit(
+            Edit::PasswordHistory { .. } | Edit::PasswordRules { .. } | Edit::ApiKey { .. } | Edit::KeyFile(_),
+        )
         | Step::File { .. }
         | Step::Grants(_) => None,
     };

@@ -26,6 +26,7 @@ mod grants;
 mod home;
 mod journal;
 mod kept_numbers;
+mod key_files;
 #[cfg(any(test, feature = "laws"))]
 pub(crate) mod laws;
 mod lock;
@@ -84,6 +85,7 @@ pub use self::error::DatabaseError;
 pub use self::file::{FileKind, Line};
 pub use self::good_copy::sync_directory;
 pub use self::journal::Action;
+pub use self::key_files::{Becomes, KeyFileRow};
 pub use self::numbers::{Numbers, first_outside};
 pub use self::password_history::{read as read_password_history, read_all as read_password_histories};
 pub use self::row::{GroupRow, Origin, UserRow};
@@ -124,6 +126,7 @@ pub struct Database {
     disk: Disk,
     home_parents: Mutex<HashSet<String>>,
     transfers: Vec<TransferRow>,
+    key_files: Vec<KeyFileRow>,
     key_uses: HashMap<ApiKeyId, u64>,
     _watch: Watch,
     _alone: Flock<File>,
@@ -166,6 +169,7 @@ impl Database {
             is_damaged: false,
             left_free: 0,
             audit: audit.clone(),
+            placed: Vec::new(),
         };
         writer.refresh()?;
         drop(lock);
@@ -174,6 +178,7 @@ impl Database {
         adoption::give_back(root, &mut writer.state, &public.get())?;
         writer.keep_good_copy();
         let transfers = writer.state.transfers()?;
+        let key_files = writer.state.key_files()?;
         let key_uses = writer.state.key_uses()?;
         let (jobs, waiting) = channel();
         let named = std::thread::Builder::new().name("writer".into());
@@ -185,6 +190,7 @@ impl Database {
             disk,
             home_parents: Mutex::new(home_parents.into_iter().collect()),
             transfers,
+            key_files,
             key_uses,
             _watch: watch,
             _alone: alone,
@@ -286,6 +292,19 @@ impl Database {
     pub fn note_key_use(&self, id: ApiKeyId, time: u64) {
         // Without a writer there is nothing that could be stored.
         let _ = self.jobs.send(Job::KeyUse(id, time));
+    }
+}
+
+impl Database {
+    /// Key files that were changed and not put in their places when the database was opened.
+    pub fn stored_key_files(&self) -> &[KeyFileRow] {
+        &self.key_files
+    }
+
+    /// The key file in this home is in its place, or will not be: nobody waits for that to be stored.
+    pub fn key_file_is_over(&self, home: String) {
+        // Without a writer the next start does it once more, which changes nothing.
+        let _ = self.jobs.send(Job::KeyFile(home));
     }
 }
 

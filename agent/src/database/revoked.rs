@@ -27,7 +27,9 @@ pub fn touched(steps: &[Step], before: &View, after: &View) -> HashSet<String> {
             // sudo reads its drop-ins anew each time.
             Step::Edit(Edit::Group { .. } | Edit::Sudo { .. } | Edit::Transfer { .. }) | Step::Grants(_) => {}
             // Of a new password its line tells.
-            Step::Edit(Edit::PasswordHistory { .. } | Edit::PasswordRules { .. } | Edit::ApiKey { .. }) => {}
+            Step::Edit(
+                Edit::PasswordHistory { .. } | Edit::PasswordRules { .. } | Edit::ApiKey { .. } | Edit::KeyFile(_),
+            ) => {}
             Step::Edit(Edit::Line { kind, slot }) => {
                 note(*kind, &mut slot.lines().filter_map(|line| kind.key(line)));
             }

@@ -2,11 +2,11 @@
 
 use rusqlite::Connection;
 
-use super::{api_keys, password_history, policy, transfers};
+use super::{api_keys, key_files, password_history, policy, transfers};
 use crate::audit;
 
 /// One step for each `user_version`; a step that has been released never changes.
-const MIGRATIONS: [&str; 7] = [
+const MIGRATIONS: [&str; 8] = [
     "
     CREATE TABLE users (
         id INTEGER PRIMARY KEY, name TEXT NOT NULL, uid INTEGER NOT NULL, builtin INTEGER NOT NULL,
@@ -34,10 +34,11 @@ const MIGRATIONS: [&str; 7] = [
     password_history::MIGRATION,
     policy::MIGRATION,
     api_keys::MIGRATION,
+    key_files::MIGRATION,
 ];
 
 /// Reads a row of each table, as far as there is one.
-const LOOK: [&str; 14] = [
+const LOOK: [&str; 15] = [
     "SELECT id, name, uid, builtin, email, microsoft_account, kept_hash FROM users LIMIT 1",
     "SELECT id, name, gid, builtin FROM groups LIMIT 1",
     "SELECT kind, id, name, number FROM tombstones LIMIT 1",
@@ -53,6 +54,7 @@ const LOOK: [&str; 14] = [
     "SELECT account, place, hash FROM password_history LIMIT 1",
     "SELECT name, value FROM password_rules LIMIT 1",
     "SELECT id, account, name, digest, created, expires, last_used FROM api_keys LIMIT 1",
+    "SELECT home, uid, gid, groups, becomes FROM key_files LIMIT 1",
 ];
 
 /// What a store says of itself.

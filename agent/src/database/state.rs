@@ -17,6 +17,7 @@ use super::damage;
 use super::error::DatabaseError;
 use super::good_copy;
 use super::journal::Journal;
+use super::key_files::{self, KeyFileRow};
 use super::mark::{BEHIND, Mark, Reached};
 use super::row::{GroupRow, Origin, UserRow};
 use super::schema::{self, Age};
@@ -290,6 +291,7 @@ impl State {
                 }
                 Edit::PasswordRules { new, .. } => policy::store(&transaction, new)?,
                 Edit::ApiKey { old, new } => api_keys::store(&transaction, old.as_deref(), new.as_deref())?,
+                Edit::KeyFile(row) => key_files::store(&transaction, row)?,
                 Edit::Transfer { account, new } => transfers::store(&transaction, *account, new.as_deref())?,
                 Edit::Group { id, old, new } => {
                     store_group(&transaction, *id, new.as_deref())?;
@@ -346,6 +348,16 @@ impl State {
 
     pub fn transfers(&self) -> rusqlite::Result<Vec<TransferRow>> {
         transfers::all(&self.connection)
+    }
+
+    /// Key files that are not in their places.
+    pub fn key_files(&self) -> rusqlite::Result<Vec<KeyFileRow>> {
+        key_files::all(&self.connection)
+    }
+
+    pub fn forget_key_files(&mut self, homes: &[String]) -> rusqlite::Result<()> {
+        self.let_checkpoints(self.unfinished.is_nothing())?;
+        key_files::forget(&mut self.connection, homes)
     }
 
     pub fn update_transfer(&mut self, row: &TransferRow) -> rusqlite::Result<()> {

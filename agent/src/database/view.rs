@@ -17,6 +17,7 @@ use super::api_keys::{ApiKeyRow, ApiKeys};
 use super::disk::Fingerprints;
 use super::entry::{self, Entry, group_of, ids, number_of, shadow};
 use super::file::{FileKind, LineFile, Presence, SlotEdit};
+use super::key_files::KeyFileRow;
 use super::named_in::NamedIn;
 use super::numbers::Numbers;
 use super::row::{GroupRow, Origin, UserRow};
@@ -68,6 +69,8 @@ pub enum Edit {
         account: AccountId,
         new: Option<Box<TransferRow>>,
     },
+    /// A key file that is to get its place behind the commit. No view has it.
+    KeyFile(Box<KeyFileRow>),
 }
 
 /// By whom they are for.
@@ -336,7 +339,7 @@ impl View {
             Edit::Sudo { grantee, new, .. } => self.set_sudo(*grantee, new),
             Edit::PasswordRules { new, .. } => self.password_rules = new.clone(),
             Edit::ApiKey { old, new } => self.api_keys.replace(old.as_ref(), new.as_ref()),
-            Edit::PasswordHistory { .. } | Edit::Transfer { .. } => {}
+            Edit::PasswordHistory { .. } | Edit::Transfer { .. } | Edit::KeyFile(_) => {}
         }
         if let Some(uid) = edit.freed_uid() {
             *self.quarantine.uids.entry(uid.0).or_default() += 1;
@@ -356,7 +359,7 @@ impl View {
             Edit::Sudo { grantee, old, .. } => self.set_sudo(*grantee, old),
             Edit::PasswordRules { old, .. } => self.password_rules = old.clone(),
             Edit::ApiKey { old, new } => self.api_keys.replace(new.as_ref(), old.as_ref()),
-            Edit::PasswordHistory { .. } | Edit::Transfer { .. } => {}
+            Edit::PasswordHistory { .. } | Edit::Transfer { .. } | Edit::KeyFile(_) => {}
         }
         if let Some(uid) = edit.freed_uid() {
             release(&mut self.quarantine.uids, uid.0);

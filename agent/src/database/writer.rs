@@ -49,6 +49,8 @@ pub(super) enum Job {
     Transfer(Box<TransferRow>, Sender<Result<(), Refusal>>),
     /// Store when an API key was used.
     KeyUse(ApiKeyId, u64),
+    /// Store that the key file in this home is in its place, or will not be.
+    KeyFile(String),
     /// Store records of what is no change.
     Record(Vec<AuditEvent>, Sender<Result<(), Refusal>>),
 }
@@ -86,6 +88,8 @@ pub(super) struct Writer {
     /// How many lines and rows have changed since free memory was given back.
     pub left_free: usize,
     pub audit: Audit,
+    /// Homes whose key files are in their places, where that is not stored yet.
+    pub placed: Vec<String>,
 }
 
 /// Why the writer has ended.
@@ -179,6 +183,7 @@ impl Writer {
                         self.is_damaged |= DatabaseError::from(error).ends_the_agent();
                     }
                 }
+                Job::KeyFile(home) => self.placed.push(home),
                 Job::Record(events, answer) => {
                     let stored = self.state.record(events).map_err(|error| self.refusal(error.into()));
                     let _ = answer.send(stored);
@@ -189,6 +194,7 @@ impl Writer {
                 }
             }
         }
+        self.forget_placed();
         if !refreshes.is_empty() {
             let refreshed = self.catch_up().map_err(|error| self.refusal(error));
             for answer in refreshes {
@@ -198,6 +204,20 @@ impl Writer {
         }
         if !changes.is_empty() {
             self.change(changes);
+        }
+    }
+
+    /// All of them at once. Where that fails, it is tried again with the next job.
+    fn forget_placed(&mut self) {
+        if self.placed.is_empty() {
+            return;
+        }
+        match self.state.forget_key_files(&self.placed) {
+            Ok(()) => self.placed.clear(),
+            Err(error) => {
+                tracing::error!(%error, "it can not be stored that key files are in their places");
+                self.is_damaged |= DatabaseError::from(error).ends_the_agent();
+            }
         }
     }
 

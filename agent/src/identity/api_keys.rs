@@ -112,7 +112,7 @@ fn is_way_in((view, own): (&View, AccountId), by: ApiKeyId, operation: &Operatio
         | Operation::FindUser(_)
         | Operation::CreateUser(_)
         | Operation::CreateUsers(_)
-        | Operation::GetJob(_)
+        | Operation::GetJob(..)
         | Operation::ListJobs
         | Operation::CancelJob(_)
         | Operation::DeleteUser { .. }

@@ -45,7 +45,7 @@ impl Guarded<'_> {
             | Operation::ListShells
             | Operation::ChangeOwnPassword { .. }
             | Operation::Check { .. }
-            | Operation::GetJob(_)
+            | Operation::GetJob(..)
             | Operation::ListJobs
             | Operation::CancelJob(_)
             | Operation::ListAudit(_)

@@ -113,7 +113,7 @@ fn is_called(caller: &UserRow, who: &AccountRef) -> bool {
 
 fn need(operation: &Operation) -> Need<'_> {
     match operation {
-        Operation::GetJob(_) | Operation::ListJobs | Operation::CancelJob(_) => Need::Account,
+        Operation::GetJob(..) | Operation::ListJobs | Operation::CancelJob(_) => Need::Account,
         Operation::ListShells | Operation::GetSystem | Operation::ChangeOwnPassword { .. } => Need::Account,
         // Whoever changes a password has to know what it has to be.
         Operation::GetPolicy => Need::Account,

@@ -131,7 +131,7 @@ fn scripted(script: &mut Script, request: &AgentRequest) -> Result<Answer, Refus
         | Operation::Batch(_)
         | Operation::Export
         | Operation::Import(_)
-        | Operation::GetJob(_)
+        | Operation::GetJob(..)
         | Operation::ListJobs
         | Operation::CancelJob(_)
         | Operation::SetPolicy { .. }

@@ -1,6 +1,7 @@
 //! `POST /users:batch`: many changes of users in one request, as JSON or as a table of CSV.
 //!
-//! Each item is a body of POST or PATCH with an `op` beside it, and the `user` that it is about.
+//! Each item is a body of POST or PATCH with an `op` beside it, and the `user` that it is about; a change may have
+//! `keys` too.
 
 use accountd_core::Caller;
 use accountd_protocol::batch::{Batch, BatchItem, Effect, MOST_ITEMS, Together};
@@ -17,6 +18,7 @@ use super::idempotency::{Key, Remembered};
 use super::input::{Given, Input, not_json};
 use super::listing::{Query, boolean};
 use super::resolve::{self, Called};
+use super::user_fields::key_text;
 use super::users::{Signed, failed};
 use super::{batch_table, jobs, new_user, user_change};
 use crate::body;
@@ -136,7 +138,9 @@ fn draft(mut input: Input) -> Result<Draft, Error> {
         Some("create") => new_user::draft(input).map(Draft::Create),
         Some("update") => {
             let (who, only_if) = about(&mut input);
-            let change = user_change::draft(input)?;
+            input.refuse_null("keys");
+            let keys = key_text(&mut input);
+            let change = user_change::draft(input)?.and_keys(keys);
             Ok(Draft::Update { who: who.ok_or(Error::Internal)?, change, only_if })
         }
         Some("delete") => {

@@ -3,12 +3,13 @@
 
 use accountd_protocol::ended::{Ended, OtherProcesses};
 use rocket::http::{ContentType, Status};
-use rocket::{Data, post};
+use rocket::{Data, State, post};
 use serde_json::{Value, json};
 
 use super::answers;
 use super::error::Error;
 use super::faults::Kind;
+use super::idempotency::{Key, Remembered};
 use super::input::{self, Input};
 use super::only_if::OnlyIf;
 use super::path::Named;
@@ -22,18 +23,30 @@ pub async fn disable(
     caller: Signed,
     user: Named,
     only_if: OnlyIf,
+    key: Key,
     content_type: Option<&ContentType>,
     data: Data<'_>,
+    remembered: &State<Remembered>,
 ) -> Result<Reply, Error> {
     let Authenticated(caller) = caller?;
+    let body = input::bytes(data, content_type).await?;
     let only_if = only_if.precondition()?;
-    let mut input = Input::parse(Kind::User, &input::bytes(data, content_type).await?)?;
+    // Whoever has the name by now: another user is another request.
+    let id = user.user(&caller).await?;
+    let name = key.name(caller.name(), format!("/users/{id}/disable"))?;
+    let made = async {
+        let processes = asked(Input::parse(Kind::User, &body)?)?;
+        let ended = caller.disable_user(id, processes, only_if).await.map_err(failed)?;
+        Ok(answers::json(Status::Ok, &report(&ended)))
+    };
+    remembered.once(name, &body, made).await
+}
+
+fn asked(mut input: Input) -> Result<OtherProcesses, Error> {
     input.refuse_null("end_processes");
     let processes = other_processes(input.boolean("end_processes").value().unwrap_or(false));
     input.finish(&[])?;
-    let id = user.user(&caller).await?;
-    let ended = caller.disable_user(id, processes, only_if).await.map_err(failed)?;
-    Ok(answers::json(Status::Ok, &report(&ended)))
+    Ok(processes)
 }
 
 pub fn other_processes(end: bool) -> OtherProcesses {

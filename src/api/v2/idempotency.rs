@@ -4,6 +4,7 @@
 //! What has been made is remembered for a day, in the memory of this program: not over its restart,
 //! and not for ever. A refusal changes nothing, so it is not remembered: the key is free again.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
 use std::convert::Infallible;
@@ -40,13 +41,13 @@ impl<'r> FromRequest<'r> for Key {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Name {
     caller: String,
-    path: &'static str,
+    path: Cow<'static, str>,
     key: String,
 }
 
 impl Key {
     /// `None` where there is no header.
-    pub fn name(self, caller: &str, path: &'static str) -> Result<Option<Name>, Error> {
+    pub fn name(self, caller: &str, path: impl Into<Cow<'static, str>>) -> Result<Option<Name>, Error> {
         let [key] = self.0.as_slice() else {
             return match self.0.is_empty() {
                 true => Ok(None),
@@ -59,7 +60,7 @@ impl Key {
             let reason = format!("Idempotency-Key has to be 1 to {MAX_KEY_BYTES} visible ASCII characters.");
             return Err(Error::Malformed(reason));
         }
-        Ok(Some(Name { caller: caller.to_owned(), path, key: key.clone() }))
+        Ok(Some(Name { caller: caller.to_owned(), path: path.into(), key: key.clone() }))
     }
 }
 

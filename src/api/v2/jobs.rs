@@ -1,8 +1,9 @@
 //! `/jobs`: work that takes longer than an answer is waited for.
 
 use accountd_protocol::batch::ItemOutcome;
-use accountd_protocol::job::{Job, JobId, JobResult, JobState};
+use accountd_protocol::job::{Job, JobId, JobResult, JobState, MadePassword, Passwords};
 use accountd_protocol::refusal::Refusal;
+use accountd_protocol::secret::Secret;
 use rocket::http::Status;
 use rocket::request::FromParam;
 use rocket::response::stream::{Event, EventStream};
@@ -12,6 +13,8 @@ use serde_json::{Value, json};
 
 use super::error::Error;
 use super::faults::{Fault, Kind};
+use super::idempotency::Made;
+use super::listing::{Query, boolean};
 use super::users::{Signed, failed};
 use super::{BASE, answers, backups, day};
 use crate::caller::Authenticated;
@@ -42,11 +45,27 @@ pub async fn list(caller: Signed) -> Result<Reply, Error> {
     Ok(answers::json(Status::Ok, &json!({"items": items, "next": null, "total": items.len()})))
 }
 
+/// `?passwords=true` takes those that were made, once.
 #[get("/jobs/<id>")]
-pub async fn show(caller: Signed, id: Result<Called, ()>) -> Result<Reply, Error> {
+pub async fn show(caller: Signed, id: Result<Called, ()>, query: Query) -> Result<Reply, Error> {
     let Authenticated(caller) = caller?;
     let Called(id) = id.map_err(|()| Error::NotFound("job"))?;
-    Ok(answers::json(Status::Ok, &job(&caller.job(id).await.map_err(job_failed)?)))
+    let passwords = passwords(&query)?;
+    Ok(answers::json(Status::Ok, &job(&caller.job(id, passwords).await.map_err(job_failed)?)))
+}
+
+fn passwords(query: &Query) -> Result<Passwords, Error> {
+    let mut passwords = Passwords::Left;
+    for (name, value) in query.pairs() {
+        let fault = |code, message| Err(Error::Query(vec![Fault::new(name.escape_debug().to_string(), code, message)]));
+        passwords = match (name, boolean(value)) {
+            ("passwords", Some(true)) => Passwords::Taken,
+            ("passwords", Some(false)) => Passwords::Left,
+            ("passwords", None) => return fault("wrong_type", "has to be true or false"),
+            _ => return fault("unknown_parameter", "is not known here"),
+        };
+    }
+    Ok(passwords)
 }
 
 /// It ends at once where it waits, and soon where it is under way; one that is over stays as it is.
@@ -62,12 +81,12 @@ pub async fn cancel(caller: Signed, id: Result<Called, ()>) -> Result<Reply, Err
 pub async fn events(caller: Signed, id: Result<Called, ()>) -> Result<EventStream![], Error> {
     let Authenticated(caller) = caller?;
     let Called(id) = id.map_err(|()| Error::NotFound("job"))?;
-    caller.job(id).await.map_err(job_failed)?;
+    caller.job(id, Passwords::Left).await.map_err(job_failed)?;
     Ok(EventStream! {
         let mut last = None;
         loop {
             // Who may not know any more hears no more.
-            let Ok(now) = caller.job(id).await else { break };
+            let Ok(now) = caller.job(id, Passwords::Left).await else { break };
             let is_over = now.state.is_over();
             let shown = (now.state, now.done);
             if last.replace(shown) != Some(shown) {
@@ -88,14 +107,26 @@ fn job_failed(error: accountd_core::Error) -> Error {
     }
 }
 
-/// The answer to a request that has begun a job: what came of it where it is over.
-pub fn begun(begun: &Job) -> Result<Reply, Error> {
+/// The answer to a request that has begun a job: what came of it where it is over. Passwords are said in the
+/// first one only.
+pub fn begun(begun: &Job) -> Result<Made, Error> {
+    let again = Job { passwords: begun.passwords.iter().map(unsaid).collect(), ..begun.clone() };
+    Ok(Made { first: answer(begun)?, again: answer(&again)? })
+}
+
+fn unsaid(made: &MadePassword) -> MadePassword {
+    MadePassword { index: made.index, password: None }
+}
+
+fn answer(begun: &Job) -> Result<Reply, Error> {
     match (begun.state, &begun.result) {
         (JobState::Waiting | JobState::Running, _) => {
             let location = format!("{BASE}/jobs/{}", name(begun.id));
             Ok(answers::json(Status::Accepted, &job(begun)).with("Location", location))
         }
-        (JobState::Done, Some(JobResult::Batch(outcomes))) => Ok(answers::json(Status::Ok, &batch(outcomes))),
+        (JobState::Done, Some(JobResult::Batch(outcomes))) => {
+            Ok(answers::json(Status::Ok, &batch(outcomes, &begun.passwords)))
+        }
         (JobState::Done, Some(JobResult::Import(report))) => Ok(answers::json(Status::Ok, &backups::report(report))),
         (_, Some(JobResult::Import(report))) => Err(Error::Fields(backups::faults(report))),
         (_, Some(JobResult::Batch(outcomes))) => Err(Error::Fields(faults(outcomes))),
@@ -108,7 +139,7 @@ fn job(job: &Job) -> Value {
     let (result, problem) = match &job.result {
         Some(JobResult::Batch(outcomes)) => {
             let is_failed = job.state == JobState::Failed;
-            (Some(batch(outcomes)), is_failed.then(|| Error::Fields(faults(outcomes)).problem()))
+            (Some(batch(outcomes, &job.passwords)), is_failed.then(|| Error::Fields(faults(outcomes)).problem()))
         }
         Some(JobResult::Import(report)) => {
             let is_failed = job.state == JobState::Failed;
@@ -134,9 +165,14 @@ fn name(JobId(id): JobId) -> String {
     format!("{id:016x}")
 }
 
-fn batch(outcomes: &[ItemOutcome]) -> Value {
+fn batch(outcomes: &[ItemOutcome], passwords: &[MadePassword]) -> Value {
     let count = |wanted: fn(&ItemOutcome) -> bool| outcomes.iter().filter(|outcome| wanted(outcome)).count();
-    let items: Vec<Value> = outcomes.iter().enumerate().map(|(index, outcome)| item(index, outcome)).collect();
+    let mut items: Vec<Value> = outcomes.iter().enumerate().map(|(index, outcome)| item(index, outcome)).collect();
+    for MadePassword { index, password } in passwords {
+        if let Some(Value::Object(item)) = items.get_mut(*index) {
+            item.insert("password".to_owned(), json!(password.as_ref().map(Secret::reveal)));
+        }
+    }
     json!({
         "done": count(|outcome| matches!(outcome, ItemOutcome::Done(_))),
         "refused": count(|outcome| matches!(outcome, ItemOutcome::Refused(_))),

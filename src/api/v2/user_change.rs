@@ -101,6 +101,11 @@ fn home_transfer(input: &mut Input) -> HomeTransfer {
 }
 
 impl Draft {
+    /// With the text of the key file, where it is to be replaced.
+    pub fn and_keys(self, ssh_keys: Option<String>) -> Self {
+        Self { change: UserChange { ssh_keys, ..self.change }, ..self }
+    }
+
     /// With the ids of its groups.
     pub async fn resolved(self, caller: &Caller) -> Result<UserChange, Error> {
         let found = self.called.found(caller).await?;

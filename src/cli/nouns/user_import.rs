@@ -71,6 +71,9 @@ impl Import {
         })?;
         let text = read(&self.file)?;
         let names = names(format, &text);
+        if !self.dry_run && asks_for_passwords(format, &text) {
+            session.output.shows_all()?;
+        }
         let flags = [("atomic", !self.best_effort), ("dry_run", self.dry_run)];
         let path = format!("/users:batch{}", query(&flags.map(|(name, is_so)| (name, is_so.to_string()))));
         let request = Request::post_text(path, "import users", (format.media_type(), text));
@@ -136,6 +139,23 @@ fn names(format: Format, text: &str) -> Vec<String> {
     }
 }
 
+/// Whether some item is to have a password that is made.
+fn asks_for_passwords(format: Format, text: &str) -> bool {
+    const FIELD: &str = "random_password";
+    match format {
+        Format::Json => {
+            let items: Vec<Value> = serde_json::from_str(text).unwrap_or_default();
+            items.iter().any(|item| item[FIELD] == true)
+        }
+        Format::Csv => {
+            let mut table = csv::Reader::from_reader(text.trim_start_matches('\u{feff}').as_bytes());
+            let place = table.headers().ok().and_then(|fields| fields.iter().position(|name| name.trim() == FIELD));
+            let Some(place) = place else { return false };
+            table.records().map_while(Result::ok).any(|line| line.get(place).is_some_and(|cell| cell == "true"))
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -147,6 +167,17 @@ mod tests {
             (of("a.csv"), of("a.JSON"), of("a"), of("a.txt"), of("-")),
             (Some(Format::Csv), Some(Format::Json), None, None, None)
         );
+    }
+
+    #[test]
+    fn a_file_asks_for_passwords_by_one_field() {
+        let table =
+            |cell: &str| asks_for_passwords(Format::Csv, &format!("\u{feff}random_password,username\n{cell},anna\n"));
+        assert_eq!((table("true"), table("false"), table("")), (true, false, false));
+        assert!(!asks_for_passwords(Format::Csv, "username\ntrue\n"));
+        let list =
+            |value: &str| asks_for_passwords(Format::Json, &format!(r#"[{{}}, {{"random_password": {value}}}]"#));
+        assert_eq!((list("true"), list("false"), list("null")), (true, false, false));
     }
 
     #[test]

@@ -96,6 +96,31 @@ pub const KINDS: &[Kind] = &[
             vec![sign("file", keys(stage, &format!("{POOL}/{}", subject.name)).contains(KEY)), sign("rest", shown)]
         },
     },
+    Kind {
+        name: "keys of two users in a batch",
+        prepare: |stage, subject| {
+            make_user_with_home(stage, subject);
+            let second = json!({"username": subject.new, "uid": subject.number + 1,
+                "home": format!("{POOL}/{}", subject.new), "keys": [KEY]});
+            own(stage).post("/users", &second.to_string()).status_is(201);
+        },
+        request: |stage, subject| {
+            let items = json!([
+                {"op": "update", "user": subject.name, "full_name": "Other", "keys": [KEY]},
+                {"op": "update", "user": subject.new, "full_name": "Other", "keys": []},
+            ]);
+            over(stage, own(stage).post("/users:batch", &items.to_string()))
+        },
+        signs: |stage, subject| {
+            let names = [&subject.name, &subject.new];
+            let named = names.map(|name| field(stage, "/etc/passwd", name, 4) == "Other");
+            let [first, second] = names.map(|name| keys(stage, &format!("{POOL}/{name}")).contains(KEY));
+            // A home that takes no key file behind the commit is told of.
+            let told = [0, 1].map(|index| named[index] && is_refused_item(stage, index));
+            let placed = [sign("keys", first || told[0]), sign("no keys", !second || told[1])];
+            names.iter().zip(named).map(|(name, named)| sign(name, named)).chain(placed).collect()
+        },
+    },
 ];
 
 fn import(stage: &Stage, backup: &Value, choices: &Value) -> Answer {

@@ -16,7 +16,7 @@ use crate::accounts::memberships::Joining;
 use crate::accounts::sudo::SudoEdit;
 use crate::accounts::{address, memberships, suspended};
 use crate::database::entry::{gshadow, passwd};
-use crate::database::{Draft, FileKind, UserRow};
+use crate::database::{Draft, FileKind, KeyFileRow, UserRow};
 use crate::identity::authorized_keys::fingerprints;
 use crate::sudoers::Grantee;
 use crate::suspension::Suspension;
@@ -32,8 +32,19 @@ pub(super) struct GroupEntry {
 }
 
 pub(super) enum UserEntry {
-    Create { entry: Box<NewEntry>, plan: Box<UserPlan>, sudo: SudoEdit },
-    Overwrite { id: AccountId, plan: Box<UserPlan>, sudo: SudoEdit, suspension: Suspension },
+    Create {
+        entry: Box<NewEntry>,
+        plan: Box<UserPlan>,
+        sudo: SudoEdit,
+    },
+    Overwrite {
+        id: AccountId,
+        plan: Box<UserPlan>,
+        sudo: SudoEdit,
+        suspension: Suspension,
+        /// Where it stands ready.
+        key_file: Option<Box<KeyFileRow>>,
+    },
 }
 
 /// Who is in which group in the end.
@@ -107,7 +118,7 @@ impl UserEntry {
                 sudo.enter_new(draft, Grantee::User(id));
                 Ok(())
             }
-            UserEntry::Overwrite { id, plan, sudo, suspension } => {
+            UserEntry::Overwrite { id, plan, sudo, suspension, key_file } => {
                 let row = draft.user(id).filter(|row| row.name == plan.name.as_str() && row.uid.0 == plan.uid);
                 let row = row.cloned().ok_or(Refusal::Busy)?;
                 draft.mention(id);
@@ -121,6 +132,7 @@ impl UserEntry {
                     draft.remark(Grantee::User(id), FieldChange::new("ssh_keys", None, fingerprints(keys)));
                 }
                 suspended::enter(draft, suspension, (&row.name, row.uid));
+                key_file.into_iter().for_each(|row| draft.set_key_file(*row));
                 sudo.enter(draft, Grantee::User(id))
             }
         }

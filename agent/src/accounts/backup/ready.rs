@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 use std::ffi::OsString;
-use std::sync::MutexGuard;
 
 use accountd_protocol::ageing::AgeingChange;
 use accountd_protocol::agent::{NewPassword, NewUser, PrimaryGroup};
@@ -19,14 +18,12 @@ use crate::accounts::in_home::{InHome, Wanted};
 use crate::accounts::parallel::in_parallel;
 use crate::accounts::plan::{Plan, PlannedGroup};
 use crate::accounts::sudo::PlannedSudo;
+use crate::accounts::writers::Alone;
 use crate::agent::Agent;
 use crate::ids::Number;
 use crate::jobs::Progress;
 use crate::sudoers::Kind;
 use crate::suspension::Suspension;
-
-/// Writers of keys are kept apart by the places that their ids share.
-const KEY_PLACES: u64 = 64;
 
 /// What stands ready; dropped before the change is made, it is taken away again.
 #[derive(Default)]
@@ -36,7 +33,7 @@ pub(super) struct Ready<'a> {
     _sudo: Vec<PlannedSudo>,
     /// Until the accounts have them.
     _numbers: Vec<Number>,
-    _alone: Vec<MutexGuard<'a, ()>>,
+    _alone: Option<Alone<'a>>,
 }
 
 /// What is entered under the lock.
@@ -71,8 +68,8 @@ impl Agent {
         progress: &Progress<'_>,
     ) -> Result<Result<(Ready<'_>, Entries), Faulty>, Refusal> {
         let Judged { rules, groups, users, given, .. } = judged;
-        let alone = self.alone_with_keys(&users);
-        let mut ready = Ready { _alone: alone, _numbers: given.held, ..Ready::default() };
+        let alone = self.alone_with_keys(&users)?;
+        let mut ready = Ready { _alone: Some(alone), _numbers: given.held, ..Ready::default() };
         let groups = self.ready_groups(groups, &mut ready)?;
         let left = self.left_to_many(users.len());
         let made = in_parallel(users, |item: Item<UserPlan>| {
@@ -107,16 +104,11 @@ impl Agent {
         Ok(Ok((ready, Entries { rules, groups, users: entries, lists })))
     }
 
-    /// Always in the same order, so that two of these can't wait for each other.
-    fn alone_with_keys(&self, users: &[Item<UserPlan>]) -> Vec<MutexGuard<'_, ()>> {
-        let changed = users.iter().filter_map(|item| match &item.step {
+    fn alone_with_keys(&self, users: &[Item<UserPlan>]) -> Result<Alone<'_>, Refusal> {
+        self.key_writers.alone_with(users.iter().filter_map(|item| match &item.step {
             Step::Overwrite(id, plan) if plan.keys.is_some() => Some(*id),
             Step::Overwrite(..) | Step::Create(_) | Step::Same | Step::Skip | Step::Nothing => None,
-        });
-        let mut ids: Vec<_> = changed.collect();
-        ids.sort_by_key(|id| id.0 % KEY_PLACES);
-        ids.dedup_by_key(|id| id.0 % KEY_PLACES);
-        ids.into_iter().map(|id| self.key_writers.alone(id)).collect()
+        }))
     }
 
     fn ready_groups(&self, groups: Vec<Item<GroupPlan>>, ready: &mut Ready<'_>) -> Result<Vec<GroupEntry>, Refusal> {
@@ -157,7 +149,8 @@ impl Agent {
                 });
                 let keys = keys.transpose()?;
                 let suspension = self.suspension(id, Some(plan.is_locked()));
-                let entry = UserEntry::Overwrite { id, sudo: sudo.edit(), suspension, plan: Box::new(plan) };
+                let key_file = keys.as_ref().and_then(|keys| keys.key_file(None)).map(Box::new);
+                let entry = UserEntry::Overwrite { id, sudo: sudo.edit(), suspension, key_file, plan: Box::new(plan) };
                 Ok(Some((entry, None, keys, sudo)))
             }
             Step::Same | Step::Skip | Step::Nothing => Ok(None),
@@ -180,7 +173,7 @@ pub(super) fn tried(agent: &Agent, judged: Judged, lists: Lists) -> Entries {
         }
         Step::Overwrite(id, plan) => {
             let suspension = Suspension::Unchanged;
-            Some(UserEntry::Overwrite { id, sudo: sudo(), suspension, plan: Box::new(plan) })
+            Some(UserEntry::Overwrite { id, sudo: sudo(), suspension, key_file: None, plan: Box::new(plan) })
         }
         Step::Same | Step::Skip | Step::Nothing => None,
     };

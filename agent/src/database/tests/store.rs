@@ -5,10 +5,13 @@ use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use accountd_protocol::identity::Identity;
+
 use super::*;
 use crate::database::journal::{Journal, JournalFile, LineEdit};
 use crate::database::state::{Note, State};
-use crate::database::{DatabaseError, good_copy};
+use crate::database::view::Edit;
+use crate::database::{Becomes, DatabaseError, KeyFileRow, good_copy};
 
 /// A page of SQLite.
 const PAGE: usize = 4096;
@@ -230,10 +233,39 @@ fn what_is_under_way_is_not_in_the_copy() {
     let mut state = State::open(&store(&world)).unwrap();
     state.commit(&[], Some(&journal()), || Ok(Vec::new())).unwrap();
     state.note(&Note::Adoption("/mnt/tank/fresh".into())).unwrap();
+    state.commit(&[key_file("/home/anna")], None, || Ok(Vec::new())).unwrap();
     state.keep_good_copy().unwrap();
     let copy = State::open(&beside(&world, ".good")).unwrap();
     assert!(copy.journal().unwrap().is_none() && copy.adoptions().unwrap().is_empty());
     assert!(state.journal().unwrap().is_some());
+    assert_eq!((copy.key_files().unwrap().len(), state.key_files().unwrap().len()), (0, 1));
+}
+
+fn key_file(home: &str) -> Edit {
+    let identity = Identity { uid: Uid(1000), gid: Gid(1000), groups: vec![Gid(10), Gid(20)] };
+    Edit::KeyFile(Box::new(KeyFileRow { home: home.into(), identity, becomes: Becomes::Removed }))
+}
+
+#[test]
+fn key_files_that_wait_for_their_places_are_known_after_a_restart_until_they_have_them() {
+    let world = World::new();
+    let database = world.open();
+    let Edit::KeyFile(row) = key_file("/home/anna") else { panic!() };
+    let entered = row.clone();
+    let change = move |draft: &mut Draft<'_>| {
+        draft.set_key_file(*entered);
+        Ok(())
+    };
+    database.change(tester(), change).unwrap();
+    drop(database);
+    let database = world.open();
+    assert_eq!(database.stored_key_files(), [*row]);
+    database.key_file_is_over("/home/anna".into());
+    // What comes behind it is answered when that is done.
+    create(&database, "berta", 3001).unwrap();
+    drop(database);
+    let database = world.open();
+    assert!(database.stored_key_files().is_empty());
 }
 
 #[test]
@@ -307,6 +339,7 @@ fn a_store_of_the_first_version_is_carried_over() {
         .execute_batch(
             "DROP TABLE floors; DROP TABLE adoptions; DROP TABLE transfers; DROP TABLE audit; DROP TABLE audit_ends;
              DROP TABLE password_history; DROP TABLE password_rules; DROP TABLE api_keys;
+             DROP TABLE key_files;
              PRAGMA user_version = 1",
         )
         .unwrap();
