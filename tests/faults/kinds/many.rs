@@ -78,7 +78,6 @@ pub const KINDS: &[Kind] = &[
             ]
         },
     },
-    // In a home that is there they come behind the account, not with it.
     Kind {
         name: "keys taken over from a backup",
         prepare: |stage, subject| {
@@ -88,12 +87,18 @@ pub const KINDS: &[Kind] = &[
         request: |stage, subject| {
             let mut backup: Value = serde_json::from_str(&subject.before[0]).unwrap();
             let mut users = backup["users"].as_array_mut().unwrap().iter_mut();
-            users.find(|user| user["name"] == *subject.name).unwrap()["keys"] = json!(format!("{KEY}\n"));
+            let user = users.find(|user| user["name"] == *subject.name).unwrap();
+            user["keys"] = json!(format!("{KEY}\n"));
+            user["full_name"] = json!("Other");
             import(stage, &sealed(&backup), &json!({"on_name": "overwrite"}))
         },
         signs: |stage, subject| {
             let shown = shown_user(stage, &subject.name)["bsdusr_sshpubkey"].as_str().unwrap().contains(KEY);
-            vec![sign("file", keys(stage, &format!("{POOL}/{}", subject.name)).contains(KEY)), sign("rest", shown)]
+            vec![
+                sign("passwd", field(stage, "/etc/passwd", &subject.name, 4) == "Other"),
+                sign("file", keys(stage, &format!("{POOL}/{}", subject.name)).contains(KEY)),
+                sign("rest", shown),
+            ]
         },
     },
     Kind {

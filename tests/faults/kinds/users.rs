@@ -128,12 +128,18 @@ pub const KINDS: &[Kind] = &[
         },
     },
     Kind {
-        name: "keys changed",
+        name: "full name and keys changed",
         prepare: make_user_with_home,
-        request: |stage, subject| put_user(stage, subject, json!({"bsdusr_sshpubkey": KEY})),
+        request: |stage, subject| {
+            put_user(stage, subject, json!({"bsdusr_sshpubkey": KEY, "bsdusr_full_name": "Other"}))
+        },
         signs: |stage, subject| {
             let shown = shown_user(stage, &subject.name)["bsdusr_sshpubkey"].as_str().unwrap().contains(KEY);
-            vec![sign("file", keys(stage, &format!("{POOL}/{}", subject.name)).contains(KEY)), sign("rest", shown)]
+            vec![
+                sign("passwd", field(stage, "/etc/passwd", &subject.name, 4) == "Other"),
+                sign("file", keys(stage, &format!("{POOL}/{}", subject.name)).contains(KEY)),
+                sign("rest", shown),
+            ]
         },
     },
     Kind {
