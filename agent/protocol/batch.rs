@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::agent::{NewUser, UserChange};
 use crate::id::{AccountId, AccountRef};
 use crate::precondition::Precondition;
-use crate::refusal::Refusal;
+use crate::refusal::{Refusal, Unread};
 use crate::removal::DeletedHome;
 
 /// The most items of one request.
@@ -23,8 +23,18 @@ pub struct Batch {
 #[serde(rename_all = "snake_case")]
 pub enum BatchItem {
     Create(Box<NewUser>),
-    Update { who: AccountRef, change: Box<UserChange>, only_if: Precondition },
-    Delete { who: AccountRef, home: DeletedHome, only_if: Precondition },
+    Update {
+        who: AccountRef,
+        change: Box<UserChange>,
+        only_if: Precondition,
+    },
+    Delete {
+        who: AccountRef,
+        home: DeletedHome,
+        only_if: Precondition,
+    },
+    /// One that is refused, whatever there is; its result says so beside those of the others.
+    Unread(Vec<Unread>),
 }
 
 /// What a refused item means for the others.

@@ -184,6 +184,14 @@ pub struct InvalidItem {
     pub invalid: Vec<Invalid>,
 }
 
+/// A value that a dialect could not take, in the dialect's own words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unread {
+    pub field: String,
+    pub code: String,
+    pub message: String,
+}
+
 /// Why a request changed nothing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -194,6 +202,9 @@ pub enum Refusal {
     /// Every object that is wrong.
     #[error("invalid request")]
     InvalidItems(Vec<InvalidItem>),
+    /// One item of a batch, whose values came so that the agent could not be asked.
+    #[error("invalid request")]
+    Unread(Vec<Unread>),
     #[error("no such account")]
     NotFound,
     /// Unknown user, wrong password, locked: the caller is not told which.
@@ -236,6 +247,7 @@ impl Refusal {
         match self {
             Refusal::Invalid(invalid) => Some(invalid),
             Refusal::InvalidItems(_)
+            | Refusal::Unread(_)
             | Refusal::NotFound
             | Refusal::BadCredentials
             | Refusal::StaleHandle

@@ -58,3 +58,49 @@ fn of_very_many_refused_items_the_first_have_a_record_each_and_the_rest_one() {
     let reason = rest[0]["reason"].as_str().unwrap();
     assert!(reason.starts_with("900 more items: item 100 x100, item 101 x101, "), "{reason}");
 }
+
+#[test]
+fn an_item_that_can_not_be_read_is_refused_alone_too() {
+    let nas = Nas::start();
+    nas.post("/users", &json!({"username": "dora"}));
+    let items = json!([
+        {"op": "create", "username": "anna"},
+        {"op": "create", "username": "../x"},
+        {"op": "create", "username": "berta", "uid": "x"},
+        {"op": "update", "user": "dora", "groups": ["no-such"]},
+        {"op": "make", "username": "carla"},
+        {"op": "create", "username": "emil", "shoe_size": 44},
+    ]);
+    let before = nas.disk.everything("/etc");
+    let whole = nas.batch("", &items).object(422);
+    let fields: Vec<&str> =
+        whole["errors"].as_array().unwrap().iter().map(|error| error["field"].as_str().unwrap()).collect();
+    assert_eq!(fields, ["[1].username", "[2].uid", "[4].op", "[5].shoe_size"]);
+    assert!(nas.disk.everything("/etc") == before);
+
+    let expected = json!([
+        null,
+        ["username", "bad_characters"],
+        ["uid", "wrong_type"],
+        ["groups", "no_such"],
+        ["op", "no_such"],
+        ["shoe_size", "unknown_field"]
+    ]);
+    for query in ["?atomic=false&dry_run=true", "?atomic=false"] {
+        let body = nas.batch(query, &items).object(200);
+        assert_eq!((&body["done"], &body["refused"]), (&json!(1), &json!(5)), "{body}");
+        let said = body["items"].as_array().unwrap().iter().map(|item| {
+            let error = &item["problem"]["errors"][0];
+            if error.is_null() { Value::Null } else { json!([error["field"], error["code"]]) }
+        });
+        assert_eq!(json!(said.collect::<Vec<_>>()), expected);
+    }
+    assert!(nas.disk.line("/etc/passwd", "anna").is_some() && nas.disk.line("/etc/passwd", "berta").is_none());
+    let reasons: Vec<Value> = refused(&nas, "&action=batch").iter().map(|record| record["reason"].clone()).collect();
+    assert!(reasons.contains(&json!("username: bad_characters")), "{reasons:?}");
+
+    let table = "username,uid\nfranz,\ng/h,\n";
+    let options = ["-H", "Content-Type: text/csv"];
+    let body = nas.rest.curl("POST", "/users:batch?atomic=false", &options, Some(table.as_bytes())).object(200);
+    assert_eq!((&body["done"], &body["refused"]), (&json!(1), &json!(1)));
+}

@@ -117,8 +117,14 @@ pub fn reason(refusal: &Refusal) -> String {
     shown(&said, LONGEST)
 }
 
-/// The first of several objects that are wrong.
+/// The first of several objects that are wrong; or the fields of one that could not be read, without
+/// their values.
 fn several(refusal: &Refusal) -> Option<String> {
+    if let Refusal::Unread(faults) = refusal {
+        let faults: Vec<String> =
+            faults.iter().take(10).map(|fault| format!("{}: {}", fault.field, fault.code)).collect();
+        return Some(faults.join("; "));
+    }
     let Refusal::InvalidItems(items) = refusal else { return None };
     let items: Vec<String> =
         items.iter().take(10).map(|item| format!("item {}: {}", item.index, fields(&item.invalid))).collect();

@@ -105,7 +105,7 @@ fn is_way_in((view, own): (&View, AccountId), by: ApiKeyId, operation: &Operatio
             BatchItem::Update { who, change, .. } => {
                 user_called(view, who, own).is_some_and(|row| row.id == own) && gives_way_in(change)
             }
-            BatchItem::Create(_) | BatchItem::Delete { .. } => false,
+            BatchItem::Create(_) | BatchItem::Delete { .. } | BatchItem::Unread(_) => false,
         }),
         Operation::ListUsers(_)
         | Operation::GetUser(_)

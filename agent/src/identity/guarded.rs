@@ -92,6 +92,7 @@ impl Guarded<'_> {
             BatchItem::Update { who, change, .. } => {
                 id(who).is_none_or(|id| self.is_open_user(id) && self.may_become(id, change))
             }
+            BatchItem::Unread(_) => true,
             BatchItem::Delete { who, .. } => id(who).is_none_or(|id| self.is_open_user(id)),
         }
     }

@@ -87,6 +87,8 @@ impl Error {
                 let invalid: Vec<_> = items.into_iter().flat_map(|item| item.invalid).collect();
                 Error::Fields { place, faults: Faults::of(place, &invalid, form) }
             }
+            // No batch comes from here.
+            Refusal::Unread(_) => Error::Internal,
             Refusal::NotFound => Error::NotFound(place),
             Refusal::BadCredentials | Refusal::StaleHandle | Refusal::NotPermitted | Refusal::PasswordExpired => {
                 Error::Unauthenticated

@@ -17,7 +17,7 @@ use super::faults::{Fault, Kind};
 use super::idempotency::{Key, Remembered};
 use super::input::{Given, Input, not_json};
 use super::listing::{Query, boolean};
-use super::resolve::{self, Called};
+use super::resolve::{self, Called, Found};
 use super::user_fields::key_text;
 use super::users::{Signed, failed};
 use super::{batch_table, jobs, new_user, user_change};
@@ -45,7 +45,7 @@ pub async fn perform(
     let name = key.name(caller.name(), "/users:batch")?;
     let made = async {
         let objects = if format == CSV { batch_table::objects(&body)? } else { objects(&body)? };
-        let items = items(&caller, objects).await?;
+        let items = items(&caller, objects, together).await?;
         let job = caller.batch(Batch { items, together, effect }).await.map_err(failed)?;
         jobs::begun(&job)
     };
@@ -88,25 +88,46 @@ enum Draft {
     Delete { who: AccountRef, home: DeletedHome, only_if: Precondition },
 }
 
-/// All items, or everything that is wrong with any of them.
-async fn items(caller: &Caller, objects: Vec<Map<String, Value>>) -> Result<Vec<BatchItem>, Error> {
+/// All items, or everything that is wrong with any of them; where each is done alone, what is wrong with
+/// one is its own result.
+async fn items(caller: &Caller, objects: Vec<Map<String, Value>>, together: Together) -> Result<Vec<BatchItem>, Error> {
     if objects.len() > MOST_ITEMS {
         let message = format!("has more than {MOST_ITEMS} entries (it has {})", objects.len());
         return Err(Error::Fields(vec![Fault::new("items", "too_many", message)]));
     }
-    let read = objects.into_iter().map(|object| draft(Input::of(Kind::User, object)));
-    let drafts = all(read.collect())?;
-    let called: Vec<Called> = drafts.iter().map(Draft::called).collect();
-    let found = resolve::find(caller, &called).await?;
-    let found = all(found.into_iter().map(|found| found.map_err(Error::Fields)).collect())?;
-    let item = |(draft, found)| match draft {
-        Draft::Create(draft) => BatchItem::Create(Box::new(new_user::Draft::with(draft, found))),
-        Draft::Update { who, change, only_if } => {
-            BatchItem::Update { who, change: Box::new(change.with(found)), only_if }
-        }
-        Draft::Delete { who, home, only_if } => BatchItem::Delete { who, home, only_if },
+    let drafts: Vec<Result<Draft, Error>> =
+        objects.into_iter().map(|object| draft(Input::of(Kind::User, object))).collect();
+    // One that could not be read calls no groups.
+    let called = |draft: &Result<Draft, Error>| draft.as_ref().map(Draft::called).unwrap_or_default();
+    let called: Vec<Called> = drafts.iter().map(called).collect();
+    let found = if together == Together::AllOrNone && drafts.iter().any(Result::is_err) {
+        called.iter().map(|_| Ok(Found::default())).collect()
+    } else {
+        resolve::find(caller, &called).await?
     };
-    Ok(drafts.into_iter().zip(found).map(item).collect())
+    let item = |(draft, found): (Result<Draft, Error>, Result<Found, Vec<Fault>>)| {
+        let (draft, found) = (draft?, found.map_err(Error::Fields)?);
+        Ok(match draft {
+            Draft::Create(draft) => BatchItem::Create(Box::new(new_user::Draft::with(draft, found))),
+            Draft::Update { who, change, only_if } => {
+                BatchItem::Update { who, change: Box::new(change.with(found)), only_if }
+            }
+            Draft::Delete { who, home, only_if } => BatchItem::Delete { who, home, only_if },
+        })
+    };
+    let items = drafts.into_iter().zip(found).map(item);
+    match together {
+        Together::AllOrNone => all(items.collect()),
+        Together::EachAlone => items.map(alone).collect(),
+    }
+}
+
+/// An item, or that it could not be read.
+fn alone(item: Result<BatchItem, Error>) -> Result<BatchItem, Error> {
+    match item {
+        Err(Error::Fields(faults)) => Ok(BatchItem::Unread(faults.into_iter().map(Fault::unread).collect())),
+        item => item,
+    }
 }
 
 /// The values, or the faults of every item that has some.

@@ -76,6 +76,7 @@ impl Error {
         match refusal {
             Refusal::Invalid(invalid) => fields(invalid),
             Refusal::InvalidItems(items) => fields(items.into_iter().flat_map(|item| item.invalid).collect()),
+            Refusal::Unread(faults) => Error::Fields(faults.into_iter().map(Fault::read).collect()),
             Refusal::NotFound => Error::NotFound(kind.word()),
             Refusal::BadCredentials | Refusal::StaleHandle => Error::Unauthenticated,
             Refusal::NotPermitted => Error::NotPermitted,

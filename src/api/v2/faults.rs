@@ -1,8 +1,10 @@
 //! What is wrong with the values of a request: this API's names of fields, and a stable code for each
 //! kind of problem.
 
+use std::borrow::Cow;
+
 use accountd_protocol::name::NameError;
-use accountd_protocol::refusal::{Field, Invalid, Problem};
+use accountd_protocol::refusal::{Field, Invalid, Problem, Unread};
 use accountd_protocol::sudo::{SudoFault, SudoProblem};
 use accountd_protocol::text::TextError;
 use serde::Serialize;
@@ -30,7 +32,7 @@ impl Kind {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Fault {
     pub field: String,
-    pub code: &'static str,
+    pub code: Cow<'static, str>,
     pub message: String,
     /// Whether the value is good by itself, and only what exists is in its way.
     #[serde(skip)]
@@ -45,7 +47,17 @@ pub enum Conflict {
 
 impl Fault {
     pub fn new(field: impl Into<String>, code: &'static str, message: impl Into<String>) -> Self {
-        Self { field: field.into(), code, message: message.into(), conflict: Conflict::No }
+        Self { field: field.into(), code: code.into(), message: message.into(), conflict: Conflict::No }
+    }
+
+    /// One of an item of a batch, as it comes back.
+    pub fn read(Unread { field, code, message }: Unread) -> Self {
+        Self { field, code: code.into(), message, conflict: Conflict::No }
+    }
+
+    /// The same on its way.
+    pub fn unread(self) -> Unread {
+        Unread { field: self.field, code: self.code.into_owned(), message: self.message }
     }
 
     /// What the agent has found.

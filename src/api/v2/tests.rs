@@ -74,7 +74,7 @@ fn unknown(kind: Kind, fields: &BTreeSet<String>, read: Reader) -> BTreeSet<Stri
         Err(Error::Fields(faults)) => faults,
         other => panic!("{other:?}"),
     };
-    let unknown = faults.into_iter().filter(|fault| matches!(fault.code, "unknown_field" | "read_only"));
+    let unknown = faults.into_iter().filter(|fault| matches!(&*fault.code, "unknown_field" | "read_only"));
     unknown.map(|fault| fault.field).collect()
 }
 

@@ -50,6 +50,7 @@ impl Asked {
             }
             BatchItem::Update { who, .. } => Self { action: AuditAction::UpdateUser, target: called(who) },
             BatchItem::Delete { who, .. } => Self { action: AuditAction::DeleteUser, target: called(who) },
+            BatchItem::Unread(_) => Self { action: AuditAction::Batch, target: user(None, String::new()) },
         }
     }
 }
@@ -69,6 +70,7 @@ pub(super) fn resolved(view: &View, caller: AccountId, items: Vec<BatchItem>) ->
             Err(Refusal::invalid(Field::RandomPassword, Problem::MustBeAbsent))
         }
         BatchItem::Update { who, change, only_if } => Ok(Item::Update { id: find(&who)?, change, only_if }),
+        BatchItem::Unread(faults) => Err(Refusal::Unread(faults)),
         BatchItem::Delete { who, home, only_if } => Ok(Item::Delete { id: find(&who)?, home, only_if }),
     };
     items.into_iter().map(one).collect()
