@@ -14,6 +14,7 @@ use accountd_protocol::secret::Secret;
 use tracing::{info, warn};
 
 use crate::accounts::transfers::Transfers;
+use crate::accounts::waiting_keys::WaitingKeys;
 use crate::accounts::writers::Writers;
 use crate::arguments::Arguments;
 use crate::audit::{self, Clerk};
@@ -52,6 +53,7 @@ pub struct Agent {
     pub(crate) transfers: Transfers,
     pub(crate) key_readers: KeyReaders,
     pub(crate) key_writers: Writers,
+    pub(crate) waiting_keys: WaitingKeys,
     pub(crate) password_writers: Writers,
     pub(crate) emptier: Emptier,
     pub(crate) clerk: Clerk,
@@ -94,6 +96,7 @@ impl Agent {
             ids: Ids::new(&root, config.ids.clone()),
             key_readers: KeyReaders::default(),
             key_writers: Writers::default(),
+            waiting_keys: WaitingKeys::default(),
             password_writers: Writers::default(),
             clerk: Clerk::default(),
             jobs: Jobs::default(),

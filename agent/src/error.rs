@@ -56,7 +56,7 @@ pub enum Error {
     Repair { home: String, source: crate::homes::WorkError },
     #[error("cannot start the thread that empties the trash: {0}")]
     Emptier(io::Error),
-    #[error("cannot put the keys in {home} in place: {source}")]
+    #[error("cannot put the keys in {home} in place, which is tried again: {source}")]
     Keys { home: String, source: crate::homes::WorkError },
 }
 
@@ -68,7 +68,7 @@ impl Error {
             Error::DropIn(source) if no_space(&source) => Refusal::NoSpace,
             Error::DropIn(_) | Error::Visudo(_) => Refusal::Internal("sudo's drop-in can not be made".into()),
             Error::Home { home, .. } => Refusal::Internal(format!("the home {home} can not be made")),
-            Error::Keys { home, .. } => Refusal::Internal(format!("the keys in {home} can not be put in place")),
+            Error::Keys { home, .. } => Refusal::Internal(format!("the keys in {home} can not be put in place yet")),
             Error::ReadDropIns(_) => Refusal::Internal("the drop-ins of sudo can not be read".into()),
             Error::OtherSource(_) => Refusal::Busy,
             Error::Retire { home, .. } => Refusal::Internal(format!("the home {home} can not be removed")),

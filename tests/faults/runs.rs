@@ -2,10 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::{Duration, Instant};
 
 use super::calls::{Actor, Call, Effect, Fault, Strace, calls, met_shared_memory};
 use super::kinds::Kind;
 use super::stage::{Fate, NEW_KEYS, Stage, Subject};
+
+/// How long keys may take to come behind an answer.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// A fault at a call.
 #[derive(Clone, Debug)]
@@ -81,6 +85,10 @@ pub fn inject(stage: &mut Stage, kind: &Kind, run: &Run) -> Result<Outcome, Stri
         stage.try_useradd(agent)?;
     }
     stage.bring_back(agent, run.fault, fate)?;
+    if run.call.actor == Actor::Child {
+        // Keys that a home did not take are put there behind the answer, when it takes them.
+        settled(stage, kind, &subject);
+    }
     judge(stage, kind, &subject, (answer.status, fate)).map_err(|why| format!("answered {}: {why}", answer.status))?;
     if !whole(stage, kind, &subject)? {
         stage.unchanged_since(&before).map_err(|why| format!("answered {}: {why}", answer.status))?;
@@ -112,6 +120,14 @@ fn whole(stage: &mut Stage, kind: &Kind, subject: &Subject) -> Result<bool, Stri
     let signs = (kind.signs)(stage, subject);
     let first = signs[0].1;
     if signs.iter().all(|(_, done)| *done == first) { Ok(first) } else { Err(format!("half of it: {signs:?}")) }
+}
+
+/// Waits until all signs say the same; what is half there for longer is found by others.
+fn settled(stage: &mut Stage, kind: &Kind, subject: &Subject) {
+    let end = Instant::now() + PATIENCE;
+    while whole(stage, kind, subject).is_err() && Instant::now() < end {
+        std::thread::sleep(Duration::from_millis(100));
+    }
 }
 
 impl Tally {

@@ -54,6 +54,7 @@ impl Agent {
         };
         if let Some(text) = wanted.keys {
             let keys = if text.is_empty() { Keys::Remove } else { Keys::Write(text) };
+            self.waiting_keys.forget(home.as_str());
             let prepared = begun.agent.worker.prepare_keys(&begun.identity, &begun.home, &keys);
             // From here on dropped, also where only a part of it was done.
             begun.keys = Some(keys);
@@ -102,26 +103,31 @@ impl InHome<'_> {
 
     /// The account has changed, and the home is at `moved` now if that is given: the keys get
     /// their place. Tried more than once, because the account does not change back; where it
-    /// fails, what was prepared is dropped.
+    /// fails, that is told, and goes on behind the answer.
     pub fn finish(mut self, moved: Option<&FieldPath>) -> Result<(), Refusal> {
         self.old_mode = None;
         if let Some(home) = moved {
             self.home = Path::new(home.as_str()).to_owned();
         }
         let Some(keys) = self.keys.clone() else { return Ok(()) };
+        let row = self.key_file(None);
         let placed = self.place(&keys);
-        self.agent.database.key_file_is_over(self.home.display().to_string());
+        // Nothing is taken away from here on.
+        self.keys = None;
+        match (&placed, row) {
+            (Err(_), Some(row)) => self.agent.waiting_keys.add(row),
+            (Ok(()), _) | (Err(_), None) => {
+                self.agent.database.key_file_is_over(self.home.display().to_string());
+            }
+        }
         placed
     }
 
-    fn place(&mut self, keys: &Keys) -> Result<(), Refusal> {
+    fn place(&self, keys: &Keys) -> Result<(), Refusal> {
         let mut tries = 1;
         loop {
             match self.agent.worker.place_keys(&self.identity, &self.home, keys) {
-                Ok(()) | Err(WorkError::NoHome) => {
-                    self.keys = None;
-                    return Ok(());
-                }
+                Ok(()) | Err(WorkError::NoHome) => return Ok(()),
                 Err(error) if tries < PLACINGS => {
                     tracing::warn!(%error, home = %self.home.display(), "keys can not be put in place; trying again");
                     tries += 1;

@@ -40,7 +40,7 @@ pub mod transfers;
 mod update;
 mod update_lines;
 mod update_plan;
-mod waiting_keys;
+pub mod waiting_keys;
 pub mod writers;
 
 pub use self::show::NO_HASH;

@@ -120,9 +120,7 @@ pub const KINDS: &[Kind] = &[
             let names = [&subject.name, &subject.new];
             let named = names.map(|name| field(stage, "/etc/passwd", name, 4) == "Other");
             let [first, second] = names.map(|name| keys(stage, &format!("{POOL}/{name}")).contains(KEY));
-            // A home that takes no key file behind the commit is told of.
-            let told = [0, 1].map(|index| named[index] && is_refused_item(stage, index));
-            let placed = [sign("keys", first || told[0]), sign("no keys", !second || told[1])];
+            let placed = [sign("keys", first), sign("no keys", !second)];
             names.iter().zip(named).map(|(name, named)| sign(name, named)).chain(placed).collect()
         },
     },

@@ -135,11 +135,3 @@ pub fn crontab(stage: &Stage, subject: &Subject) -> std::path::PathBuf {
 pub fn shown_user(stage: &Stage, name: &str) -> Value {
     stage.shown("users", "bsdusr_username", name).unwrap_or_default()
 }
-
-/// Whether the last batch has said that of one of its items something was left undone.
-pub fn is_refused_item(stage: &Stage, index: usize) -> bool {
-    let own = own(stage);
-    let jobs = own.get("/jobs").object(200);
-    let Some(id) = jobs["items"][0]["id"].as_str() else { return false };
-    own.get(&format!("/jobs/{id}")).object(200)["result"]["items"][index]["outcome"] == "refused"
-}
