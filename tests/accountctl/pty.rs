@@ -34,8 +34,12 @@ impl Pty {
         let size = Winsize { ws_row: lines, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
         let ends = openpty(Some(&size), None).unwrap();
         let end = || ends.slave.try_clone().unwrap();
-        let mut command = Command::new("setsid");
-        command.args(["--ctty", "sh", "-c", SHELL]).arg(accountctl()).args(arguments);
+        // Whoever runs the tests in the background may have ^C ignored.
+        let mut command = Command::new("env");
+        command
+            .args(["--default-signal=INT,QUIT", "setsid", "--ctty", "sh", "-c", SHELL])
+            .arg(accountctl())
+            .args(arguments);
         command.stdin(end()).stdout(end()).stderr(end());
         command.env("HOME", nas.world.client_file("home")).env_remove("ACCOUNTCTL_TOKEN");
         command.env("ACCOUNTCTL_URL", nas.world.api()).env("ACCOUNTCTL_SOCKET", nas.socket());

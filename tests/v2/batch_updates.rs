@@ -119,7 +119,7 @@ fn keys_that_are_not_in_their_places_when_the_agent_is_killed_come_there_at_its_
         assert!(users.iter().all(|name| nas.disk.field("/etc/passwd", name, 4) == said));
         assert_eq!(users.iter().filter(|name| has(name) == before).count(), 0, "{said}");
     }
-    assert!(nas.world.log().contains("a key file is in its place that was changed before the start"));
+    assert!(nas.world.log().contains("a key file is in its place that was changed before"));
     // What is over is not done again.
     assert_eq!(nas.put("/users/u7/keys", &json!({"keys": []})).object(200)["keys"], json!([]));
     nas.put("/users/u7/keys", &json!({"keys": [OTHER]})).status_is(200);
