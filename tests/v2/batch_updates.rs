@@ -100,6 +100,8 @@ fn keys_that_are_not_in_their_places_when_the_agent_is_killed_come_there_at_its_
         |name: &String| json!({"op": "create", "username": name, "home": format!("/mnt/tank/{name}"), "keys": [KEY]});
     let made = nas.batch("", &json!(users.iter().map(new).collect::<Vec<_>>()));
     assert_eq!(result(&nas, &made)["done"], 100);
+    // Somebody has written a home another way.
+    nas.world.run(&["usermod", "-d", &format!("/mnt/tank/{}/", users[90]), &users[90]]);
     for (said, keys) in [("without", json!([])), ("with", json!([KEY]))] {
         let item = |name: &String| json!({"op": "update", "user": name, "full_name": said, "keys": keys});
         let items = json!(users.iter().map(item).collect::<Vec<_>>());

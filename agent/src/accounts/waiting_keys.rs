@@ -8,6 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use accountd_protocol::id::AccountId;
+use accountd_protocol::text::FieldPath;
 use tracing::{debug, info, warn};
 
 use crate::agent::Agent;
@@ -113,8 +114,8 @@ impl Agent {
 
 /// Whose home it is.
 fn owners(view: &View, home: &str) -> Vec<AccountId> {
-    let is_theirs = |name: &str| {
-        view.entry(FileKind::Passwd, name).is_some_and(|entry| entry.bytes(passwd::HOME) == home.as_bytes())
-    };
+    // Others may have written it another way, as with a slash at its end.
+    let home_of = |name: &str| FieldPath::new(view.entry(FileKind::Passwd, name)?.text(passwd::HOME)).ok();
+    let is_theirs = |name: &str| home_of(name).is_some_and(|theirs| theirs.as_str() == home);
     view.users().iter().filter(|row| is_theirs(&row.name)).map(|row| row.id).collect()
 }
