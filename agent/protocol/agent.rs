@@ -30,6 +30,7 @@ use crate::refusal::Refusal;
 use crate::removal::DeletedHome;
 use crate::role::Role;
 use crate::secret::Secret;
+use crate::session_policy::SessionPolicy;
 use crate::sudo::{SudoChange, SudoCommands, SudoGrant};
 use crate::text::{Email, FieldPath, FullName};
 
@@ -519,10 +520,7 @@ pub struct Grant {
     /// Bytes of the passwd(5) fields, which need not be UTF-8.
     pub home: Vec<u8>,
     pub shell: Vec<u8>,
-    /// What the session sees as `/`; `None`: the file system as it is.
-    pub session_root: Option<Vec<u8>>,
-    /// File mode creation mask of the session (umask(2)).
-    pub umask: u32,
+    pub policy: SessionPolicy,
     pub generation: Generation,
 }
 

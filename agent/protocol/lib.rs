@@ -29,6 +29,7 @@ pub mod refusal;
 pub mod removal;
 pub mod role;
 pub mod secret;
+pub mod session_policy;
 pub mod socket;
 pub mod sudo;
 pub mod text;

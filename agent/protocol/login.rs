@@ -25,8 +25,10 @@ pub enum LoginRequest {
     OfferKey { user: String, key: Vec<u8> },
     /// Lets the user in, or not. A second success on a connection replaces nothing: it is refused.
     Authenticate { user: String, proof: Proof },
-    /// Starts a session of the authenticated user. The answer carries its socket.
-    Open { service: Service },
+    /// Starts a session of the authenticated user. The answer carries its streams.
+    Open(Opening),
+    /// Passes a signal on to what runs in a session (RFC 4254 §6.9), by its number (signal(7)).
+    Signal { session: SessionId, number: i32 },
     /// Ends a session that was opened on this connection.
     Close { session: SessionId },
 }
@@ -57,11 +59,51 @@ pub enum Admission {
     NotChanged(Refusal),
 }
 
+/// What a session is to be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Opening {
+    pub service: Service,
+    /// `None`: without one.
+    pub terminal: Option<Terminal>,
+    /// What the client wants set; which of it is, the account's policy says.
+    pub environment: Vec<(String, String)>,
+}
+
 /// What a session runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Service {
-    Sftp { links: LinkOrder },
+    Sftp {
+        links: LinkOrder,
+    },
+    /// A command line, for the user's shell or one of the services that go without.
+    Command(Vec<u8>),
+    /// The user's shell.
+    Shell,
+    /// A TCP connection that is made as the user.
+    Connect {
+        host: String,
+        port: u16,
+    },
+}
+
+/// A terminal as the client has it (RFC 4254 §6.2).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Terminal {
+    /// `TERM`
+    pub kind: String,
+    pub size: WindowSize,
+    /// Opcodes and arguments (RFC 4254 §8).
+    pub modes: Vec<(u8, u32)>,
+}
+
+/// In characters, and in pixels, where 0 means that nobody knows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WindowSize {
+    pub columns: u16,
+    pub rows: u16,
+    pub width: u16,
+    pub height: u16,
 }
 
 /// Which field of SSH_FXP_SYMLINK a client sends first. The draft says the link; OpenSSH sends the
@@ -83,14 +125,39 @@ pub enum LoginEvent {
     KeyAcceptable(bool),
     /// Answer to `Authenticate`.
     Authenticated(Admission),
-    /// Answer to `Open`; one descriptor, a stream socket, comes with it.
-    Opened(SessionId),
+    /// Answer to `Open`; the descriptors come with it.
+    Opened { session: SessionId, streams: Streams },
     /// Answer to `Open`: no session, and a reason that the user may see.
     NotOpened(String),
     /// Answer to `Close`.
     Closed,
+    /// Answer to `Signal`, whether anything runs that could hear it or not.
+    Signalled,
     /// A session is over. Not an answer.
     Ended { session: SessionId, how: Ending },
+}
+
+/// What a session is heard and spoken to by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Streams {
+    /// One descriptor: a stream socket.
+    Socket,
+    /// Three: where its standard input is written to, where its standard output and its standard
+    /// error are read from.
+    Pipes,
+    /// One: the side of a pseudoterminal that its user sits at (pty(7)).
+    Terminal,
+}
+
+impl Streams {
+    /// How many descriptors there are.
+    pub fn count(self) -> usize {
+        match self {
+            Streams::Socket | Streams::Terminal => 1,
+            Streams::Pipes => 3,
+        }
+    }
 }
 
 /// How a session's program ended.

@@ -1,5 +1,6 @@
 //! The decision on a login: account state, then proof. Every way in comes through here.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::net::IpAddr;
 use std::os::unix::ffi::OsStrExt;
@@ -15,6 +16,7 @@ use accountd_protocol::login::Proof;
 use accountd_protocol::name::UserName;
 use accountd_protocol::refusal::{Field, Problem, Refusal};
 use accountd_protocol::secret::Secret;
+use accountd_protocol::session_policy::{Forwarding, Leftovers, ServiceKind, SessionPolicy, TerminalUse, Uploads};
 
 use super::authorized_keys::{self, Use};
 use super::hash::Verdict;
@@ -23,8 +25,6 @@ use crate::database::entry::{Entry, number_of, passwd, shadow};
 use crate::database::{FileKind, View};
 use crate::homes::{Strictness, read_authorized_keys};
 
-/// Sessions may write for their owner and read for everybody else, as login.defs(5) has it.
-const UMASK: u32 = 0o022;
 const SECONDS_A_DAY: u64 = 86_400;
 
 /// An account whose password is the one behind `hash`.
@@ -90,8 +90,7 @@ impl Candidate {
             groups: supplementary_groups(view, user),
             home: entry.bytes(passwd::HOME).to_vec(),
             shell: entry.bytes(passwd::SHELL).to_vec(),
-            session_root: None,
-            umask: UMASK,
+            policy: everything(),
             generation: view.generation(),
         };
         // Only `x` says that the password is the one of shadow(5).
@@ -189,6 +188,22 @@ impl Agent {
         let text = read_authorized_keys(self.homes.root(), home, &candidate.identity(), Strictness::Login);
         let circumstances = Use { source, now };
         authorized_keys::parse(&text).any(|key| key.blob == blob && key.admits(circumstances))
+    }
+}
+
+/// What a session may be where nothing says otherwise.
+fn everything() -> SessionPolicy {
+    SessionPolicy {
+        services: BTreeSet::from(ServiceKind::ALL),
+        forced_command: None,
+        terminal: TerminalUse::Allowed,
+        forwarding: Forwarding::None,
+        accept_environment: vec!["LANG".to_owned(), "LC_*".to_owned()],
+        environment: Vec::new(),
+        leftovers: Leftovers::End,
+        uploads: Uploads::InPlace,
+        root: None,
+        umask: 0o022,
     }
 }
 
