@@ -1,7 +1,7 @@
 # Everything that is done with this project; each target installs what it needs.
 SHELL := /bin/bash
 PACKAGES := gcc g++ make cmake perl pkg-config libcrypt-dev git curl openssl openssh-client passwd libnss-extrausers strace sudo tcsh rsync python3 acl attr
-.PHONY: run test bench faults fuzz lint deny tools
+.PHONY: run test bench bench-ssh faults fuzz lint deny tools
 # Samba for the tests alone: whether its sessions end.
 test: PACKAGES += samba smbclient
 # Seconds for each fuzz target.
@@ -20,6 +20,12 @@ bench: PACKAGES += openssh-server
 bench: tools
 	cargo build --locked --release --workspace
 	cargo bench --locked --workspace --bench accountd
+
+# SSH alone, beside the same peer.
+bench-ssh: PACKAGES += openssh-server
+bench-ssh: tools
+	cargo build --locked --release --workspace
+	cargo bench --locked --workspace --bench accountd -- ssh
 
 # The laws of the parsers on bytes that a fuzzer has chosen; what breaks one is in tests/fuzz/artifacts.
 fuzz: tools

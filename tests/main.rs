@@ -8,6 +8,7 @@ mod authentication;
 mod backup;
 mod belongings;
 mod checks;
+mod commands;
 mod concurrency;
 mod crash;
 mod disable;

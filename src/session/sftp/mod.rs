@@ -23,10 +23,6 @@ use crate::path::Tree;
 /// Why a session ended other than by its client.
 #[derive(Debug, thiserror::Error)]
 pub enum SessionError {
-    #[error("cannot give up privileges: {0}")]
-    Harden(Errno),
-    #[error("cannot open the session's root: {0}")]
-    Root(Errno),
     #[error("cannot read from the client: {0}")]
     Read(Errno),
     #[error("cannot write to the client: {0}")]
