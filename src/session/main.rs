@@ -5,12 +5,19 @@
 #![forbid(unsafe_code)]
 
 mod arguments;
+mod home;
 mod path;
+mod record;
+mod rename;
+mod scp;
 mod sftp;
+mod upload;
 
 use std::process::ExitCode;
 
 use arguments::{Arguments, Command};
+use record::Record;
+use sftp::SessionError;
 
 fn main() -> ExitCode {
     match Arguments::parse(std::env::args_os().skip(1)) {
@@ -18,7 +25,13 @@ fn main() -> ExitCode {
             print!("{}", arguments::HELP);
             ExitCode::SUCCESS
         }
-        Ok(Arguments { command: Command::Sftp, root, links }) => report(serve_sftp(root, links)),
+        Ok(arguments) => match run(arguments) {
+            Ok(code) => code,
+            Err(error) => {
+                eprintln!("accountd-session: {error}");
+                ExitCode::FAILURE
+            }
+        },
         Err(message) => {
             eprintln!("accountd-session: {message}\n{}", arguments::HELP);
             ExitCode::from(2)
@@ -26,20 +39,20 @@ fn main() -> ExitCode {
     }
 }
 
-fn serve_sftp(root: Option<std::path::PathBuf>, links: sftp::LinkOrder) -> Result<(), sftp::SessionError> {
+fn run(arguments: Arguments) -> Result<ExitCode, SessionError> {
     // Neither a debugger of the same user nor a set-user-id program is part of a file session.
-    nix::sys::prctl::set_dumpable(false).map_err(sftp::SessionError::Harden)?;
-    nix::sys::prctl::set_no_new_privs().map_err(sftp::SessionError::Harden)?;
-    let tree = path::Tree::open(root.as_deref()).map_err(sftp::SessionError::Root)?;
-    sftp::serve(tree, links, std::io::stdin(), std::io::stdout())
-}
-
-fn report(result: Result<(), sftp::SessionError>) -> ExitCode {
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("accountd-session: {error}");
-            ExitCode::FAILURE
+    nix::sys::prctl::set_dumpable(false).map_err(SessionError::Harden)?;
+    nix::sys::prctl::set_no_new_privs().map_err(SessionError::Harden)?;
+    let Arguments { command, root, links, uploads, log, words } = arguments;
+    let tree = path::Tree::open(root.as_deref()).map_err(SessionError::Root)?;
+    let record = Record::to(log).map_err(SessionError::Log)?;
+    let (input, output) = (std::io::stdin(), std::io::stdout());
+    match command {
+        Command::Help => Ok(ExitCode::SUCCESS),
+        Command::Sftp => {
+            sftp::serve(sftp::Settings { tree, links, uploads, record }, input, output)?;
+            Ok(ExitCode::SUCCESS)
         }
+        Command::Scp => Ok(ExitCode::from(scp::serve(scp::Settings { tree, uploads, record }, &words, input, output))),
     }
 }
