@@ -4,6 +4,8 @@
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 
+use nix::errno::Errno;
+
 use super::longname::Names;
 use super::server::{Done, Server, reply};
 use super::status::Failure;
@@ -16,7 +18,7 @@ const ID_BYTES: usize = 4;
 impl Server {
     /// `~`, `~/PATH` and `~NAME/PATH`, then as SSH_FXP_REALPATH (expand-path@openssh.com).
     pub fn expand_path(&mut self, mut packet: Reader<'_>) -> Result<Done, Failure> {
-        let path = home::expand(&self.tree, packet.string()?).ok_or(Failure::NoSuchUser)?;
+        let path = home::expand(&self.tree, packet.string()?).ok_or(Failure::Kernel(Errno::ENOENT))?;
         let real = self.tree.real(&path)?;
         self.reply_name(&real)
     }
@@ -35,7 +37,7 @@ impl Server {
     pub fn users_and_groups(&mut self, mut packet: Reader<'_>) -> Result<Done, Failure> {
         let (users, groups) = (packet.string()?, packet.string()?);
         if users.len() % ID_BYTES != 0 || groups.len() % ID_BYTES != 0 {
-            return Err(Failure::Kernel(nix::errno::Errno::EINVAL));
+            return Err(Failure::Kernel(Errno::EINVAL));
         }
         self.output.begin(reply::EXTENDED_REPLY, self.id);
         self.names_for(users, groups.len() + ID_BYTES, Names::user);
