@@ -1,15 +1,18 @@
 //! The command line. Parsed by hand: the program starts once for every session.
 
 use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
 use crate::command::Services;
 use crate::sftp::LinkOrder;
+use crate::upload::Uploads;
 
 pub const HELP: &str = "\
-Usage: accountd-session sftp [--root DIR] [--uploads WHERE] [--link-first]
+Usage: accountd-session sftp [--root DIR] [--uploads HOW] [--link-first]
+       accountd-session scp [--root DIR] [--uploads HOW] -- WORD...
        accountd-session command --services LIST [--shell FILE] [--root DIR]
-                        [--uploads WHERE] -- COMMAND
+                        [--uploads HOW] -- COMMAND
        accountd-session shell --shell FILE
        accountd-session connect -- HOST PORT
 
@@ -17,6 +20,8 @@ One session of the user that runs it, on standard input and output, beginning
 in the current directory. accountd-login starts it.
 
   sftp            SFTP version 3
+  scp             one run of scp's own protocol; the words are what stands
+                  behind `scp` in the client's command
   command         a command line: scp by this program, the other services by
                   their own, everything else by the shell
   shell           the user's login shell
@@ -25,17 +30,18 @@ in the current directory. accountd-login starts it.
   --services LIST of scp, rsync, git and shell, with commas between
   --shell FILE    the user's shell
   --root DIR      what the session sees as /, enforced by the kernel
-  --uploads WHERE in-place, or atomic: under a temporary name until they are
-                  whole
+  --uploads HOW   atomic: a file takes its name when it is whole; in-place
+                  (the default): as it comes
   --link-first    the client sends the link before its target, as the draft of
                   the protocol has it; without this, the other way round
-  --log NUMBER    descriptor that records of transfers are written to
+  --log NUMBER    an open descriptor that gets a line for every transfer
   --help          this text
 ";
 
 #[derive(Debug, PartialEq, Eq)]
 pub enum Command {
     Sftp,
+    Scp(Vec<Vec<u8>>),
     Command(OsString),
     Shell(PathBuf),
     Connect { host: String, port: u16 },
@@ -58,12 +64,6 @@ pub struct Options {
     pub uploads: Uploads,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Uploads {
-    InPlace,
-    Atomic,
-}
-
 impl Arguments {
     pub fn parse(mut arguments: impl Iterator<Item = OsString>) -> Result<Self, String> {
         let name = arguments.next().ok_or("a command is missing")?;
@@ -77,6 +77,7 @@ impl Arguments {
         }
         let command = match (name.to_str(), operands.as_slice()) {
             (Some("sftp"), []) => Command::Sftp,
+            (Some("scp"), _) => Command::Scp(operands.into_iter().map(OsString::into_vec).collect()),
             (Some("command"), [line]) => Command::Command(line.clone()),
             (Some("shell"), []) => Command::Shell(options.shell.clone().ok_or("--shell is missing")?),
             (Some("connect"), [host, port]) => connection(host, port)?,
@@ -115,7 +116,7 @@ impl Options {
                 self.uploads = match value()?.to_str() {
                     Some("in-place") => Uploads::InPlace,
                     Some("atomic") => Uploads::Atomic,
-                    _ => return Err("--uploads is in-place or atomic".into()),
+                    _ => return Err("--uploads is atomic or in-place".into()),
                 }
             }
             _ => return Err(format!("unknown option {word:?}")),
@@ -140,6 +141,8 @@ mod tests {
         assert_eq!(confined.uploads, Uploads::Atomic);
         let command = parse(&["command", "--log", "5", "--services", "scp", "--", "--help"]).unwrap();
         assert_eq!((command.command, command.options.log), (Command::Command("--help".into()), Some(5)));
+        let scp = parse(&["scp", "--log", "7", "--", "-t", "--root"]).unwrap();
+        assert_eq!(scp.command, Command::Scp(vec![b"-t".to_vec(), b"--root".to_vec()]));
         assert_eq!(parse(&["shell", "--shell", "/bin/sh"]).unwrap().command, Command::Shell("/bin/sh".into()));
         let there = Command::Connect { host: "h".into(), port: 80 };
         assert_eq!(parse(&["connect", "--", "h", "80"]).unwrap().command, there);

@@ -8,12 +8,19 @@
 mod arguments;
 mod command;
 mod connect;
+mod home;
 mod path;
+mod record;
+mod rename;
+mod scp;
 mod sftp;
+mod upload;
 
 use std::process::ExitCode;
 
 use arguments::{Arguments, Command, Options};
+use command::Own;
+use record::Record;
 
 fn main() -> ExitCode {
     match Arguments::parse(std::env::args_os().skip(1)) {
@@ -33,9 +40,10 @@ fn serve(command: Command, options: &Options) -> ExitCode {
     match command {
         Command::Help => ExitCode::SUCCESS,
         Command::Sftp => report(serve_sftp(options)),
+        Command::Scp(words) => serve_scp(options, &words),
         Command::Command(line) => {
-            // scp keeps its records; nothing else has any.
-            command::run(&line, options.shell.as_deref(), options.services, |_words| ExitCode::FAILURE)
+            let own = Own { scp: |words: &[Vec<u8>]| serve_scp(options, words), others: || forget_records(options) };
+            command::run(&line, options.shell.as_deref(), options.services, own)
         }
         Command::Shell(shell) => {
             forget_records(options);
@@ -62,6 +70,8 @@ enum Failure {
     Harden(nix::errno::Errno),
     #[error("cannot open the session's root: {0}")]
     Root(nix::errno::Errno),
+    #[error("cannot use the descriptor of --log: {0}")]
+    Log(std::io::Error),
     #[error(transparent)]
     Sftp(#[from] sftp::SessionError),
     #[error(transparent)]
@@ -78,7 +88,22 @@ fn harden() -> nix::Result<()> {
 fn serve_sftp(options: &Options) -> Result<(), Failure> {
     harden().map_err(Failure::Harden)?;
     let tree = path::Tree::open(options.root.as_deref()).map_err(Failure::Root)?;
-    Ok(sftp::serve(tree, options.links, std::io::stdin(), std::io::stdout())?)
+    let record = Record::to(options.log).map_err(Failure::Log)?;
+    let settings = sftp::Settings { tree, links: options.links, uploads: options.uploads, record };
+    Ok(sftp::serve(settings, std::io::stdin(), std::io::stdout())?)
+}
+
+fn serve_scp(options: &Options, words: &[Vec<u8>]) -> ExitCode {
+    let settings = || {
+        harden().map_err(Failure::Harden)?;
+        let tree = path::Tree::open(options.root.as_deref()).map_err(Failure::Root)?;
+        let record = Record::to(options.log).map_err(Failure::Log)?;
+        Ok(scp::Settings { tree, uploads: options.uploads, record })
+    };
+    match settings() {
+        Ok(settings) => ExitCode::from(scp::serve(settings, words, std::io::stdin(), std::io::stdout())),
+        Err(error) => report(Err(error)),
+    }
 }
 
 fn report(result: Result<(), Failure>) -> ExitCode {

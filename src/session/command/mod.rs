@@ -13,7 +13,7 @@ use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-pub use service::{Services, run};
+pub use service::{Own, Services, run};
 pub use shell::run as run_shell;
 
 /// Why a command does not run, in words for the user.

@@ -54,16 +54,27 @@ enum Plan {
 /// The git commands that a client sends (git-shell(1)).
 const GIT: [&[u8]; 3] = [b"upload-pack", b"receive-pack", b"upload-archive"];
 
-/// Runs it. `serve_scp` is this program's own scp; whatever else runs takes the place of this one.
-pub fn run(
-    command: &OsStr,
-    shell: Option<&Path>,
-    services: Services,
-    serve_scp: impl FnOnce(&[Vec<u8>]) -> ExitCode,
-) -> ExitCode {
-    let failed = match plan(command.as_bytes(), services) {
-        Ok(Plan::Scp(words)) => return serve_scp(&words),
-        Ok(Plan::Execute(words)) => start(&words),
+/// What this program does itself.
+pub struct Own<S, O> {
+    /// Serves scp.
+    pub scp: S,
+    /// Makes ready for a program that takes the place of this one.
+    pub others: O,
+}
+
+/// Runs it.
+pub fn run<S, O>(command: &OsStr, shell: Option<&Path>, services: Services, own: Own<S, O>) -> ExitCode
+where
+    S: FnOnce(&[Vec<u8>]) -> ExitCode,
+    O: FnOnce(),
+{
+    let planned = plan(command.as_bytes(), services);
+    if let Ok(Plan::Scp(words)) = &planned {
+        return (own.scp)(words);
+    }
+    (own.others)();
+    let failed = match planned {
+        Ok(Plan::Execute(words) | Plan::Scp(words)) => start(&words),
         Ok(Plan::Shell) => start_shell(shell.unwrap_or(Path::new("/bin/sh")), command),
         Err(error) => Err(error),
     };
@@ -85,7 +96,9 @@ fn plan(command: &[u8], services: Services) -> Result<Plan, CommandError> {
         && is_program(program, b"scp")
         && rest.iter().any(|word| is_direction(word))
     {
-        return Ok(Plan::Scp(rest.to_vec()));
+        let is_sink =
+            rest.iter().any(|word| word.starts_with(b"-") && !word.starts_with(b"--") && word.contains(&b't'));
+        return Ok(Plan::Scp(rest.iter().map(|word| for_scp(word, is_sink)).collect()));
     }
     if services.shell {
         return Ok(Plan::Shell);
@@ -101,6 +114,16 @@ fn plan(command: &[u8], services: Services) -> Result<Plan, CommandError> {
         [program, path] if services.git => git(program.strip_prefix(b"git-"), path, services),
         [git_program, command, path] if services.git && git_program == b"git" => git(Some(command), path, services),
         _ => Err(CommandError::NotServed(services.names())),
+    }
+}
+
+/// A word as scp takes it: a name, or, for what it sends, a pattern. A `~` that was quoted is none
+/// that stands for a home.
+fn for_scp(pattern: &[u8], is_sink: bool) -> Vec<u8> {
+    match literal(pattern) {
+        Some(name) if pattern.starts_with(b"\\~") => [b"./", name.as_slice()].concat(),
+        Some(name) if is_sink || !name.iter().any(|byte| b"*?[".contains(byte)) => name,
+        Some(_) | None => pattern.to_vec(),
     }
 }
 
@@ -154,8 +177,10 @@ mod tests {
 
     #[test]
     fn without_a_shell_only_what_clients_send_is_served() {
-        let rows: [(&str, Plan); 5] = [
+        let rows: [(&str, Plan); 7] = [
             ("scp -r -t /mnt/tank", Plan::Scp(words(&["-r", "-t", "/mnt/tank"]))),
+            ("scp -t '~a' 'b*c'", Plan::Scp(words(&["-t", "./~a", "b*c"]))),
+            ("scp -f ~/a 'b*c' a\\\\b", Plan::Scp(words(&["-f", "~/a", "b\\*c", "a\\b"]))),
             ("/usr/bin/scp -prf 'a b' *.c", Plan::Scp(words(&["-prf", "a b", "*.c"]))),
             ("rsync --server -e.LsfxCIvu . x", Plan::Execute(words(&["rsync", "--server", "-e.LsfxCIvu", ".", "x"]))),
             ("git-receive-pack '/srv/a.git'", Plan::Execute(words(&["git", "receive-pack", "/srv/a.git"]))),
