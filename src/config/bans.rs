@@ -48,7 +48,9 @@ impl Bans {
     pub fn delay(&self, failures: u32) -> u64 {
         match failures.checked_sub(self.free_attempts) {
             None | Some(0) => 0,
-            Some(beyond) => (self.first_delay_seconds << (beyond - 1).min(MOST_DOUBLINGS)).min(self.longest_delay_seconds),
+            Some(beyond) => {
+                (self.first_delay_seconds << (beyond - 1).min(MOST_DOUBLINGS)).min(self.longest_delay_seconds)
+            }
         }
     }
 
@@ -179,7 +181,10 @@ mod tests {
     #[test]
     fn a_delay_doubles_after_the_free_attempts_until_it_is_the_longest() {
         let bans = Bans::default();
-        assert_eq!([0, 5, 6, 7, 8, 10, 11, 20, u32::MAX].map(|failures| bans.delay(failures)), [0, 0, 1, 2, 4, 16, 30, 30, 30]);
+        assert_eq!(
+            [0, 5, 6, 7, 8, 10, 11, 20, u32::MAX].map(|failures| bans.delay(failures)),
+            [0, 0, 1, 2, 4, 16, 30, 30, 30]
+        );
         let none = Bans { first_delay_seconds: 0, ..Bans::default() };
         assert_eq!(none.delay(100), 0);
     }
