@@ -126,6 +126,10 @@ pub fn reason(refusal: &Refusal) -> String {
 /// The first of several objects that are wrong; or the fields of one that could not be read, without
 /// their values.
 fn several(refusal: &Refusal) -> Option<String> {
+    if let Refusal::TooManyFailures { .. } = refusal {
+        // Without the time, so that all are counted as one.
+        return Some("too many failures before".into());
+    }
     if let Refusal::Unread(faults) = refusal {
         let faults: Vec<String> =
             faults.iter().take(10).map(|fault| format!("{}: {}", fault.field, fault.code)).collect();

@@ -149,6 +149,8 @@ impl Agent {
                 Ok(()) => decision,
                 Err(_) => refused(self.bans.longest_delay()),
             },
+            // While nobody can tell what the accounts are, nobody has failed.
+            Decision::Refused { .. } if self.database.certain_view().is_err() => decision,
             Decision::Refused { .. } => refused(self.bans.failed(attempt, weight, Instant::now())),
             Decision::PasswordExpired | Decision::NotChanged(_) => {
                 match self.bans.check(attempt, means, Instant::now()) {

@@ -51,8 +51,12 @@ pub struct Active {
 }
 
 impl Active {
+    /// One that there is goes on as it is.
     pub fn begin(&mut self, object: Object, now: Instant, lifetime: Duration) {
         self.expire(now);
+        if self.bans.contains_key(&object) {
+            return;
+        }
         if self.bans.len() >= MOST {
             let first = self.bans.values().min_by_key(|ban| ban.until).map(|ban| ban.object);
             first.and_then(|object| self.end(object));

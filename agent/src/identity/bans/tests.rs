@@ -113,6 +113,10 @@ fn a_guess_that_was_right_too_late_is_refused() {
     assert_eq!(bans.check(anna, Means::Password, now), Ok(()));
     fail(&bans, anna, 20, now);
     assert!(bans.succeeded(anna, Means::Password, now).is_err());
+    // Nor does the ban last longer for those that were wrong too late.
+    let ends = bans.list(now);
+    fail(&bans, anna, 20, now + seconds(9));
+    assert_eq!(bans.list(now + seconds(9)), ends);
     assert!(bans.check(anna, Means::Password, now).is_err());
 }
 
