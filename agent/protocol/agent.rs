@@ -13,6 +13,7 @@ use crate::ageing::{Ageing, AgeingChange};
 use crate::api_key::{ApiKey, ApiKeyId, NewApiKey};
 use crate::audit::{AuditFilter, AuditPage, AuditVerdict};
 use crate::backup::Backup;
+use crate::ban::{Ban, BanId};
 use crate::batch::Batch;
 use crate::checks::{CheckReport, CheckedHomes, RepairOrder, RepairReport};
 use crate::ended::{Ended, OtherProcesses};
@@ -49,13 +50,22 @@ pub enum AgentRequest {
     /// REST front: one operation in the name of a caller.
     Operate { caller: Handle, operation: Box<Operation> },
     /// Login: would this key let the user in?
-    OfferKey { user: String, key: Vec<u8>, source: IpAddr },
+    OfferKey { user: String, key: Vec<u8>, source: IpAddr, offer: KeyOffer },
     /// Login: who is it, and may they?
     Decide { user: String, proof: Proof, source: IpAddr },
     /// REST front: are you there?
     Ping,
     /// Login: turns this connection into a stream of revocations.
     Watch,
+}
+
+/// Which of its keys a client offers. All that let nobody in are one failure of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeyOffer {
+    /// The first on a connection.
+    First,
+    Another,
 }
 
 pub type Reply = Result<Answer, Refusal>;
@@ -93,6 +103,7 @@ pub enum Answer {
     Decision(Decision),
     Audit(AuditPage),
     AuditVerdict(AuditVerdict),
+    Bans(Vec<Ban>),
     Job(Box<Job>),
     Jobs(Vec<Job>),
     Watching,
@@ -224,6 +235,10 @@ pub enum Operation {
     ListAudit(AuditFilter),
     /// Follows the whole chain of the audit trail.
     VerifyAudit,
+    /// Who is turned away now.
+    ListBans,
+    /// Ends a ban before its time.
+    LiftBan(BanId),
     GetSystem,
 }
 
@@ -501,7 +516,10 @@ pub struct GroupChange {
 #[serde(rename_all = "snake_case")]
 pub enum Decision {
     Granted(Box<Grant>),
-    Refused,
+    /// The answer to it is to take so long, or until the client goes.
+    Refused {
+        wait_milliseconds: u64,
+    },
     /// The password is right, and too old for anything but being changed.
     PasswordExpired,
     /// The present password is right, and the new one did not take its place.

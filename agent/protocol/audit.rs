@@ -124,6 +124,13 @@ pub enum AuditAction {
     RestoreStore,
     /// The oldest records were removed, as it is configured.
     RemoveRecords,
+    ListBans,
+    /// Somebody is turned away for a while, because too many wrong passwords have come.
+    BeginBan,
+    /// Its time is over.
+    EndBan,
+    /// It was ended before its time.
+    LiftBan,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

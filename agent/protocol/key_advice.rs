@@ -39,6 +39,11 @@ pub enum KeyFault {
     },
     /// No line of the file is a key that counts.
     NoKey,
+    /// One line of it, counted from 1, lets nobody in.
+    Line {
+        line: usize,
+        reason: String,
+    },
 }
 
 /// Who can write what only the owner should.

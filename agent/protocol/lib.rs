@@ -9,6 +9,7 @@ pub mod agent;
 pub mod api_key;
 pub mod audit;
 pub mod backup;
+pub mod ban;
 pub mod batch;
 pub mod checks;
 pub mod client;

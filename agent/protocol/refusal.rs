@@ -210,6 +210,9 @@ pub enum Refusal {
     /// Unknown user, wrong password, locked: the caller is not told which.
     #[error("authentication failed")]
     BadCredentials,
+    /// Nothing was looked at: too many wrong passwords have come before.
+    #[error("too many failures: try again in {seconds} seconds")]
+    TooManyFailures { seconds: u64 },
     /// The handle is unknown, too old, or its account has changed: send the credentials again.
     #[error("the caller must authenticate again")]
     StaleHandle,
@@ -250,6 +253,7 @@ impl Refusal {
             | Refusal::Unread(_)
             | Refusal::NotFound
             | Refusal::BadCredentials
+            | Refusal::TooManyFailures { .. }
             | Refusal::StaleHandle
             | Refusal::NotPermitted
             | Refusal::PasswordExpired

@@ -22,10 +22,12 @@ use crate::database::entry::{ids, passwd};
 use crate::database::{Database, Draft, FileKind, Keeping, Purpose, View};
 use crate::error::Error;
 use crate::homes::{Emptier, Homes, Looking, Worker};
+use crate::identity::bans::{Bans, Held, Means, Weight};
 use crate::identity::decide::{PasswordAccount, PasswordState, password_account};
 use crate::identity::guarded::Guarded;
 use crate::identity::handles::{Caller, Handles};
 use crate::identity::hash::{HashPool, Verdict};
+use crate::identity::key_notices::KeyNotices;
 use crate::identity::key_readers::KeyReaders;
 use crate::identity::key_uses::KeyUses;
 use crate::identity::permission::{Permission, Reach, reach};
@@ -52,6 +54,8 @@ pub struct Agent {
     pub(crate) ids: Ids,
     pub(crate) transfers: Transfers,
     pub(crate) key_readers: KeyReaders,
+    pub(crate) key_notices: KeyNotices,
+    pub(crate) bans: Bans,
     pub(crate) key_writers: Writers,
     pub(crate) waiting_keys: WaitingKeys,
     pub(crate) password_writers: Writers,
@@ -95,6 +99,8 @@ impl Agent {
             reserved: Reserved::default(),
             ids: Ids::new(&root, config.ids.clone()),
             key_readers: KeyReaders::default(),
+            key_notices: KeyNotices::default(),
+            bans: Bans::new(config.bans.clone()),
             key_writers: Writers::default(),
             waiting_keys: WaitingKeys::default(),
             password_writers: Writers::default(),
@@ -183,8 +189,8 @@ impl Agent {
             }
             AgentRequest::OpenLocalHandle => self.open_local_handle().map(Answer::Handle),
             AgentRequest::Operate { caller, operation } => self.operate(&caller, *operation),
-            AgentRequest::OfferKey { user, key, source } => {
-                let acceptable = self.key_acceptable(&user, &key, source, now());
+            AgentRequest::OfferKey { user, key, source, offer } => {
+                let acceptable = self.key_acceptable(&user, &key, (source, offer), now());
                 if !acceptable {
                     self.record_refused_key(&user, &key, source);
                 }
@@ -202,6 +208,23 @@ impl Agent {
 
     /// Everybody has something to ask for, if only about themselves; accountd's own services do not.
     fn open_handle(&self, user: &str, password: &Secret, source: IpAddr) -> Result<Handle, Refusal> {
+        let attempt = self.attempt(user, source);
+        self.bans.check_delay(attempt, Instant::now()).map_err(Held::into_refusal)?;
+        let opened = self.open_handle_with(user, password, source);
+        match &opened {
+            Ok(handle) => {
+                if let Err(held) = self.bans.succeeded(attempt, Means::Password, Instant::now()) {
+                    self.handles.close(handle);
+                    return Err(held.into_refusal());
+                }
+            }
+            Err(Refusal::BadCredentials) => drop(self.bans.failed(attempt, Weight::Password, Instant::now())),
+            Err(_) => {}
+        }
+        opened
+    }
+
+    fn open_handle_with(&self, user: &str, password: &Secret, source: IpAddr) -> Result<Handle, Refusal> {
         let known = self.password_account(user)?;
         let hash = known.as_ref().map(|account| account.hash.as_str()).unwrap_or_default();
         match (self.hashes.verify(password, hash), known) {
@@ -331,6 +354,7 @@ fn without_hashes(answer: Answer) -> Answer {
         | Answer::Ended(_)
         | Answer::Audit(_)
         | Answer::AuditVerdict(_)
+        | Answer::Bans(_)
         | Answer::Job(_)
         | Answer::Jobs(_)
         | Answer::Policy(_)

@@ -73,6 +73,7 @@ fn serve(arguments: &Arguments) -> Result<(), Error> {
     let agent = Arc::new(Agent::open(arguments)?);
     agent.start_transfers()?;
     agent.start_clerk()?;
+    agent.start_ban_records()?;
     agent.start_jobs()?;
     agent.place_waiting_keys()?;
     let listener = server::listen(&arguments.socket, agent.api_gid())?;

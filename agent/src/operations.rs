@@ -72,6 +72,8 @@ impl Agent {
             }
             Operation::DeleteApiKey { user, id } => self.delete_api_key(by, user, id).map(|()| Answer::Done),
             Operation::ListAudit(filter) => self.list_audit(&filter).map(Answer::Audit),
+            Operation::ListBans => Ok(Answer::Bans(self.list_bans())),
+            Operation::LiftBan(id) => self.lift_ban(by, id).map(|()| Answer::Done),
             Operation::VerifyAudit => self.verify_audit().map(Answer::AuditVerdict),
             Operation::GetSystem => Ok(Answer::System(self.system())),
         }

@@ -100,7 +100,7 @@ impl Agent {
                 let actor = Actor::Caller { account, name, source: Some(source), key: None };
                 self.clerk.granted(Attempt { actor, action, target, outcome: Outcome::Granted, method });
             }
-            Decision::Refused => self.record_refused_login((user, source), method, (action, "not let in")),
+            Decision::Refused { .. } => self.record_refused_login((user, source), method, (action, "not let in")),
             Decision::PasswordExpired => {
                 self.record_refused_login((user, source), method, (action, "the password has to be changed first"));
             }

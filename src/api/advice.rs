@@ -22,6 +22,7 @@ pub fn text(advice: &KeyAdvice) -> String {
             writers(*by)
         ),
         KeyFault::TooLarge { max } => format!("{path} is longer than {max} bytes: keys are refused; shorten it."),
+        KeyFault::Line { line, reason } => format!("line {line} of {path} lets nobody in: {reason}."),
         KeyFault::NoKey => format!("{path} has no line that is a public key: write the keys again."),
     }
 }

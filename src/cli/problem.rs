@@ -75,6 +75,9 @@ impl Refused {
             "not-permitted" => {
                 "Nothing has been changed. Ask an administrator, or be one: accountctl role list shows who has a role."
             }
+            "too-many-failures" => {
+                "Nothing has been looked at. Wait, or have an administrator lift it: accountctl ban list shows what there is."
+            }
             "password-expired" => "Nothing has been changed. Set a new one with accountctl user passwd.",
             "not-found" => "Nothing has been changed. The verb list shows what there is; digits alone are an id.",
             "conflict" => "Nothing has been changed. Choose something else, or change first what is in the way.",

@@ -43,6 +43,8 @@ const REACHED: &[(&str, &str)] = &[
     ("list_members", "member list"),
     ("replace_members", "member set"),
     ("show_system", "system show"),
+    ("list_bans", "ban list"),
+    ("lift_ban", "ban lift"),
     ("list_audit", "audit list"),
     ("verify_audit", "audit verify"),
     ("export_accounts", "backup export"),

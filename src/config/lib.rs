@@ -5,11 +5,13 @@
 
 mod accounts;
 mod audit;
+mod bans;
 mod deletion;
 mod homes;
 mod ids;
 mod passwords;
 mod roles;
+mod sessions;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -18,11 +20,15 @@ use serde::{Deserialize, Serialize};
 
 pub use accounts::{Accounts, PermitRoot, SharedUid, ShowHashes};
 pub use audit::Audit;
+pub use bans::{Bans, Network};
 pub use deletion::{Deletion, Leftover, Mail};
 pub use homes::{Homes, NewHomeMode};
 pub use ids::{IdRange, Ids};
 pub use passwords::{PasswordPolicy, Passwords};
 pub use roles::Roles;
+pub use sessions::{
+    PermitUserEnvironment, SessionRoot, SessionRule, SessionSettings, Sessions, TcpForwarding, Umask, VariablePattern,
+};
 
 /// Where the file is.
 pub const PATH: &str = "/etc/accountd/accountd.toml";
@@ -46,6 +52,8 @@ pub struct Config {
     pub roles: Roles,
     pub passwords: Passwords,
     pub audit: Audit,
+    pub sessions: Sessions,
+    pub bans: Bans,
 }
 
 impl Config {
@@ -66,6 +74,21 @@ mod tests {
 
     use super::*;
 
+    const EVERYTHING: &str = "[accounts]\npermit_root = \"keys\"\nshared_uid = \"allowed\"\nshow_hashes = \"masked\"\n\
+        [ids]\nusers = { first = 5000, last = 5999 }\ngroups = { first = 7000, last = 7999 }\n\
+        [homes]\nroots = [\"/mnt\", \"/srv/pools\"]\nmode = \"0750\"\n\
+        [deletion]\ncrontab = \"keep\"\nat_jobs = \"keep\"\nlinger = \"keep\"\nmail = \"remove\"\n\
+        [roles]\nadministrators = [\"chiefs\"]\naccount_administrators = []\nauditors = [\"a\", \"b\"]\n\
+        privileged_groups = [\"docker\"]\n\
+        [passwords]\nmin_length = 8\nmin_classes = 3\nhistory = 5\nmin_days = 1\nmax_days = 90\nwarn_days = 14\n\
+        [audit]\nfile_records = 500\nkeep_files = 20\n\
+        [sessions]\nservices = [\"sftp\", \"shell\"]\numask = \"0027\"\nroot = \"home\"\nuploads = \"atomic\"\n\
+        leftovers = \"keep\"\ntcp_forwarding = \"allowed\"\naccept_environment = [\"LC_*\", \"TZ\"]\n\
+        permit_user_environment = \"yes\"\n\
+        [[sessions.rules]]\nusers = [\"anna\"]\ngroups = [\"guests\"]\nroot = \"/srv/%u\"\nservices = []\n\
+        [bans]\nfree_attempts = 3\nfirst_delay_seconds = 2\nlongest_delay_seconds = 9\nban_after = 10\n\
+        window_seconds = 300\nban_seconds = 60\nignore = [\"127.0.0.0/8\", \"::1/128\"]\n";
+
     fn parsed(text: &str) -> Result<Config, String> {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("accountd.toml");
@@ -85,15 +108,7 @@ mod tests {
 
     #[test]
     fn every_setting_can_be_made_and_is_written_as_it_is_read() {
-        let text = "[accounts]\npermit_root = \"keys\"\nshared_uid = \"allowed\"\nshow_hashes = \"masked\"\n\
-                    [ids]\nusers = { first = 5000, last = 5999 }\ngroups = { first = 7000, last = 7999 }\n\
-                    [homes]\nroots = [\"/mnt\", \"/srv/pools\"]\nmode = \"0750\"\n\
-                    [deletion]\ncrontab = \"keep\"\nat_jobs = \"keep\"\nlinger = \"keep\"\nmail = \"remove\"\n\
-                    [roles]\nadministrators = [\"chiefs\"]\naccount_administrators = []\nauditors = [\"a\", \"b\"]\n\
-                    privileged_groups = [\"docker\"]\n\
-                    [passwords]\nmin_length = 8\nmin_classes = 3\nhistory = 5\nmin_days = 1\nmax_days = 90\nwarn_days = 14\n\
-                    [audit]\nfile_records = 500\nkeep_files = 20\n";
-        let config = parsed(text).unwrap();
+        let config = parsed(EVERYTHING).unwrap();
         assert_eq!(config.homes.mode.bits(), 0o750);
         assert_eq!(config.deletion.mail, Mail::Remove);
         assert_eq!(parsed(&toml::to_string(&config).unwrap()).unwrap(), config);
@@ -119,6 +134,22 @@ mod tests {
             ("[passwords]\nmin_days = 5\nmax_days = 4\n", "max_days"),
             ("[audit]\nfile_records = 0\n", "file_records"),
             ("[audit]\nkeep_files = 0\n", "keep_files"),
+            ("[sessions]\nservice = [\"sftp\"]\n", "service"),
+            ("[sessions]\nservices = [\"ftp\"]\n", "services"),
+            ("[sessions]\numask = 22\n", "umask"),
+            ("[sessions]\numask = \"1022\"\n", "umask"),
+            ("[sessions]\nroot = \"/srv/%h\"\n", "root"),
+            ("[sessions]\nuploads = \"both\"\n", "uploads"),
+            ("[sessions]\naccept_environment = [\"A=B\"]\n", "accept_environment"),
+            ("[sessions]\ntcp_forwarding = true\n", "tcp_forwarding"),
+            ("[[sessions.rules]]\nroot = \"home\"\n", "users"),
+            ("[[sessions.rules]]\nusers = \"anna\"\n", "users"),
+            ("[[sessions.rules]]\nusers = [\"anna\"]\nleftover = \"keep\"\n", "leftover"),
+            ("[sessions]\n[sessions.rules]\nusers = [\"anna\"]\n", "rules"),
+            ("[bans]\nban_afer = 3\n", "ban_afer"),
+            ("[bans]\nwindow_seconds = 0\n", "window_seconds"),
+            ("[bans]\nfirst_delay_seconds = 31\n", "first_delay_seconds"),
+            ("[bans]\nignore = [\"here\"]\n", "here"),
         ];
         for (text, named) in rows {
             let error = parsed(text).unwrap_err();
@@ -128,16 +159,21 @@ mod tests {
 
     /// The names of all tables and keys.
     fn keys(table: &toml::Table) -> Vec<String> {
-        let nested = |value: &toml::Value| value.as_table().map(keys).unwrap_or_default();
+        let nested = |value: &toml::Value| match value {
+            toml::Value::Table(table) => keys(table),
+            toml::Value::Array(values) => values.iter().filter_map(toml::Value::as_table).flat_map(keys).collect(),
+            _ => Vec::new(),
+        };
         table.iter().flat_map(|(key, value)| [vec![key.clone()], nested(value)].concat()).collect()
     }
 
     #[test]
     fn the_manual_page_explains_every_key() {
         let page = include_str!("../../docs/man/accountd.toml.5");
+        let everything: toml::Table = toml::from_str(EVERYTHING).unwrap();
         let defaults = toml::Table::try_from(Config::default()).unwrap();
         let rules = PasswordRule::ALL.map(|rule| rule.name().to_owned());
-        for key in keys(&defaults).into_iter().chain(rules) {
+        for key in keys(&defaults).into_iter().chain(keys(&everything)).chain(rules) {
             let explained = page.lines().any(|line| {
                 (line.starts_with(".It Cm") || line.starts_with(".Cm"))
                     && line.split([' ', ',']).any(|word| word == key)

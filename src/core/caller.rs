@@ -10,6 +10,7 @@ use accountd_protocol::agent::{
 use accountd_protocol::api_key::{ApiKey, ApiKeyId, NewApiKey};
 use accountd_protocol::audit::{AuditFilter, AuditPage, AuditVerdict};
 use accountd_protocol::backup::Backup;
+use accountd_protocol::ban::{Ban, BanId};
 use accountd_protocol::batch::Batch;
 use accountd_protocol::checks::{CheckReport, CheckedHomes, RepairOrder, RepairReport};
 use accountd_protocol::ended::{Ended, OtherProcesses};
@@ -298,6 +299,15 @@ impl Caller {
     /// Follows the whole chain of the audit trail.
     pub async fn verify_audit(&self) -> Result<AuditVerdict, Error> {
         expect!(self.operate(Operation::VerifyAudit).await?, AuditVerdict)
+    }
+
+    /// Who is turned away now.
+    pub async fn bans(&self) -> Result<Vec<Ban>, Error> {
+        expect!(self.operate(Operation::ListBans).await?, Bans)
+    }
+
+    pub async fn lift_ban(&self, id: BanId) -> Result<(), Error> {
+        self.operate(Operation::LiftBan(id)).await.map(drop)
     }
 
     /// The rules for passwords.

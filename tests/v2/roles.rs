@@ -44,6 +44,8 @@ fn rows() -> Vec<(&'static str, &'static str, Value, [bool; 4])> {
         ("PUT", "/users/target/password", json!({"random_password": true}), CHANGERS),
         ("GET", "/audit", none.clone(), READERS),
         ("GET", "/audit/verification", none.clone(), READERS),
+        ("GET", "/bans", none.clone(), READERS),
+        ("DELETE", "/bans/999", none.clone(), CHANGERS),
         ("GET", "/checks", none.clone(), READERS),
         ("PUT", "/users/~/keys", json!({"keys": [KEY]}), ALL),
         ("PUT", "/users/target/keys", json!({"keys": [KEY]}), CHANGERS),

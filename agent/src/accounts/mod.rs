@@ -4,6 +4,7 @@ mod address;
 mod ageing;
 mod api_keys;
 mod backup;
+mod bans;
 mod batch;
 mod check;
 mod checks;

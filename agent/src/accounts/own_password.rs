@@ -1,6 +1,8 @@
 //! A password that its user changes: the present one has to be shown, and shadow(5) says when it may
 //! be (passwd(1)).
 
+use std::time::Instant;
+
 use accountd_protocol::agent::UserChange;
 use accountd_protocol::audit::{Actor, AuditAction};
 use accountd_protocol::id::AccountId;
@@ -13,10 +15,35 @@ use super::state::Basis;
 use crate::agent::{Agent, now};
 use crate::database::entry::shadow;
 use crate::database::{FileKind, Purpose};
+use crate::identity::bans::{Attempt, Held, Weight, Whom};
 use crate::identity::hash::Verdict;
 
 impl Agent {
+    /// A wrong present password counts like one that should have let somebody in.
     pub(crate) fn change_own_password(
+        &self,
+        by: &Actor,
+        id: AccountId,
+        current: &Secret,
+        password: Secret,
+    ) -> Result<(), Refusal> {
+        let source = match by {
+            Actor::Caller { source, .. } => *source,
+            Actor::Claimed { .. } | Actor::Many | Actor::Outside | Actor::Agent => None,
+        };
+        let Some(attempt) = source.map(|source| Attempt { source, whom: Whom::Account(id) }) else {
+            return self.exchange_password(by, id, current, password);
+        };
+        self.bans.check_delay(attempt, Instant::now()).map_err(Held::into_refusal)?;
+        self.exchange_password(by, id, current, password).inspect_err(|refusal| {
+            if *refusal == Refusal::invalid(Field::CurrentPassword, Problem::Wrong) {
+                self.bans.failed(attempt, Weight::Password, Instant::now());
+            }
+        })
+    }
+
+    /// For those whose failures are counted elsewhere.
+    pub(crate) fn exchange_password(
         &self,
         by: &Actor,
         id: AccountId,

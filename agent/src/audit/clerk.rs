@@ -1,8 +1,9 @@
-//! The thread that stores logins and refusals: a few seconds after the first, all together.
+//! The thread that stores logins, refusals and bans: a few seconds after the first, all together.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use accountd_protocol::audit::AuditEvent;
 use accountd_protocol::refusal::Refusal;
 
 use super::moment;
@@ -29,6 +30,12 @@ impl Clerk {
     /// Somebody was refused something.
     pub fn refused(&self, attempt: Attempt, name: Name) {
         self.lock().count(attempt, name, moment());
+        self.something.notify_one();
+    }
+
+    /// The agent itself has done something.
+    pub fn done(&self, event: AuditEvent) {
+        self.lock().done(event);
         self.something.notify_one();
     }
 

@@ -52,6 +52,8 @@ pub fn subject(operation: &Operation) -> (AuditAction, Subject) {
         Operation::DeleteGroup { id, .. } => (AuditAction::DeleteGroup, Subject::Group(*id)),
         Operation::ListShells | Operation::GetSystem => (AuditAction::ListShells, Subject::Nobody),
         Operation::ListAudit(_) => (AuditAction::ListAudit, Subject::Nobody),
+        Operation::ListBans => (AuditAction::ListBans, Subject::Nobody),
+        Operation::LiftBan(_) => (AuditAction::LiftBan, Subject::Nobody),
         Operation::VerifyAudit => (AuditAction::VerifyAudit, Subject::Nobody),
         Operation::ChangeOwnPassword { .. } => (AuditAction::ChangeOwnPassword, Subject::Nobody),
         Operation::Check { .. } => (AuditAction::Check, Subject::Nobody),
@@ -78,6 +80,7 @@ pub fn is_change(action: AuditAction) -> bool {
         | AuditAction::Check
         | AuditAction::GetPolicy
         | AuditAction::ListApiKeys
+        | AuditAction::ListBans
         | AuditAction::VerifyAudit => false,
         AuditAction::CreateUser
         | AuditAction::UpdateUser
@@ -96,6 +99,9 @@ pub fn is_change(action: AuditAction) -> bool {
         | AuditAction::ChangeMany
         | AuditAction::RestoreStore
         | AuditAction::RemoveRecords
+        | AuditAction::BeginBan
+        | AuditAction::EndBan
+        | AuditAction::LiftBan
         | AuditAction::ChangeOwnPassword
         | AuditAction::RepairChecks
         | AuditAction::SetPolicy
@@ -120,6 +126,10 @@ pub fn reason(refusal: &Refusal) -> String {
 /// The first of several objects that are wrong; or the fields of one that could not be read, without
 /// their values.
 fn several(refusal: &Refusal) -> Option<String> {
+    if let Refusal::TooManyFailures { .. } = refusal {
+        // Without the time, so that all are counted as one.
+        return Some("too many failures before".into());
+    }
     if let Refusal::Unread(faults) = refusal {
         let faults: Vec<String> =
             faults.iter().take(10).map(|fault| format!("{}: {}", fault.field, fault.code)).collect();

@@ -81,6 +81,14 @@ impl Pending {
         self.granted.push(AuditEvent { actor, action, target, outcome, changes: Vec::new(), methods, repeated: None });
     }
 
+    /// Something that the agent itself has done.
+    pub fn done(&mut self, event: AuditEvent) {
+        match self.granted.len() < MOST_GRANTED {
+            true => self.granted.push(event),
+            false => tracing::error!(action = ?event.action, "too much waits to be recorded; this is not"),
+        }
+    }
+
     pub fn count(&mut self, attempt: Attempt, name: Name, now: Moment) {
         let Attempt { actor, action, target, outcome, method } = attempt;
         let mut kind = Kind { actor, action, target, outcome };

@@ -13,12 +13,16 @@ use nix::sys::stat::{FileStat, fstat};
 
 use super::directory;
 use super::keys::{Strictness, open_home, read_as_user};
+use crate::agent::now;
 use crate::identity::authorized_keys::{MAX_BYTES, parse};
+use crate::identity::key_notices::lines_that_let_nobody_in;
 use crate::sys::filesystem_identity::with_filesystem_identity;
 
 pub const SSH: &str = ".ssh";
 pub const KEY_FILE: &str = "authorized_keys";
 pub const SSH_MODE: u32 = 0o700;
+/// So many lines are spoken about.
+const MOST_LINES: usize = 20;
 pub const KEY_FILE_MODE: u32 = 0o600;
 
 /// Whether keys are known to be wanted. If not, there is something to say only where there is a
@@ -111,6 +115,10 @@ impl Look<'_> {
         let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
         if lines.next().is_some() && parse(text).next().is_none() {
             self.note(&path, KeyFault::NoKey);
+            return true;
+        }
+        for (line, reason) in lines_that_let_nobody_in(text, now()).take(MOST_LINES) {
+            self.note(&path, KeyFault::Line { line, reason });
         }
         true
     }

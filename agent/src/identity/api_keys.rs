@@ -14,6 +14,7 @@ use accountd_protocol::refusal::Refusal;
 use accountd_protocol::secret::Secret;
 use sha2::{Digest as _, Sha256};
 
+use super::bans::{Attempt, Held, Means, Weight, Whom};
 use super::decide::{PasswordState, keyed_account};
 use super::handles::Caller;
 use super::key_uses::Noted;
@@ -47,7 +48,7 @@ impl Agent {
         source: IpAddr,
     ) -> Result<(Handle, String), (Refusal, Owner)> {
         let digest = digest(key);
-        let Shown { key, account, uid, name } = self.shown(&digest)?;
+        let Shown { key, account, uid, name } = self.shown_from(&digest, source)?;
         let caller = Caller { account, uid, password: PasswordState::Current, source: Some(source), key: Some(key) };
         let failed = |_| (Error::Handle.into_refusal(), None);
         let handle = self.handles.open(caller, Instant::now()).map_err(failed)?;
@@ -62,6 +63,23 @@ impl Agent {
             self.database.note_key_use(key, now());
         }
         Ok((handle, name))
+    }
+
+    /// Whoever is turned away is not told whether the key was one.
+    fn shown_from(&self, digest: &KeyDigest, source: IpAddr) -> Result<Shown, (Refusal, Owner)> {
+        let shown = self.shown(digest);
+        let whom = shown.as_ref().map_or_else(|_| self.bans.nobody(""), |shown| Whom::Account(shown.account));
+        let attempt = Attempt { source, whom };
+        let held = |held: Held| (held.into_refusal(), None);
+        match &shown {
+            Ok(_) => self.bans.succeeded(attempt, Means::Key, Instant::now()).map_err(held)?,
+            Err((Refusal::BadCredentials, _)) => {
+                self.bans.check(attempt, Means::Key, Instant::now()).map_err(held)?;
+                self.bans.failed(attempt, Weight::Key, Instant::now());
+            }
+            Err(_) => {}
+        }
+        shown
     }
 
     fn shown(&self, digest: &KeyDigest) -> Result<Shown, (Refusal, Owner)> {
@@ -138,6 +156,8 @@ fn is_way_in((view, own): (&View, AccountId), by: ApiKeyId, operation: &Operatio
         | Operation::SetPolicy { .. }
         | Operation::ListAudit(_)
         | Operation::VerifyAudit
+        | Operation::ListBans
+        | Operation::LiftBan(_)
         | Operation::ListApiKeys(_)
         | Operation::Export
         | Operation::GetSystem => false,

@@ -1,7 +1,6 @@
 //! The text of `~/.ssh/authorized_keys` (sshd(8), AUTHORIZED_KEYS FILE FORMAT).
 //!
-//! Split by hand: a quote that does not end, or an option that we do not know, makes the whole
-//! line void, because a restriction might stand behind it. Blobs are decoded by ssh-key.
+//! Each line is its options and its key; blobs are decoded by ssh-key.
 
 use std::net::IpAddr;
 
@@ -10,30 +9,20 @@ use accountd_protocol::refusal::Problem;
 use ssh_key::{HashAlg, PublicKey};
 
 use super::address_pattern;
+use super::expiry_time::Zone;
+use super::key_options::{KeyOption, LineError, parse_options, split_options};
 
 /// The longest key file that is read or written.
 pub const MAX_BYTES: usize = 64 * 1024;
 /// The most keys that one account may have.
 pub const MAX_KEYS: usize = 256;
 
-/// One usable line.
+/// One line that is understood.
 #[derive(Debug, PartialEq, Eq)]
 pub struct AuthorizedKey {
     /// The key as it goes over the wire (RFC 4253 §6.6).
     pub blob: Vec<u8>,
-    options: Vec<KeyOption>,
-}
-
-/// The options that decide whether a key lets its owner in here. Those that only switch off
-/// forwarding, a terminal or the user's rc file restrict what is not offered anyway.
-#[derive(Debug, PartialEq, Eq)]
-enum KeyOption {
-    From(String),
-    /// `YYYYMMDD[HHMM[SS]]`, optionally with `Z` for UTC.
-    ExpiryTime(String),
-    Command,
-    CertAuthority,
-    Harmless,
+    pub options: Vec<KeyOption>,
 }
 
 /// When and whence a key is used.
@@ -42,24 +31,86 @@ pub struct Use {
     pub source: IpAddr,
     /// Seconds since 1970.
     pub now: u64,
+    pub zone: Zone,
+}
+
+/// Why a line that is understood lets nobody in, whoever comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Untaken {
+    #[error("certificates are not taken, so an authority for them lets nobody in")]
+    Authority,
+    #[error("security keys (sk-) are not taken: it can not be seen whether they were touched")]
+    SecurityKey,
 }
 
 impl AuthorizedKey {
-    /// Whether this line lets its key in, for file transfer, in these circumstances. A forced
-    /// command and a certificate authority do not: neither can be honoured by a file session.
+    pub fn untaken(&self) -> Option<Untaken> {
+        let is_authority = |option: &KeyOption| matches!(option, KeyOption::CertAuthority | KeyOption::Principals(_));
+        if is_security_key(&self.blob) {
+            return Some(Untaken::SecurityKey);
+        }
+        self.options.iter().any(is_authority).then_some(Untaken::Authority)
+    }
+
+    /// Whether this line lets its key in, in these circumstances. What it may then do, the other
+    /// options say.
     pub fn admits(&self, circumstances: Use) -> bool {
-        self.options.iter().all(|option| match option {
-            KeyOption::From(patterns) => address_pattern::matches(patterns, circumstances.source),
-            KeyOption::ExpiryTime(time) => seconds(time).is_some_and(|end| circumstances.now < end),
-            KeyOption::Command | KeyOption::CertAuthority => false,
-            KeyOption::Harmless => true,
-        })
+        let Use { source, now, zone } = circumstances;
+        self.untaken().is_none()
+            && self.options.iter().all(|option| match option {
+                KeyOption::From(patterns) => address_pattern::matches(patterns, source),
+                KeyOption::ExpiryTime(time) => time.seconds(zone).is_some_and(|end| now < end),
+                KeyOption::Command(_)
+                | KeyOption::PermitOpen(_)
+                | KeyOption::Environment(..)
+                | KeyOption::CertAuthority
+                | KeyOption::Principals(_)
+                | KeyOption::Restrict
+                | KeyOption::Pty(_)
+                | KeyOption::PortForwarding(_)
+                | KeyOption::Idle(..)
+                | KeyOption::IdleValue(..)
+                | KeyOption::Touch(_)
+                | KeyOption::VerifyRequired => true,
+            })
     }
 }
 
-/// The usable keys of a file; lines that are not understood are passed over.
+/// The line of this key that counts: the first that admits it, as in sshd. What stands in later ones is
+/// not looked at, be it less restricted or more.
+pub fn line_of<'a>(
+    keys: impl IntoIterator<Item = &'a AuthorizedKey>,
+    blob: &[u8],
+    by: Use,
+) -> Option<&'a AuthorizedKey> {
+    keys.into_iter().find(|key| key.blob == blob && key.admits(by))
+}
+
+/// Whether a key is one of a FIDO authenticator (PROTOCOL.u2f of OpenSSH).
+pub fn is_security_key(blob: &[u8]) -> bool {
+    algorithm(blob).is_some_and(|name| name.starts_with(b"sk-"))
+}
+
+/// Whether it is a certificate (PROTOCOL.certkeys of OpenSSH) and no key.
+pub fn is_certificate(blob: &[u8]) -> bool {
+    algorithm(blob).is_some_and(|name| name.ends_with(b"-cert-v01@openssh.com"))
+}
+
+/// The name that a key begins with: its length in four bytes, then the name.
+fn algorithm(blob: &[u8]) -> Option<&[u8]> {
+    let (length, rest) = blob.split_first_chunk::<4>()?;
+    rest.get(..usize::try_from(u32::from_be_bytes(*length)).ok()?)
+}
+
+/// The keys of a file; lines that are not understood are passed over.
 pub fn parse(text: &str) -> impl Iterator<Item = AuthorizedKey> {
-    text.lines().filter_map(|line| parse_line(line).ok().flatten()).take(MAX_KEYS)
+    numbered(text).filter_map(|(_, parsed)| parsed.ok()).take(MAX_KEYS)
+}
+
+/// Every line that is neither blank nor a comment, with its number, counted from 1.
+pub fn numbered(text: &str) -> impl Iterator<Item = (usize, Result<AuthorizedKey, LineError>)> {
+    let lines = (1..).zip(text.lines());
+    lines.filter_map(|(number, line)| parse_line(line).transpose().map(|parsed| (number, parsed)))
 }
 
 /// The fingerprints of the usable keys, as ssh-keygen(1) shows them; `None` where there are none.
@@ -94,18 +145,6 @@ pub fn checked(text: &str) -> Result<String, Problem> {
     Ok(lines.iter().flat_map(|line| [*line, "\n"]).collect())
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum LineError {
-    #[error("a quoted option does not end")]
-    OpenQuote,
-    #[error("an option is not known")]
-    UnknownOption,
-    #[error("there is no key in it")]
-    NoKey,
-    #[error("the key can not be decoded")]
-    BadBlob,
-}
-
 /// `None` for a blank line or a comment.
 pub(super) fn parse_line(line: &str) -> Result<Option<AuthorizedKey>, LineError> {
     let line = line.trim();
@@ -116,101 +155,18 @@ pub(super) fn parse_line(line: &str) -> Result<Option<AuthorizedKey>, LineError>
         return Ok(Some(AuthorizedKey { blob, options: Vec::new() }));
     }
     let (options, rest) = split_options(line)?;
-    let options = options.iter().map(|option| parse_option(option)).collect::<Result<_, _>>()?;
-    Ok(Some(AuthorizedKey { blob: parse_key(rest)?, options }))
+    Ok(Some(AuthorizedKey { options: parse_options(&options)?, blob: parse_key(rest)? }))
 }
 
 /// `type base64 [comment]`, with any number of blanks and tabs between.
 fn parse_key(text: &str) -> Result<Vec<u8>, LineError> {
     let mut words = text.split_ascii_whitespace();
     let (Some(kind), Some(base64)) = (words.next(), words.next()) else { return Err(LineError::NoKey) };
+    if kind.ends_with("-cert-v01@openssh.com") {
+        return Err(LineError::Certificate);
+    }
     let key = PublicKey::from_openssh(&format!("{kind} {base64}")).map_err(|_| LineError::BadBlob)?;
     key.to_bytes().map_err(|_| LineError::BadBlob)
-}
-
-/// The comma-separated options up to the first blank outside quotes, and what follows it. As
-/// sshd reads them, `\"` does not end a quote, whatever stands before it.
-pub(super) fn split_options(line: &str) -> Result<(Vec<&str>, &str), LineError> {
-    let (mut options, mut start) = (Vec::new(), 0);
-    let (mut quoted, mut before) = (false, ' ');
-    for (at, c) in line.char_indices() {
-        let ended = || line.get(start..at).unwrap_or_default();
-        match c {
-            '"' if before != '\\' => quoted = !quoted,
-            ',' if !quoted => {
-                options.push(ended());
-                start = at + 1;
-            }
-            ' ' | '\t' if !quoted => {
-                options.push(ended());
-                return Ok((options, line.get(at..).unwrap_or_default()));
-            }
-            _ => {}
-        }
-        before = c;
-    }
-    Err(if quoted { LineError::OpenQuote } else { LineError::NoKey })
-}
-
-/// What is between the quotes that begin and end a value; nothing stands before or behind them.
-fn unquoted(value: &str) -> Result<String, LineError> {
-    let inner = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).ok_or(LineError::UnknownOption)?;
-    let plain = inner.replace("\\\"", "");
-    if plain.contains('"') || inner.ends_with('\\') {
-        return Err(LineError::UnknownOption);
-    }
-    Ok(inner.replace("\\\"", "\""))
-}
-
-fn parse_option(option: &str) -> Result<KeyOption, LineError> {
-    let (name, value) = match option.split_once('=') {
-        Some((name, value)) => (name, Some(unquoted(value)?)),
-        None => (option, None),
-    };
-    match (name.to_ascii_lowercase().as_str(), value) {
-        ("from", Some(patterns)) => Ok(KeyOption::From(patterns)),
-        ("expiry-time", Some(time)) => Ok(KeyOption::ExpiryTime(time)),
-        ("command", Some(_)) => Ok(KeyOption::Command),
-        ("cert-authority", None) => Ok(KeyOption::CertAuthority),
-        ("principals", Some(_)) => Ok(KeyOption::CertAuthority),
-        ("environment" | "permitlisten" | "permitopen" | "tunnel", Some(_)) => Ok(KeyOption::Harmless),
-        (
-            "agent-forwarding"
-            | "no-agent-forwarding"
-            | "port-forwarding"
-            | "no-port-forwarding"
-            | "pty"
-            | "no-pty"
-            | "user-rc"
-            | "no-user-rc"
-            | "x11-forwarding"
-            | "no-x11-forwarding"
-            | "restrict",
-            None,
-        ) => Ok(KeyOption::Harmless),
-        _ => Err(LineError::UnknownOption),
-    }
-}
-
-/// Seconds since 1970 of `YYYYMMDD[HHMM[SS]][Z]`. A time without `Z` is taken as UTC as well:
-/// appliances run their clocks on it.
-fn seconds(time: &str) -> Option<u64> {
-    let digits = time.strip_suffix(['Z', 'z']).unwrap_or(time);
-    if !matches!(digits.len(), 8 | 12 | 14) || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
-    }
-    let number = |from: usize, to: usize| digits.get(from..to).map_or(Some(0), |text| text.parse::<u64>().ok());
-    let (year, month, day) = (number(0, 4)?, number(4, 6)?, number(6, 8)?);
-    let (hour, minute, second) = (number(8, 10)?, number(10, 12)?, number(12, 14)?);
-    let valid = year >= 1970 && (1..=12).contains(&month) && (1..=31).contains(&day);
-    (valid && hour < 24 && minute < 60 && second < 61)
-        .then(|| days_since_1970(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second)
-}
-
-/// Days from 1970-01-01 in the Gregorian calendar, counting years from March.
-fn days_since_1970(year: u64, month: u64, day: u64) -> u64 {
-    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
-    365 * year + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day - 1 - 719_468
 }
 
 #[cfg(test)]
@@ -219,8 +175,12 @@ mod tests {
 
     const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJdD7y3aLq454yWBdwLWbieU1ebz9/cu7/QEXn9OIeZJ";
 
+    /// The same point as the key of an authenticator.
+    const SECURITY_KEY: &str = "sk-ssh-ed25519@openssh.com \
+                                AAAAGnNrLXNzaC1lZDI1NTE5QG9wZW5zc2guY29tAAAAIJdD7y3aLq454yWBdwLWbieU1ebz9/cu7/QEXn9OIeZJAAAABHNzaDo=";
+
     fn at(source: &str, now: u64) -> Use {
-        Use { source: source.parse().unwrap(), now }
+        Use { source: source.parse().unwrap(), now, zone: |_| None }
     }
 
     fn admits(line: &str, circumstances: Use) -> bool {
@@ -246,14 +206,32 @@ mod tests {
         let line = format!("expiry-time=\"20260101Z\" {KEY}");
         assert!(admits(&line, at("::1", 1_767_225_599)));
         assert!(!admits(&line, at("::1", 1_767_225_600)));
+        assert!(!admits(&format!("expiry-time=\"20990101\" {KEY}"), at("::1", 0)), "the zone does not know");
         assert!(!admits(&format!("expiry-time=\"never\" {KEY}"), at("::1", 0)));
     }
 
     #[test]
-    fn forced_commands_and_authorities_do_not_open_a_file_session() {
-        for options in ["command=\"echo hi, \\\"you\\\"\"", "cert-authority", "restrict,command=\"x\""] {
-            assert!(!admits(&format!("{options} {KEY}"), at("::1", 0)), "{options}");
+    fn authorities_and_security_keys_let_nobody_in() {
+        for (line, why) in [
+            (format!("cert-authority {KEY}"), Untaken::Authority),
+            (format!("restrict,principals=\"anna\" {KEY}"), Untaken::Authority),
+            (SECURITY_KEY.to_owned(), Untaken::SecurityKey),
+            (format!("no-touch-required {SECURITY_KEY}"), Untaken::SecurityKey),
+        ] {
+            assert!(!admits(&line, at("::1", 0)), "{line}");
+            assert_eq!(parse(&line).next().unwrap().untaken(), Some(why), "{line}");
         }
+    }
+
+    #[test]
+    fn the_first_line_that_admits_a_key_counts() {
+        let text = format!("from=\"192.0.2.1\",pty {KEY}\ncert-authority {KEY}\ncommand=\"a\" {KEY}\n{KEY}\n");
+        let keys: Vec<AuthorizedKey> = parse(&text).collect();
+        let blob = keys[0].blob.clone();
+        let of = |source: &str| line_of(&keys, &blob, at(source, 0)).map(|key| key.options.clone());
+        assert_eq!(of("::1"), Some(vec![KeyOption::Command("a".into())]));
+        assert_eq!(of("192.0.2.1").unwrap().len(), 2);
+        assert_eq!(line_of(&keys, b"another", at("::1", 0)), None);
     }
 
     #[test]
@@ -266,6 +244,9 @@ mod tests {
             "ssh-ed25519 AAAA".into(),
             "ssh-rsa AAAAC3NzaC1lZDI1NTE5AAAAIJdD7y3aLq454yWBdwLWbieU1ebz9/cu7/QEXn9OIeZJ".into(),
             "garbage".into(),
+            format!("expiry-time=\"never\" {KEY}"),
+            format!("command=\"a\",command=\"b\" {KEY}"),
+            KEY.replace("ssh-ed25519 ", "ssh-ed25519-cert-v01@openssh.com "),
             // sshd wants quotes around a value, and a comma or a blank behind them.
             format!("from=192.0.2.1 {KEY}"),
             format!("from=\"192.0.2.1\"from=\",*\" {KEY}"),

@@ -1,14 +1,14 @@
 //! The decision on a login: account state, then proof. Every way in comes through here.
 
-use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::net::IpAddr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use accountd_config::PermitRoot;
-use accountd_protocol::agent::{Decision, Grant};
+use accountd_protocol::agent::{Decision, Generation, Grant, KeyOffer};
 use accountd_protocol::audit::Actor;
 use accountd_protocol::id::{AccountId, Gid, Uid};
 use accountd_protocol::identity::Identity;
@@ -16,14 +16,18 @@ use accountd_protocol::login::Proof;
 use accountd_protocol::name::UserName;
 use accountd_protocol::refusal::{Field, Problem, Refusal};
 use accountd_protocol::secret::Secret;
-use accountd_protocol::session_policy::{Forwarding, Leftovers, ServiceKind, SessionPolicy, TerminalUse, Uploads};
+use accountd_protocol::session_policy::SessionPolicy;
+use tracing::info;
 
-use super::authorized_keys::{self, Use};
+use super::authorized_keys::{self, AuthorizedKey, Use};
+use super::bans::{Attempt, Means, Weight, Whom};
 use super::hash::Verdict;
+use super::session_policy::{Allowed, Holder, LoginShell};
 use crate::agent::Agent;
 use crate::database::entry::{Entry, number_of, passwd, shadow};
 use crate::database::{FileKind, View};
 use crate::homes::{Strictness, read_authorized_keys};
+use crate::sys::local_time;
 
 const SECONDS_A_DAY: u64 = 86_400;
 
@@ -48,19 +52,26 @@ pub enum PasswordState {
 pub fn password_account(view: &View, user: &str, now: u64) -> Option<PasswordAccount> {
     let candidate = Candidate::find(view, user, now)?;
     let (hash, state) = (candidate.any_password_hash()?, candidate.password);
-    Some(PasswordAccount { id: candidate.grant.account, uid: candidate.grant.uid, hash, state })
+    Some(PasswordAccount { id: candidate.account, uid: candidate.uid, hash, state })
 }
 
 /// The uid of an account whose API keys count now: not with a password that is too old, but also with
 /// none.
 pub fn keyed_account(view: &View, user: &str, now: u64) -> Option<Uid> {
     let candidate = Candidate::find(view, user, now)?;
-    (candidate.password == PasswordState::Current).then_some(candidate.grant.uid)
+    (candidate.password == PasswordState::Current).then_some(candidate.uid)
 }
 
-/// An account that is neither locked nor expired, and what a session of it would be.
+/// An account that is neither locked nor expired, and as what a session of it would run.
 struct Candidate {
-    grant: Grant,
+    account: AccountId,
+    name: UserName,
+    uid: Uid,
+    gid: Gid,
+    groups: Vec<Gid>,
+    home: Vec<u8>,
+    shell: Vec<u8>,
+    generation: Generation,
     shadow: Entry,
     password: PasswordState,
     /// Whether the password is the one of shadow(5).
@@ -82,7 +93,8 @@ impl Candidate {
         if locked || expired || entry.bytes(passwd::NAME) != user.as_bytes() {
             return None;
         }
-        let grant = Grant {
+        let password = if password_expired(&shadow, today) { PasswordState::Expired } else { PasswordState::Current };
+        let candidate = Self {
             account: row.id,
             name,
             uid: Uid(entry.number(passwd::UID)?),
@@ -90,18 +102,23 @@ impl Candidate {
             groups: supplementary_groups(view, user),
             home: entry.bytes(passwd::HOME).to_vec(),
             shell: entry.bytes(passwd::SHELL).to_vec(),
-            policy: everything(),
             generation: view.generation(),
+            shadow,
+            password,
+            // Only `x` says that the password is the one of shadow(5).
+            in_shadow: entry.bytes(passwd::PASSWORD) == b"x",
         };
-        // Only `x` says that the password is the one of shadow(5).
-        let in_shadow = entry.bytes(passwd::PASSWORD) == b"x";
-        let password = if password_expired(&shadow, today) { PasswordState::Expired } else { PasswordState::Current };
-        (grant.uid == row.uid).then_some(Self { grant, shadow, password, in_shadow })
+        (candidate.uid == row.uid).then_some(candidate)
+    }
+
+    fn granted(self, policy: SessionPolicy) -> Decision {
+        let Self { account, name, uid, gid, groups, home, shell, generation, .. } = self;
+        Decision::Granted(Box::new(Grant { account, name, uid, gid, groups, home, shell, policy, generation }))
     }
 
     /// uid 0 logs in by key or not at all.
     fn may_show_password(&self) -> bool {
-        self.grant.uid != Uid::ROOT && self.any_password_hash().is_some()
+        self.uid != Uid::ROOT && self.any_password_hash().is_some()
     }
 
     fn any_password_hash(&self) -> Option<String> {
@@ -110,13 +127,47 @@ impl Candidate {
     }
 
     fn identity(&self) -> Identity {
-        Identity { uid: self.grant.uid, gid: self.grant.gid, groups: self.grant.groups.clone() }
+        Identity { uid: self.uid, gid: self.gid, groups: self.groups.clone() }
     }
 }
 
 impl Agent {
-    /// Who is it, and may they? Unknown, locked and mistaken users cost the same time.
+    /// Who is it, and may they? Unknown, locked and mistaken users cost the same time. Whoever is turned
+    /// away costs no hash, and gets the answer of a wrong password.
     pub fn decide(&self, user: &str, proof: &Proof, source: IpAddr, now: u64) -> Decision {
+        let attempt = self.attempt(user, source);
+        let (means, weight) = match proof {
+            Proof::Password(_) | Proof::PasswordChange { .. } => (Means::Password, Weight::Password),
+            Proof::PublicKey(_) => (Means::Key, Weight::Key),
+        };
+        if self.bans.check(attempt, means, Instant::now()).is_err() {
+            return refused(self.bans.longest_delay());
+        }
+        let decision = self.weigh(user, proof, source, now);
+        match &decision {
+            Decision::Granted(_) => match self.bans.succeeded(attempt, means, Instant::now()) {
+                Ok(()) => decision,
+                Err(_) => refused(self.bans.longest_delay()),
+            },
+            // While nobody can tell what the accounts are, nobody has failed.
+            Decision::Refused { .. } if self.database.certain_view().is_err() => decision,
+            Decision::Refused { .. } => refused(self.bans.failed(attempt, weight, Instant::now())),
+            Decision::PasswordExpired | Decision::NotChanged(_) => {
+                match self.bans.check(attempt, means, Instant::now()) {
+                    Ok(()) => decision,
+                    Err(_) => refused(self.bans.longest_delay()),
+                }
+            }
+        }
+    }
+
+    /// Who gives this name, as failures are counted.
+    pub(crate) fn attempt(&self, user: &str, source: IpAddr) -> Attempt {
+        let account = self.database.known_view().user_named(user).map(|row| row.id);
+        Attempt { source, whom: account.map_or_else(|| self.bans.nobody(user), Whom::Account) }
+    }
+
+    fn weigh(&self, user: &str, proof: &Proof, source: IpAddr, now: u64) -> Decision {
         let candidate = self.candidate(user, now);
         match proof {
             Proof::Password(password) => self.decide_password(candidate, password),
@@ -127,16 +178,28 @@ impl Agent {
                     Err(decision) => decision,
                 }
             }
-            Proof::PublicKey(blob) => match candidate {
-                Some(candidate) if self.key_admits(&candidate, blob, source, now) => granted(candidate),
-                Some(_) | None => Decision::Refused,
-            },
+            Proof::PublicKey(blob) => {
+                match candidate.and_then(|candidate| self.admitted(candidate, blob, (source, now))) {
+                    Some((candidate, policy)) => candidate.granted(policy),
+                    None => refused(Duration::ZERO),
+                }
+            }
         }
     }
 
-    /// Whether a signature by this key would let the user in.
-    pub fn key_acceptable(&self, user: &str, blob: &[u8], source: IpAddr, now: u64) -> bool {
-        self.candidate(user, now).is_some_and(|candidate| self.key_admits(&candidate, blob, source, now))
+    /// Whether a signature by this key would let the user in. A client may offer all that it has: the
+    /// first of a connection counts for all.
+    pub fn key_acceptable(&self, user: &str, blob: &[u8], (source, offer): (IpAddr, KeyOffer), now: u64) -> bool {
+        let attempt = self.attempt(user, source);
+        if self.bans.check(attempt, Means::Key, Instant::now()).is_err() {
+            return false;
+        }
+        let candidate = self.candidate(user, now);
+        let acceptable = candidate.is_some_and(|candidate| self.admitted(candidate, blob, (source, now)).is_some());
+        if !acceptable && offer == KeyOffer::First {
+            self.bans.failed(attempt, Weight::Key, Instant::now());
+        }
+        acceptable
     }
 
     /// An account that may have sessions: not a service's, and uid 0 only where it is permitted.
@@ -144,7 +207,7 @@ impl Agent {
         // When it can't be told what the accounts are now, nobody gets in.
         let view = self.database.certain_view().ok()?;
         let candidate = Candidate::find(&view, user, now)?;
-        let uid = candidate.grant.uid;
+        let uid = candidate.uid;
         let refused = self.is_service(&view, uid) || (uid == Uid::ROOT && self.permit_root() == PermitRoot::No);
         (!refused).then_some(candidate)
     }
@@ -154,10 +217,13 @@ impl Agent {
         let hash = candidate.as_ref().and_then(Candidate::any_password_hash);
         match (self.hashes.verify(password, hash.as_deref().unwrap_or_default()), candidate) {
             (Verdict::Right, Some(candidate)) => match candidate.password {
-                PasswordState::Current => granted(candidate),
+                PasswordState::Current => {
+                    let policy = self.sessions_of(&candidate).policy;
+                    candidate.granted(policy)
+                }
                 PasswordState::Expired => Decision::PasswordExpired,
             },
-            (Verdict::Right | Verdict::Wrong, _) => Decision::Refused,
+            (Verdict::Right | Verdict::Wrong, _) => refused(Duration::ZERO),
         }
     }
 
@@ -171,44 +237,57 @@ impl Agent {
     ) -> Result<(), Decision> {
         let Some(candidate) = candidate.filter(Candidate::may_show_password) else {
             let _ = self.hashes.verify(current, "");
-            return Err(Decision::Refused);
+            return Err(refused(Duration::ZERO));
         };
-        let Grant { account, name, .. } = candidate.grant;
+        let Candidate { account, name, .. } = candidate;
         let by = Actor::Caller { account, name: name.as_str().to_owned(), source: Some(source), key: None };
-        self.change_own_password(&by, account, current, password.clone()).map_err(|refusal| match refusal {
-            Refusal::NotFound => Decision::Refused,
-            refusal if refusal == Refusal::invalid(Field::CurrentPassword, Problem::Wrong) => Decision::Refused,
+        self.exchange_password(&by, account, current, password.clone()).map_err(|refusal| match refusal {
+            Refusal::NotFound => refused(Duration::ZERO),
+            refusal if refusal == Refusal::invalid(Field::CurrentPassword, Problem::Wrong) => refused(Duration::ZERO),
             refusal => Decision::NotChanged(refusal),
         })
     }
 
-    fn key_admits(&self, candidate: &Candidate, blob: &[u8], source: IpAddr, now: u64) -> bool {
-        let Some(_place) = self.key_readers.enter(candidate.grant.uid) else { return false };
-        let home = Path::new(OsStr::from_bytes(&candidate.grant.home));
+    /// The candidate whom this key lets in, and what a session of theirs may be. The line that counts
+    /// is the first that admits the key; what it asks for and can't be had is asked of no other.
+    fn admitted(
+        &self,
+        candidate: Candidate,
+        blob: &[u8],
+        (source, now): (IpAddr, u64),
+    ) -> Option<(Candidate, SessionPolicy)> {
+        let user = candidate.name.as_str();
+        if authorized_keys::is_security_key(blob) || authorized_keys::is_certificate(blob) {
+            info!(user, %source, "security keys and certificates are not taken");
+            return None;
+        }
+        let _place = self.key_readers.enter(candidate.uid)?;
+        let home = Path::new(OsStr::from_bytes(&candidate.home));
         let text = read_authorized_keys(self.homes.root(), home, &candidate.identity(), Strictness::Login);
-        let circumstances = Use { source, now };
-        authorized_keys::parse(&text).any(|key| key.blob == blob && key.admits(circumstances))
+        let allowed = self.sessions_of(&candidate);
+        self.key_notices.tell((user, candidate.uid), &text, allowed.environment);
+        let keys: Vec<AuthorizedKey> = authorized_keys::parse(&text).collect();
+        let line = authorized_keys::line_of(&keys, blob, Use { source, now, zone: local_time::seconds })?;
+        let Some(policy) = allowed.narrowed(&line.options) else {
+            info!(user, %source, "the command of the key needs a login shell and a session without a root");
+            return None;
+        };
+        Some((candidate, policy))
+    }
+
+    /// What sessions of somebody may be, by the settings.
+    fn sessions_of(&self, candidate: &Candidate) -> Allowed {
+        let view = self.database.known_view();
+        let name = candidate.name.as_str();
+        let supplementary = view.groups_of_member(name).iter().map(|group| &**group);
+        let groups = view.names_of_gid(candidate.gid.0).into_iter().chain(supplementary).collect();
+        let shell = LoginShell::of(&candidate.shell, self.root());
+        Allowed::of(&self.config.sessions, &Holder { name, groups, home: &candidate.home, shell })
     }
 }
 
-/// What a session may be where nothing says otherwise.
-fn everything() -> SessionPolicy {
-    SessionPolicy {
-        services: BTreeSet::from(ServiceKind::ALL),
-        forced_command: None,
-        terminal: TerminalUse::Allowed,
-        forwarding: Forwarding::None,
-        accept_environment: vec!["LANG".to_owned(), "LC_*".to_owned()],
-        environment: Vec::new(),
-        leftovers: Leftovers::End,
-        uploads: Uploads::InPlace,
-        root: None,
-        umask: 0o022,
-    }
-}
-
-fn granted(candidate: Candidate) -> Decision {
-    Decision::Granted(Box::new(candidate.grant))
+fn refused(wait: Duration) -> Decision {
+    Decision::Refused { wait_milliseconds: u64::try_from(wait.as_millis()).unwrap_or(u64::MAX) }
 }
 
 /// The gids of the groups whose member list names the user.

@@ -51,6 +51,9 @@ impl Guarded<'_> {
             | Operation::ListAudit(_)
             | Operation::GetPolicy
             | Operation::ListApiKeys(_)
+            | Operation::ListBans
+            // It gives nothing but further tries.
+            | Operation::LiftBan(_)
             | Operation::VerifyAudit => true,
             // Only administrators get so far.
             Operation::RepairChecks(_)

@@ -61,6 +61,11 @@ impl Handles {
         self.lock().get(handle.reveal()).filter(|entry| entry.expires > now).map(|entry| entry.caller)
     }
 
+    /// Makes one handle void.
+    pub fn close(&self, handle: &Handle) {
+        self.lock().remove(handle.reveal());
+    }
+
     /// Makes every handle of an account void: the account has changed.
     pub fn forget(&self, account: AccountId) {
         self.lock().retain(|_, entry| entry.caller.account != account);

@@ -30,12 +30,21 @@ pub struct HashPool {
     width: usize,
     free: Mutex<usize>,
     freed: Condvar,
+    /// How many passwords have been verified.
+    #[cfg(test)]
+    pub verified: std::sync::atomic::AtomicUsize,
 }
 
 impl HashPool {
     pub fn new(width: usize) -> Self {
         let width = width.max(1);
-        Self { width, free: Mutex::new(width), freed: Condvar::new() }
+        Self {
+            width,
+            free: Mutex::new(width),
+            freed: Condvar::new(),
+            #[cfg(test)]
+            verified: std::sync::atomic::AtomicUsize::new(0),
+        }
     }
 
     /// A `$6$` hash with 5,000 rounds and a fresh salt of 16 characters (crypt(5)).
@@ -53,6 +62,8 @@ impl HashPool {
     pub fn verify(&self, password: &Secret, hash: &str) -> Verdict {
         let usable = password.reveal().len() <= MAX_PASSWORD_BYTES && is_hash(hash) && affordable(hash);
         let setting = if usable { hash } else { UNMATCHABLE };
+        #[cfg(test)]
+        self.verified.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let computed = self.run(|| crypt(password.reveal(), setting));
         match computed {
             Some(text) if usable && same(text.as_bytes(), hash.as_bytes()) => Verdict::Right,

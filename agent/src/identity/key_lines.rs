@@ -3,7 +3,8 @@
 use accountd_protocol::agent::{KeyLine, PublicKeyLine};
 use ssh_key::{HashAlg, PublicKey};
 
-use super::authorized_keys::{parse_line, split_options};
+use super::authorized_keys::parse_line;
+use super::key_options::split_options;
 
 /// Every line that is neither blank nor a comment.
 pub fn lines(text: &str) -> Vec<KeyLine> {

@@ -3,14 +3,21 @@
 mod address_pattern;
 pub mod api_keys;
 pub mod authorized_keys;
+pub mod bans;
 pub mod decide;
+mod expiry_time;
 pub mod guarded;
 pub mod handles;
 pub mod hash;
 pub mod key_lines;
+pub mod key_notices;
+pub mod key_options;
 pub mod key_readers;
 pub mod key_uses;
 pub mod local;
 pub mod permission;
 pub mod random_password;
 pub mod roles;
+mod session_policy;
+#[cfg(test)]
+mod tests;

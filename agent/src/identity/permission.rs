@@ -132,6 +132,7 @@ fn need(operation: &Operation) -> Need<'_> {
         | Operation::ResolveGroups(_)
         | Operation::Check { .. }
         | Operation::ListAudit(_)
+        | Operation::ListBans
         | Operation::VerifyAudit => Need::Read,
         Operation::RepairChecks(_)
         | Operation::SetPolicy { .. }
@@ -151,6 +152,7 @@ fn need(operation: &Operation) -> Need<'_> {
         | Operation::CreateGroup(_)
         | Operation::UpdateGroup { .. }
         | Operation::SetMembers { .. }
+        | Operation::LiftBan(_)
         | Operation::DeleteGroup { .. } => Need::Change,
     }
 }

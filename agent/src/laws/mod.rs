@@ -14,6 +14,6 @@ pub use crate::checks::laws::{files as checked_files, ranges as checked_ranges};
 pub use crate::database::laws::{Change, entry, kind, line_file, recovery};
 
 pub use self::frames::{frame, message};
-pub use self::keys::{authorized_keys, restriction};
+pub use self::keys::{authorized_keys, key_options, restriction};
 pub use self::smbpasswd::smbpasswd_line;
 pub use self::sudoers::{any_drop_in, drop_in};

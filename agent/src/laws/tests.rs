@@ -41,7 +41,9 @@ fn changes() -> impl Strategy<Value = Vec<Change>> {
 }
 
 fn option_text() -> impl Strategy<Value = String> {
-    "(from=\"[!*,1.]{0,6}\"|command=\"[a, \\\\\"]{0,5}\"|no-pty|restrict|[a-z\",= \\\\]{0,8})"
+    "(from=\"[!*,1.]{0,6}\"|command=\"[a, \\\\\"]{0,5}\"|(no-)?pty|restrict|(NO-)?x11-forwarding|\
+     permitopen=\"([a:]{1,3}|\\[[a:]{0,3}\\]):([0-9]{1,6}|\\*)\"|environment=\"[A=1\\\\\"]{1,5}\"|\
+     expiry-time=\"2030(0[1-9]){2}(1[0-9]){0,3}Z?\"|principals=\"[a,\"]{0,3}\"|[a-z\",= \\\\]{0,8})"
 }
 
 fn key_line() -> impl Strategy<Value = String> {
@@ -100,6 +102,19 @@ proptest! {
     #[test]
     fn accepted_keys_are_stored_as_they_came(lines in vec(key_line(), 0..4), separator in "[\n\r]{1,2}") {
         authorized_keys(&lines.join(&separator));
+    }
+
+    #[test]
+    fn options_of_keys_are_printed_as_they_are_read(options in vec(option_text(), 0..4), line in key_line()) {
+        key_options(&format!("{} x", options.join(",")));
+        key_options(&format!("{} {line}", options.join(",")));
+        key_options(&line);
+    }
+
+    #[test]
+    fn nothing_behind_a_quote_that_does_not_end_is_a_key(rest in "[a, \\\\]{0,6}", line in key_line()) {
+        let open = format!("command=\"{rest}{}", line.replace('"', ""));
+        prop_assert!(crate::identity::authorized_keys::parse(&open).next().is_none(), "{:?}", open);
     }
 
     #[test]

@@ -20,6 +20,8 @@ const CANNED: &str = "Sorry, this request could not be processed. Please try aga
 #[derive(Debug)]
 pub enum Error {
     Unauthenticated,
+    /// Too many wrong passwords have come; for so many seconds.
+    TooManyFailures(u64),
     /// What is wrong with the body as a whole.
     Json(&'static str),
     /// The media type of a body that is not JSON.
@@ -90,6 +92,7 @@ impl Error {
             // No batch comes from here.
             Refusal::Unread(_) => Error::Internal,
             Refusal::NotFound => Error::NotFound(place),
+            Refusal::TooManyFailures { seconds } => Error::TooManyFailures(seconds),
             Refusal::BadCredentials | Refusal::StaleHandle | Refusal::NotPermitted | Refusal::PasswordExpired => {
                 Error::Unauthenticated
             }
@@ -108,6 +111,7 @@ impl Error {
     fn status(&self) -> Status {
         match self {
             Error::Unauthenticated => Status::Unauthorized,
+            Error::TooManyFailures(_) => Status::TooManyRequests,
             Error::Json(_) | Error::Format(_) | Error::Query(_) => Status::BadRequest,
             Error::TooLarge => Status::PayloadTooLarge,
             Error::Fields { place, .. } => match place.action {
@@ -130,6 +134,8 @@ impl Error {
         let message = |text: &str| Reply::json(status, &json!({"error_message": text}));
         match self {
             Error::Unauthenticated => Reply::empty(status),
+            Error::TooManyFailures(seconds) => message("Too many failed logins. Please try again later.")
+                .with("Retry-After", seconds.to_string()),
             Error::Json(reason) => Reply::json(status, &json!({"error": reason})),
             Error::Query(reason) => Reply::json(status, &json!({"error": reason})),
             Error::Format(format) => message(&no_deserializer(format)),

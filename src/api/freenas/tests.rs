@@ -139,6 +139,8 @@ fn scripted(script: &mut Script, request: &AgentRequest) -> Result<Answer, Refus
         | Operation::CreateApiKey { .. }
         | Operation::DeleteApiKey { .. }
         | Operation::ListAudit(_)
+        | Operation::ListBans
+        | Operation::LiftBan(_)
         | Operation::VerifyAudit => Err(Refusal::NotPermitted),
     }
 }

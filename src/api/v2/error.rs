@@ -20,6 +20,8 @@ const CHALLENGES: &str = "Basic realm=\"accountd\", charset=\"UTF-8\", Bearer re
 #[derive(Debug)]
 pub enum Error {
     Unauthenticated,
+    /// Too many wrong passwords have come; for so many seconds.
+    TooManyFailures(String),
     NotPermitted,
     /// What there is none of.
     NotFound(&'static str),
@@ -79,6 +81,7 @@ impl Error {
             Refusal::Unread(faults) => Error::Fields(faults.into_iter().map(Fault::read).collect()),
             Refusal::NotFound => Error::NotFound(kind.word()),
             Refusal::BadCredentials | Refusal::StaleHandle => Error::Unauthenticated,
+            Refusal::TooManyFailures { seconds } => Error::TooManyFailures(seconds.to_string()),
             Refusal::NotPermitted => Error::NotPermitted,
             Refusal::Changed => Error::Changed,
             Refusal::PasswordExpired => Error::PasswordExpired,
@@ -96,6 +99,7 @@ impl Error {
     fn status(&self) -> Status {
         match self {
             Error::Unauthenticated => Status::Unauthorized,
+            Error::TooManyFailures(_) => Status::TooManyRequests,
             Error::NotPermitted | Error::PasswordExpired => Status::Forbidden,
             Error::NotFound(_) => Status::NotFound,
             Error::Method(_) => Status::MethodNotAllowed,
@@ -117,6 +121,7 @@ impl Error {
     fn words(&self) -> (&'static str, &'static str) {
         match self {
             Error::Unauthenticated => ("unauthenticated", "Say who you are"),
+            Error::TooManyFailures(_) => ("too-many-failures", "Too many wrong passwords have come"),
             Error::NotPermitted => ("not-permitted", "You may not do this"),
             Error::NotFound(_) => ("not-found", "There is nothing here"),
             Error::Method(_) => ("method-not-allowed", "This can not be done here"),
@@ -155,6 +160,7 @@ impl Error {
             Error::KeyInUse | Error::Busy => "Nothing has been changed. Try again later.".into(),
             Error::Unavailable => "Try again later; look first whether a change has been made.".into(),
             Error::Unauthenticated => "The credential is missing or wrong.".into(),
+            Error::TooManyFailures(seconds) => format!("Nothing has been looked at. Try again in {seconds} seconds."),
             Error::PasswordExpired => "PUT it to /api/v2/users/~/password, with the present one as current.".into(),
             Error::TooLarge | Error::NotPermitted | Error::Builtin | Error::LastAdministrator | Error::NoSpace => {
                 "Nothing has been changed.".into()
@@ -172,6 +178,7 @@ impl Error {
         match self {
             Error::Unauthenticated => Some(("WWW-Authenticate", CHALLENGES)),
             Error::Method(allowed) => Some(("Allow", allowed)),
+            Error::TooManyFailures(seconds) => Some(("Retry-After", seconds)),
             Error::KeyInUse | Error::Busy | Error::Unavailable => Some(("Retry-After", RETRY_AFTER)),
             Error::NotPermitted
             | Error::NotFound(_)

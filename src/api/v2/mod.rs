@@ -9,6 +9,7 @@ mod answers;
 mod api_keys;
 mod audit;
 mod backups;
+mod bans;
 mod batch;
 mod batch_table;
 mod checks;
@@ -71,6 +72,7 @@ pub fn attach(rocket: Rocket<Build>) -> Rocket<Build> {
         .mount(BASE, routes![api_keys::list, api_keys::create, api_keys::show, api_keys::delete])
         .mount(BASE, routes![backups::current, backups::import])
         .mount(BASE, routes![policy::show, policy::change])
+        .mount(BASE, routes![bans::list, bans::lift])
         .mount(BASE, routes![system::show, openapi::show])
         .mount(BASE, fallback::routes())
         .register(BASE, catchers![caught])

@@ -5,13 +5,14 @@ use std::net::SocketAddr;
 
 use accountd_core::Core;
 use accountd_protocol::api_key::{ApiKey, ApiKeyId};
+use accountd_protocol::ban::{Ban, BanId, Banned};
 use serde_json::{Map, Value, json};
 
 use super::error::Error;
 use super::faults::{Fault, Kind};
 use super::input::Input;
 use super::listing::Resource;
-use super::{BASE, api_keys, fallback, group_input, groups, new_user, openapi, output, user_change, users};
+use super::{BASE, api_keys, bans, fallback, group_input, groups, new_user, openapi, output, user_change, users};
 
 fn document() -> Value {
     serde_json::from_str(openapi::DOCUMENT).unwrap()
@@ -50,6 +51,8 @@ fn what_is_shown_is_described_field_by_field() {
     assert_eq!(names(&schemas["Group"]["properties"]), set(&output::GROUP_FIELDS));
     let key = ApiKey { id: ApiKeyId(1), name: "k".into(), created: 1, expires: None, last_used: None };
     assert_eq!(names(&schemas["ApiKey"]["properties"]), names(&Value::Object(api_keys::shown(&key))));
+    let ban = Ban { id: BanId(1), of: Banned::Source("::/64".into()), since: 1, until: 2 };
+    assert_eq!(names(&schemas["Ban"]["properties"]), names(&Value::Object(bans::shown(&ban))));
 }
 
 #[test]
@@ -105,6 +108,7 @@ fn every_type_of_problem_is_described() {
     conflict.conflict = super::faults::Conflict::WithWhatExists;
     let errors = [
         Error::Unauthenticated,
+        Error::TooManyFailures("9".into()),
         Error::NotPermitted,
         Error::NotFound("user"),
         Error::Method("GET".into()),
@@ -135,7 +139,7 @@ fn every_type_of_problem_is_described() {
         })
         .collect();
     let statuses: Vec<u16> = seen.iter().map(|(status, _)| *status).collect();
-    let expected = [401, 403, 404, 405, 400, 415, 413, 400, 422, 409, 412, 422, 409, 409, 403, 409, 423, 503, 507, 500];
+    let expected = [401, 429, 403, 404, 405, 400, 415, 413, 400, 422, 409, 412, 422, 409, 409, 403, 409, 423, 503, 507, 500];
     assert_eq!(statuses, expected);
     let described = &document()["components"]["schemas"]["Problem"]["properties"]["type"]["enum"];
     let described: BTreeSet<String> = serde_json::from_value(described.clone()).unwrap();

@@ -4,6 +4,7 @@
 mod api_key;
 mod audit;
 mod backup;
+mod ban;
 mod backup_choices;
 mod check;
 mod group;
@@ -47,6 +48,9 @@ pub enum Noun {
     /// Work that takes longer
     #[command(subcommand)]
     Job(job::Verb),
+    /// Who is turned away for too many wrong passwords
+    #[command(subcommand)]
+    Ban(ban::Verb),
     /// Who did what
     #[command(subcommand)]
     Audit(audit::Verb),
@@ -72,6 +76,7 @@ impl Noun {
             Noun::Role(verb) => verb.run(session),
             Noun::Policy(verb) => verb.run(session),
             Noun::Job(verb) => verb.run(session),
+            Noun::Ban(verb) => verb.run(session),
             Noun::Audit(verb) => verb.run(session),
             Noun::Backup(verb) => verb.run(session),
             Noun::Check(verb) => verb.run(session),

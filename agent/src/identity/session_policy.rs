@@ -1,0 +1,312 @@
+//! What a session of an account may be: `[sessions]` of accountd.toml(5), the account's login shell,
+//! and the options of the key that was shown (sshd(8)).
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use accountd_config::{PermitUserEnvironment, SessionRoot, SessionSettings, Sessions, TcpForwarding, VariablePattern};
+use accountd_protocol::session_policy::{Forwarding, ServiceKind, SessionPolicy, TerminalUse};
+
+use super::key_options::{Destination, KeyOption, Switch};
+
+/// What a client may set where nothing says otherwise.
+const ACCEPTED: [&str; 2] = ["LANG", "LC_*"];
+/// Programs that stand in the shell field of passwd(5) and are no shells, whatever shells(5) says.
+const NO_SHELLS: [&str; 9] = ["nologin", "false", "true", "sync", "halt", "shutdown", "poweroff", "git-shell", "rssh"];
+/// The command by which sshd(8) stands for its own file server.
+const FILE_SERVER: &str = "internal-sftp";
+/// Where passwd(5) has no shell.
+const USUAL_SHELL: &str = "/bin/sh";
+
+/// Whose sessions.
+#[derive(Clone, Debug)]
+pub struct Holder<'a> {
+    pub name: &'a str,
+    /// Of all their groups.
+    pub groups: BTreeSet<&'a str>,
+    pub home: &'a [u8],
+    pub shell: LoginShell,
+}
+
+/// Whether an account has a shell that runs commands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LoginShell {
+    Present,
+    Absent,
+}
+
+/// What somebody's sessions may be before a key narrows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Allowed {
+    pub policy: SessionPolicy,
+    pub environment: PermitUserEnvironment,
+    shell: LoginShell,
+}
+
+impl LoginShell {
+    /// Of the shell field of passwd(5), and of shells(5) in a root directory.
+    pub fn of(field: &[u8], root: &Path) -> Self {
+        let listed = std::fs::read_to_string(root.join("etc/shells")).ok();
+        Self::among(field, listed.as_deref())
+    }
+
+    /// `listed` is the text of shells(5); `None`: there is none, and any program may be a shell.
+    fn among(field: &[u8], listed: Option<&str>) -> Self {
+        let Ok(path) = std::str::from_utf8(field) else { return LoginShell::Absent };
+        let path = if path.is_empty() { USUAL_SHELL } else { path };
+        let name = path.rsplit('/').next().unwrap_or_default();
+        let is_listed = listed.is_none_or(|text| text.lines().any(|line| line.trim() == path));
+        match path.starts_with('/') && !NO_SHELLS.contains(&name) && is_listed {
+            true => LoginShell::Present,
+            false => LoginShell::Absent,
+        }
+    }
+}
+
+impl Allowed {
+    pub fn of(sessions: &Sessions, holder: &Holder<'_>) -> Self {
+        let settings = sessions.settings_of(|rule| rule.names(holder.name, &holder.groups));
+        let root = match settings.root.clone().unwrap_or_default() {
+            SessionRoot::None => None,
+            SessionRoot::Home => Some(holder.home.to_vec()),
+            SessionRoot::Path(path) => Some(path.replace("%u", holder.name).into_bytes()),
+        };
+        let mut policy = SessionPolicy {
+            services: services(&settings, holder.shell),
+            forced_command: None,
+            terminal: TerminalUse::Allowed,
+            forwarding: forwarding(settings.tcp_forwarding.unwrap_or_default()),
+            accept_environment: accepted(settings.accept_environment),
+            environment: Vec::new(),
+            leftovers: settings.leftovers.unwrap_or_default(),
+            uploads: settings.uploads.unwrap_or_default(),
+            root,
+            umask: settings.umask.unwrap_or_default().bits(),
+        };
+        if policy.root.is_some() {
+            policy.services.retain(|service| matches!(service, ServiceKind::Sftp | ServiceKind::Scp));
+            policy.forwarding = Forwarding::None;
+        }
+        let environment = settings.permit_user_environment.unwrap_or_default();
+        Self { policy, environment, shell: holder.shell }
+    }
+
+    /// The same, as far as these options of a key leave it. `None`: the key lets nobody in, because
+    /// its command could not be run.
+    pub fn narrowed(self, options: &[KeyOption]) -> Option<SessionPolicy> {
+        let Self { mut policy, environment, shell } = self;
+        let mut switches = Switches::default();
+        let mut destinations = Vec::new();
+        for option in options {
+            switches.turn(option);
+            match option {
+                KeyOption::Command(command) if command.trim() == FILE_SERVER => {
+                    policy.services.retain(|service| *service == ServiceKind::Sftp);
+                }
+                KeyOption::Command(_) if shell == LoginShell::Absent || policy.root.is_some() => return None,
+                KeyOption::Command(command) => policy.forced_command = Some(command.clone()),
+                KeyOption::PermitOpen(Destination { host, port }) => destinations.push((host.clone(), *port)),
+                KeyOption::Environment(name, value) if environment == PermitUserEnvironment::Yes => {
+                    // The first counts, as in sshd.
+                    if !policy.environment.iter().any(|(known, _)| known == name) {
+                        policy.environment.push((name.clone(), value.clone()));
+                    }
+                }
+                KeyOption::Environment(..)
+                | KeyOption::From(_)
+                | KeyOption::ExpiryTime(_)
+                | KeyOption::CertAuthority
+                | KeyOption::Principals(_)
+                | KeyOption::Restrict
+                | KeyOption::Pty(_)
+                | KeyOption::PortForwarding(_)
+                | KeyOption::Idle(..)
+                | KeyOption::IdleValue(..)
+                | KeyOption::Touch(_)
+                | KeyOption::VerifyRequired => {}
+            }
+        }
+        if switches.terminal == Switch::Off {
+            policy.terminal = TerminalUse::Refused;
+        }
+        policy.forwarding = narrowed_forwarding(policy.forwarding, switches.forwarding, destinations);
+        Some(policy)
+    }
+}
+
+/// What the options of a key, one after the other, have switched on and off.
+struct Switches {
+    terminal: Switch,
+    forwarding: Switch,
+}
+
+impl Default for Switches {
+    fn default() -> Self {
+        Self { terminal: Switch::On, forwarding: Switch::On }
+    }
+}
+
+impl Switches {
+    fn turn(&mut self, option: &KeyOption) {
+        match option {
+            KeyOption::Restrict => *self = Self { terminal: Switch::Off, forwarding: Switch::Off },
+            KeyOption::Pty(switch) => self.terminal = *switch,
+            KeyOption::PortForwarding(switch) => self.forwarding = *switch,
+            KeyOption::From(_)
+            | KeyOption::ExpiryTime(_)
+            | KeyOption::Command(_)
+            | KeyOption::PermitOpen(_)
+            | KeyOption::Environment(..)
+            | KeyOption::CertAuthority
+            | KeyOption::Principals(_)
+            | KeyOption::Idle(..)
+            | KeyOption::IdleValue(..)
+            | KeyOption::Touch(_)
+            | KeyOption::VerifyRequired => {}
+        }
+    }
+}
+
+/// Rsync and git without a shell only where somebody has named them.
+fn services(settings: &SessionSettings, shell: LoginShell) -> BTreeSet<ServiceKind> {
+    let named = settings.services.as_ref();
+    let mut services = named.cloned().unwrap_or_else(|| BTreeSet::from(ServiceKind::ALL));
+    if shell == LoginShell::Absent {
+        services.retain(|service| match service {
+            ServiceKind::Sftp | ServiceKind::Scp => true,
+            ServiceKind::Rsync | ServiceKind::Git => named.is_some(),
+            ServiceKind::Shell => false,
+        });
+    }
+    services
+}
+
+fn forwarding(setting: TcpForwarding) -> Forwarding {
+    match setting {
+        TcpForwarding::Refused => Forwarding::None,
+        TcpForwarding::Allowed => Forwarding::Anywhere,
+    }
+}
+
+fn narrowed_forwarding(allowed: Forwarding, switch: Switch, destinations: Vec<(String, Option<u16>)>) -> Forwarding {
+    match (allowed, switch) {
+        (Forwarding::None, _) | (_, Switch::Off) => Forwarding::None,
+        (Forwarding::Anywhere, Switch::On) if !destinations.is_empty() => Forwarding::To(destinations),
+        (allowed @ (Forwarding::Anywhere | Forwarding::To(_)), Switch::On) => allowed,
+    }
+}
+
+fn accepted(patterns: Option<Vec<VariablePattern>>) -> Vec<String> {
+    match patterns {
+        Some(patterns) => patterns.into_iter().map(String::from).collect(),
+        None => ACCEPTED.map(str::to_owned).to_vec(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use accountd_protocol::session_policy::Uploads;
+
+    use super::*;
+    use crate::identity::key_options::{parse_options, split_options};
+
+    fn sessions(text: &str) -> Sessions {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("accountd.toml");
+        std::fs::write(&path, text).unwrap();
+        accountd_config::Config::read(&path).unwrap().sessions
+    }
+
+    fn allowed(text: &str, shell: LoginShell) -> Allowed {
+        let holder = Holder { name: "anna", groups: BTreeSet::from(["guests"]), home: b"/home/anna", shell };
+        Allowed::of(&sessions(text), &holder)
+    }
+
+    fn narrowed(allowed: &Allowed, options: &str) -> Option<SessionPolicy> {
+        let line = format!("{options} key");
+        allowed.clone().narrowed(&parse_options(&split_options(&line).unwrap().0).unwrap())
+    }
+
+    fn named(policy: &SessionPolicy) -> Vec<&'static str> {
+        policy.services.iter().map(|service| service.name()).collect()
+    }
+
+    const FORWARDING: &str = "[sessions]\ntcp_forwarding = \"allowed\"\npermit_user_environment = \"yes\"\n";
+
+    #[test]
+    fn a_shell_is_listed_and_not_made_to_refuse() {
+        let listed = Some("# shells\n/bin/sh\n/bin/bash\n/usr/sbin/nologin\n");
+        let shell = |field: &str, listed| LoginShell::among(field.as_bytes(), listed);
+        for field in ["", "/bin/sh", "/bin/bash"] {
+            assert_eq!(shell(field, listed), LoginShell::Present, "{field}");
+        }
+        for field in ["/usr/sbin/nologin", "/bin/false", "/opt/own", "bash", " /bin/sh", "/usr/bin/git-shell"] {
+            assert_eq!(shell(field, listed), LoginShell::Absent, "{field}");
+        }
+        assert_eq!(shell("/opt/own", None), LoginShell::Present);
+        assert_eq!(shell("/usr/bin/git-shell", None), LoginShell::Absent);
+        assert_eq!(LoginShell::among(b"/bin/\xff", None), LoginShell::Absent);
+    }
+
+    #[test]
+    fn without_a_login_shell_only_files_remain_and_what_was_named() {
+        assert_eq!(named(&allowed("", LoginShell::Present).policy), ["sftp", "scp", "rsync", "git", "shell"]);
+        assert_eq!(named(&allowed("", LoginShell::Absent).policy), ["sftp", "scp"]);
+        let rule = "[[sessions.rules]]\ngroups = [\"guests\"]\nservices = [\"rsync\", \"shell\"]\n";
+        assert_eq!(named(&allowed(rule, LoginShell::Absent).policy), ["rsync"]);
+        assert_eq!(named(&allowed("[sessions]\nservices = []\n", LoginShell::Present).policy), [""; 0]);
+    }
+
+    #[test]
+    fn a_session_with_a_root_has_files_and_no_command() {
+        let confined = allowed("[sessions]\nroot = \"/srv/%u/x\"\ntcp_forwarding = \"allowed\"\n", LoginShell::Present);
+        assert_eq!(confined.policy.root.as_deref(), Some(b"/srv/anna/x".as_slice()));
+        assert_eq!((named(&confined.policy), &confined.policy.forwarding), (vec!["sftp", "scp"], &Forwarding::None));
+        assert_eq!(narrowed(&confined, "command=\"date\""), None);
+        let home =
+            allowed("[sessions]\nroot = \"home\"\nuploads = \"atomic\"\numask = \"0077\"\n", LoginShell::Present);
+        assert_eq!(home.policy.root.as_deref(), Some(b"/home/anna".as_slice()));
+        assert_eq!((home.policy.uploads, home.policy.umask), (Uploads::Atomic, 0o077));
+    }
+
+    #[test]
+    fn a_command_takes_a_shell_and_the_file_server_takes_none() {
+        let (with, without) = (allowed("", LoginShell::Present), allowed("", LoginShell::Absent));
+        assert_eq!(narrowed(&with, "command=\"date\"").unwrap().forced_command.as_deref(), Some("date"));
+        assert_eq!(narrowed(&without, "command=\"date\""), None);
+        assert_eq!(narrowed(&without, "command=\"internal-sftp -R\""), None, "what it asks for is not done");
+        for allowed in [&with, &without] {
+            let policy = narrowed(allowed, "restrict,command=\"internal-sftp\"").unwrap();
+            assert_eq!((named(&policy), policy.forced_command), (vec!["sftp"], None));
+        }
+    }
+
+    #[test]
+    fn options_narrow_and_never_widen() {
+        let allowed_all = allowed(FORWARDING, LoginShell::Present);
+        let policy = |options: &str| narrowed(&allowed_all, options).unwrap();
+        assert_eq!((policy("pty").terminal, policy("no-pty").terminal), (TerminalUse::Allowed, TerminalUse::Refused));
+        assert_eq!(policy("restrict").terminal, TerminalUse::Refused);
+        assert_eq!(
+            (policy("restrict,pty").terminal, policy("pty,restrict").terminal),
+            (TerminalUse::Allowed, TerminalUse::Refused)
+        );
+        assert_eq!(policy("restrict").forwarding, Forwarding::None);
+        assert_eq!(policy("restrict,port-forwarding").forwarding, Forwarding::Anywhere);
+        assert_eq!(policy("permitopen=\"a:1\",no-port-forwarding").forwarding, Forwarding::None);
+        let to = Forwarding::To(vec![("::1".into(), Some(80)), ("a".into(), None)]);
+        assert_eq!(policy("permitopen=\"[::1]:80\",permitopen=\"a:*\"").forwarding, to);
+        let refused = narrowed(&allowed("", LoginShell::Present), "port-forwarding,permitopen=\"a:1\"");
+        assert_eq!(refused.unwrap().forwarding, Forwarding::None, "the file has the last word");
+        let sftp = allowed("[sessions]\nservices = [\"scp\"]\n", LoginShell::Present);
+        assert_eq!(named(&narrowed(&sftp, "command=\"internal-sftp\"").unwrap()), [""; 0]);
+    }
+
+    #[test]
+    fn variables_of_a_key_count_where_they_may_and_the_first_of_a_name_does() {
+        let options = "environment=\"A=1\",environment=\"B=2\",environment=\"A=3\"";
+        let permitted = narrowed(&allowed(FORWARDING, LoginShell::Present), options).unwrap();
+        assert_eq!(permitted.environment, [("A".into(), "1".into()), ("B".into(), "2".into())]);
+        assert_eq!(narrowed(&allowed("", LoginShell::Present), options).unwrap().environment, []);
+    }
+}

@@ -1,0 +1,147 @@
+//! Logins as a whole: what they cost and what they are answered, whoever it is.
+
+use std::net::IpAddr;
+use std::sync::atomic::Ordering;
+
+use accountd_protocol::agent::{AgentRequest, Answer, Decision, KeyOffer};
+use accountd_protocol::login::Proof;
+use accountd_protocol::refusal::Refusal;
+use accountd_protocol::secret::Secret;
+use accountd_protocol::session_policy::ServiceKind;
+
+use crate::agent::Agent;
+use crate::arguments::Arguments;
+
+const PASSWD: &str = "root:x:0:0:root:/root:/bin/sh\nanna:x:3001:3001::/nonexistent:/bin/sh\n\
+                      locked:x:3002:3002::/nonexistent:/bin/sh\nexpired:x:3003:3003::/nonexistent:/usr/sbin/nologin\n\
+                      accountd-api:x:990:990::/:/usr/sbin/nologin\n";
+const GROUP: &str = "root:x:0:\nanna:x:3001:\nlocked:x:3002:\nexpired:x:3003:\naccountd-api:x:990:\n";
+
+struct World {
+    _directory: tempfile::TempDir,
+    agent: Agent,
+}
+
+impl World {
+    /// Everybody's password is `pw`.
+    fn new(config: &str) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let etc = directory.path().join("etc");
+        std::fs::create_dir(&etc).unwrap();
+        let hash = super::hash::HashPool::new(1).hash(&Secret::new("pw".into())).unwrap();
+        let shadow = format!(
+            "root:{hash}:20000::::::\nanna:{hash}:20000::::::\nlocked:!{hash}:20000::::::\n\
+             expired:{hash}:20000:::::1:\naccountd-api:{hash}:20000::::::\n"
+        );
+        for (name, text) in [("passwd", PASSWD), ("group", GROUP), ("shadow", &shadow), ("accountd.toml", config)] {
+            std::fs::write(etc.join(name), text).unwrap();
+        }
+        let arguments = Arguments {
+            root: directory.path().to_owned(),
+            socket: directory.path().join("agent.sock"),
+            state: directory.path().join("state.sqlite"),
+            api_user: "accountd-api".into(),
+            ssh_user: "accountd-ssh".into(),
+            config: etc.join("accountd.toml"),
+            audit_verify: false,
+        };
+        Self { agent: Agent::open(&arguments).unwrap(), _directory: directory }
+    }
+
+    /// What SSH is answered, and how many hashes that took.
+    fn login(&self, user: &str, password: &str, source: &str) -> (Result<(), u64>, usize) {
+        let proof = Proof::Password(Secret::new(password.into()));
+        self.counted(|| match self.agent.decide(user, &proof, address(source), crate::agent::now()) {
+            Decision::Granted(_) => Ok(()),
+            Decision::Refused { wait_milliseconds } => Err(wait_milliseconds),
+            other => panic!("{other:?}"),
+        })
+    }
+
+    /// The same for REST.
+    fn open(&self, user: &str, password: &str, source: &str) -> (Result<(), Refusal>, usize) {
+        let (user, password) = (user.to_owned(), Secret::new(password.into()));
+        let request = AgentRequest::OpenHandle { user, password, source: address(source) };
+        self.counted(|| self.agent.answer(request).map(|answer| assert!(matches!(answer, Answer::Handle(_)))))
+    }
+
+    fn counted<T>(&self, work: impl FnOnce() -> T) -> (T, usize) {
+        let before = self.agent.hashes.verified.load(Ordering::Relaxed);
+        let result = work();
+        (result, self.agent.hashes.verified.load(Ordering::Relaxed) - before)
+    }
+}
+
+fn address(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+#[test]
+fn unknown_locked_and_mistaken_users_cost_one_hash_and_get_one_answer() {
+    let world = World::new("");
+    let users = ["nobody-here", "locked", "expired", "anna", "root", "accountd-api", "", "../x", "anna\n"];
+    for (number, user) in (1..).zip(users) {
+        let source = format!("192.0.2.{number}");
+        let password = if user == "anna" { "wrong" } else { "pw" };
+        assert_eq!(world.login(user, password, &source), (Err(0), 1), "{user:?}");
+        if user != "root" {
+            assert_eq!(world.open(user, password, &source), (Err(Refusal::BadCredentials), 1), "{user:?}");
+        }
+    }
+    assert_eq!(world.login("anna", "pw", "192.0.2.99"), (Ok(()), 1));
+}
+
+#[test]
+fn whoever_is_turned_away_costs_no_hash_and_is_answered_like_a_wrong_password() {
+    let world = World::new("[bans]\nfree_attempts = 2\nban_after = 4\n");
+    for user in ["anna", "nobody-here"] {
+        let source = if user == "anna" { "192.0.2.1" } else { "192.0.2.2" };
+        let said: Vec<_> = (0..4).map(|_| world.login(user, "wrong", source)).collect();
+        assert_eq!(said, [(Err(0), 1), (Err(0), 1), (Err(1000), 1), (Err(2000), 1)], "{user}");
+        assert_eq!(world.login(user, "pw", source), (Err(30_000), 0), "{user}");
+        // The name is banned elsewhere too, whether there is such an account or not.
+        assert_eq!(world.login(user, "pw", "198.51.100.1"), (Err(30_000), 0), "{user}");
+        let opened = world.open(user, "pw", "198.51.100.1");
+        assert!(matches!(opened, (Err(Refusal::TooManyFailures { seconds: 599..=600 }), 0)), "{user}: {opened:?}");
+    }
+    assert_eq!(world.login("root", "pw", "192.0.2.1"), (Err(30_000), 0), "so is the source for every name");
+    assert_eq!(world.open("root", "pw", "198.51.100.1"), (Ok(()), 1));
+    let bans: Vec<String> = world.agent.list_bans().iter().map(|ban| format!("{:?}", ban.of)).collect();
+    assert_eq!(bans.len(), 3, "{bans:?}");
+}
+
+#[test]
+fn ssh_and_rest_are_one_count_and_rest_is_refused_until_the_delay_is_over() {
+    let world = World::new("[bans]\nfree_attempts = 2\n");
+    assert_eq!(world.login("anna", "wrong", "192.0.2.1"), (Err(0), 1));
+    assert_eq!(world.open("anna", "wrong", "192.0.2.1"), (Err(Refusal::BadCredentials), 1));
+    assert_eq!(world.open("anna", "wrong", "192.0.2.1"), (Err(Refusal::BadCredentials), 1));
+    let held = (Err(Refusal::TooManyFailures { seconds: 1 }), 0);
+    assert_eq!(world.open("anna", "pw", "192.0.2.1"), held);
+    assert_eq!(world.login("anna", "wrong", "192.0.2.1"), (Err(2000), 1));
+    assert_eq!(world.login("anna", "pw", "192.0.2.1"), (Ok(()), 1), "SSH waits with the answer instead");
+    assert_eq!(world.open("anna", "pw", "192.0.2.1"), (Ok(()), 1), "what it had failed is forgiven");
+}
+
+#[test]
+fn keys_that_are_offered_count_once_for_a_connection() {
+    let world = World::new("[bans]\nban_after = 1\n");
+    let offer = |offer| world.agent.key_acceptable("anna", b"key", (address("192.0.2.1"), offer), crate::agent::now());
+    for _ in 0..9 {
+        assert!(!offer(KeyOffer::First));
+        assert!(!offer(KeyOffer::Another) && !offer(KeyOffer::Another));
+    }
+    assert_eq!(world.agent.list_bans(), []);
+    assert!(!offer(KeyOffer::First));
+    assert_eq!(world.agent.list_bans().len(), 1, "ten connections are one failure, and here that is enough");
+}
+
+#[test]
+fn a_grant_has_the_policy_of_the_account() {
+    let world = World::new("[[sessions.rules]]\ngroups = [\"anna\"]\numask = \"0007\"\nservices = [\"scp\"]\n");
+    let proof = Proof::Password(Secret::new("pw".into()));
+    let decision = world.agent.decide("anna", &proof, address("192.0.2.1"), crate::agent::now());
+    let Decision::Granted(grant) = decision else { panic!("{decision:?}") };
+    assert_eq!(grant.policy.umask, 0o007);
+    assert_eq!(grant.policy.services.into_iter().collect::<Vec<_>>(), [ServiceKind::Scp]);
+}
