@@ -2,19 +2,20 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use accountd_protocol::agent::{Decision, Grant};
+use accountd_protocol::agent::{Decision, Grant, KeyOffer};
 use accountd_protocol::frame::{self, LOGIN_CAP};
 use accountd_protocol::login::{
     Admission, Ending, LoginEvent, LoginRequest, Opening, Proof, Service, SessionId, Streams,
 };
 use accountd_protocol::socket;
 use nix::fcntl::OFlag;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::{pipe2, ttyname};
 use tracing::{info, warn};
 
@@ -61,6 +62,8 @@ struct Connection {
     events: Arc<Events>,
     sessions: HashMap<SessionId, Arc<Control>>,
     next: u64,
+    /// Which of its keys the client offers next.
+    offer: KeyOffer,
 }
 
 /// The way back to the front, for this thread and those that wait for sessions to end.
@@ -77,6 +80,16 @@ impl Events {
     }
 }
 
+impl Events {
+    /// Keeps the client waiting, in this thread of its own; not for longer than it is there.
+    fn wait(&self, time: Duration) {
+        let stream = self.stream.lock().unwrap_or_else(PoisonError::into_inner);
+        let Ok(milliseconds) = PollTimeout::try_from(time) else { return };
+        // Whatever ends the wait early ends it for nobody else.
+        let _ = poll(&mut [PollFd::new(stream.as_fd(), PollFlags::empty())], milliseconds);
+    }
+}
+
 /// Serves a connection until it closes; its sessions end with it.
 pub fn serve(stream: UnixStream, shared: Shared) {
     let reader = stream.try_clone().and_then(|reader| {
@@ -88,7 +101,8 @@ pub fn serve(stream: UnixStream, shared: Shared) {
         Err(error) => return warn!(%error, "a connection can not be served"),
     };
     let events = Arc::new(Events { stream: Mutex::new(stream), ended: Mutex::default() });
-    let mut connection = Connection { shared, state: State::New, events, sessions: HashMap::new(), next: 0 };
+    let mut connection =
+        Connection { shared, state: State::New, events, sessions: HashMap::new(), next: 0, offer: KeyOffer::First };
     loop {
         let result = match frame::read::<LoginRequest>(&mut reader, LOGIN_CAP) {
             Ok(Some(request)) => connection.answer(request),
@@ -110,7 +124,8 @@ impl Connection {
             LoginRequest::OfferKey { user, key } => {
                 let source = self.source()?;
                 let heard = self.shared.registry.period(RESTART_PATIENCE).is_some();
-                let acceptable = heard && self.shared.agent.key_acceptable(user, key, source);
+                let offer = std::mem::replace(&mut self.offer, KeyOffer::Another);
+                let acceptable = heard && self.shared.agent.key_acceptable(user, key, source, offer);
                 self.events.send(&LoginEvent::KeyAcceptable(acceptable), &[])
             }
             LoginRequest::Authenticate { user, proof } => self.authenticate(user, proof),
@@ -156,7 +171,7 @@ impl Connection {
         let period = self.shared.registry.period(RESTART_PATIENCE);
         let decision = match period {
             Some(_) => self.shared.agent.decide(user, proof, source),
-            None => Decision::Refused,
+            None => Decision::Refused { wait_milliseconds: 0 },
         };
         let admission = self.admission(decision, period, (&shown, ends, method));
         self.events.send(&LoginEvent::Authenticated(admission), &[])
@@ -183,8 +198,10 @@ impl Connection {
                     Admission::Refused
                 }
             },
-            (Decision::Granted(_) | Decision::Refused, _) => {
-                info!(user = shown, %source, method, "login refused");
+            (Decision::Granted(_), None) => Admission::Refused,
+            (Decision::Refused { wait_milliseconds }, _) => {
+                info!(user = shown, %source, method, wait_milliseconds, "login refused");
+                self.events.wait(Duration::from_millis(wait_milliseconds));
                 Admission::Refused
             }
             (Decision::PasswordExpired, _) => {
