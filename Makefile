@@ -2,8 +2,8 @@
 SHELL := /bin/bash
 PACKAGES := gcc g++ make cmake perl pkg-config libcrypt-dev git curl openssl openssh-client passwd libnss-extrausers strace sudo tcsh rsync python3 acl attr
 .PHONY: run test bench faults fuzz lint deny tools
-# Samba for the tests alone: whether its sessions end.
-test: PACKAGES += samba smbclient
+# For the tests alone: whether sessions of Samba end, and whether sshd lets in by the same keys.
+test: PACKAGES += samba smbclient openssh-server
 # Seconds for each fuzz target.
 FUZZ_SECONDS := 60
 

@@ -6,6 +6,7 @@ mod accountctl;
 mod audit;
 mod authentication;
 mod backup;
+mod bans;
 mod belongings;
 mod checks;
 mod concurrency;
@@ -18,6 +19,7 @@ mod home_deletion;
 mod homes;
 mod ids;
 mod key_advice;
+mod key_options;
 mod leftovers;
 mod login;
 mod mail;
@@ -35,6 +37,9 @@ mod roles;
 mod sandbox;
 mod sandbox_root;
 mod sftp;
+#[path = "bench/sshd.rs"]
+#[allow(dead_code, reason = "shared with the benchmark, which needs more of it")]
+mod sshd;
 mod state_store;
 mod sudo;
 mod sudo_lists;

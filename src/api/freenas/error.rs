@@ -134,8 +134,9 @@ impl Error {
         let message = |text: &str| Reply::json(status, &json!({"error_message": text}));
         match self {
             Error::Unauthenticated => Reply::empty(status),
-            Error::TooManyFailures(seconds) => message("Too many failed logins. Please try again later.")
-                .with("Retry-After", seconds.to_string()),
+            Error::TooManyFailures(seconds) => {
+                message("Too many failed logins. Please try again later.").with("Retry-After", seconds.to_string())
+            }
             Error::Json(reason) => Reply::json(status, &json!({"error": reason})),
             Error::Query(reason) => Reply::json(status, &json!({"error": reason})),
             Error::Format(format) => message(&no_deserializer(format)),

@@ -38,11 +38,7 @@ pub async fn list(caller: Signed) -> Result<Reply, Error> {
 }
 
 #[delete("/bans/<id>")]
-pub async fn lift(
-    caller: Signed,
-    id: Result<Called, ()>,
-    content_type: Option<&ContentType>,
-) -> Result<Reply, Error> {
+pub async fn lift(caller: Signed, id: Result<Called, ()>, content_type: Option<&ContentType>) -> Result<Reply, Error> {
     let Authenticated(caller) = caller?;
     no_browser_form(content_type)?;
     // What is no id is told like one that is gone, to whoever may ask.

@@ -4,8 +4,8 @@
 mod api_key;
 mod audit;
 mod backup;
-mod ban;
 mod backup_choices;
+mod ban;
 mod check;
 mod group;
 mod job;
