@@ -6,6 +6,7 @@ mod accountctl;
 mod audit;
 mod authentication;
 mod backup;
+mod bans;
 mod belongings;
 mod checks;
 mod commands;
@@ -21,6 +22,7 @@ mod home_deletion;
 mod homes;
 mod ids;
 mod key_advice;
+mod key_options;
 mod leftovers;
 mod login;
 mod mail;
@@ -40,6 +42,9 @@ mod sandbox;
 mod sandbox_root;
 mod scp;
 mod sftp;
+#[path = "bench/ssh/sshd.rs"]
+#[allow(dead_code, reason = "shared with the benchmark, which needs more of it")]
+mod sshd;
 mod state_store;
 mod sudo;
 mod sudo_lists;
