@@ -38,6 +38,7 @@ mod roles;
 mod sandbox;
 mod sandbox_root;
 mod scp;
+mod session;
 mod sftp;
 mod state_store;
 mod sudo;

@@ -2,13 +2,12 @@
 
 use std::fs;
 use std::io::Read;
-use std::os::fd::AsRawFd;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
-use std::path::Path;
 use std::process::Command;
 
 use super::{Place, Run};
-use crate::raw::{USER, session_program};
+use crate::raw::{USER, logged, session_program};
 
 #[test]
 fn names_that_lead_elsewhere_end_the_run() {
@@ -214,19 +213,14 @@ fn until_an_atomic_upload_is_whole_the_old_file_is_there() {
 }
 
 #[test]
-fn every_transfer_is_logged_and_a_log_without_a_reader_is_none() {
+fn every_transfer_is_logged() {
     let place = Place::new();
     place.put_remote("f", "12345");
     let (mut reader, writer) = std::io::pipe().unwrap();
-    let number = writer.as_raw_fd().to_string();
-    // A pipe of root's is given to the session.
+    let writer = OwnedFd::from(writer);
     let run = |words: &[&str]| {
-        let mut command = crate::raw::as_user(Path::new("sh"), &place.remote(""));
-        let script = format!("exec \"$0\" scp --log 9 \"$@\" 9>&{number}");
-        command.args(["-c", &script]).arg(session_program()).arg("--").args(words);
-        let descriptor = nix::fcntl::FdFlag::empty();
-        nix::fcntl::fcntl(&writer, nix::fcntl::FcntlArg::F_SETFD(descriptor)).unwrap();
-        Run::spawn(command)
+        let arguments = [&["scp", "--log", "9", "--"], words].concat();
+        Run::spawn(logged(&writer, &place.remote(""), &arguments))
     };
     let mut source = run(&["-f", "f"]);
     source.send([0]);
