@@ -101,7 +101,9 @@ mod tests {
         assert_eq!(parse(&["sftp"]).unwrap().links, LinkOrder::TargetFirst);
         assert_eq!(parse(&["sftp", "--link-first", "--root", "/x"]).unwrap().links, LinkOrder::LinkFirst);
         assert_eq!(parse(&["sftp", "--root", "/x"]).unwrap().root, Some("/x".into()));
-        for words in [&[][..], &["rcp"], &["sftp", "--root"], &["sftp", "--rot", "/x"], &["sftp", "/x"], &["sftp", "--"]] {
+        for words in
+            [&[][..], &["rcp"], &["sftp", "--root"], &["sftp", "--rot", "/x"], &["sftp", "/x"], &["sftp", "--"]]
+        {
             assert!(parse(words).is_err(), "{words:?}");
         }
     }
@@ -111,7 +113,8 @@ mod tests {
         let parsed = parse(&["scp", "--uploads", "atomic", "--log", "7", "--", "-t", "--root"]).unwrap();
         assert_eq!((parsed.uploads, parsed.log, parsed.root), (Uploads::Atomic, Some(7), None));
         assert_eq!(parsed.words, [b"-t".to_vec(), b"--root".to_vec()]);
-        for words in [&["sftp", "--uploads"][..], &["sftp", "--uploads", "x"], &["sftp", "--log", "-1"], &["scp", "--log"]]
+        for words in
+            [&["sftp", "--uploads"][..], &["sftp", "--uploads", "x"], &["sftp", "--log", "-1"], &["scp", "--log"]]
         {
             assert!(parse(words).is_err(), "{words:?}");
         }

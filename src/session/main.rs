@@ -6,6 +6,8 @@
 
 mod arguments;
 mod home;
+#[cfg(test)]
+mod laws;
 mod path;
 mod record;
 mod rename;

@@ -249,10 +249,7 @@ mod tests {
             record.change(Change::Rename(&[b'x'; 1920], &[b'x'; 1921]));
         });
         let lines: Vec<&str> = said.lines().collect();
-        assert_eq!(
-            lines[0],
-            "remove path=\"a\\\"b\\\\c\\x0ad\\xff\\xfe\u{e4}\\xc2\\x85\\xe2\\x80\\xae\""
-        );
+        assert_eq!(lines[0], "remove path=\"a\\\"b\\\\c\\x0ad\\xff\\xfe\u{e4}\\xc2\\x85\\xe2\\x80\\xae\"");
         assert!(lines[1].ends_with("\\xff\"…") && lines[1].contains("\\x0a\"… to=\"\\xff"));
         assert_eq!(lines[2].matches('…').count(), 1);
         assert!(lines.iter().all(|line| line.len() < MAX_LINE), "{:?}", lines.iter().map(|line| line.len()));

@@ -25,8 +25,15 @@ pub struct Times {
 #[derive(Debug, PartialEq, Eq)]
 pub enum Control {
     Times(Times),
-    File { mode: u32, size: u64, name: CString },
-    Directory { mode: u32, name: CString },
+    File {
+        mode: u32,
+        size: u64,
+        name: CString,
+    },
+    Directory {
+        mode: u32,
+        name: CString,
+    },
     /// The directory is complete.
     End,
     /// The other side has told its user already.
@@ -152,11 +159,17 @@ mod tests {
     #[test]
     fn records_are_read_field_by_field() {
         let name = |text: &str| CString::new(text).unwrap();
-        assert_eq!(parse(b"C0644 5000000000 a b"), Ok(Control::File { mode: 0o644, size: 5_000_000_000, name: name("a b") }));
+        assert_eq!(
+            parse(b"C0644 5000000000 a b"),
+            Ok(Control::File { mode: 0o644, size: 5_000_000_000, name: name("a b") })
+        );
         assert_eq!(parse(b"D7755 0  "), Ok(Control::Directory { mode: 0o7755, name: name(" ") }));
         let times = Times { access: TimeSpec::new(3, 4000), modification: TimeSpec::new(1, 2000) };
         assert_eq!(parse(b"T1 2 3 4"), Ok(Control::Times(times)));
-        assert_eq!((parse(b"E"), parse(b"\x01oh"), parse(b"\x02")), (Ok(Control::End), Ok(Control::Warning), Ok(Control::Fatal)));
+        assert_eq!(
+            (parse(b"E"), parse(b"\x01oh"), parse(b"\x02")),
+            (Ok(Control::End), Ok(Control::Warning), Ok(Control::Fatal))
+        );
     }
 
     #[test]

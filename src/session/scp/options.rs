@@ -83,7 +83,10 @@ mod tests {
         assert_eq!(bundled, parse(&["-v", "-r", "-p", "-q", "-t", "--", "there"]).unwrap());
         assert_eq!((bundled.side, bundled.depth, bundled.attributes), (Side::Sink, Depth::Trees, Attributes::Kept));
         let source = parse(&["-f", "--", "-a", "-"]).unwrap();
-        assert_eq!((source.side, source.depth, source.paths), (Side::Source, Depth::Files, vec![b"-a".to_vec(), b"-".to_vec()]));
+        assert_eq!(
+            (source.side, source.depth, source.paths),
+            (Side::Source, Depth::Files, vec![b"-a".to_vec(), b"-".to_vec()])
+        );
         assert!(parse(&["-d", "-t", "x"]).unwrap().into_directory);
     }
 

@@ -131,7 +131,9 @@ impl Sink<'_, '_> {
                 Line::End if self.levels.is_empty() => return Ok(()),
                 Line::End => return Err(Abort::Lost),
                 Line::TooLong => {
-                    return self.run.fatal(format!("protocol error: a record of more than {MAX_LINE} bytes").as_bytes());
+                    return self
+                        .run
+                        .fatal(format!("protocol error: a record of more than {MAX_LINE} bytes").as_bytes());
                 }
             };
             self.run.record.request();
