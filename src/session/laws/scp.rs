@@ -54,9 +54,12 @@ fn run(ground: &Ground, words: &[impl AsRef<OsStr>], wire: &[u8], uploads: Uploa
     (status, content(output))
 }
 
+/// Name, content of a file or nothing for a directory, and mode.
+pub type Entry = (Vec<u8>, Option<Vec<u8>>, u32);
+
 /// A tree that a source sends and a sink takes is the same tree. Names are made of the bytes that
 /// are given, with what can't be in one left out.
-pub fn round_trip(entries: &[(Vec<u8>, Option<Vec<u8>>, u32)], uploads: Uploads) {
+pub fn round_trip(entries: &[Entry], uploads: Uploads) {
     let (from, to) = (Ground::new(), Ground::new());
     let top = from.path("root/d");
     assert!(fs::remove_file(top.join("out")).is_ok());

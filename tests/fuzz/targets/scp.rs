@@ -1,6 +1,6 @@
 //! Records of scp, in both directions, and trees that go through it.
 #![no_main]
-#![allow(dead_code, reason = "the program has more than the laws are about")]
+#![allow(dead_code, unused_imports, reason = "the program has more than the laws are about")]
 
 #[path = "../../../src/session/home.rs"]
 mod home;

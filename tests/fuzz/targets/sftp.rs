@@ -1,6 +1,6 @@
 //! Packets of SFTP: well-framed ones of any kind, then any bytes.
 #![no_main]
-#![allow(dead_code, reason = "the program has more than the laws are about")]
+#![allow(dead_code, unused_imports, reason = "the program has more than the laws are about")]
 
 #[path = "../../../src/session/home.rs"]
 mod home;
