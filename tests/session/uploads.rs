@@ -52,6 +52,42 @@ fn what_is_not_closed_was_never_there() {
 }
 
 #[test]
+fn a_program_that_is_running_is_replaced() {
+    let place = Place::new();
+    place.put("program", fs::read("/usr/bin/sleep").unwrap());
+    fs::set_permissions(place.path("program"), fs::Permissions::from_mode(0o755)).unwrap();
+    let mut running = Command::new(place.path("program")).arg("60").spawn().unwrap();
+    let mut raw = place.session(&ATOMIC);
+    let handle = raw.open_file("program", UPLOAD);
+    assert_eq!(raw.write(&handle, 0, b"#!/bin/sh"), OK);
+    assert_eq!(close(&mut raw, &handle), OK);
+    running.kill().unwrap();
+    running.wait().unwrap();
+    assert_eq!((place.read("program"), place.names()), (b"#!/bin/sh".to_vec(), vec!["program".to_owned()]));
+}
+
+/// What a directory gives to new files is theirs, without a name too.
+#[test]
+fn a_new_file_has_what_its_directory_gives() {
+    let place = Place::new();
+    fs::create_dir(place.path("d")).unwrap();
+    chown(place.path("d"), Some(USER), Some(1)).unwrap();
+    fs::set_permissions(place.path("d"), fs::Permissions::from_mode(0o2755)).unwrap();
+    let acl = Command::new("setfacl").args(["-d", "-m", "u:2:rw"]).arg(place.path("d")).status();
+    assert!(acl.unwrap().success());
+    let seen = [&[][..], &ATOMIC].map(|options| {
+        let mut raw = place.session(options);
+        let handle = raw.handle(OPEN, Body::new().text("d/f").number(UPLOAD).number(PERMISSIONS).number(0o664));
+        assert_eq!(close(&mut raw, &handle), OK);
+        let shown = Command::new("getfacl").arg("-p").arg(place.path("d/f")).output().unwrap();
+        fs::remove_file(place.path("d/f")).unwrap();
+        String::from_utf8(shown.stdout).unwrap()
+    });
+    assert!(seen[0].contains("user:bin:rw-") && seen[0].contains("group: daemon"), "{}", seen[0]);
+    assert_eq!(seen[0], seen[1]);
+}
+
+#[test]
 fn what_is_resumed_appended_to_or_only_opened_is_the_file_itself() {
     let place = Place::new();
     place.put("f", "old");
