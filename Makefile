@@ -1,16 +1,10 @@
 # Everything that is done with this project; each target installs what it needs.
 SHELL := /bin/bash
 PACKAGES := gcc g++ make cmake perl pkg-config libcrypt-dev git curl openssl openssh-client passwd libnss-extrausers strace sudo tcsh rsync python3 acl attr
-<<<<<<< HEAD
 .PHONY: run test bench bench-ssh faults fuzz lint deny tools
 # For the tests alone: Samba, whose sessions have to end, the sftp-server that ours is held against, and clients of all kinds.
 test: PACKAGES += samba smbclient openssh-server openssh-sftp-server lftp putty-tools rclone sshfs fuse3 fio \
 	python3-paramiko python3-asyncssh ssh-audit borgbackup restic
-=======
-.PHONY: run test bench faults fuzz lint deny tools
-# For the tests alone: whether sessions of Samba end, and whether sshd lets in by the same keys.
-test: PACKAGES += samba smbclient openssh-server
->>>>>>> agentkeys
 # Seconds for each fuzz target.
 FUZZ_SECONDS := 60
 
