@@ -1,9 +1,9 @@
 # Everything that is done with this project; each target installs what it needs.
 SHELL := /bin/bash
 PACKAGES := gcc g++ make cmake perl pkg-config libcrypt-dev git curl openssl openssh-client passwd libnss-extrausers strace sudo tcsh rsync python3 acl attr
-.PHONY: run test bench faults fuzz lint deny tools
-# For the tests alone: whether sessions of Samba end, and whether sshd lets in by the same keys.
-test: PACKAGES += samba smbclient openssh-server
+.PHONY: run test bench bench-ssh faults fuzz lint deny tools
+# For the tests alone: Samba, whose sessions have to end, and OpenSSH's servers, which ours are held against.
+test: PACKAGES += samba smbclient openssh-server openssh-sftp-server
 # Seconds for each fuzz target.
 FUZZ_SECONDS := 60
 
@@ -20,6 +20,12 @@ bench: PACKAGES += openssh-server
 bench: tools
 	cargo build --locked --release --workspace
 	cargo bench --locked --workspace --bench accountd
+
+# SSH alone, beside the same peer.
+bench-ssh: PACKAGES += openssh-server
+bench-ssh: tools
+	cargo build --locked --release --workspace
+	cargo bench --locked --workspace --bench accountd -- ssh
 
 # The laws of the parsers on bytes that a fuzzer has chosen; what breaks one is in tests/fuzz/artifacts.
 fuzz: tools

@@ -24,6 +24,11 @@ enum Command {
     Api(ApiArguments),
     /// Serves SSH; asks accountd-login for everything
     Ssh(SshArguments),
+    /// Copies OpenSSH's host keys, so that clients know the server that they have known
+    ///
+    /// Ed25519 and ECDSA keys are taken; an RSA key is not (RUSTSEC-2023-0071). What is there already
+    /// stays. Needs root.
+    ImportHostKeys(ImportArguments),
     /// Runs all of accountd on a scratch root, away from the machine's own accounts
     ///
     /// Needs root. Agent, login, REST and SSH run as in production, in a mount namespace in which
@@ -48,27 +53,52 @@ pub struct ApiArguments {
 
 #[derive(Debug, clap::Args)]
 pub struct SshArguments {
-    /// Address to listen on; port 0 picks a free one
+    /// Address to listen on, as often as there are some; port 0 picks a free one
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:2022")]
-    pub listen: SocketAddr,
+    pub listen: Vec<SocketAddr>,
     /// Socket of accountd-login
     #[arg(long, value_name = "PATH", default_value = "/run/accountd/login.sock")]
     pub login_socket: PathBuf,
-    /// Ed25519 host key; made when it is missing
-    #[arg(long, value_name = "FILE", default_value = "/var/lib/accountd-ssh/ssh_host_ed25519_key")]
-    pub host_key: PathBuf,
+    /// Host key, Ed25519 or ECDSA, as often as there are some; made when it is missing
+    #[arg(long, value_name = "FILE", default_values = ["/var/lib/accountd-ssh/ssh_host_ed25519_key", "/var/lib/accountd-ssh/ssh_host_ecdsa_key"])]
+    pub host_key: Vec<PathBuf>,
+    /// Text that is shown before a client authenticates
+    #[arg(long, value_name = "FILE")]
+    pub banner: Option<PathBuf>,
     /// Seconds that a client has to authenticate
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
     pub login_grace: u64,
-    /// The most connections that have not authenticated, in all
+    /// The most connections that have not authenticated, in all; from a third of it on, some are turned away
     #[arg(long, value_name = "NUMBER", default_value_t = 100)]
     pub unauthenticated: usize,
     /// The most of them from one IPv4 address or one IPv6 /64
     #[arg(long, value_name = "NUMBER", default_value_t = 20)]
     pub unauthenticated_per_source: usize,
+    /// Seconds of silence after which a client is asked whether it is there
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
+    pub keepalive: u64,
+    /// Seconds after which a connection is closed on which nothing happens; 0: never
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    pub idle: u64,
+    /// Seconds that clients have to finish when this ends
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    pub drain: u64,
     /// Started as root: become this user first
     #[arg(long, value_name = "USER")]
     pub user: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct ImportArguments {
+    /// Directory of OpenSSH's host keys
+    #[arg(long, value_name = "DIR", default_value = "/etc/ssh")]
+    pub from: PathBuf,
+    /// Directory of accountd's
+    #[arg(long, value_name = "DIR", default_value = "/var/lib/accountd-ssh")]
+    pub to: PathBuf,
+    /// User that the SSH front runs as
+    #[arg(long, value_name = "USER", default_value = "accountd-ssh")]
+    pub user: String,
 }
 
 /// The whole program.
@@ -85,6 +115,7 @@ pub fn run() -> ExitCode {
     match arguments.command {
         Command::Api(arguments) => report(front::api(arguments)),
         Command::Ssh(arguments) => report(front::ssh(arguments)),
+        Command::ImportHostKeys(arguments) => report(front::import_host_keys(&arguments)),
         Command::Sandbox(arguments) => match sandbox::run(arguments) {
             Ok(code) => code,
             Err(error) => report(Err(error)),

@@ -12,7 +12,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::Signal;
 use nix::unistd::User;
 
-use crate::command::{ApiArguments, SshArguments};
+use crate::command::{ApiArguments, ImportArguments, SshArguments};
 
 #[derive(Debug, thiserror::Error)]
 pub enum FrontError {
@@ -47,16 +47,36 @@ pub fn api(arguments: ApiArguments) -> Result<(), FrontError> {
 pub fn ssh(arguments: SshArguments) -> Result<(), FrontError> {
     drop_privileges(arguments.user.as_deref())?;
     raise_open_files()?;
+    let seconds = Duration::from_secs;
     let settings = accountd_ssh::Settings {
         listen: arguments.listen,
         login_socket: arguments.login_socket,
-        host_key: arguments.host_key,
-        login_grace: Duration::from_secs(arguments.login_grace),
+        host_keys: arguments.host_key,
+        banner: arguments.banner,
+        login_grace: seconds(arguments.login_grace),
         unauthenticated: arguments.unauthenticated,
         unauthenticated_per_source: arguments.unauthenticated_per_source,
+        keepalive: seconds(arguments.keepalive),
+        idle: (arguments.idle > 0).then(|| seconds(arguments.idle)),
+        drain: seconds(arguments.drain),
     };
-    let on_ready = |address: SocketAddr| ready(&address.to_string());
+    let on_ready = |addresses: &[SocketAddr]| {
+        let shown: Vec<String> = addresses.iter().map(SocketAddr::to_string).collect();
+        ready(&shown.join(" "));
+    };
     runtime()?.block_on(accountd_ssh::run(settings, on_ready))?;
+    Ok(())
+}
+
+/// Says what it has made, and what it has left.
+pub fn import_host_keys(arguments: &ImportArguments) -> Result<(), FrontError> {
+    let name = &arguments.user;
+    let lookup = |source| FrontError::Lookup { user: name.clone(), source };
+    let user = User::from_name(name).map_err(lookup)?.ok_or_else(|| FrontError::NoUser(name.clone()))?;
+    let owner = (user.uid.as_raw(), user.gid.as_raw());
+    let (made, left) = accountd_ssh::import_host_keys(&arguments.from, &arguments.to, owner)?;
+    made.iter().for_each(|path| println!("{}", path.display()));
+    left.iter().for_each(|(path, reason)| eprintln!("{} is left: {reason}", path.display()));
     Ok(())
 }
 

@@ -295,7 +295,7 @@ fn two_thousand_wrong_passwords_are_counted_and_hardly_written() {
             let user = if number % 2 == 0 { "anna".to_owned() } else { format!("ghost{number}") };
             let proof = Proof::Password(Secret::new(format!("wrong-{number}")));
             let request = AgentRequest::Decide { user, proof, source: "192.0.2.7".parse().unwrap() };
-            assert!(matches!(client.call(&request).unwrap(), Ok(Answer::Decision(Decision::Refused))));
+            assert!(matches!(client.call(&request).unwrap(), Ok(Answer::Decision(Decision::Refused { .. }))));
         }
     };
     let begin = std::time::Instant::now();

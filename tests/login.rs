@@ -35,7 +35,7 @@ fn nas_with_anna() -> Nas {
 }
 
 /// A client that trusts every host key.
-struct Trusting;
+pub struct Trusting;
 
 impl client::Handler for Trusting {
     type Error = russh::Error;
@@ -53,7 +53,7 @@ async fn connect_as(nas: &Nas, config: client::Config) -> Handle<Trusting> {
     client::connect(Arc::new(config), nas.world.ssh(), Trusting).await.unwrap()
 }
 
-async fn log_in(nas: &Nas) -> Handle<Trusting> {
+pub async fn log_in(nas: &Nas) -> Handle<Trusting> {
     authenticate(connect(nas).await).await
 }
 
@@ -81,7 +81,7 @@ async fn greet(channel: &mut Channel<client::Msg>) -> Option<u8> {
     None
 }
 
-fn block_on<T>(test: impl Future<Output = T>) -> T {
+pub fn block_on<T>(test: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async { tokio::time::timeout(PATIENCE, test).await.expect("it took too long") })
 }

@@ -9,8 +9,11 @@ mod backup;
 mod bans;
 mod belongings;
 mod checks;
+mod commands;
 mod concurrency;
+mod confined;
 mod crash;
+mod differential;
 mod disable;
 mod faults;
 mod freenas;
@@ -31,11 +34,13 @@ mod password_change;
 #[allow(dead_code, reason = "shared with the benchmark, which needs more of it")]
 mod populated;
 mod privileges;
+mod raw;
 mod refusals;
 mod rest;
 mod roles;
 mod sandbox;
 mod sandbox_root;
+mod scp;
 mod sftp;
 #[path = "bench/sshd.rs"]
 #[allow(dead_code, reason = "shared with the benchmark, which needs more of it")]

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
-use accountd_protocol::agent::{AgentRequest, Answer, Decision, Reply};
+use accountd_protocol::agent::{AgentRequest, Answer, Decision, KeyOffer, Reply};
 use accountd_protocol::client::{AgentClient, ClientError};
 use accountd_protocol::login::Proof;
 use tracing::warn;
@@ -24,8 +24,9 @@ impl Agent {
         Self { socket, idle: Mutex::default() }
     }
 
-    pub fn key_acceptable(&self, user: String, key: Vec<u8>, source: IpAddr) -> bool {
-        matches!(self.ask(&AgentRequest::OfferKey { user, key, source }), Ok(Ok(Answer::KeyAcceptable(true))))
+    pub fn key_acceptable(&self, user: String, key: Vec<u8>, source: IpAddr, offer: KeyOffer) -> bool {
+        let request = AgentRequest::OfferKey { user, key, source, offer };
+        matches!(self.ask(&request), Ok(Ok(Answer::KeyAcceptable(true))))
     }
 
     pub fn decide(&self, user: String, proof: Proof, source: IpAddr) -> Decision {
@@ -33,11 +34,11 @@ impl Agent {
             Ok(Ok(Answer::Decision(decision))) => decision,
             Ok(answer) => {
                 warn!(?answer, "the agent did not answer with a decision; the login is refused");
-                Decision::Refused
+                Decision::Refused { wait_milliseconds: 0 }
             }
             Err(error) => {
                 warn!(%error, "the agent can not be asked; the login is refused");
-                Decision::Refused
+                Decision::Refused { wait_milliseconds: 0 }
             }
         }
     }

@@ -2,29 +2,39 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use accountd_protocol::agent::{Decision, Grant};
+use accountd_protocol::agent::{Decision, Grant, KeyOffer};
 use accountd_protocol::frame::{self, LOGIN_CAP};
-use accountd_protocol::login::{Admission, Ending, LoginEvent, LoginRequest, Proof, Service, SessionId};
+use accountd_protocol::login::{
+    Admission, Ending, LoginEvent, LoginRequest, Opening, Proof, Service, SessionId, Streams,
+};
 use accountd_protocol::socket;
-use nix::sys::socket::{AddressFamily, SockFlag, SockType, setsockopt, socketpair, sockopt};
+use nix::fcntl::OFlag;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::unistd::{pipe2, ttyname};
 use tracing::{info, warn};
 
 use crate::agent::Agent;
 use crate::control::Control;
+use crate::environment::Ends;
 use crate::error::Error;
-use crate::order::{Farewell, Order, Report};
+use crate::order::Report;
+use crate::plan::{self, Plan};
+use crate::records;
 use crate::registry::{Period, Place, Registration, Registry, Seat};
-use crate::spawner::Spawner;
+use crate::spawner::{Handover, Spawner};
+use crate::streams;
+use crate::word::Farewell;
 
 /// The most sessions of one connection at a time.
-const MOST_SESSIONS: usize = 16;
-/// Kernel buffer of a session's stream, each way.
-const STREAM_BUFFER: usize = 1024 * 1024;
+const MOST_SESSIONS: usize = 64;
+/// The longest command that the log shows whole.
+const MAX_SHOWN: usize = 1000;
 const START_DEADLINE: Duration = Duration::from_secs(20);
 const WRITE_DEADLINE: Duration = Duration::from_secs(30);
 /// How long a login waits for an agent that is being started again.
@@ -42,8 +52,8 @@ pub struct Shared {
 /// A connection as far as it has come.
 enum State {
     New,
-    Greeted { source: IpAddr },
-    Authenticated { source: IpAddr, grant: Box<Grant>, asked: Period, _seat: Seat },
+    Greeted { ends: Ends },
+    Authenticated { ends: Ends, grant: Box<Grant>, asked: Period, _seat: Seat },
 }
 
 struct Connection {
@@ -52,6 +62,8 @@ struct Connection {
     events: Arc<Events>,
     sessions: HashMap<SessionId, Arc<Control>>,
     next: u64,
+    /// Which of its keys the client offers next.
+    offer: KeyOffer,
 }
 
 /// The way back to the front, for this thread and those that wait for sessions to end.
@@ -61,10 +73,20 @@ struct Events {
 }
 
 impl Events {
-    fn send(&self, event: &LoginEvent, descriptor: Option<&OwnedFd>) -> Result<(), Error> {
+    fn send(&self, event: &LoginEvent, descriptors: &[OwnedFd]) -> Result<(), Error> {
         let bytes = frame::encode(event, LOGIN_CAP)?;
         let stream = self.stream.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(socket::send_all(&*stream, &bytes, descriptor).map_err(frame::FrameError::Io)?)
+        Ok(socket::send_all(&*stream, &bytes, descriptors).map_err(frame::FrameError::Io)?)
+    }
+}
+
+impl Events {
+    /// Keeps the client waiting, in this thread of its own; not for longer than it is there.
+    fn wait(&self, time: Duration) {
+        let stream = self.stream.lock().unwrap_or_else(PoisonError::into_inner);
+        let Ok(milliseconds) = PollTimeout::try_from(time) else { return };
+        // Whatever ends the wait early ends it for nobody else.
+        let _ = poll(&mut [PollFd::new(stream.as_fd(), PollFlags::empty())], milliseconds);
     }
 }
 
@@ -79,7 +101,8 @@ pub fn serve(stream: UnixStream, shared: Shared) {
         Err(error) => return warn!(%error, "a connection can not be served"),
     };
     let events = Arc::new(Events { stream: Mutex::new(stream), ended: Mutex::default() });
-    let mut connection = Connection { shared, state: State::New, events, sessions: HashMap::new(), next: 0 };
+    let mut connection =
+        Connection { shared, state: State::New, events, sessions: HashMap::new(), next: 0, offer: KeyOffer::First };
     loop {
         let result = match frame::read::<LoginRequest>(&mut reader, LOGIN_CAP) {
             Ok(Some(request)) => connection.answer(request),
@@ -97,39 +120,47 @@ pub fn serve(stream: UnixStream, shared: Shared) {
 impl Connection {
     fn answer(&mut self, request: LoginRequest) -> Result<(), Error> {
         match request {
-            LoginRequest::Hello { source, port: _ } => self.hello(source),
+            LoginRequest::Hello { client, server } => self.hello(Ends { client, server }),
             LoginRequest::OfferKey { user, key } => {
                 let source = self.source()?;
                 let heard = self.shared.registry.period(RESTART_PATIENCE).is_some();
-                let acceptable = heard && self.shared.agent.key_acceptable(user, key, source);
-                self.events.send(&LoginEvent::KeyAcceptable(acceptable), None)
+                let offer = std::mem::replace(&mut self.offer, KeyOffer::Another);
+                let acceptable = heard && self.shared.agent.key_acceptable(user, key, source, offer);
+                self.events.send(&LoginEvent::KeyAcceptable(acceptable), &[])
             }
             LoginRequest::Authenticate { user, proof } => self.authenticate(user, proof),
-            LoginRequest::Open { service } => self.open(service),
+            LoginRequest::Open(opening) => self.open(opening),
+            LoginRequest::Signal { session, number } => {
+                if let (Some(control), Ok(number)) = (self.sessions.get(&session), u8::try_from(number)) {
+                    control.signal(number);
+                }
+                self.events.send(&LoginEvent::Signalled, &[])
+            }
             LoginRequest::Close { session } => {
                 if let Some(control) = self.sessions.get(&session) {
                     control.tell(Farewell::Closed);
                 }
-                self.events.send(&LoginEvent::Closed, None)
+                self.events.send(&LoginEvent::Closed, &[])
             }
         }
     }
 
-    fn hello(&mut self, source: IpAddr) -> Result<(), Error> {
+    fn hello(&mut self, ends: Ends) -> Result<(), Error> {
         let State::New = self.state else { return Err(Error::OutOfTurn) };
-        self.state = State::Greeted { source };
-        self.events.send(&LoginEvent::Welcome, None)
+        self.state = State::Greeted { ends };
+        self.events.send(&LoginEvent::Welcome, &[])
     }
 
     fn source(&self) -> Result<IpAddr, Error> {
         match &self.state {
             State::New => Err(Error::OutOfTurn),
-            State::Greeted { source } | State::Authenticated { source, .. } => Ok(*source),
+            State::Greeted { ends } | State::Authenticated { ends, .. } => Ok(ends.client.ip()),
         }
     }
 
     fn authenticate(&mut self, user: String, proof: Proof) -> Result<(), Error> {
-        let State::Greeted { source } = self.state else { return Err(Error::OutOfTurn) };
+        let State::Greeted { ends } = self.state else { return Err(Error::OutOfTurn) };
+        let source = ends.client.ip();
         let method = match &proof {
             Proof::Password(_) => "password",
             Proof::PasswordChange { .. } => "password change",
@@ -140,10 +171,10 @@ impl Connection {
         let period = self.shared.registry.period(RESTART_PATIENCE);
         let decision = match period {
             Some(_) => self.shared.agent.decide(user, proof, source),
-            None => Decision::Refused,
+            None => Decision::Refused { wait_milliseconds: 0 },
         };
-        let admission = self.admission(decision, period, (&shown, source, method));
-        self.events.send(&LoginEvent::Authenticated(admission), None)
+        let admission = self.admission(decision, period, (&shown, ends, method));
+        self.events.send(&LoginEvent::Authenticated(admission), &[])
     }
 
     /// What a decision comes to here; `period` is of before it was asked for.
@@ -151,22 +182,26 @@ impl Connection {
         &mut self,
         decision: Decision,
         period: Option<Period>,
-        (shown, source, method): (&str, IpAddr, &str),
+        (shown, ends, method): (&str, Ends, &str),
     ) -> Admission {
+        let source = ends.client.ip();
         match (decision, period) {
             (Decision::Granted(grant), Some(asked)) => match self.shared.registry.seat(grant.account) {
                 Some(seat) => {
                     info!(user = shown, uid = grant.uid.0, %source, method, "logged in");
-                    self.state = State::Authenticated { source, grant, asked, _seat: seat };
-                    Admission::Granted
+                    let terminal = grant.policy.terminal;
+                    self.state = State::Authenticated { ends, grant, asked, _seat: seat };
+                    Admission::Granted(terminal)
                 }
                 None => {
                     warn!(user = shown, %source, "login refused: the account has too many connections");
                     Admission::Refused
                 }
             },
-            (Decision::Granted(_) | Decision::Refused, _) => {
-                info!(user = shown, %source, method, "login refused");
+            (Decision::Granted(_), None) => Admission::Refused,
+            (Decision::Refused { wait_milliseconds }, _) => {
+                info!(user = shown, %source, method, wait_milliseconds, "login refused");
+                self.events.wait(Duration::from_millis(wait_milliseconds));
                 Admission::Refused
             }
             (Decision::PasswordExpired, _) => {
@@ -180,34 +215,48 @@ impl Connection {
         }
     }
 
-    fn open(&mut self, service: Service) -> Result<(), Error> {
+    fn open(&mut self, opening: Opening) -> Result<(), Error> {
         self.forget_ended();
-        let State::Authenticated { grant, asked, .. } = &self.state else { return Err(Error::OutOfTurn) };
+        let State::Authenticated { grant, asked, ends, .. } = &self.state else { return Err(Error::OutOfTurn) };
         if self.sessions.len() >= MOST_SESSIONS {
             return self.not_opened("too many sessions on this connection");
         }
+        if let Some(why) = plan::no_login(grant.uid) {
+            return self.not_opened(&why);
+        }
+        let (user, source, wanted) = (grant.name.as_str().to_owned(), ends.client.ip(), shown(&opening.service));
+        let plan = match plan::plan(grant, opening, *ends) {
+            Ok(plan) => plan,
+            Err(why) => {
+                info!(user, %source, wanted, "no session: {why}");
+                return self.not_opened(why);
+            }
+        };
         let place = match self.shared.registry.register(grant, *asked) {
             Registration::Registered(place) => place,
             Registration::Void => return self.not_opened("the account has changed: log in again"),
             Registration::Full => return self.not_opened("too many sessions of this account"),
         };
-        match start(&self.shared.spawner, &Order::new(grant, service), &place) {
-            Ok((stream, control)) => {
+        match start(&self.shared.spawner, plan, &place) {
+            Ok(started) => {
                 self.next += 1;
                 let session = SessionId(self.next);
-                self.sessions.insert(session, control.clone());
-                self.events.send(&LoginEvent::Opened(session), Some(&stream))?;
-                self.wait_for_end(session, control, place)
+                let number = place.number();
+                info!(user, %source, session = number, service = started.service, wanted, "a session has begun");
+                self.sessions.insert(session, started.control.clone());
+                let opened = LoginEvent::Opened { session, streams: started.streams };
+                self.events.send(&opened, &started.front)?;
+                self.wait_for_end(session, Running { user, control: started.control, records: started.records, place })
             }
             Err(error) => {
-                warn!(%error, user = grant.name.as_str(), "no session");
+                warn!(%error, user, "no session");
                 self.not_opened("the session can not be started")
             }
         }
     }
 
     fn not_opened(&self, reason: &str) -> Result<(), Error> {
-        self.events.send(&LoginEvent::NotOpened(reason.to_owned()), None)
+        self.events.send(&LoginEvent::NotOpened(reason.to_owned()), &[])
     }
 
     fn forget_ended(&mut self) {
@@ -217,45 +266,81 @@ impl Connection {
         }
     }
 
-    /// A thread that hears of the end, gives the place back, and tells the front.
-    fn wait_for_end(&self, session: SessionId, control: Arc<Control>, place: Place) -> Result<(), Error> {
+    /// A thread that hears of transfers and of the end, gives the place back, and tells the front.
+    fn wait_for_end(&self, session: SessionId, running: Running) -> Result<(), Error> {
         let events = self.events.clone();
         let named = std::thread::Builder::new().name("session".into()).stack_size(STACK_BYTES);
         let spawned = named.spawn(move || {
-            let how = ending(&control);
-            drop(place);
+            let (begun, number) = (Instant::now(), running.place.number());
+            records::follow(running.records, &running.user, number);
+            let how = ending(&running.control);
+            info!(
+                user = running.user,
+                session = number,
+                ?how,
+                seconds = begun.elapsed().as_secs(),
+                "a session has ended"
+            );
+            drop(running.place);
             events.ended.lock().unwrap_or_else(PoisonError::into_inner).push(session);
             // A front that has gone does not need to know.
-            let _ = events.send(&LoginEvent::Ended { session, how }, None);
+            let _ = events.send(&LoginEvent::Ended { session, how }, &[]);
         });
         spawned.map(|_| ()).map_err(Error::Thread)
     }
 }
 
-/// Has the session started and waits for its keeper's word.
-fn start(spawner: &Spawner, order: &Order, place: &Place) -> Result<(OwnedFd, Arc<Control>), Error> {
-    let (front, session) = stream_pair()?;
-    let (control, keeper) = UnixStream::pair().map_err(Error::Spawner)?;
-    spawner.spawn(order, &session, &keeper.into())?;
-    drop(session);
-    let control = Arc::new(Control::new(control));
-    place.set_control(control.clone());
-    match control.report(Some(START_DEADLINE))? {
-        Some(Report::Started) => Ok((front, control)),
-        Some(Report::NotStarted(reason)) => Err(Error::Start(reason)),
-        Some(Report::Ended(_)) | None => Err(Error::Start("its keeper has ended".into())),
+/// What a thread needs that waits for the end of a session.
+struct Running {
+    user: String,
+    control: Arc<Control>,
+    records: OwnedFd,
+    place: Place,
+}
+
+/// A session whose keeper has said that it runs.
+struct Started {
+    control: Arc<Control>,
+    records: OwnedFd,
+    streams: Streams,
+    /// The front's ends.
+    front: Vec<OwnedFd>,
+    service: &'static str,
+}
+
+/// What a client asks for, as the log shows it.
+fn shown(service: &Service) -> String {
+    match service {
+        Service::Sftp { .. } => "sftp".to_owned(),
+        Service::Shell => "shell".to_owned(),
+        Service::Connect { host, port } => format!("{}:{port}", cut(&host.escape_debug().to_string())),
+        Service::Command(command) => cut(&command.escape_ascii().to_string()),
     }
 }
 
-fn stream_pair() -> Result<(OwnedFd, OwnedFd), Error> {
-    let pair = socketpair(AddressFamily::Unix, SockType::Stream, None, SockFlag::SOCK_CLOEXEC)
-        .map_err(Error::kernel("make a stream"))?;
-    for end in [&pair.0, &pair.1] {
-        // Smaller buffers only cost speed.
-        let _ = setsockopt(end, sockopt::SndBuf, &STREAM_BUFFER);
-        let _ = setsockopt(end, sockopt::RcvBuf, &STREAM_BUFFER);
+fn cut(text: &str) -> String {
+    text.chars().take(MAX_SHOWN).collect()
+}
+
+/// Has the session started and waits for its keeper's word.
+fn start(spawner: &Spawner, plan: Plan, place: &Place) -> Result<Started, Error> {
+    let Plan { mut order, terminal, service } = plan;
+    let streams::Ends { front, session } = streams::make(order.streams, terminal.as_ref(), order.uid)?;
+    if let (Some(terminal), [ours]) = (&terminal, session.as_slice()) {
+        order.environment.push([b"TERM=", terminal.kind.as_bytes()].concat());
+        let path = ttyname(ours).map_err(Error::kernel("name a terminal"))?;
+        order.environment.push([b"SSH_TTY=", path.as_os_str().as_bytes()].concat());
     }
-    Ok(pair)
+    let (control, keeper) = UnixStream::pair().map_err(Error::Spawner)?;
+    let (records, written) = pipe2(OFlag::O_CLOEXEC).map_err(Error::kernel("make a pipe for records"))?;
+    spawner.spawn(&order, &Handover { control: keeper.into(), records: written, streams: session })?;
+    let control = Arc::new(Control::new(control));
+    place.set_control(control.clone());
+    match control.report(Some(START_DEADLINE))? {
+        Some(Report::Started) => Ok(Started { control, records, streams: order.streams, front, service }),
+        Some(Report::NotStarted(reason)) => Err(Error::Start(reason)),
+        Some(Report::Ended(_)) | None => Err(Error::Start("its keeper has ended".into())),
+    }
 }
 
 /// How the session ended; a keeper that says nothing was killed.

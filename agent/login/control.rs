@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use accountd_protocol::frame::{self, FrameError};
-use nix::sys::socket::{MsgFlags, send};
+use nix::sys::socket::{MsgFlags, Shutdown, send, shutdown};
 
-use crate::order::{Farewell, MAX_ORDER, Report};
+use crate::order::{MAX_ORDER, Report};
+use crate::word::{Farewell, Word};
 
 #[derive(Debug)]
 pub struct Control {
@@ -22,12 +23,22 @@ impl Control {
     }
 
     /// Has the keeper end its session. That is said once and never waited for, because it is said
-    /// under the registry's lock; a keeper that doesn't hear it has ended.
+    /// under the registry's lock. Where there is no room for it, hearing no more is as good.
     pub fn tell(&self, why: Farewell) {
-        if !self.told.swap(true, Ordering::AcqRel) {
-            let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
-            let _ = send(self.socket.as_raw_fd(), &[why.byte()], flags);
+        if !self.told.swap(true, Ordering::AcqRel) && self.say(Word::End(why)).is_err() {
+            // A keeper that has gone hears nothing in any case.
+            let _ = shutdown(self.socket.as_raw_fd(), Shutdown::Write);
         }
+    }
+
+    /// Passes a signal on. One that there is no room for is lost, as signals are.
+    pub fn signal(&self, number: u8) {
+        let _ = self.say(Word::Signal(number));
+    }
+
+    fn say(&self, word: Word) -> nix::Result<usize> {
+        let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
+        send(self.socket.as_raw_fd(), &word.bytes(), flags)
     }
 
     /// The keeper's next word; `None` when it has ended.
@@ -47,15 +58,19 @@ mod tests {
     fn a_keeper_is_told_once_and_one_that_does_not_read_is_not_waited_for() {
         let (ours, mut keeper) = UnixStream::pair().unwrap();
         while send(ours.as_raw_fd(), &[0; 4096], MsgFlags::MSG_DONTWAIT).is_ok() {}
-        Control::new(ours).tell(Farewell::Revoked);
+        let full = Control::new(ours);
+        full.signal(15);
+        full.tell(Farewell::Revoked);
+        // It ends although nothing is dropped.
         keeper.read_to_end(&mut Vec::new()).unwrap();
         let (ours, mut keeper) = UnixStream::pair().unwrap();
         let control = Control::new(ours);
+        control.signal(2);
         control.tell(Farewell::Closed);
         control.tell(Farewell::Revoked);
         drop(control);
         let mut heard = Vec::new();
         keeper.read_to_end(&mut heard).unwrap();
-        assert_eq!(heard, [Farewell::Closed.byte()]);
+        assert_eq!(heard, [Word::Signal(2).bytes(), Word::End(Farewell::Closed).bytes()].concat());
     }
 }

@@ -9,7 +9,8 @@ use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use accountd_protocol::frame;
-use accountd_protocol::login::Ending;
+use accountd_protocol::login::{Ending, Streams};
+use accountd_protocol::session_policy::Leftovers;
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -20,22 +21,31 @@ use nix::sys::stat::Mode;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, pipe2};
 
-use crate::order::{Farewell, MAX_ORDER, Order, Report};
+use crate::order::{MAX_ORDER, Order, Report};
 use crate::session::{Descriptors, become_session};
+use crate::spawner::Handover;
 use crate::sys;
+use crate::sys::logins::{self, Event};
+use crate::word::{Farewell, Word};
 
 /// After SIGHUP and SIGTERM, how long until SIGKILL.
 const GRACE: Duration = Duration::from_millis(300);
 
 /// The keeper's whole life; returns its exit status.
-pub fn keep(order: &Order, stream: OwnedFd, control: OwnedFd, program: &OwnedFd) -> i32 {
-    let control = UnixStream::from(control);
-    match start(order, &stream, &control, program) {
+pub fn keep(order: &Order, open: Handover, program: &OwnedFd) -> i32 {
+    let control = match open.control.try_clone() {
+        Ok(control) => UnixStream::from(control),
+        Err(_) => return 1,
+    };
+    match start(order, &open, program) {
         Ok((child, signals)) => {
-            drop(stream);
+            let login = Login::of(order, &open.streams, child);
+            drop(open);
             report(&control, &Report::Started);
-            let ending = watch(child, &control, &signals);
-            end_all();
+            login.iter().for_each(|login| login.record(Event::Begun));
+            let ending = Watch { order, child, control: &control, signals: &signals }.until_end();
+            end_leftovers(order.leftovers, &ending);
+            login.iter().for_each(|login| login.record(Event::Ended));
             report(&control, &Report::Ended(ending));
             0
         }
@@ -44,6 +54,39 @@ pub fn keep(order: &Order, stream: OwnedFd, control: OwnedFd, program: &OwnedFd)
             report(&control, &Report::NotStarted(reason));
             1
         }
+    }
+}
+
+/// What a session leaves goes with it, unless the account's policy keeps it; what was closed or
+/// revoked goes in any case.
+fn end_leftovers(leftovers: Leftovers, ending: &Ending) {
+    match (leftovers, ending) {
+        (Leftovers::Keep, Ending::Exited(_) | Ending::Killed(_)) => {}
+        (Leftovers::Keep, Ending::Revoked) | (Leftovers::End, _) => {
+            let left = children();
+            if !left.is_empty() {
+                ask_to_end(&left);
+            }
+            end_all();
+        }
+    }
+}
+
+/// What takes no notice is killed after this.
+fn ask_to_end(left: &[Pid]) {
+    for signal in [Signal::SIGHUP, Signal::SIGTERM] {
+        for pid in left {
+            // It may have ended meanwhile.
+            let _ = kill(*pid, signal);
+        }
+    }
+    let deadline = Instant::now() + GRACE;
+    while Instant::now() < deadline {
+        while let Ok(WaitStatus::Exited(..) | WaitStatus::Signaled(..)) = waitpid(None, Some(WaitPidFlag::WNOHANG)) {}
+        if children().is_empty() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(2));
     }
 }
 
@@ -59,18 +102,23 @@ fn report(control: &UnixStream, report: &Report) {
     let _ = frame::write(&mut &*control, report, MAX_ORDER);
 }
 
-fn start(order: &Order, stream: &OwnedFd, control: &UnixStream, program: &OwnedFd) -> Result<(Pid, SignalFd), String> {
+fn start(order: &Order, open: &Handover, program: &OwnedFd) -> Result<(Pid, SignalFd), String> {
     let fail = |doing: &'static str| move |error: Errno| format!("cannot {doing}: {error}");
     prctl::set_name(c"login-keeper").map_err(fail("name the keeper"))?;
     prctl::set_child_subreaper(true).map_err(fail("become a subreaper"))?;
     let signals = child_signals().map_err(fail("wait for signals"))?;
-    let log = open("/dev/null", OFlag::O_WRONLY | OFlag::O_CLOEXEC, Mode::empty()).map_err(fail("open the log"))?;
+    let errors = match order.streams {
+        // Nobody is there to read what a file session says besides its answers.
+        Streams::Socket => Some(nothing().map_err(fail("open /dev/null"))?),
+        Streams::Pipes | Streams::Terminal => None,
+    };
     // Closes without a word when the program is executed.
     let (failed, say_failed) = pipe2(OFlag::O_CLOEXEC).map_err(fail("make a pipe"))?;
     let keeper = Pid::this();
     match sys::fork_single_threaded().map_err(fail("fork"))? {
         ForkResult::Child => {
-            let open = Descriptors { stream, log: &log, program };
+            let Handover { streams, records, control: _ } = open;
+            let open = Descriptors { streams, records, errors: errors.as_ref(), program };
             let reason = match become_session(order, open, keeper) {
                 Ok(never) => match never {},
                 Err(reason) => reason,
@@ -80,14 +128,14 @@ fn start(order: &Order, stream: &OwnedFd, control: &UnixStream, program: &OwnedF
         }
         ForkResult::Parent { child } => {
             drop(say_failed);
-            wait_for_start(child, failed, control).map(|()| (child, signals))
+            wait_for_start(child, failed, &open.control).map(|()| (child, signals))
         }
     }
 }
 
 /// Until the child has executed its program, has said why it can't, or is wanted no more: it may
 /// hang in a home that doesn't answer.
-fn wait_for_start(child: Pid, failed: OwnedFd, control: &UnixStream) -> Result<(), String> {
+fn wait_for_start(child: Pid, failed: OwnedFd, control: &impl AsFd) -> Result<(), String> {
     let mut events = [PollFd::new(failed.as_fd(), PollFlags::POLLIN), PollFd::new(control.as_fd(), PollFlags::POLLIN)];
     while let Ok(0) | Err(Errno::EINTR) = poll(&mut events, PollTimeout::NONE) {}
     if events[1].any() == Some(true) {
@@ -113,38 +161,87 @@ fn child_signals() -> nix::Result<SignalFd> {
     SignalFd::with_flags(&watched, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
 }
 
-/// Until the session's program ends, or somebody on the control socket wants it to: a byte, or
-/// the end of whoever is there.
-fn watch(child: Pid, control: &UnixStream, signals: &SignalFd) -> Ending {
-    let mut told = None;
-    loop {
-        if let Some(ending) = reap(child) {
-            return match told {
-                Some(Farewell::Revoked) => Ending::Revoked,
-                Some(Farewell::Closed) | None => ending,
-            };
+fn nothing() -> nix::Result<OwnedFd> {
+    open("/dev/null", OFlag::O_WRONLY | OFlag::O_CLOEXEC, Mode::empty())
+}
+
+/// A session that runs.
+struct Watch<'a> {
+    order: &'a Order,
+    child: Pid,
+    control: &'a UnixStream,
+    signals: &'a SignalFd,
+}
+
+impl Watch<'_> {
+    /// Until the session's program ends, or somebody on the control socket wants it to: in a word,
+    /// or by the end of whoever is there.
+    fn until_end(&self) -> Ending {
+        let mut told = None;
+        loop {
+            if let Some(ending) = reap(self.child) {
+                return match told {
+                    Some(Farewell::Revoked) => Ending::Revoked,
+                    Some(Farewell::Closed) | None => ending,
+                };
+            }
+            let mut events = vec![PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
+            if told.is_none() {
+                events.push(PollFd::new(self.control.as_fd(), PollFlags::POLLIN));
+            }
+            // A signal that came before the poll is in the descriptor.
+            let _ = poll(&mut events, PollTimeout::NONE);
+            let ordered = events.get(1).and_then(PollFd::any).unwrap_or(false);
+            while let Ok(Some(_)) = self.signals.read_signal() {}
+            if ordered {
+                match heard(self.control) {
+                    Word::Signal(number) => self.signal(number),
+                    Word::End(farewell) => {
+                        told = Some(farewell);
+                        end_session(self.child);
+                    }
+                }
+            }
         }
-        let mut events = vec![PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
-        if told.is_none() {
-            events.push(PollFd::new(control.as_fd(), PollFlags::POLLIN));
-        }
-        // A signal that came before the poll is in the descriptor.
-        let _ = poll(&mut events, PollTimeout::NONE);
-        let ordered = events.get(1).and_then(PollFd::any).unwrap_or(false);
-        while let Ok(Some(_)) = signals.read_signal() {}
-        if ordered {
-            told = Some(farewell(control));
-            end_session(child);
+    }
+
+    /// Signals the session's process group as its user, who may not signal what runs as another.
+    fn signal(&self, number: u8) {
+        let Ok(signal) = Signal::try_from(i32::from(number)) else { return };
+        // Without a process for it, the signal is lost, as signals are.
+        if let Ok(ForkResult::Child) = sys::fork_single_threaded() {
+            let assumed = self.order.identity().assume().is_ok();
+            let sent = assumed && kill(Pid::from_raw(-self.child.as_raw()), signal).is_ok();
+            sys::end_child(i32::from(!sent));
         }
     }
 }
 
 /// What has come on a control socket that is readable or closed.
-fn farewell(mut control: &UnixStream) -> Farewell {
-    let mut byte = [0];
-    match control.read(&mut byte) {
-        Ok(1..) => Farewell::of(byte.first().copied()),
-        Ok(0) | Err(_) => Farewell::of(None),
+fn heard(mut control: &UnixStream) -> Word {
+    let mut bytes = [0; 2];
+    Word::of(control.read_exact(&mut bytes).is_ok().then_some(bytes))
+}
+
+/// A login at a terminal, as who(1) and last(1) show it.
+struct Login<'a> {
+    order: &'a Order,
+    line: String,
+    pid: Pid,
+}
+
+impl<'a> Login<'a> {
+    fn of(order: &'a Order, streams: &[OwnedFd], pid: Pid) -> Option<Self> {
+        let (Streams::Terminal, [terminal]) = (order.streams, streams) else { return None };
+        let path = nix::unistd::ttyname(terminal).ok()?;
+        let line = path.strip_prefix("/dev").ok()?.to_str()?.to_owned();
+        Some(Self { order, line, pid })
+    }
+
+    fn record(&self, event: Event) {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        let (user, source) = (self.order.user.as_str(), self.order.source);
+        logins::record(&logins::Login { user, pid: self.pid.as_raw(), line: &self.line, source }, event, now);
     }
 }
 

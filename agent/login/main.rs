@@ -6,14 +6,20 @@ mod agent;
 mod arguments;
 mod connection;
 mod control;
+mod environment;
 mod error;
 mod keeper;
 mod order;
+mod plan;
+mod records;
 mod registry;
 mod revocations;
 mod server;
 mod session;
 mod spawner;
+mod streams;
+mod terminal;
+mod word;
 
 #[allow(unsafe_code, reason = "fork, execveat, close_range and prctl have no safe wrappers")]
 mod sys;

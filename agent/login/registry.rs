@@ -8,10 +8,10 @@ use accountd_protocol::agent::{Generation, Grant};
 use accountd_protocol::id::AccountId;
 
 use crate::control::Control;
-use crate::order::Farewell;
+use crate::word::Farewell;
 
 /// The most sessions of one account at a time, on all of its connections.
-pub const MOST_SESSIONS: usize = 64;
+pub const MOST_SESSIONS: usize = 128;
 /// The most connections on which one account is logged in at a time.
 pub const MOST_CONNECTIONS: usize = 32;
 
@@ -183,6 +183,11 @@ impl Inner {
 }
 
 impl Place {
+    /// Numbers the session among all.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
     /// The session has a keeper; if it was revoked meanwhile, that is told at once.
     pub fn set_control(&self, control: Arc<Control>) {
         let mut inner = self.registry.lock();
@@ -214,12 +219,15 @@ impl Drop for Place {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
     use std::os::unix::net::UnixStream;
 
     use accountd_protocol::id::{Gid, Uid};
     use accountd_protocol::name::UserName;
+    use accountd_protocol::session_policy::{Forwarding, Leftovers, SessionPolicy, TerminalUse, Uploads};
 
     use super::*;
+    use crate::word::Word;
 
     fn grant(account: u64, generation: u64) -> Grant {
         Grant {
@@ -230,8 +238,18 @@ mod tests {
             groups: Vec::new(),
             home: Vec::new(),
             shell: Vec::new(),
-            session_root: None,
-            umask: 0o022,
+            policy: SessionPolicy {
+                services: BTreeSet::new(),
+                forced_command: None,
+                terminal: TerminalUse::Allowed,
+                forwarding: Forwarding::None,
+                accept_environment: Vec::new(),
+                environment: Vec::new(),
+                leftovers: Leftovers::End,
+                uploads: Uploads::InPlace,
+                root: None,
+                umask: 0o022,
+            },
             generation: Generation(generation),
         }
     }
@@ -293,7 +311,7 @@ mod tests {
         theirs.set_nonblocking(true).unwrap();
         assert_eq!(theirs.read(&mut [0]).unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
         registry.revoke(AccountId(1), Generation(7), Duration::ZERO);
-        assert_eq!(theirs.read(&mut [0]).unwrap(), 1);
+        assert_eq!(theirs.read(&mut [0; 2]).unwrap(), 2);
         registry.revoke(AccountId(1), Generation(5), Duration::ZERO);
         assert!(matches!(registry.register(&grant(1, 6), period), Registration::Void), "7 still counts");
     }
@@ -310,9 +328,9 @@ mod tests {
         registry.revoke(AccountId(1), Generation(6), Duration::ZERO);
         let (ours, mut theirs) = UnixStream::pair().unwrap();
         place.set_control(Arc::new(Control::new(ours)));
-        let mut byte = [0];
-        theirs.read_exact(&mut byte).unwrap();
-        assert_eq!(Farewell::of(Some(byte[0])), Farewell::Revoked);
+        let mut bytes = [0; 2];
+        theirs.read_exact(&mut bytes).unwrap();
+        assert_eq!(Word::of(Some(bytes)), Word::End(Farewell::Revoked));
         drop(place);
         registry.revoke(AccountId(1), Generation(7), Duration::from_secs(60));
     }

@@ -6,58 +6,90 @@
 use std::convert::Infallible;
 use std::ffi::CString;
 use std::fmt::Display;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use accountd_protocol::id::Uid;
+use accountd_protocol::login::Streams;
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::sys::prctl;
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::{Pid, chdir, getppid, setsid};
 
-use crate::order::Order;
+use crate::order::{NewPrivileges, Order};
 use crate::sys;
 
 const NAME: &str = "accountd-session";
-/// Open files of a session: two for each of the handles that SFTP allows, and some.
+/// Open files of a session that runs no shell: two for each of the handles that SFTP allows, and some.
 const OPEN_FILES: u64 = 4096;
 
 /// What a session is made of, all of it open.
 #[derive(Clone, Copy, Debug)]
 pub struct Descriptors<'a> {
-    /// Its standard input and output.
-    pub stream: &'a OwnedFd,
-    /// Its standard error.
-    pub log: &'a OwnedFd,
+    /// Its side of the streams, in their order.
+    pub streams: &'a [OwnedFd],
+    /// Where it writes what it has transferred.
+    pub records: &'a OwnedFd,
+    /// Its standard error, where that is not one of the streams.
+    pub errors: Option<&'a OwnedFd>,
     pub program: &'a OwnedFd,
 }
 
 /// Becomes the session's program, or says why not. `keeper` is the process that has forked.
 pub fn become_session(order: &Order, open: Descriptors<'_>, keeper: Pid) -> Result<Infallible, String> {
     setsid().map_err(at("leave the session of root"))?;
+    if let (Streams::Terminal, [terminal]) = (order.streams, open.streams) {
+        sys::set_controlling_terminal(terminal.as_fd()).map_err(at("take the terminal"))?;
+    }
     sys::reset_signals();
     sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None).map_err(at("unblock signals"))?;
-    setrlimit(Resource::RLIMIT_CORE, 0, 0).map_err(at("forbid core files"))?;
-    setrlimit(Resource::RLIMIT_NOFILE, OPEN_FILES, OPEN_FILES).map_err(at("limit open files"))?;
     umask(Mode::from_bits_truncate(order.umask & 0o777));
-    if order.uid != Uid::ROOT {
-        sys::empty_bounding_set().map_err(at("empty the bounding set"))?;
-        sys::clear_ambient_set().map_err(at("clear the ambient set"))?;
-    }
+    limit(order)?;
     order.identity().assume().map_err(at("become the user"))?;
     end_with(keeper)?;
     // As the user: a home that the user can't enter is none.
     if chdir(order.home().as_os_str()).is_err() {
         chdir("/").map_err(at("change to the root directory"))?;
     }
-    prctl::set_no_new_privs().map_err(at("forbid new privileges"))?;
+    if order.privileges == NewPrivileges::Never {
+        prctl::set_no_new_privs().map_err(at("forbid new privileges"))?;
+    }
     prctl::set_dumpable(false).map_err(at("become undumpable"))?;
-    let (arguments, environment) = texts(order)?;
-    for (descriptor, number) in [(open.stream, 0), (open.stream, 1), (open.log, 2)] {
-        sys::duplicate_to(descriptor.as_fd(), number).map_err(at("set up the stream"))?;
+    let (arguments, environment) = texts(order, open.records)?;
+    set_up(open)?;
+    sys::execute(open.program, &arguments, &environment).map_err(at("execute the session program"))
+}
+
+/// What a session without a shell can't have, nor any program that it might run. A shell gets the
+/// limits that this program was started with, and can do with sudo(8) what sudoers(5) allows.
+fn limit(order: &Order) -> Result<(), String> {
+    match order.privileges {
+        NewPrivileges::Possible => return Ok(()),
+        NewPrivileges::Never => {}
+    }
+    setrlimit(Resource::RLIMIT_CORE, 0, 0).map_err(at("forbid core files"))?;
+    setrlimit(Resource::RLIMIT_NOFILE, OPEN_FILES, OPEN_FILES).map_err(at("limit open files"))?;
+    if order.uid != Uid::ROOT {
+        sys::empty_bounding_set().map_err(at("empty the bounding set"))?;
+        sys::clear_ambient_set().map_err(at("clear the ambient set"))?;
+    }
+    Ok(())
+}
+
+/// Standard input, output and error, and the records under the number that they have; nothing
+/// else stays open.
+fn set_up(open: Descriptors<'_>) -> Result<(), String> {
+    let [input, output, errors] = match open.streams {
+        [one] => [one, one, open.errors.unwrap_or(one)],
+        [input, output, errors] => [input, output, errors],
+        _ => return Err("the streams are not whole".to_owned()),
+    };
+    for (descriptor, number) in [(input, 0), (output, 1), (errors, 2)] {
+        sys::duplicate_to(descriptor.as_fd(), number).map_err(at("set up the streams"))?;
     }
     sys::close_on_exec_from(3).map_err(at("close what is open"))?;
-    sys::execute(open.program, &arguments, &environment).map_err(at("execute the session program"))
+    fcntl(open.records, FcntlArg::F_SETFD(FdFlag::empty())).map(|_| ()).map_err(at("keep the records open"))
 }
 
 /// Has the kernel end the session with its keeper. Only a process that has its identity can ask
@@ -67,9 +99,13 @@ fn end_with(keeper: Pid) -> Result<(), String> {
     if getppid() == keeper { Ok(()) } else { Err("the keeper has ended".to_owned()) }
 }
 
-fn texts(order: &Order) -> Result<(Vec<CString>, Vec<CString>), String> {
+/// The number of the records stands behind the first argument, which says what the program is.
+fn texts(order: &Order, records: &OwnedFd) -> Result<(Vec<CString>, Vec<CString>), String> {
     let text = |bytes: &[u8]| CString::new(bytes).map_err(at("pass a text with a NUL"));
-    let arguments = order.arguments.iter().map(Vec::as_slice);
+    let (first, rest) = order.arguments.split_at_checked(1).ok_or("the order has no arguments")?;
+    let number = records.as_raw_fd().to_string();
+    let log = [b"--log", number.as_bytes()];
+    let arguments = first.iter().map(Vec::as_slice).chain(log).chain(rest.iter().map(Vec::as_slice));
     let arguments = [NAME.as_bytes()].into_iter().chain(arguments).map(text).collect::<Result<_, _>>()?;
     let environment = order.environment.iter().map(|variable| text(variable)).collect::<Result<_, _>>()?;
     Ok((arguments, environment))

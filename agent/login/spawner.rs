@@ -4,7 +4,7 @@
 //! with its threads sends it orders over a packet socket.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::path::Path;
 
 use accountd_protocol::socket;
@@ -30,7 +30,7 @@ const ORDER_DEADLINE: i64 = 5;
 /// The server's end.
 #[derive(Debug)]
 pub struct Spawner {
-    /// An order is one packet with its two descriptors, so threads need no lock. It hangs up when
+    /// An order is one packet with its descriptors, so threads need no lock. It hangs up when
     /// the spawner has ended: nobody else has its other end open.
     socket: OwnedFd,
 }
@@ -75,14 +75,36 @@ fn open_program(path: &Path) -> Result<OwnedFd, Error> {
 
 impl Spawner {
     /// Has a session started; what becomes of it is said on the other end of `control`.
-    pub fn spawn(&self, order: &Order, stream: &OwnedFd, control: &OwnedFd) -> Result<(), Error> {
+    pub fn spawn(&self, order: &Order, open: &Handover) -> Result<(), Error> {
         let text = serde_json::to_vec(order).map_err(|error| Error::Spawner(error.into()))?;
-        let descriptors = [stream.as_raw_fd(), control.as_raw_fd()];
+        let fixed = [open.control.as_raw_fd(), open.records.as_raw_fd()];
+        let descriptors: Vec<RawFd> = fixed.into_iter().chain(open.streams.iter().map(AsRawFd::as_raw_fd)).collect();
         let rights = [ControlMessage::ScmRights(&descriptors)];
         let parts = [io::IoSlice::new(&text)];
         sendmsg::<UnixAddr>(self.socket.as_raw_fd(), &parts, &rights, MsgFlags::MSG_NOSIGNAL, None)
             .map(|_| ())
             .map_err(|error| Error::Spawner(error.into()))
+    }
+}
+
+/// What goes with an order.
+#[derive(Debug)]
+pub struct Handover {
+    pub control: OwnedFd,
+    pub records: OwnedFd,
+    /// The session's side.
+    pub streams: Vec<OwnedFd>,
+}
+
+impl Handover {
+    /// As they have been received.
+    fn of(mut descriptors: Vec<OwnedFd>) -> Option<Self> {
+        if descriptors.len() < 3 {
+            return None;
+        }
+        let streams = descriptors.split_off(2);
+        let (records, control) = (descriptors.pop()?, descriptors.pop()?);
+        Some(Self { control, records, streams })
     }
 }
 
@@ -101,7 +123,7 @@ fn spawn_for_ever(orders: OwnedFd, program: &OwnedFd) -> Result<(), Error> {
             Err(error) => return Err(Error::Spawner(error)),
         };
         let order: Result<Order, _> = serde_json::from_slice(buffer.get(..count).unwrap_or_default());
-        let (Ok(order), Ok([stream, control])) = (order, <[OwnedFd; 2]>::try_from(descriptors)) else {
+        let (Ok(order), Some(open)) = (order, Handover::of(descriptors)) else {
             // Without its control socket the order is answered by that being closed.
             continue;
         };
@@ -110,9 +132,9 @@ fn spawn_for_ever(orders: OwnedFd, program: &OwnedFd) -> Result<(), Error> {
             Ok(ForkResult::Child) => {
                 // With it open here, nobody could tell that the spawner has ended.
                 drop(orders);
-                sys::end_child(keeper::keep(&order, stream, control, program))
+                sys::end_child(keeper::keep(&order, open, program))
             }
-            Err(error) => keeper::refuse(&control, &format!("no process for it: {error}")),
+            Err(error) => keeper::refuse(&open.control, &format!("no process for it: {error}")),
         }
     }
 }

@@ -4,12 +4,13 @@
 //! authenticated on it may open sessions on it; when it closes, its sessions are ended. Answers
 //! come in the order of the requests; [`LoginEvent::Ended`] may come between them.
 
-use std::net::IpAddr;
+use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
 use crate::refusal::Refusal;
 use crate::secret::Secret;
+use crate::session_policy::TerminalUse;
 
 /// Numbers one session of one connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -19,8 +20,8 @@ pub struct SessionId(pub u64);
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LoginRequest {
-    /// First on each connection: where the client is.
-    Hello { source: IpAddr, port: u16 },
+    /// First on each connection: where the client is, and where it has come to.
+    Hello { client: SocketAddr, server: SocketAddr },
     /// Would this public key let the user in? Asked before the client signs (RFC 4252 §7).
     OfferKey { user: String, key: Vec<u8> },
     /// Lets the user in, or not. A second success on a connection replaces nothing: it is refused.
@@ -51,7 +52,8 @@ pub enum Proof {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Admission {
-    Granted,
+    /// And whether a session may have a terminal.
+    Granted(TerminalUse),
     Refused,
     /// The password is right, and has to be changed first: by [`Proof::PasswordChange`].
     PasswordExpired,
@@ -159,6 +161,10 @@ impl Streams {
         }
     }
 }
+
+/// The first byte of a [`Service::Connect`]'s stream when there is a connection; another one when
+/// there is none, and nothing follows it.
+pub const CONNECTED: u8 = 0;
 
 /// How a session's program ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -20,24 +20,24 @@ pub fn peer(socket: &impl AsFd) -> io::Result<Peer> {
     Ok(Peer { uid: Uid(credentials.uid()), gid: Gid(credentials.gid()), pid: credentials.pid() })
 }
 
-/// Sends `bytes` and, with the first of them, `descriptor`. Returns how many bytes went out.
-pub fn send(socket: &impl AsFd, bytes: &[u8], descriptor: Option<&OwnedFd>) -> io::Result<usize> {
+/// Sends `bytes` and, with the first of them, `descriptors`. Returns how many bytes went out.
+pub fn send(socket: &impl AsFd, bytes: &[u8], descriptors: &[OwnedFd]) -> io::Result<usize> {
     let parts = [IoSlice::new(bytes)];
-    let raw: Vec<RawFd> = descriptor.iter().map(|fd| fd.as_raw_fd()).collect();
+    let raw: Vec<RawFd> = descriptors.iter().map(AsRawFd::as_raw_fd).collect();
     let rights = [ControlMessage::ScmRights(&raw)];
     let control: &[ControlMessage<'_>] = if raw.is_empty() { &[] } else { &rights };
     let flags = MsgFlags::MSG_NOSIGNAL;
     Ok(socket::sendmsg::<UnixAddr>(socket.as_fd().as_raw_fd(), &parts, control, flags, None)?)
 }
 
-/// Sends all of `bytes` on a blocking socket, the descriptor with the first part.
-pub fn send_all(socket: &impl AsFd, mut bytes: &[u8], mut descriptor: Option<&OwnedFd>) -> io::Result<()> {
+/// Sends all of `bytes` on a blocking socket, the descriptors with the first part.
+pub fn send_all(socket: &impl AsFd, mut bytes: &[u8], mut descriptors: &[OwnedFd]) -> io::Result<()> {
     while !bytes.is_empty() {
-        match send(socket, bytes, descriptor) {
+        match send(socket, bytes, descriptors) {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
             Ok(count) => {
                 bytes = bytes.get(count..).unwrap_or_default();
-                descriptor = None;
+                descriptors = &[];
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
@@ -80,7 +80,7 @@ mod tests {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(b"content").unwrap();
         file.rewind().unwrap();
-        send_all(&left, b"hello", Some(&file.into())).unwrap();
+        send_all(&left, b"hello", &[file.into()]).unwrap();
         let mut buffer = [0; 16];
         let (count, mut descriptors) = receive(&right, &mut buffer).unwrap();
         assert_eq!(&buffer[..count], b"hello");

@@ -159,6 +159,10 @@ pub fn plant(root: &Path) -> Result<Planted, SandboxError> {
     write(root, "etc/hosts", "127.0.0.1 localhost\n::1 localhost\n", 0o644, 0)?;
     write(root, "etc/hostname", "sandbox\n", 0o644, 0)?;
     write(root, "etc/aliases", ALIASES, 0o644, 0)?;
+    // Who is logged in, and who was: recorded only where there are such files (utmp(5)).
+    link(root, "var/run", "/run")?;
+    write(root, "run/utmp", "", 0o644, 0)?;
+    write(root, "var/log/wtmp", "", 0o644, 0)?;
     write(root, "etc/subuid", "", 0o644, 0)?;
     write(root, "etc/subgid", "", 0o644, 0)?;
     plant_accounts(root)?;
@@ -208,6 +212,16 @@ fn write(root: &Path, name: &str, text: &str, mode: u32, gid: u32) -> Result<(),
     fs::write(&path, text).map_err(SandboxError::file("write", &path))?;
     fs::set_permissions(&path, Permissions::from_mode(mode)).map_err(SandboxError::file("protect", &path))?;
     chown(&path, Some(0), Some(gid)).map_err(SandboxError::file("give away", &path))
+}
+
+fn link(root: &Path, name: &str, target: &str) -> Result<(), SandboxError> {
+    let path = root.join(name);
+    match std::os::unix::fs::symlink(target, &path) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+            Err(SandboxError::file("make", &path)(error))
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
 }
 
 fn copy(from: &Path, to: &Path) -> Result<(), SandboxError> {

@@ -1,55 +1,127 @@
 //! The command line. Parsed by hand: the program starts once for every session.
 
 use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
+use crate::command::Services;
 use crate::sftp::LinkOrder;
+use crate::upload::Uploads;
 
 pub const HELP: &str = "\
-Usage: accountd-session sftp [--root DIR] [--link-first]
+Usage: accountd-session sftp [--root DIR] [--uploads HOW] [--link-first]
+       accountd-session scp [--root DIR] [--uploads HOW] -- WORD...
+       accountd-session command --services LIST [--shell FILE] [--root DIR]
+                        [--uploads HOW] -- COMMAND
+       accountd-session shell --shell FILE
+       accountd-session connect -- HOST PORT
 
-Serves SFTP version 3 on standard input and output, with the rights of the
-user that runs it, beginning in the current directory.
+One session of the user that runs it, on standard input and output, beginning
+in the current directory. accountd-login starts it.
 
-  --root DIR    what the session sees as /, enforced by the kernel
-  --link-first  the client sends the link before its target, as the draft of
-                the protocol has it; without this, the other way round
-  --help        this text
+  sftp            SFTP version 3
+  scp             one run of scp's own protocol; the words are what stands
+                  behind `scp` in the client's command
+  command         a command line: scp by this program, the other services by
+                  their own, everything else by the shell
+  shell           the user's login shell
+  connect         a TCP connection
+
+  --services LIST of scp, rsync, git and shell, with commas between
+  --shell FILE    the user's shell
+  --root DIR      what the session sees as /, enforced by the kernel
+  --uploads HOW   atomic: a file takes its name when it is whole; in-place
+                  (the default): as it comes
+  --link-first    the client sends the link before its target, as the draft of
+                  the protocol has it; without this, the other way round
+  --log NUMBER    an open descriptor that gets a line for every transfer
+  --help          this text
 ";
 
 #[derive(Debug, PartialEq, Eq)]
 pub enum Command {
     Sftp,
+    Scp(Vec<Vec<u8>>),
+    Command(OsString),
+    Shell(PathBuf),
+    Connect { host: String, port: u16 },
     Help,
 }
 
 #[derive(Debug, PartialEq, Eq)]
 pub struct Arguments {
     pub command: Command,
+    pub options: Options,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub struct Options {
     pub root: Option<PathBuf>,
     pub links: LinkOrder,
+    pub services: Services,
+    pub shell: Option<PathBuf>,
+    pub log: Option<i32>,
+    pub uploads: Uploads,
 }
 
 impl Arguments {
-    pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Self, String> {
-        let mut arguments = arguments;
-        let command = match arguments.next() {
-            Some(word) if word == "sftp" => Command::Sftp,
-            Some(word) if word == "--help" || word == "-h" => Command::Help,
-            Some(word) => return Err(format!("unknown command {word:?}")),
-            None => return Err("a command is missing".into()),
-        };
-        let (mut root, mut links) = (None, LinkOrder::TargetFirst);
+    pub fn parse(mut arguments: impl Iterator<Item = OsString>) -> Result<Self, String> {
+        let name = arguments.next().ok_or("a command is missing")?;
+        let (mut options, mut operands) = (Options::new(), Vec::new());
         while let Some(word) = arguments.next() {
-            if word == "--root" {
-                root = Some(PathBuf::from(arguments.next().ok_or("--root needs a directory")?));
-            } else if word == "--link-first" {
-                links = LinkOrder::LinkFirst;
+            if word == "--" {
+                operands.extend(arguments.by_ref());
             } else {
-                return Err(format!("unknown option {word:?}"));
+                options.set(&word, &mut arguments)?;
             }
         }
-        Ok(Self { command, root, links })
+        let command = match (name.to_str(), operands.as_slice()) {
+            (Some("sftp"), []) => Command::Sftp,
+            (Some("scp"), _) => Command::Scp(operands.into_iter().map(OsString::into_vec).collect()),
+            (Some("command"), [line]) => Command::Command(line.clone()),
+            (Some("shell"), []) => Command::Shell(options.shell.clone().ok_or("--shell is missing")?),
+            (Some("connect"), [host, port]) => connection(host, port)?,
+            (Some("--help" | "-h"), []) => Command::Help,
+            (Some("sftp" | "command" | "shell" | "connect"), _) => return Err("too few or too many operands".into()),
+            _ => return Err(format!("unknown command {name:?}")),
+        };
+        Ok(Self { command, options })
+    }
+}
+
+fn connection(host: &OsString, port: &OsString) -> Result<Command, String> {
+    let host = host.to_str().ok_or("the host is no text")?.to_owned();
+    let port = port.to_str().and_then(|port| port.parse().ok()).ok_or("the port is no number")?;
+    Ok(Command::Connect { host, port })
+}
+
+impl Options {
+    fn new() -> Self {
+        let (links, uploads) = (LinkOrder::TargetFirst, Uploads::InPlace);
+        Self { root: None, links, services: Services::default(), shell: None, log: None, uploads }
+    }
+
+    fn set(&mut self, word: &OsString, rest: &mut impl Iterator<Item = OsString>) -> Result<(), String> {
+        let mut value = || rest.next().ok_or(format!("{} needs a value", word.display()));
+        match word.to_str() {
+            Some("--root") => self.root = Some(value()?.into()),
+            Some("--shell") => self.shell = Some(value()?.into()),
+            Some("--services") => self.services = Services::parse(&value()?)?,
+            Some("--link-first") => self.links = LinkOrder::LinkFirst,
+            Some("--log") => {
+                let number = value()?.to_str().and_then(|number| number.parse().ok());
+                self.log = Some(number.filter(|number| *number > 2).ok_or("--log needs the number of a descriptor")?);
+            }
+            Some("--uploads") => {
+                self.uploads = match value()?.to_str() {
+                    Some("in-place") => Uploads::InPlace,
+                    Some("atomic") => Uploads::Atomic,
+                    _ => return Err("--uploads is atomic or in-place".into()),
+                }
+            }
+            _ => return Err(format!("unknown option {word:?}")),
+        }
+        Ok(())
     }
 }
 
@@ -62,12 +134,32 @@ mod tests {
     }
 
     #[test]
-    fn the_root_is_optional_and_everything_else_is_refused() {
-        assert_eq!(parse(&["sftp"]).unwrap().root, None);
-        assert_eq!(parse(&["sftp"]).unwrap().links, LinkOrder::TargetFirst);
-        assert_eq!(parse(&["sftp", "--link-first", "--root", "/x"]).unwrap().links, LinkOrder::LinkFirst);
-        assert_eq!(parse(&["sftp", "--root", "/x"]).unwrap().root, Some("/x".into()));
-        for words in [&[][..], &["scp"], &["sftp", "--root"], &["sftp", "--rot", "/x"], &["sftp", "/x"]] {
+    fn each_command_has_its_operands_and_everything_else_is_refused() {
+        assert_eq!(parse(&["sftp"]).unwrap().options.root, None);
+        let confined = parse(&["sftp", "--link-first", "--root", "/x", "--uploads", "atomic"]).unwrap().options;
+        assert_eq!((confined.links, confined.root), (LinkOrder::LinkFirst, Some("/x".into())));
+        assert_eq!(confined.uploads, Uploads::Atomic);
+        let command = parse(&["command", "--log", "5", "--services", "scp", "--", "--help"]).unwrap();
+        assert_eq!((command.command, command.options.log), (Command::Command("--help".into()), Some(5)));
+        let scp = parse(&["scp", "--log", "7", "--", "-t", "--root"]).unwrap();
+        assert_eq!(scp.command, Command::Scp(vec![b"-t".to_vec(), b"--root".to_vec()]));
+        assert_eq!(parse(&["shell", "--shell", "/bin/sh"]).unwrap().command, Command::Shell("/bin/sh".into()));
+        let there = Command::Connect { host: "h".into(), port: 80 };
+        assert_eq!(parse(&["connect", "--", "h", "80"]).unwrap().command, there);
+        let wrong: [&[&str]; 11] = [
+            &[],
+            &["ftp"],
+            &["sftp", "--root"],
+            &["sftp", "--rot", "/x"],
+            &["sftp", "/x"],
+            &["sftp", "--", "x"],
+            &["command"],
+            &["shell"],
+            &["connect", "--", "h", "65536"],
+            &["sftp", "--log", "2"],
+            &["sftp", "--uploads", "somewhere"],
+        ];
+        for words in wrong {
             assert!(parse(words).is_err(), "{words:?}");
         }
     }

@@ -1,16 +1,26 @@
 //! accountd-session: one session of one user, running as that user.
 //!
 //! Whoever starts it has set identity, umask and limits and has changed to the home. Standard
-//! input and output are the session's stream; standard error is a log.
+//! input and output are the session's; what it says on standard error is the user's to read where
+//! there is a command, and nobody's where there are files.
 #![forbid(unsafe_code)]
 
 mod arguments;
+mod command;
+mod connect;
+mod home;
 mod path;
+mod record;
+mod rename;
+mod scp;
 mod sftp;
+mod upload;
 
 use std::process::ExitCode;
 
-use arguments::{Arguments, Command};
+use arguments::{Arguments, Command, Options};
+use command::Own;
+use record::Record;
 
 fn main() -> ExitCode {
     match Arguments::parse(std::env::args_os().skip(1)) {
@@ -18,7 +28,7 @@ fn main() -> ExitCode {
             print!("{}", arguments::HELP);
             ExitCode::SUCCESS
         }
-        Ok(Arguments { command: Command::Sftp, root, links }) => report(serve_sftp(root, links)),
+        Ok(Arguments { command, options }) => serve(command, &options),
         Err(message) => {
             eprintln!("accountd-session: {message}\n{}", arguments::HELP);
             ExitCode::from(2)
@@ -26,15 +36,77 @@ fn main() -> ExitCode {
     }
 }
 
-fn serve_sftp(root: Option<std::path::PathBuf>, links: sftp::LinkOrder) -> Result<(), sftp::SessionError> {
-    // Neither a debugger of the same user nor a set-user-id program is part of a file session.
-    nix::sys::prctl::set_dumpable(false).map_err(sftp::SessionError::Harden)?;
-    nix::sys::prctl::set_no_new_privs().map_err(sftp::SessionError::Harden)?;
-    let tree = path::Tree::open(root.as_deref()).map_err(sftp::SessionError::Root)?;
-    sftp::serve(tree, links, std::io::stdin(), std::io::stdout())
+fn serve(command: Command, options: &Options) -> ExitCode {
+    match command {
+        Command::Help => ExitCode::SUCCESS,
+        Command::Sftp => report(serve_sftp(options)),
+        Command::Scp(words) => serve_scp(options, &words),
+        Command::Command(line) => {
+            let own = Own { scp: |words: &[Vec<u8>]| serve_scp(options, words), others: || forget_records(options) };
+            command::run(&line, options.shell.as_deref(), options.services, own)
+        }
+        Command::Shell(shell) => {
+            forget_records(options);
+            command::run_shell(&shell)
+        }
+        Command::Connect { host, port } => {
+            forget_records(options);
+            report(harden().map_err(Failure::Harden).and_then(|()| Ok(connect::run(&host, port, std::io::stdin())?)))
+        }
+    }
 }
 
-fn report(result: Result<(), sftp::SessionError>) -> ExitCode {
+/// What runs in place of this program has no records.
+fn forget_records(options: &Options) {
+    if let Some(number) = options.log {
+        // One that is not open is as closed.
+        let _ = nix::unistd::close(number);
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error("cannot give up privileges: {0}")]
+    Harden(nix::errno::Errno),
+    #[error("cannot open the session's root: {0}")]
+    Root(nix::errno::Errno),
+    #[error("cannot use the descriptor of --log: {0}")]
+    Log(std::io::Error),
+    #[error(transparent)]
+    Sftp(#[from] sftp::SessionError),
+    #[error(transparent)]
+    Connect(#[from] connect::ConnectError),
+}
+
+/// Neither a debugger of the same user nor a set-user-id program is part of a session without a
+/// shell.
+fn harden() -> nix::Result<()> {
+    nix::sys::prctl::set_dumpable(false)?;
+    nix::sys::prctl::set_no_new_privs()
+}
+
+fn serve_sftp(options: &Options) -> Result<(), Failure> {
+    harden().map_err(Failure::Harden)?;
+    let tree = path::Tree::open(options.root.as_deref()).map_err(Failure::Root)?;
+    let record = Record::to(options.log).map_err(Failure::Log)?;
+    let settings = sftp::Settings { tree, links: options.links, uploads: options.uploads, record };
+    Ok(sftp::serve(settings, std::io::stdin(), std::io::stdout())?)
+}
+
+fn serve_scp(options: &Options, words: &[Vec<u8>]) -> ExitCode {
+    let settings = || {
+        harden().map_err(Failure::Harden)?;
+        let tree = path::Tree::open(options.root.as_deref()).map_err(Failure::Root)?;
+        let record = Record::to(options.log).map_err(Failure::Log)?;
+        Ok(scp::Settings { tree, uploads: options.uploads, record })
+    };
+    match settings() {
+        Ok(settings) => ExitCode::from(scp::serve(settings, words, std::io::stdin(), std::io::stdout())),
+        Err(error) => report(Err(error)),
+    }
+}
+
+fn report(result: Result<(), Failure>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -11,11 +11,13 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
 use nix::errno::Errno;
-use nix::fcntl::{AT_FDCWD, OFlag, OpenHow, ResolveFlag, open, openat, openat2};
+use nix::fcntl::{AT_FDCWD, OFlag, OpenHow, ResolveFlag, open, openat, openat2, readlinkat};
 use nix::sys::stat::{Mode, SFlag, fstat};
 
 /// How often a path is resolved anew when names change meanwhile.
 const RESOLVE_TRIES: usize = 128;
+/// The most symbolic links at the end of a path, as in the kernel (path_resolution(7)).
+const MAX_LINKS: usize = 40;
 
 /// What the session's paths are resolved in.
 #[derive(Debug)]
@@ -35,14 +37,20 @@ pub struct Place<'a> {
 
 #[derive(Debug)]
 enum Anchor<'a> {
-    Current(BorrowedFd<'a>),
+    Borrowed(BorrowedFd<'a>),
     Opened(OwnedFd),
+}
+
+impl<'a> Place<'a> {
+    pub fn in_directory(directory: &'a OwnedFd, name: &CStr) -> Self {
+        Self { directory: Anchor::Borrowed(directory.as_fd()), name: name.to_owned() }
+    }
 }
 
 impl AsFd for Place<'_> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match &self.directory {
-            Anchor::Current(current) => *current,
+            Anchor::Borrowed(directory) => *directory,
             Anchor::Opened(directory) => directory.as_fd(),
         }
     }
@@ -84,24 +92,13 @@ impl Tree {
 
     /// Through an O_PATH descriptor, so that what is opened is what was found to be a file.
     fn open_leased(&self, path: &[u8], flags: OFlag) -> nix::Result<OwnedFd> {
-        let found = self.open_file(path, OFlag::O_PATH, Mode::empty())?;
-        if fstat(&found)?.st_mode & SFlag::S_IFMT.bits() != SFlag::S_IFREG.bits() {
-            return Err(Errno::EAGAIN);
-        }
-        let path = format!("/proc/self/fd/{}", found.as_raw_fd());
-        let flags = flags.difference(OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW) | OFlag::O_CLOEXEC;
-        loop {
-            match openat(AT_FDCWD, path.as_str(), flags, Mode::empty()) {
-                Err(Errno::EINTR) => {}
-                result => return result,
-            }
-        }
+        open_found(&self.open_file(path, OFlag::O_PATH, Mode::empty())?, flags)
     }
 
     /// The directory of the last component and its name, which is not followed.
     pub fn place(&self, path: &[u8]) -> nix::Result<Place<'static>> {
         match self {
-            Tree::Whole => Ok(Place { directory: Anchor::Current(AT_FDCWD), name: c_path(path)? }),
+            Tree::Whole => Ok(Place { directory: Anchor::Borrowed(AT_FDCWD), name: c_path(path)? }),
             Tree::Confined(root) => {
                 let (parent, name) = split(path);
                 let how = OpenHow::new().flags(OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC);
@@ -111,12 +108,63 @@ impl Tree {
         }
     }
 
+    /// The directory of the last component, open as a reference, and the name in it. The session
+    /// can come back to it whatever is renamed meanwhile.
+    pub fn directory_of(&self, path: &[u8]) -> nix::Result<(OwnedFd, CString)> {
+        let (parent, name) = split(path);
+        let directory = self.open_file(parent, OFlag::O_PATH | OFlag::O_DIRECTORY, Mode::empty())?;
+        Ok((directory, c_path(name)?))
+    }
+
+    /// The same of what the path leads to when symbolic links at its end are followed, whether
+    /// that is there or not. Each step is resolved like any other path.
+    pub fn destination(&self, path: &[u8]) -> nix::Result<(OwnedFd, CString)> {
+        let mut path = path.to_vec();
+        for _ in 0..MAX_LINKS {
+            let (directory, name) = self.directory_of(&path)?;
+            match readlinkat(&directory, name.as_c_str()) {
+                Ok(target) if target.as_bytes().first() == Some(&b'/') => path = target.into_vec(),
+                Ok(target) => path = [split(&path).0, b"/", target.as_bytes()].concat(),
+                Err(Errno::EINVAL | Errno::ENOENT) => return Ok((directory, name)),
+                Err(error) => return Err(error),
+            }
+        }
+        Err(Errno::ELOOP)
+    }
+
     /// The path without `.`, `..` and, where nothing confines the session, symbolic links
     /// (SSH_FXP_REALPATH). The last component need not exist.
     pub fn real(&self, path: &[u8]) -> nix::Result<Vec<u8>> {
         match self {
             Tree::Whole => real_in_whole(path),
             Tree::Confined(_) => Ok(normal(path)),
+        }
+    }
+}
+
+/// Like [`Tree::open_data`], for a name in a directory.
+pub fn open_data_in(directory: &OwnedFd, name: &CStr, flags: OFlag, mode: Mode) -> nix::Result<OwnedFd> {
+    let flags = flags | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
+    match openat(directory, name, flags | OFlag::O_NONBLOCK, mode) {
+        Err(Errno::EAGAIN) => {
+            let reference = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+            open_found(&openat(directory, name, reference, Mode::empty())?, flags)
+        }
+        result => result,
+    }
+}
+
+/// Opens a file again that somebody has a lease of, by waiting for it.
+fn open_found(found: &OwnedFd, flags: OFlag) -> nix::Result<OwnedFd> {
+    if fstat(found)?.st_mode & SFlag::S_IFMT.bits() != SFlag::S_IFREG.bits() {
+        return Err(Errno::EAGAIN);
+    }
+    let path = format!("/proc/self/fd/{}", found.as_raw_fd());
+    let flags = flags.difference(OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW) | OFlag::O_CLOEXEC;
+    loop {
+        match openat(AT_FDCWD, path.as_str(), flags, Mode::empty()) {
+            Err(Errno::EINTR) => {}
+            result => return result,
         }
     }
 }

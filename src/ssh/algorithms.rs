@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use crate::settings::Settings;
 use russh::keys::{Algorithm, EcdsaCurve, HashAlg, PrivateKey};
 use russh::server::Config;
 use russh::{MethodKind, MethodSet, Preferred, SshId, cipher, compression, kex, mac};
@@ -14,7 +15,6 @@ const PACKET: u32 = 32 * 1024;
 const MOST_ATTEMPTS: usize = 6;
 /// A refusal takes this long, whatever it was that was refused.
 const REFUSAL_TIME: Duration = Duration::from_millis(500);
-const KEEPALIVE: Duration = Duration::from_secs(60);
 
 const KEX: &[kex::Name] = &[
     kex::MLKEM768X25519_SHA256,
@@ -47,20 +47,20 @@ pub fn methods() -> MethodSet {
     MethodSet::from(&[MethodKind::PublicKey, MethodKind::Password, MethodKind::KeyboardInteractive][..])
 }
 
-pub fn config(key: PrivateKey) -> Config {
+pub fn config(keys: Vec<PrivateKey>, settings: &Settings) -> Config {
     Config {
         server_id: SshId::Standard(Cow::Borrowed("SSH-2.0-accountd")),
         methods: methods(),
         auth_rejection_time: REFUSAL_TIME,
         // The client's first question, which methods there are, tells nothing.
         auth_rejection_time_initial: Some(Duration::ZERO),
-        keys: vec![key],
+        keys,
         window_size: WINDOW,
         maximum_packet_size: PACKET,
         max_auth_attempts: MOST_ATTEMPTS,
-        // Idle is allowed; a client that has gone is found by keepalives.
-        inactivity_timeout: None,
-        keepalive_interval: Some(KEEPALIVE),
+        // A client that has gone is found by keepalives, whose answers are no activity here.
+        inactivity_timeout: settings.idle,
+        keepalive_interval: Some(settings.keepalive),
         preferred: Preferred {
             kex: Cow::Borrowed(KEX),
             key: Cow::Borrowed(KEYS),

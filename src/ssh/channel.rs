@@ -4,25 +4,27 @@
 //! the connection must go on meanwhile, or a client that sends without reading, a session that
 //! answers without being read, and the front between them would wait for each other for ever.
 
-use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use accountd_protocol::login::Ending;
+use accountd_protocol::login::{Ending, WindowSize};
 use bytes::{Bytes, BytesMut};
-use nix::sys::socket::{Shutdown, shutdown};
-use russh::server::Handle;
-use russh::{ChannelId, Disconnect, Sig};
-use tokio::net::UnixStream;
-use tokio::sync::{Notify, mpsc, oneshot};
+use russh::server::{ChannelOpenHandle, Handle};
+use russh::{ChannelId, Disconnect};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::timeout;
 use tracing::debug;
 
 use crate::error::Error;
-use crate::login::Opened;
+use crate::forward;
+use crate::login::Session;
+use crate::signals;
 use crate::stream::Line;
+use crate::streams::{Inward, Opened, Reader, Terminal, Writer};
 
+/// SSH_EXTENDED_DATA_STDERR (RFC 4254 §5.2).
+pub const STDERR: u32 = 1;
 /// How much of one channel may wait; then the whole connection does. A client may have asked for
 /// much that it doesn't read before it has written this much and more.
 const QUEUE_BYTES: usize = 24 * 1024 * 1024;
@@ -30,9 +32,7 @@ const QUEUE_BYTES: usize = 24 * 1024 * 1024;
 const CONNECTION_BYTES: usize = 32 * 1024 * 1024;
 /// How long the whole connection may wait for a session that takes nothing at all.
 const STALL_LIMIT: Duration = Duration::from_secs(30);
-/// One read from the session.
-const READ_BYTES: usize = 64 * 1024;
-/// How long after its last byte a session may take to end.
+/// How long after its last byte a session of files may take to end.
 const END_LIMIT: Duration = Duration::from_secs(10);
 /// Of a session whose end nobody has heard of.
 const LOST: Ending = Ending::Killed(9);
@@ -40,7 +40,8 @@ const LOST: Ending = Ending::Killed(9);
 /// The way in.
 #[derive(Debug)]
 pub struct Input {
-    stream: Arc<UnixStream>,
+    writer: Arc<Writer>,
+    terminal: Option<Terminal>,
     queue: mpsc::UnboundedSender<Queued>,
     waiting: Waiting,
     /// Set once the session has ended, before the channel is closed.
@@ -105,9 +106,10 @@ enum Queued {
 impl Input {
     /// Passes data on. An error means that the session is not reading any more.
     pub async fn write(&self, mut data: &[u8]) -> Result<(), Error> {
+        let Some(inward) = self.writer.get() else { return Ok(()) };
         if self.waiting.is_empty() {
             while !data.is_empty() {
-                match self.stream.try_write(data) {
+                match inward.try_write(data) {
                     Ok(count) => data = data.get(count..).unwrap_or_default(),
                     Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => break,
                     // The session has ended; its last words are on their way to the client.
@@ -133,6 +135,15 @@ impl Input {
     pub fn end(&self) {
         let _ = self.queue.send(Queued::End);
     }
+
+    /// The client's window has another size now.
+    pub fn resize(&self, size: WindowSize) {
+        if let Some(terminal) = &self.terminal
+            && let Err(error) = terminal.set_size(size)
+        {
+            debug!(%error, "a terminal keeps its size");
+        }
+    }
 }
 
 /// What the channels of one connection share.
@@ -143,100 +154,145 @@ pub struct Shared {
     pub line: Line,
 }
 
-/// Joins a channel and a session; both directions go on by themselves until the session ends.
-pub fn join(channel: ChannelId, opened: Opened, handle: Handle, shared: Shared) -> Input {
-    let stream = Arc::new(opened.stream);
+/// Joins a channel and a session; both directions go on by themselves until the session ends. With
+/// a `reply` there is a channel only once the session has said that it has what it is for.
+pub fn join(channel: ChannelId, opened: Session, with: (Handle, Shared), reply: Option<ChannelOpenHandle>) -> Input {
+    let Session { id: _, streams: Opened { writer, output, errors, terminal }, ended } = opened;
+    let (handle, shared) = with;
+    let writer = Arc::new(writer);
     let (queue, queued) = mpsc::unbounded_channel();
     let waiting = Waiting { channel: Arc::default(), connection: shared.waiting };
-    tokio::spawn(drain(stream.clone(), queued, waiting.clone()));
-    let ended = opened.ended;
+    tokio::spawn(drain(writer.clone(), queued, waiting.clone()));
     let over = Arc::new(AtomicBool::new(false));
-    let (reader, is_over) = (stream.clone(), over.clone());
+    let is_over = over.clone();
     tokio::spawn(async move {
-        let how = until_end(channel, &reader, &handle, ended).await;
-        debug!(?how, "a session has ended");
+        let outward = Outward { channel, handle: &handle, output, errors };
+        let how = match reply {
+            None => Some(outward.until_end(Bytes::new(), ended).await),
+            Some(reply) => match forward::confirm(reply, &outward.output).await {
+                Some(first) => Some(outward.until_end(first, ended).await),
+                None => None,
+            },
+        };
         is_over.store(true, Ordering::Release);
-        if how == Ending::Revoked {
-            // A client that takes nothing more would not take the goodbye either.
-            shared.line.cut();
-        }
-        if finish(channel, &handle, how).await.is_err() {
-            debug!("the client had gone already");
+        if let Some(how) = how {
+            say_goodbye(channel, &handle, &shared.line, how).await;
         }
     });
-    Input { stream, queue, waiting, over }
+    Input { writer, terminal, queue, waiting, over }
+}
+
+async fn say_goodbye(channel: ChannelId, handle: &Handle, line: &Line, how: Ending) {
+    debug!(?how, "a session has ended");
+    if how == Ending::Revoked {
+        // A client that takes nothing more would not take the goodbye either.
+        line.cut();
+    }
+    if finish(channel, handle, how).await.is_err() {
+        debug!("the client had gone already");
+    }
 }
 
 /// Writes what had to wait.
-async fn drain(stream: Arc<UnixStream>, mut queued: mpsc::UnboundedReceiver<Queued>, waiting: Waiting) {
+async fn drain(writer: Arc<Writer>, mut queued: mpsc::UnboundedReceiver<Queued>, waiting: Waiting) {
     let mut broken = false;
     while let Some(item) = queued.recv().await {
         match item {
             Queued::Data(data) => {
-                broken = broken || write_all(&stream, &data).await.is_err();
+                broken = broken || !write(writer.get(), &data).await;
                 waiting.take(data.len());
             }
-            Queued::End => {
-                // Closed already is as good.
-                let _ = shutdown(stream.as_raw_fd(), Shutdown::Write);
-            }
+            Queued::End => writer.close(),
         }
     }
     // The channel is gone: so is the client.
-    let _ = shutdown(stream.as_raw_fd(), Shutdown::Write);
+    writer.close();
 }
 
-async fn write_all(stream: &UnixStream, mut data: &[u8]) -> std::io::Result<()> {
-    while !data.is_empty() {
-        stream.writable().await?;
-        match stream.try_write(data) {
-            Ok(count) => data = data.get(count..).unwrap_or_default(),
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
-            Err(error) => return Err(error),
-        }
+async fn write(inward: Option<Arc<Inward>>, data: &[u8]) -> bool {
+    match inward {
+        Some(inward) => inward.write_all(data).await.is_ok(),
+        None => false,
     }
-    Ok(())
 }
 
-/// Forwards what the session says, and says how it has ended. Of one that has ended first the
-/// rest is still in the socket: it is forwarded, but no end is waited for that may never come.
-/// Whoever is revoked gets nothing more.
-async fn until_end(
+/// The way out of one session.
+struct Outward<'a> {
     channel: ChannelId,
-    stream: &UnixStream,
-    handle: &Handle,
-    mut ended: oneshot::Receiver<Ending>,
-) -> Ending {
-    let forwarding = forward(channel, stream, handle);
-    tokio::pin!(forwarding);
-    let how = tokio::select! {
-        how = &mut ended => how.ok(),
-        // An error means that the client has gone, and nobody is left to be told.
-        _ = &mut forwarding => return timeout(END_LIMIT, ended).await.ok().and_then(Result::ok).unwrap_or(LOST),
-    };
-    let how = how.unwrap_or(LOST);
-    if how != Ending::Revoked {
-        // After what is in it, the socket says that there is no more (shutdown(2)).
-        let _ = shutdown(stream.as_raw_fd(), Shutdown::Read);
-        let _ = forwarding.await;
-    }
-    how
+    handle: &'a Handle,
+    output: Reader,
+    errors: Option<Reader>,
 }
 
-/// Sends what the session says until it says no more. [`Handle::data`] waits while the client
-/// takes nothing.
-async fn forward(channel: ChannelId, stream: &UnixStream, handle: &Handle) -> Result<(), Bytes> {
-    let mut buffer = BytesMut::new();
-    loop {
-        if stream.readable().await.is_err() {
-            return Ok(());
+impl Outward<'_> {
+    /// Forwards what the session says, and says how it has ended. Of one that has ended first the
+    /// rest is still on its way: it is forwarded, but no end is waited for that may never come.
+    /// Whoever is revoked gets nothing more.
+    async fn until_end(&self, first: Bytes, mut ended: oneshot::Receiver<Ending>) -> Ending {
+        let (over, is_over) = watch::channel(());
+        let errors = async {
+            match &self.errors {
+                Some(errors) => self.forward(errors, Some(STDERR), is_over.clone()).await,
+                None => Ok(()),
+            }
+        };
+        let output = async {
+            self.send(first, None).await?;
+            self.forward(&self.output, None, is_over.clone()).await
+        };
+        // An error means that the client has gone, and nobody is left to be told.
+        let forwarding = async { drop(tokio::join!(output, errors)) };
+        tokio::pin!(forwarding);
+        let how = tokio::select! {
+            how = &mut ended => how.ok(),
+            () = &mut forwarding => return self.end_without_output(ended).await,
+        };
+        let how = how.unwrap_or(LOST);
+        if how != Ending::Revoked {
+            drop(over);
+            forwarding.await;
         }
-        buffer.reserve(READ_BYTES);
-        match stream.try_read_buf(&mut buffer) {
-            Ok(0) => return Ok(()),
-            Ok(_) => handle.data(channel, buffer.split().freeze()).await?,
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
-            Err(_) => return Ok(()),
+        how
+    }
+
+    /// A command may go on without saying anything; a session of files has nothing else to do.
+    async fn end_without_output(&self, ended: oneshot::Receiver<Ending>) -> Ending {
+        let limit = match self.output {
+            Reader::Socket(_) => END_LIMIT,
+            Reader::Pipe(_) => Duration::MAX,
+        };
+        timeout(limit, ended).await.ok().and_then(Result::ok).unwrap_or(LOST)
+    }
+
+    /// Sends what one stream says until it says no more, or the session is over and there is no
+    /// more of it. [`Handle::data`] waits while the client takes nothing.
+    async fn forward(&self, from: &Reader, kind: Option<u32>, mut is_over: watch::Receiver<()>) -> Result<(), Bytes> {
+        let mut buffer = BytesMut::new();
+        loop {
+            let piece = tokio::select! {
+                piece = from.next(&mut buffer) => piece.unwrap_or_default(),
+                _ = is_over.changed() => break,
+            };
+            if piece.is_empty() {
+                return Ok(());
+            }
+            self.send(piece, kind).await?;
+        }
+        // A piece that was being read is whole in the buffer, or not read at all.
+        loop {
+            let piece = from.rest();
+            if piece.is_empty() {
+                return Ok(());
+            }
+            self.send(piece, kind).await?;
+        }
+    }
+
+    async fn send(&self, piece: Bytes, kind: Option<u32>) -> Result<(), Bytes> {
+        match kind {
+            _ if piece.is_empty() => Ok(()),
+            Some(kind) => self.handle.extended_data(self.channel, kind, piece).await,
+            None => self.handle.data(self.channel, piece).await,
         }
     }
 }
@@ -246,7 +302,7 @@ async fn finish(channel: ChannelId, handle: &Handle, how: Ending) -> Result<(), 
         Ending::Exited(code) => handle.exit_status_request(channel, u32::try_from(code).unwrap_or(255)).await?,
         Ending::Killed(signal) => {
             let message = format!("the session was ended by signal {signal}");
-            handle.exit_signal_request(channel, signal_name(signal), false, message, String::new()).await?;
+            handle.exit_signal_request(channel, signals::name(signal), false, message, String::new()).await?;
         }
         Ending::Revoked => {
             let reason = "the account has been changed, locked or deleted".to_owned();
@@ -255,22 +311,4 @@ async fn finish(channel: ChannelId, handle: &Handle, how: Ending) -> Result<(), 
     }
     handle.eof(channel).await?;
     handle.close(channel).await
-}
-
-/// RFC 4254 §6.10, by the numbers of signal(7).
-fn signal_name(number: i32) -> Sig {
-    match number {
-        1 => Sig::HUP,
-        2 => Sig::INT,
-        3 => Sig::QUIT,
-        4 => Sig::ILL,
-        6 => Sig::ABRT,
-        8 => Sig::FPE,
-        9 => Sig::KILL,
-        11 => Sig::SEGV,
-        13 => Sig::PIPE,
-        14 => Sig::ALRM,
-        15 => Sig::TERM,
-        other => Sig::Custom(format!("{other}@accountd")),
-    }
 }

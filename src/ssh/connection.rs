@@ -1,48 +1,85 @@
 //! One SSH connection: authentication, then channels (RFC 4252, RFC 4254).
 //!
-//! Only `session` channels with the `sftp` subsystem are served. Everything else is refused with
-//! an answer, so that no client waits for one.
+//! What an account may do on them is decided where sessions are opened. What nobody may do here
+//! (X11, forwarding of agents and from the server's side) is refused with an answer, so that no
+//! client waits for one.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use accountd_protocol::login::{Admission, Proof, Service, SessionId};
+use accountd_protocol::login::{Admission, Opening, Proof, Service, SessionId, Terminal, WindowSize};
 use accountd_protocol::secret::Secret;
-use russh::server::{Auth, ChannelOpenHandle, Handler, Msg, PublicKeyOffer, Response, Session, VerifiedPublicKey};
-use russh::{Channel, ChannelId, ChannelOpenFailure, Pty};
+use accountd_protocol::session_policy::TerminalUse;
+use russh::server::{
+    Auth, ChannelOpenHandle, Handle, Handler, Msg, PublicKeyOffer, Response, Session, VerifiedPublicKey,
+};
+use russh::{Channel, ChannelId, ChannelOpenFailure, Pty, Sig};
 use tracing::{debug, warn};
 
 use crate::algorithms;
-use crate::channel::{self, Input, Shared};
+use crate::channel::{self, Input, STDERR, Shared};
 use crate::client;
 use crate::dialogue::{Dialogue, Next};
 use crate::error::Error;
 use crate::gate::Pass;
 use crate::login::Login;
+use crate::signals;
 use crate::stream::Line;
 
-/// SSH_EXTENDED_DATA_STDERR (RFC 4254 §5.2).
-const STDERR: u32 = 1;
-const MOST_CHANNELS: usize = 10;
+const MOST_CHANNELS: usize = 64;
 const MAX_USER_BYTES: usize = 255;
-const ONLY_SFTP: &str = "Only the sftp subsystem is served here: use sftp, or scp without -O.";
+/// The most variables that are passed on, and the longest name and value.
+const MOST_VARIABLES: usize = 128;
+const MAX_VARIABLE_BYTES: usize = 8 * 1024;
 /// Exit status of a request that is not served.
 const FAILED: u32 = 1;
 
+/// The two ends of a connection.
+#[derive(Clone, Copy, Debug)]
+pub struct Ends {
+    pub client: SocketAddr,
+    pub server: SocketAddr,
+}
+
 pub struct Connection {
-    client: SocketAddr,
+    ends: Ends,
     login_socket: PathBuf,
+    banner: Arc<str>,
     /// Opened by the first attempt to authenticate.
     login: Option<Login>,
     /// While questions of keyboard-interactive are open.
     dialogue: Option<Dialogue>,
     /// Held until the client has authenticated.
     pass: Option<Pass>,
+    terminal_use: TerminalUse,
     /// Those that neither side has closed.
-    channels: HashMap<ChannelId, Option<Running>>,
+    channels: HashMap<ChannelId, Stage>,
     shared: Shared,
+}
+
+/// How far a channel has come.
+enum Stage {
+    /// What has been asked for before anything runs.
+    Prepared {
+        terminal: Option<Terminal>,
+        environment: Vec<(String, String)>,
+    },
+    Running(Running),
+}
+
+impl Stage {
+    fn new() -> Self {
+        Stage::Prepared { terminal: None, environment: Vec::new() }
+    }
+
+    fn running(&self) -> Option<&Running> {
+        match self {
+            Stage::Running(running) => Some(running),
+            Stage::Prepared { .. } => None,
+        }
+    }
 }
 
 /// A channel with a session.
@@ -51,17 +88,36 @@ struct Running {
     input: Input,
 }
 
+/// What a connection is made of.
+pub struct Surroundings {
+    pub login_socket: PathBuf,
+    /// Shown before a client authenticates; empty: nothing.
+    pub banner: Arc<str>,
+    pub pass: Pass,
+    pub line: Line,
+}
+
 impl Connection {
-    pub fn new(client: SocketAddr, login_socket: PathBuf, pass: Pass, line: Line) -> Self {
-        let (login, pass) = (None, Some(pass));
+    pub fn new(ends: Ends, around: Surroundings) -> Self {
+        let Surroundings { login_socket, banner, pass, line } = around;
         let shared = Shared { waiting: Arc::default(), line };
-        Self { client, login_socket, login, dialogue: None, pass, channels: HashMap::new(), shared }
+        Self {
+            ends,
+            login_socket,
+            banner,
+            login: None,
+            dialogue: None,
+            pass: Some(pass),
+            terminal_use: TerminalUse::Refused,
+            channels: HashMap::new(),
+            shared,
+        }
     }
 
     async fn login(&mut self) -> Result<&mut Login, Error> {
         let login = match self.login.take() {
             Some(login) => login,
-            None => Login::connect(&self.login_socket, self.client).await?,
+            None => Login::connect(&self.login_socket, self.ends.client, self.ends.server).await?,
         };
         Ok(self.login.insert(login))
     }
@@ -71,7 +127,7 @@ impl Connection {
     async fn prove(&mut self, user: &str, proof: Proof) -> Auth {
         self.dialogue = None;
         match self.admission(user, proof).await {
-            Admission::Granted => Auth::Accept,
+            Admission::Granted(_) => Auth::Accept,
             Admission::Refused | Admission::PasswordExpired | Admission::NotChanged(_) => refused(),
         }
     }
@@ -89,7 +145,8 @@ impl Connection {
             self.unreachable(&error);
             Admission::Refused
         });
-        if admission == Admission::Granted {
+        if let Admission::Granted(terminal) = admission {
+            self.terminal_use = terminal;
             self.shared.line.set_authenticated();
             self.pass = None;
         }
@@ -122,28 +179,64 @@ impl Connection {
     /// How many channels are open. One whose session has ended has been closed from this side;
     /// russh doesn't say when the client has answered that.
     fn open_channels(&mut self) -> usize {
-        self.channels.retain(|_, running| !running.as_ref().is_some_and(|running| running.input.is_over()));
+        self.channels.retain(|_, stage| !stage.running().is_some_and(|running| running.input.is_over()));
         self.channels.len()
     }
 
-    async fn start_sftp(&mut self, channel: ChannelId, session: &mut Session) -> Result<(), Error> {
-        let links = client::link_order(session.remote_sshid());
+    /// Starts what a channel is for; a channel is for one thing.
+    async fn start(&mut self, channel: ChannelId, service: Service, session: &mut Session) -> Result<(), Error> {
+        let Some(Stage::Prepared { terminal, environment }) = self.channels.get_mut(&channel) else {
+            return Ok(session.channel_failure(channel)?);
+        };
+        let opening = Opening { service, terminal: terminal.take(), environment: std::mem::take(environment) };
         let opened = match self.login().await {
-            Ok(login) => login.open(Service::Sftp { links }).await,
+            Ok(login) => login.open(opening).await,
             Err(error) => Err(error),
         };
         match opened {
             Ok(Ok(opened)) => {
                 session.channel_success(channel)?;
-                let running = opened.id;
-                let input = channel::join(channel, opened, session.handle(), self.shared.clone());
-                self.channels.insert(channel, Some(Running { session: running, input }));
+                let (id, with) = (opened.id, (session.handle(), self.shared.clone()));
+                let input = channel::join(channel, opened, with, None);
+                self.channels.insert(channel, Stage::Running(Running { session: id, input }));
                 Ok(())
             }
             Ok(Err(reason)) => self.fail(channel, session, &reason),
             Err(error) => {
                 warn!(%error, "no session can be opened");
                 self.fail(channel, session, "Sessions can not be opened now.")
+            }
+        }
+    }
+
+    /// A connection to somewhere else: the channel is confirmed once there is one.
+    async fn connect(
+        &mut self,
+        channel: Channel<Msg>,
+        (host, port): (&str, u32),
+        reply: ChannelOpenHandle,
+        handle: Handle,
+    ) {
+        let Ok(port) = u16::try_from(port) else { return reply.reject(ChannelOpenFailure::ConnectFailed).await };
+        if self.open_channels() >= MOST_CHANNELS {
+            return reply.reject(ChannelOpenFailure::ResourceShortage).await;
+        }
+        let service = Service::Connect { host: host.to_owned(), port };
+        let opening = Opening { service, terminal: None, environment: Vec::new() };
+        let opened = match self.login().await {
+            Ok(login) => login.open(opening).await,
+            Err(error) => Err(error),
+        };
+        match opened {
+            Ok(Ok(opened)) => {
+                let (id, with) = (opened.id, (handle, self.shared.clone()));
+                let input = channel::join(channel.id(), opened, with, Some(reply));
+                self.channels.insert(channel.id(), Stage::Running(Running { session: id, input }));
+            }
+            Ok(Err(_)) => reply.reject(ChannelOpenFailure::AdministrativelyProhibited).await,
+            Err(error) => {
+                warn!(%error, "no session can be opened");
+                reply.reject(ChannelOpenFailure::ConnectFailed).await;
             }
         }
     }
@@ -227,63 +320,143 @@ impl Handler for Connection {
             reply.reject(ChannelOpenFailure::ResourceShortage).await;
             return Ok(());
         }
-        self.channels.insert(channel.id(), None);
+        self.channels.insert(channel.id(), Stage::new());
         reply.accept().await;
         Ok(())
     }
 
+    #[allow(clippy::too_many_arguments, reason = "the shape of the trait")]
+    async fn channel_open_direct_tcpip(
+        &mut self,
+        channel: Channel<Msg>,
+        host: &str,
+        port: u32,
+        _originator: &str,
+        _originator_port: u32,
+        reply: ChannelOpenHandle,
+        session: &mut Session,
+    ) -> Result<(), Error> {
+        self.connect(channel, (host, port), reply, session.handle()).await;
+        Ok(())
+    }
+
+    async fn authentication_banner(&mut self) -> Result<Option<String>, Error> {
+        Ok((!self.banner.is_empty()).then(|| self.banner.to_string()))
+    }
+
     async fn subsystem_request(&mut self, channel: ChannelId, name: &str, session: &mut Session) -> Result<(), Error> {
         match (name, self.channels.get(&channel)) {
-            ("sftp", Some(None)) => self.start_sftp(channel, session).await,
+            ("sftp", Some(Stage::Prepared { .. })) => {
+                let links = client::link_order(session.remote_sshid());
+                self.start(channel, Service::Sftp { links }, session).await
+            }
             _ => self.refuse(channel, session),
         }
     }
 
-    async fn data(&mut self, channel: ChannelId, data: &[u8], _session: &mut Session) -> Result<(), Error> {
-        match self.channels.get(&channel) {
-            Some(Some(running)) => running.input.write(data).await,
-            Some(None) | None => Ok(()),
-        }
-    }
-
-    async fn channel_eof(&mut self, channel: ChannelId, _session: &mut Session) -> Result<(), Error> {
-        if let Some(Some(running)) = self.channels.get(&channel) {
-            running.input.end();
-        }
-        Ok(())
-    }
-
-    async fn channel_close(&mut self, channel: ChannelId, _session: &mut Session) -> Result<(), Error> {
-        if let Some(Some(running)) = self.channels.remove(&channel)
-            && let Some(login) = &mut self.login
-            && let Err(error) = login.close(running.session).await
-        {
-            debug!(%error, "a session that its client has closed could not be ended");
-        }
-        Ok(())
-    }
-
     async fn shell_request(&mut self, channel: ChannelId, session: &mut Session) -> Result<(), Error> {
-        self.fail(channel, session, ONLY_SFTP)
+        self.start(channel, Service::Shell, session).await
     }
 
-    async fn exec_request(&mut self, channel: ChannelId, _command: &[u8], session: &mut Session) -> Result<(), Error> {
-        self.fail(channel, session, ONLY_SFTP)
+    async fn exec_request(&mut self, channel: ChannelId, command: &[u8], session: &mut Session) -> Result<(), Error> {
+        self.start(channel, Service::Command(command.to_vec()), session).await
     }
 
     #[allow(clippy::too_many_arguments, reason = "the shape of the trait")]
     async fn pty_request(
         &mut self,
         channel: ChannelId,
-        _term: &str,
-        _columns: u32,
-        _rows: u32,
-        _width: u32,
-        _height: u32,
-        _modes: &[(Pty, u32)],
+        term: &str,
+        columns: u32,
+        rows: u32,
+        width: u32,
+        height: u32,
+        modes: &[(Pty, u32)],
         session: &mut Session,
     ) -> Result<(), Error> {
-        Ok(session.channel_failure(channel)?)
+        let is_name = !term.is_empty() && term.len() <= 64 && term.bytes().all(|byte| byte.is_ascii_graphic());
+        match self.channels.get_mut(&channel) {
+            Some(Stage::Prepared { terminal, .. }) if self.terminal_use == TerminalUse::Allowed => {
+                *terminal = Some(Terminal {
+                    kind: if is_name { term } else { "dumb" }.to_owned(),
+                    size: window_size(columns, rows, width, height),
+                    modes: modes.iter().map(|(opcode, value)| (*opcode as u8, *value)).collect(),
+                });
+                Ok(session.channel_success(channel)?)
+            }
+            Some(_) | None => Ok(session.channel_failure(channel)?),
+        }
+    }
+
+    async fn window_change_request(
+        &mut self,
+        channel: ChannelId,
+        columns: u32,
+        rows: u32,
+        width: u32,
+        height: u32,
+        _session: &mut Session,
+    ) -> Result<(), Error> {
+        let size = window_size(columns, rows, width, height);
+        match self.channels.get_mut(&channel) {
+            Some(Stage::Running(running)) => running.input.resize(size),
+            Some(Stage::Prepared { terminal: Some(terminal), .. }) => terminal.size = size,
+            Some(Stage::Prepared { terminal: None, .. }) | None => {}
+        }
+        Ok(())
+    }
+
+    async fn signal(&mut self, channel: ChannelId, signal: Sig, _session: &mut Session) -> Result<(), Error> {
+        if let Some(Stage::Running(running)) = self.channels.get(&channel)
+            && let Some(number) = signals::number(&signal)
+            && let Some(login) = &mut self.login
+            && let Err(error) = login.signal(running.session, number).await
+        {
+            debug!(%error, "a signal was not passed on");
+        }
+        Ok(())
+    }
+
+    async fn env_request(
+        &mut self,
+        channel: ChannelId,
+        name: &str,
+        value: &str,
+        session: &mut Session,
+    ) -> Result<(), Error> {
+        match self.channels.get_mut(&channel) {
+            Some(Stage::Prepared { environment, .. })
+                if environment.len() < MOST_VARIABLES && name.len() + value.len() <= MAX_VARIABLE_BYTES =>
+            {
+                environment.push((name.to_owned(), value.to_owned()));
+                Ok(session.channel_success(channel)?)
+            }
+            Some(_) | None => Ok(session.channel_failure(channel)?),
+        }
+    }
+
+    async fn data(&mut self, channel: ChannelId, data: &[u8], _session: &mut Session) -> Result<(), Error> {
+        match self.channels.get(&channel).and_then(Stage::running) {
+            Some(running) => running.input.write(data).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn channel_eof(&mut self, channel: ChannelId, _session: &mut Session) -> Result<(), Error> {
+        if let Some(running) = self.channels.get(&channel).and_then(Stage::running) {
+            running.input.end();
+        }
+        Ok(())
+    }
+
+    async fn channel_close(&mut self, channel: ChannelId, _session: &mut Session) -> Result<(), Error> {
+        if let Some(Stage::Running(running)) = self.channels.remove(&channel)
+            && let Some(login) = &mut self.login
+            && let Err(error) = login.close(running.session).await
+        {
+            debug!(%error, "a session that its client has closed could not be ended");
+        }
+        Ok(())
     }
 
     async fn x11_request(
@@ -297,14 +470,10 @@ impl Handler for Connection {
     ) -> Result<(), Error> {
         Ok(session.channel_failure(channel)?)
     }
+}
 
-    async fn env_request(
-        &mut self,
-        channel: ChannelId,
-        _name: &str,
-        _value: &str,
-        session: &mut Session,
-    ) -> Result<(), Error> {
-        Ok(session.channel_failure(channel)?)
-    }
+/// Larger than any window there is: as large as can be.
+fn window_size(columns: u32, rows: u32, width: u32, height: u32) -> WindowSize {
+    let short = |number| u16::try_from(number).unwrap_or(u16::MAX);
+    WindowSize { columns: short(columns), rows: short(rows), width: short(width), height: short(height) }
 }

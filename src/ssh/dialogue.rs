@@ -96,7 +96,7 @@ impl Dialogue {
     /// What was decided on the proof.
     pub fn heard(self, admission: Admission) -> Next {
         match admission {
-            Admission::Granted => Next::Granted,
+            Admission::Granted(_) => Next::Granted,
             Admission::Refused => Next::Refused,
             Admission::PasswordExpired => Next::Ask(self),
             Admission::NotChanged(refusal) => self.ask_again(words(&refusal)),
@@ -132,6 +132,7 @@ fn words(refusal: &Refusal) -> String {
 #[cfg(test)]
 mod tests {
     use accountd_protocol::refusal::{Field, Problem};
+    use accountd_protocol::session_policy::TerminalUse;
 
     use super::*;
 
@@ -165,7 +166,7 @@ mod tests {
         let (dialogue, proof) = proven(expired().answered(&bytes(&[b"new", b"new"])));
         let Proof::PasswordChange { current, password } = proof else { panic!("{proof:?}") };
         assert_eq!((current.reveal(), password.reveal()), ("old", "new"));
-        assert!(matches!(dialogue.heard(Admission::Granted), Next::Granted));
+        assert!(matches!(dialogue.heard(Admission::Granted(TerminalUse::Allowed)), Next::Granted));
     }
 
     #[test]

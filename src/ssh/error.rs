@@ -16,6 +16,10 @@ pub enum Error {
     HostKeyFile { doing: &'static str, path: PathBuf, source: io::Error },
     #[error("the host key {path} is not usable: {reason}")]
     HostKey { path: PathBuf, reason: String },
+    #[error("there are two host keys of type {0}")]
+    SameHostKey(String),
+    #[error("cannot read the banner {path}: {source}")]
+    Banner { path: PathBuf, source: io::Error },
     #[error("cannot reach accountd-login at {path}: {source}")]
     Login { path: PathBuf, source: io::Error },
     #[error("accountd-login: {0}")]

@@ -1,4 +1,7 @@
 //! Counts the connections that have not authenticated, in all and by source.
+//!
+//! From a third of the limit on, some are turned away by chance, the more the fuller it is: whoever
+//! floods the gate loses most, and somebody else still gets in (`MaxStartups` of sshd_config(5)).
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -29,17 +32,28 @@ impl Gate {
         Self { most, most_per_source, counts: Mutex::default() }
     }
 
-    /// `None` when there are too many already.
-    pub fn enter(self: &Arc<Self>, source: IpAddr) -> Option<Pass> {
+    /// `None` when there are too many already, or by chance when there are many. `chance` is from 0
+    /// to 255.
+    pub fn enter(self: &Arc<Self>, source: IpAddr, chance: u8) -> Option<Pass> {
         let source = network(source);
         let mut counts = self.lock();
         let from_source = counts.by_source.get(&source).copied().unwrap_or_default();
         if counts.all >= self.most || from_source >= self.most_per_source {
             return None;
         }
+        // Whoever is alone is never the one who floods.
+        if from_source > 0 && usize::from(chance) < self.risk(counts.all) {
+            return None;
+        }
         counts.all += 1;
         counts.by_source.insert(source, from_source + 1);
         Some(Pass { gate: self.clone(), source })
+    }
+
+    /// Of 256, how many are turned away: none below a third of the limit, all at the limit.
+    fn risk(&self, all: usize) -> usize {
+        let first = self.most / 3;
+        all.saturating_sub(first) * 256 / (self.most - first).max(1)
     }
 
     fn lock(&self) -> MutexGuard<'_, Counts> {
@@ -72,33 +86,47 @@ fn network(source: IpAddr) -> IpAddr {
 mod tests {
     use super::*;
 
+    const LUCK: u8 = 255;
+
+    #[test]
+    fn the_fuller_it_is_the_more_are_turned_away_but_nobody_who_comes_alone() {
+        let gate = Arc::new(Gate::new(30, 30));
+        let (one, other): (IpAddr, IpAddr) = ("192.0.2.1".parse().unwrap(), "192.0.2.2".parse().unwrap());
+        let mut passes: Vec<_> = (0..10).map(|_| gate.enter(one, 0).unwrap()).collect();
+        passes.push(gate.enter(one, 0).unwrap());
+        assert!(gate.enter(one, 0).is_none() && gate.enter(one, 100).is_some());
+        passes.extend((0..15).map(|_| gate.enter(one, LUCK).unwrap()));
+        assert!(gate.enter(one, 180).is_none());
+        assert!(gate.enter(other, 0).is_some());
+    }
+
     #[test]
     fn a_source_has_its_limit_and_all_together_have_one() {
         let gate = Arc::new(Gate::new(3, 2));
         let (one, other): (IpAddr, IpAddr) = ("192.0.2.1".parse().unwrap(), "192.0.2.2".parse().unwrap());
-        let first = gate.enter(one).unwrap();
-        let _second = gate.enter(one).unwrap();
-        assert!(gate.enter(one).is_none());
-        let _third = gate.enter(other).unwrap();
-        assert!(gate.enter(other).is_none());
+        let first = gate.enter(one, LUCK).unwrap();
+        let _second = gate.enter(one, LUCK).unwrap();
+        assert!(gate.enter(one, LUCK).is_none());
+        let _third = gate.enter(other, LUCK).unwrap();
+        assert!(gate.enter(other, LUCK).is_none());
         drop(first);
-        assert!(gate.enter(one).is_some());
+        assert!(gate.enter(one, LUCK).is_some());
     }
 
     #[test]
     fn an_ipv6_network_is_one_source() {
         let gate = Arc::new(Gate::new(10, 1));
-        let _pass = gate.enter("2001:db8::1".parse().unwrap()).unwrap();
-        assert!(gate.enter("2001:db8::ffff:2".parse().unwrap()).is_none());
-        assert!(gate.enter("2001:db8:0:1::1".parse().unwrap()).is_some());
-        let _mapped = gate.enter("::ffff:192.0.2.1".parse().unwrap()).unwrap();
-        assert!(gate.enter("192.0.2.1".parse().unwrap()).is_none());
+        let _pass = gate.enter("2001:db8::1".parse().unwrap(), LUCK).unwrap();
+        assert!(gate.enter("2001:db8::ffff:2".parse().unwrap(), LUCK).is_none());
+        assert!(gate.enter("2001:db8:0:1::1".parse().unwrap(), LUCK).is_some());
+        let _mapped = gate.enter("::ffff:192.0.2.1".parse().unwrap(), LUCK).unwrap();
+        assert!(gate.enter("192.0.2.1".parse().unwrap(), LUCK).is_none());
     }
 
     #[test]
     fn nothing_is_kept_of_sources_that_have_gone() {
         let gate = Arc::new(Gate::new(10, 5));
-        drop([gate.enter("192.0.2.1".parse().unwrap()), gate.enter("192.0.2.1".parse().unwrap())]);
+        drop([gate.enter("192.0.2.1".parse().unwrap(), LUCK), gate.enter("192.0.2.1".parse().unwrap(), LUCK)]);
         assert!(gate.lock().by_source.is_empty());
     }
 }

@@ -11,83 +11,132 @@ mod client;
 mod connection;
 mod dialogue;
 mod error;
+mod forward;
 mod gate;
 mod host_key;
+mod listener;
 mod login;
+mod settings;
+mod signals;
 mod stream;
+mod streams;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::net::TcpStream;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use tracing::{debug, info, warn};
+use tracing::{debug, error, info};
 
 pub use crate::error::Error;
+pub use crate::host_key::import as import_host_keys;
+pub use crate::settings::Settings;
 
-use crate::connection::Connection;
+use crate::connection::{Connection, Ends, Surroundings};
 use crate::gate::{Gate, Pass};
+use crate::settings::Transport;
 use crate::stream::{Limits, Stream};
 
 /// How long the clients are given to hear that the server ends.
 const FAREWELL: Duration = Duration::from_millis(500);
 
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// Port 0: any free one; `on_ready` is told which.
-    pub listen: SocketAddr,
-    pub login_socket: PathBuf,
-    pub host_key: PathBuf,
-    /// How long a client may take to authenticate.
-    pub login_grace: Duration,
-    /// The most connections that have not authenticated, in all and of one source (an IPv4
-    /// address or an IPv6 /64).
-    pub unauthenticated: usize,
-    pub unauthenticated_per_source: usize,
-}
-
-/// Serves until SIGTERM or SIGINT; `on_ready` is called once connections are accepted.
-pub async fn run(settings: Settings, on_ready: impl FnOnce(SocketAddr)) -> Result<(), Error> {
-    let key = host_key::load_or_make(&settings.host_key)?;
-    let config = Arc::new(algorithms::config(key));
-    let failed = |source| Error::Listen { address: settings.listen, source };
-    let listener = TcpListener::bind(settings.listen).await.map_err(failed)?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(Error::Signal)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::Signal)?;
-    on_ready(listener.local_addr().map_err(failed)?);
+/// Serves until SIGTERM or SIGINT; `on_ready` is called once connections are accepted. SIGHUP has
+/// host keys and banner read again, for connections that come later.
+pub async fn run(settings: Settings, on_ready: impl FnOnce(&[SocketAddr])) -> Result<(), Error> {
+    let transport = Arc::new(Transport::load(&settings)?);
+    let mut signals = Signals::new()?;
+    let (accepted, mut arriving) = mpsc::channel(1);
+    let addresses = listener::start(&settings.listen, accepted)?;
+    on_ready(&addresses);
     let gate = Arc::new(Gate::new(settings.unauthenticated, settings.unauthenticated_per_source));
-    let settings = Arc::new(settings);
-    let (stop, stopped) = tokio::sync::watch::channel(());
-    let mut clients = JoinSet::new();
+    let (stop, stopped) = watch::channel(());
+    let mut server = Server { settings: Arc::new(settings), transport, gate, stopped, clients: JoinSet::new() };
     loop {
         tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((tcp, address)) => match gate.enter(address.ip()) {
-                    Some(pass) => {
-                        let served = serve(tcp, address, pass, config.clone(), settings.clone(), stopped.clone());
-                        clients.spawn(served);
-                    }
-                    None => debug!(source = %address.ip(), "too many that have not authenticated; one is closed"),
-                },
-                Err(error) => {
-                    warn!(%error, "cannot accept a connection");
-                    tokio::time::sleep(Duration::from_millis(50)).await;
-                }
-            },
-            Some(_) = clients.join_next() => {}
-            _ = terminate.recv() => break,
-            _ = interrupt.recv() => break,
+            Some((tcp, address)) = arriving.recv() => server.admit(tcp, address),
+            Some(_) = server.clients.join_next() => {}
+            _ = signals.hang_up.recv() => server.reload(),
+            _ = signals.terminate.recv() => break,
+            _ = signals.interrupt.recv() => break,
         }
     }
-    info!("ending all connections");
-    drop(stop);
-    let all = async { while clients.join_next().await.is_some() {} };
-    // Whoever has not heard by then is cut off.
-    let _ = tokio::time::timeout(FAREWELL, all).await;
+    // Nobody comes in any more.
+    drop(arriving);
+    server.end(stop, &mut signals).await;
     Ok(())
+}
+
+struct Signals {
+    hang_up: Signal,
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Self, Error> {
+        let listen = |kind| signal(kind).map_err(Error::Signal);
+        let (hang_up, terminate) = (listen(SignalKind::hangup())?, listen(SignalKind::terminate())?);
+        Ok(Self { hang_up, terminate, interrupt: listen(SignalKind::interrupt())? })
+    }
+}
+
+struct Server {
+    settings: Arc<Settings>,
+    transport: Arc<Transport>,
+    gate: Arc<Gate>,
+    stopped: watch::Receiver<()>,
+    clients: JoinSet<()>,
+}
+
+impl Server {
+    fn admit(&mut self, tcp: TcpStream, address: SocketAddr) {
+        let mut chance = [0];
+        // Without randomness everybody is unlucky.
+        let _ = getrandom::fill(&mut chance);
+        match self.gate.enter(address.ip(), chance[0]) {
+            Some(pass) => {
+                let (transport, settings) = (self.transport.clone(), self.settings.clone());
+                self.clients.spawn(serve(tcp, address, pass, (transport, settings), self.stopped.clone()));
+            }
+            None => debug!(source = %address.ip(), "too many that have not authenticated; one is closed"),
+        }
+    }
+
+    /// What can't be read again stays as it was.
+    fn reload(&mut self) {
+        match Transport::load(&self.settings) {
+            Ok(transport) => {
+                self.transport = Arc::new(transport);
+                info!("host keys and banner have been read again");
+            }
+            Err(error) => error!(%error, "host keys and banner stay as they were"),
+        }
+    }
+
+    /// Lets the clients finish for as long as the settings say, then tells the rest goodbye. A
+    /// second signal does so at once.
+    async fn end(mut self, stop: watch::Sender<()>, signals: &mut Signals) {
+        if !self.settings.drain.is_zero() && !self.clients.is_empty() {
+            info!(clients = self.clients.len(), "nobody is let in any more; those who are there may finish");
+            tokio::select! {
+                _ = self.all_gone(self.settings.drain) => {}
+                _ = signals.terminate.recv() => {}
+                _ = signals.interrupt.recv() => {}
+            }
+        }
+        info!("ending all connections");
+        drop(stop);
+        // Whoever has not heard by then is cut off.
+        self.all_gone(FAREWELL).await;
+    }
+
+    async fn all_gone(&mut self, limit: Duration) {
+        let all = async { while self.clients.join_next().await.is_some() {} };
+        let _ = tokio::time::timeout(limit, all).await;
+    }
 }
 
 /// One client from its first byte to its last.
@@ -95,15 +144,18 @@ async fn serve(
     tcp: TcpStream,
     address: SocketAddr,
     pass: Pass,
-    config: Arc<russh::server::Config>,
-    settings: Arc<Settings>,
-    mut stopped: tokio::sync::watch::Receiver<()>,
+    (transport, settings): (Arc<Transport>, Arc<Settings>),
+    mut stopped: watch::Receiver<()>,
 ) {
-    if let Err(error) = tcp.set_nodelay(true) {
-        return debug!(%error, "a client has gone");
-    }
+    let server = match tcp.set_nodelay(true).and_then(|()| tcp.local_addr()) {
+        Ok(server) => server,
+        Err(error) => return debug!(%error, "a client has gone"),
+    };
     let (stream, line) = Stream::new(tcp, Limits::with_grace(settings.login_grace));
-    let connection = Connection::new(address, settings.login_socket.clone(), pass, line);
+    let (login_socket, banner) = (settings.login_socket.clone(), transport.banner.clone());
+    let around = Surroundings { login_socket, banner, pass, line };
+    let connection = Connection::new(Ends { client: address, server }, around);
+    let config = transport.config.clone();
     let session = match russh::server::run_stream(config, stream, connection).await {
         Ok(session) => session,
         Err(error) => return debug!(%error, source = %address, "no SSH connection"),

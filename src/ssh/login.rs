@@ -7,19 +7,20 @@ use std::path::Path;
 use std::sync::Arc;
 
 use accountd_protocol::frame::{self, LOGIN_CAP};
-use accountd_protocol::login::{Admission, Ending, LoginEvent, LoginRequest, Proof, Service, SessionId};
+use accountd_protocol::login::{Admission, Ending, LoginEvent, LoginRequest, Opening, Proof, SessionId};
 use accountd_protocol::socket;
 use tokio::io::Interest;
 use tokio::net::UnixStream;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::error::Error;
+use crate::streams::Opened;
 
 /// A session that has been opened.
 #[derive(Debug)]
-pub struct Opened {
+pub struct Session {
     pub id: SessionId,
-    pub stream: UnixStream,
+    pub streams: Opened,
     /// Says how it ended.
     pub ended: oneshot::Receiver<Ending>,
 }
@@ -28,7 +29,7 @@ pub struct Opened {
 #[derive(Debug)]
 enum Answer {
     Plain(LoginEvent),
-    Opened(SessionId, OwnedFd, oneshot::Receiver<Ending>),
+    Opened(Session),
 }
 
 #[derive(Debug)]
@@ -38,53 +39,53 @@ pub struct Login {
 }
 
 impl Login {
-    pub async fn connect(path: &Path, client: SocketAddr) -> Result<Self, Error> {
+    pub async fn connect(path: &Path, client: SocketAddr, server: SocketAddr) -> Result<Self, Error> {
         let failed = |source| Error::Login { path: path.to_owned(), source };
         let stream = Arc::new(UnixStream::connect(path).await.map_err(failed)?);
         let (sender, answers) = mpsc::channel(1);
         tokio::spawn(listen(stream.clone(), sender));
         let mut login = Self { stream, answers };
-        match login.ask(&LoginRequest::Hello { source: client.ip().to_canonical(), port: client.port() }).await? {
+        let plain = |address: SocketAddr| SocketAddr::new(address.ip().to_canonical(), address.port());
+        match login.ask(&LoginRequest::Hello { client: plain(client), server: plain(server) }).await? {
             Answer::Plain(LoginEvent::Welcome) => Ok(login),
-            Answer::Plain(_) | Answer::Opened(..) => Err(Error::LoginGone),
+            Answer::Plain(_) | Answer::Opened(_) => Err(Error::LoginGone),
         }
     }
 
     pub async fn key_acceptable(&mut self, user: &str, key: Vec<u8>) -> Result<bool, Error> {
         match self.ask(&LoginRequest::OfferKey { user: user.to_owned(), key }).await? {
             Answer::Plain(LoginEvent::KeyAcceptable(acceptable)) => Ok(acceptable),
-            Answer::Plain(_) | Answer::Opened(..) => Err(Error::LoginGone),
+            Answer::Plain(_) | Answer::Opened(_) => Err(Error::LoginGone),
         }
     }
 
     pub async fn authenticate(&mut self, user: &str, proof: Proof) -> Result<Admission, Error> {
         match self.ask(&LoginRequest::Authenticate { user: user.to_owned(), proof }).await? {
             Answer::Plain(LoginEvent::Authenticated(admission)) => Ok(admission),
-            Answer::Plain(_) | Answer::Opened(..) => Err(Error::LoginGone),
+            Answer::Plain(_) | Answer::Opened(_) => Err(Error::LoginGone),
         }
     }
 
     /// The session, or why there is none, in words for the user.
-    pub async fn open(&mut self, service: Service) -> Result<Result<Opened, String>, Error> {
-        match self.ask(&LoginRequest::Open { service }).await? {
-            Answer::Opened(id, descriptor, ended) => {
-                let stream = std::os::unix::net::UnixStream::from(descriptor);
-                let register = |stream: std::os::unix::net::UnixStream| {
-                    stream.set_nonblocking(true)?;
-                    UnixStream::from_std(stream)
-                };
-                let stream = register(stream).map_err(frame::FrameError::Io)?;
-                Ok(Ok(Opened { id, stream, ended }))
-            }
+    pub async fn open(&mut self, opening: Opening) -> Result<Result<Session, String>, Error> {
+        match self.ask(&LoginRequest::Open(opening)).await? {
+            Answer::Opened(session) => Ok(Ok(session)),
             Answer::Plain(LoginEvent::NotOpened(reason)) => Ok(Err(reason)),
             Answer::Plain(_) => Err(Error::LoginGone),
+        }
+    }
+
+    pub async fn signal(&mut self, session: SessionId, number: i32) -> Result<(), Error> {
+        match self.ask(&LoginRequest::Signal { session, number }).await? {
+            Answer::Plain(LoginEvent::Signalled) => Ok(()),
+            Answer::Plain(_) | Answer::Opened(_) => Err(Error::LoginGone),
         }
     }
 
     pub async fn close(&mut self, session: SessionId) -> Result<(), Error> {
         match self.ask(&LoginRequest::Close { session }).await? {
             Answer::Plain(LoginEvent::Closed) => Ok(()),
-            Answer::Plain(_) | Answer::Opened(..) => Err(Error::LoginGone),
+            Answer::Plain(_) | Answer::Opened(_) => Err(Error::LoginGone),
         }
     }
 
@@ -92,7 +93,7 @@ impl Login {
         let frame = frame::encode(request, LOGIN_CAP)?;
         let mut rest: &[u8] = &frame;
         while !rest.is_empty() {
-            let send = || socket::send(&*self.stream, rest, None);
+            let send = || socket::send(&*self.stream, rest, &[]);
             let count = self.stream.async_io(Interest::WRITABLE, send).await.map_err(frame::FrameError::Io)?;
             rest = rest.get(count..).unwrap_or_default();
         }
@@ -123,16 +124,17 @@ async fn listen(stream: Arc<UnixStream>, answers: mpsc::Sender<Answer>) {
                 }
                 continue;
             }
-            LoginEvent::Opened(id) => {
-                let Some(descriptor) = events.take_descriptor() else { return };
+            LoginEvent::Opened { session: id, streams } => {
+                let Ok(Some(streams)) = Opened::new(streams, events.take_descriptors(streams.count())) else { return };
                 let (sender, ended) = oneshot::channel();
                 running.insert(id, sender);
-                Answer::Opened(id, descriptor, ended)
+                Answer::Opened(Session { id, streams, ended })
             }
             LoginEvent::Welcome
             | LoginEvent::KeyAcceptable(_)
             | LoginEvent::Authenticated(_)
             | LoginEvent::NotOpened(_)
+            | LoginEvent::Signalled
             | LoginEvent::Closed => Answer::Plain(event),
         };
         if answers.send(answer).await.is_err() {
@@ -174,7 +176,7 @@ impl Events {
         }
     }
 
-    fn take_descriptor(&mut self) -> Option<OwnedFd> {
-        (!self.descriptors.is_empty()).then(|| self.descriptors.remove(0))
+    fn take_descriptors(&mut self, count: usize) -> Vec<OwnedFd> {
+        self.descriptors.drain(..count.min(self.descriptors.len())).collect()
     }
 }

@@ -20,6 +20,9 @@ use tokio::sync::Notify;
 use tokio::time::{Sleep, sleep};
 
 const BUFFER: usize = 64 * 1024;
+/// What a client may send until it has authenticated. OpenSSH sends some 5 KiB for a key exchange, and
+/// 2 KiB for a key that it offers.
+const MOST_BEFORE: usize = 256 * 1024;
 
 /// How long a client may keep the server waiting.
 #[derive(Clone, Copy, Debug)]
@@ -74,6 +77,8 @@ pub struct Stream {
     stall: Option<Pin<Box<Sleep>>>,
     buffer: Box<[u8]>,
     filled: std::ops::Range<usize>,
+    /// Bytes from a client that has not authenticated.
+    received: usize,
 }
 
 impl Stream {
@@ -94,6 +99,7 @@ impl Stream {
             stall: None,
             buffer: vec![0; BUFFER].into_boxed_slice(),
             filled: 0..0,
+            received: 0,
         };
         (stream, line)
     }
@@ -122,6 +128,20 @@ impl Stream {
     }
 }
 
+impl Stream {
+    /// An error once a client has sent too much for nothing.
+    fn count(&mut self, bytes: usize) -> io::Result<()> {
+        if self.deadline.is_none() {
+            return Ok(());
+        }
+        self.received += bytes;
+        if self.received <= MOST_BEFORE {
+            return Ok(());
+        }
+        Err(io::Error::new(io::ErrorKind::InvalidData, "too much before it has authenticated"))
+    }
+}
+
 fn is_over(timer: &mut Option<Pin<Box<Sleep>>>, context: &mut Context<'_>) -> bool {
     timer.as_mut().is_some_and(|timer| timer.as_mut().poll(context).is_ready())
 }
@@ -138,6 +158,7 @@ impl AsyncRead for Stream {
             let mut fresh = ReadBuf::new(&mut this.buffer);
             ready!(Pin::new(&mut this.tcp).poll_read(context, &mut fresh))?;
             this.filled = 0..fresh.filled().len();
+            this.count(this.filled.end)?;
         }
         let count = this.filled.len().min(into.remaining());
         into.put_slice(this.buffer.get(this.filled.start..this.filled.start + count).unwrap_or_default());
@@ -202,6 +223,30 @@ mod tests {
         line.set_authenticated();
         client.write_all(b"y").await.unwrap();
         assert_eq!(stream.read_u8().await.unwrap(), b'y');
+    }
+
+    #[tokio::test]
+    async fn a_client_sends_so_much_before_it_has_authenticated_and_as_much_as_it_likes_afterwards() {
+        let piece = vec![0; MOST_BEFORE / 2 + 1];
+        for authenticated in [false, true] {
+            let (mut stream, line, mut client) = pair(|_| ()).await;
+            if authenticated {
+                line.set_authenticated();
+            }
+            let (one, two) = (piece.clone(), piece.clone());
+            let sending = tokio::spawn(async move {
+                client.write_all(&one).await.unwrap();
+                // A server that has had enough takes no more.
+                let _ = client.write_all(&two).await;
+                client
+            });
+            let mut read = vec![0; piece.len()];
+            stream.read_exact(&mut read).await.unwrap();
+            let more = stream.read_exact(&mut read).await;
+            assert_eq!(more.is_ok(), authenticated, "{more:?}");
+            drop(stream);
+            sending.await.unwrap();
+        }
     }
 
     #[tokio::test]

@@ -29,8 +29,17 @@ pub struct Pty {
 }
 
 impl Pty {
-    /// A terminal of so many lines and columns.
-    pub fn start(nas: &Nas, (lines, columns): (u16, u16), arguments: &[&str]) -> Self {
+    /// accountctl at a terminal of so many lines and columns.
+    pub fn start(nas: &Nas, size: (u16, u16), arguments: &[&str]) -> Self {
+        let mut command = Command::new(accountctl());
+        command.args(arguments);
+        command.env("HOME", nas.world.client_file("home")).env_remove("ACCOUNTCTL_TOKEN");
+        command.env("ACCOUNTCTL_URL", nas.world.api()).env("ACCOUNTCTL_SOCKET", nas.socket());
+        Self::of(size, &command)
+    }
+
+    /// Any command at one.
+    pub fn of((lines, columns): (u16, u16), inner: &Command) -> Self {
         let size = Winsize { ws_row: lines, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
         let ends = openpty(Some(&size), None).unwrap();
         let end = || ends.slave.try_clone().unwrap();
@@ -38,11 +47,15 @@ impl Pty {
         let mut command = Command::new("env");
         command
             .args(["--default-signal=INT,QUIT", "setsid", "--ctty", "sh", "-c", SHELL])
-            .arg(accountctl())
-            .args(arguments);
+            .arg(inner.get_program())
+            .args(inner.get_args());
         command.stdin(end()).stdout(end()).stderr(end());
-        command.env("HOME", nas.world.client_file("home")).env_remove("ACCOUNTCTL_TOKEN");
-        command.env("ACCOUNTCTL_URL", nas.world.api()).env("ACCOUNTCTL_SOCKET", nas.socket());
+        for (name, value) in inner.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
         let child = command.spawn().unwrap();
         Self { master: ends.master.into(), slave: ends.slave, child, seen: String::new(), read: 0 }
     }
@@ -72,6 +85,12 @@ impl Pty {
         let length = self.master.read(&mut bytes).unwrap_or_default();
         self.seen.push_str(&String::from_utf8_lossy(&bytes[..length]));
         length
+    }
+
+    /// The window has another size now.
+    pub fn resize(&self, (lines, columns): (u16, u16)) {
+        let size = rustix::termios::Winsize { ws_row: lines, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+        rustix::termios::tcsetwinsize(&self.master, size).unwrap();
     }
 
     pub fn type_line(&mut self, text: &str) {

@@ -1,8 +1,9 @@
 //! `make bench`: the shipped programs beside what everybody has, in the same run.
 //!
-//! Accounts beside shadow-utils, and SFTP beside OpenSSH's `sshd`. Prints medians and ratios and
-//! judges nothing. `cargo bench --workspace --bench accountd -- create 1000` runs one of the four,
-//! `create`, `many`, `checks` or `transfer`, all but the last beside that many accounts only.
+//! Accounts beside shadow-utils, and SSH beside OpenSSH's `sshd`. Prints medians and ratios and
+//! judges nothing. `cargo bench --workspace --bench accountd -- create 1000` runs one part: `create`,
+//! `many` and `checks` beside that many accounts; `transfer`, `parallel`, `small`, `listing`, `logins`
+//! and `idle`, or `ssh` for all of these.
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that can not go on has failed")]
 
@@ -16,10 +17,9 @@ mod populated;
 #[path = "../rest.rs"]
 #[allow(dead_code, reason = "shared with the tests, which need more of it")]
 mod rest;
-mod sshd;
+mod ssh;
 mod table;
 mod traced;
-mod transfer;
 #[path = "../world.rs"]
 #[allow(dead_code, reason = "shared with the tests, which need more of it")]
 mod world;
@@ -37,9 +37,7 @@ fn main() {
     if wants("checks") {
         checks::run(if sizes.is_empty() { &checks::SIZES } else { &sizes });
     }
-    if wants("transfer") {
-        transfer::run();
-    }
+    ssh::run(&|part| wants(part) || wants("ssh"));
 }
 
 /// The middle one.

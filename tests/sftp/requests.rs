@@ -2,223 +2,30 @@
 //! what is no request at all.
 
 use std::fs;
-use std::io::{BufRead, Read, Write};
+use std::io::{BufRead, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::process::{Child, ChildStdin, ChildStdout, Stdio};
+use std::process::{Child, ChildStdout, Stdio};
 use std::time::Duration;
 
 use super::{Files, HOME};
+use crate::raw::*;
 
-const INIT: u8 = 1;
-const OPEN: u8 = 3;
-const CLOSE: u8 = 4;
-const READ: u8 = 5;
-const WRITE: u8 = 6;
-const LSTAT: u8 = 7;
-const FSTAT: u8 = 8;
-const SETSTAT: u8 = 9;
-const FSETSTAT: u8 = 10;
-const OPENDIR: u8 = 11;
-const READDIR: u8 = 12;
-const REMOVE: u8 = 13;
-const MKDIR: u8 = 14;
-const RMDIR: u8 = 15;
-const REALPATH: u8 = 16;
-const STAT: u8 = 17;
-const RENAME: u8 = 18;
-const READLINK: u8 = 19;
-const SYMLINK: u8 = 20;
-const STATUS: u8 = 101;
-const HANDLE: u8 = 102;
-const DATA: u8 = 103;
-const NAME: u8 = 104;
-const ATTRS: u8 = 105;
-const EXTENDED: u8 = 200;
-const EXTENDED_REPLY: u8 = 201;
-
-const OK: u32 = 0;
-const EOF: u32 = 1;
-const NO_SUCH_FILE: u32 = 2;
-const PERMISSION_DENIED: u32 = 3;
-const FAILURE: u32 = 4;
-const UNSUPPORTED: u32 = 8;
-
-const READ_WRITE_CREATE: u32 = 1 | 2 | 8;
-const APPEND: u32 = 4;
-const TRUNCATE: u32 = 16;
-const EXCLUSIVE: u32 = 32;
-const SIZE: u32 = 1;
-const OWNER: u32 = 2;
-const PERMISSIONS: u32 = 4;
-const TIMES: u32 = 8;
-const NO_ATTRIBUTES: u32 = 0;
-
-/// The bytes of a packet, put together field by field.
-#[derive(Default)]
-struct Body(Vec<u8>);
-
-impl Body {
-    fn new() -> Self {
-        Self::default()
-    }
-
-    fn number(mut self, number: u32) -> Self {
-        self.0.extend(number.to_be_bytes());
-        self
-    }
-
-    fn long(mut self, number: u64) -> Self {
-        self.0.extend(number.to_be_bytes());
-        self
-    }
-
-    fn text(mut self, text: impl AsRef<[u8]>) -> Self {
-        self = self.number(text.as_ref().len() as u32);
-        self.0.extend(text.as_ref());
-        self
-    }
+fn connect(files: &Files) -> Raw {
+    let mut command = files.anna().prepare("ssh");
+    command.args(["-s", "127.0.0.1", "sftp"]);
+    Raw::start(command)
 }
 
-/// A session, and the greeting that it began with.
-struct Raw {
-    ssh: Child,
-    input: Option<ChildStdin>,
-    output: ChildStdout,
-    next: u32,
-}
-
-impl Raw {
-    fn connect(files: &Files) -> Self {
-        let mut command = files.anna().prepare("ssh");
-        command.args(["-s", "127.0.0.1", "sftp"]);
-        let mut ssh = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-        let (input, output) = (ssh.stdin.take(), ssh.stdout.take().unwrap());
-        Self { ssh, input, output, next: 0 }
-    }
-
-    fn open(files: &Files) -> Self {
-        let mut raw = Self::connect(files);
-        raw.send(INIT, &Body::new().number(3));
-        let (kind, body) = raw.receive().unwrap();
-        assert_eq!((kind, &body[..4]), (2, &[0, 0, 0, 3][..]));
-        raw
-    }
-
-    fn send(&mut self, kind: u8, body: &Body) {
-        let mut packet = Body::new().number(body.0.len() as u32 + 1).0;
-        packet.push(kind);
-        packet.extend(&body.0);
-        self.send_bytes(&packet);
-    }
-
-    fn send_bytes(&mut self, bytes: &[u8]) {
-        self.input.as_mut().unwrap().write_all(bytes).unwrap();
-    }
-
-    /// `None` when the session has ended.
-    fn receive(&mut self) -> Option<(u8, Vec<u8>)> {
-        let mut length = [0; 4];
-        self.output.read_exact(&mut length).ok()?;
-        let mut packet = vec![0; u32::from_be_bytes(length) as usize];
-        self.output.read_exact(&mut packet).ok()?;
-        Some((packet[0], packet[1..].to_vec()))
-    }
-
-    /// Sends a request and gives what answers it, without its id.
-    fn ask(&mut self, kind: u8, body: Body) -> (u8, Vec<u8>) {
-        self.next += 1;
-        let id = self.next;
-        self.send(kind, &Body(Body::new().number(id).0.into_iter().chain(body.0).collect()));
-        let (kind, body) = self.receive().expect("an answer");
-        assert_eq!(body[..4], id.to_be_bytes());
-        (kind, body[4..].to_vec())
-    }
-
-    #[track_caller]
-    fn status(&mut self, kind: u8, body: Body) -> u32 {
-        let (kind, body) = self.ask(kind, body);
-        assert_eq!(kind, STATUS, "{body:?}");
-        number(&body)
-    }
-
-    #[track_caller]
-    fn handle(&mut self, kind: u8, body: Body) -> Vec<u8> {
-        let (kind, body) = self.ask(kind, body);
-        assert_eq!(kind, HANDLE, "status {}", number(&body));
-        body[4..].to_vec()
-    }
-
-    #[track_caller]
-    fn open_file(&mut self, name: &str, flags: u32) -> Vec<u8> {
-        self.handle(OPEN, Body::new().text(name).number(flags).number(NO_ATTRIBUTES))
-    }
-
-    #[track_caller]
-    fn read(&mut self, handle: &[u8], offset: u64, length: u32) -> Result<Vec<u8>, u32> {
-        let (kind, body) = self.ask(READ, Body::new().text(handle).long(offset).number(length));
-        if kind == DATA { Ok(body[4..].to_vec()) } else { Err(number(&body)) }
-    }
-
-    fn write(&mut self, handle: &[u8], offset: u64, data: &[u8]) -> u32 {
-        self.status(WRITE, Body::new().text(handle).long(offset).text(data))
-    }
-
-    #[track_caller]
-    fn attributes(&mut self, kind: u8, of: impl AsRef<[u8]>) -> Attributes {
-        let (kind, body) = self.ask(kind, Body::new().text(of));
-        assert_eq!(kind, ATTRS, "status {}", number(&body));
-        Attributes::of(&body)
-    }
-
-    /// The first name of the answer.
-    #[track_caller]
-    fn name(&mut self, kind: u8, of: &str) -> String {
-        let (kind, body) = self.ask(kind, Body::new().text(of));
-        assert_eq!((kind, number(&body)), (NAME, 1));
-        String::from_utf8(body[8..8 + number(&body[4..]) as usize].to_vec()).unwrap()
-    }
-
-    fn ends(mut self) {
-        drop(self.input.take());
-        let mut rest = Vec::new();
-        self.output.read_to_end(&mut rest).unwrap();
-        self.ssh.wait().unwrap();
-    }
-}
-
-impl Drop for Raw {
-    fn drop(&mut self) {
-        let _ = self.ssh.kill();
-        let _ = self.ssh.wait();
-    }
-}
-
-fn number(bytes: &[u8]) -> u32 {
-    u32::from_be_bytes(bytes[..4].try_into().unwrap())
-}
-
-#[derive(Debug, PartialEq, Eq)]
-struct Attributes {
-    size: u64,
-    uid: u32,
-    gid: u32,
-    mode: u32,
-    modified: u32,
-}
-
-impl Attributes {
-    fn of(body: &[u8]) -> Self {
-        assert_eq!(number(body), SIZE | OWNER | PERMISSIONS | TIMES);
-        let size = u64::from_be_bytes(body[4..12].try_into().unwrap());
-        let rest: Vec<u32> = body[12..].chunks(4).map(number).collect();
-        Self { size, uid: rest[0], gid: rest[1], mode: rest[2], modified: rest[4] }
-    }
+fn open(files: &Files) -> Raw {
+    let mut raw = connect(files);
+    raw.greet();
+    raw
 }
 
 #[test]
 fn files_are_opened_read_written_and_measured() {
     let files = Files::new();
-    let mut raw = Raw::open(&files);
+    let mut raw = open(&files);
     let handle = raw.open_file("f", READ_WRITE_CREATE | EXCLUSIVE);
     assert_eq!(raw.status(OPEN, Body::new().text("f").number(2 | 8 | EXCLUSIVE).number(0)), FAILURE);
     assert_eq!(raw.write(&handle, 0, b"hello world"), OK);
@@ -256,7 +63,7 @@ fn files_are_opened_read_written_and_measured() {
 #[test]
 fn attributes_of_paths_and_links() {
     let files = Files::new();
-    let mut raw = Raw::open(&files);
+    let mut raw = open(&files);
     fs::write(files.remote("f"), "12345").unwrap();
     std::os::unix::fs::chown(files.remote("f"), Some(3001), Some(3001)).unwrap();
     fs::set_permissions(files.remote("f"), fs::Permissions::from_mode(0o644)).unwrap();
@@ -286,7 +93,7 @@ fn attributes_of_paths_and_links() {
 #[test]
 fn a_real_path_has_only_its_last_component_missing() {
     let files = Files::new();
-    let mut raw = Raw::open(&files);
+    let mut raw = open(&files);
     fs::create_dir(files.remote("d")).unwrap();
     std::os::unix::fs::symlink("/mnt/tank", files.remote("tank")).unwrap();
     let (below, new) = (format!("{HOME}/f"), format!("{HOME}/d/new"));
@@ -309,7 +116,7 @@ fn a_real_path_has_only_its_last_component_missing() {
 #[test]
 fn what_can_be_set_is_set_and_the_first_failure_told() {
     let files = Files::new();
-    let mut raw = Raw::open(&files);
+    let mut raw = open(&files);
     std::os::unix::fs::symlink("nowhere", files.remote("link")).unwrap();
     std::os::unix::fs::lchown(files.remote("link"), Some(3001), Some(3001)).unwrap();
     let link = Body::new().text("lsetstat@openssh.com").text("link").number(PERMISSIONS | TIMES);
@@ -372,7 +179,7 @@ impl Lease {
 #[test]
 fn a_file_that_another_program_has_a_lease_of_is_waited_for() {
     let files = Files::new();
-    let mut raw = Raw::open(&files);
+    let mut raw = open(&files);
     fs::write(files.remote("f"), "12345").unwrap();
     std::os::unix::fs::chown(files.remote("f"), Some(3001), Some(3001)).unwrap();
 
@@ -395,7 +202,7 @@ fn a_file_that_another_program_has_a_lease_of_is_waited_for() {
 #[test]
 fn directories_are_made_read_and_removed_and_renames_replace_nothing() {
     let files = Files::new();
-    let mut raw = Raw::open(&files);
+    let mut raw = open(&files);
     assert_eq!(raw.status(MKDIR, Body::new().text("d").number(PERMISSIONS).number(0o750)), OK);
     assert_eq!(files.nas.disk.owner_and_mode(&format!("{HOME}/d")), (3001, 3001, 0o750));
     assert_eq!(raw.status(MKDIR, Body::new().text("d").number(0)), FAILURE);
@@ -431,7 +238,7 @@ fn directories_are_made_read_and_removed_and_renames_replace_nothing() {
 #[test]
 fn what_is_unknown_is_unsupported_and_the_session_goes_on() {
     let files = Files::new();
-    let mut raw = Raw::open(&files);
+    let mut raw = open(&files);
     for kind in [0, 2, 21, 99, 101, 199, 255] {
         assert_eq!(raw.status(kind, Body::new().text("x")), UNSUPPORTED, "{kind}");
     }
@@ -448,7 +255,7 @@ fn what_is_unknown_is_unsupported_and_the_session_goes_on() {
 fn handles_run_out_without_harm_and_come_back() {
     let files = Files::new();
     fs::write(files.remote("f"), "x").unwrap();
-    let mut raw = Raw::open(&files);
+    let mut raw = open(&files);
     let mut handles = Vec::new();
     let refused = loop {
         let (kind, body) = raw.ask(OPEN, Body::new().text("f").number(1).number(0));
@@ -471,7 +278,7 @@ fn handles_run_out_without_harm_and_come_back() {
 #[test]
 fn broken_packets_end_that_session_and_no_other() {
     let files = Files::new();
-    let mut beside = Raw::open(&files);
+    let mut beside = open(&files);
     let broken: [&[u8]; 6] = [
         &[0, 0, 0, 0],
         &[0xff; 16],
@@ -481,12 +288,12 @@ fn broken_packets_end_that_session_and_no_other() {
         &[0, 0, 0, 2, READ, 0],
     ];
     for bytes in broken {
-        let mut raw = Raw::open(&files);
+        let mut raw = open(&files);
         raw.send_bytes(bytes);
         assert!(raw.receive().is_none(), "{bytes:?}");
         raw.ends();
     }
-    let mut unversioned = Raw::connect(&files);
+    let mut unversioned = connect(&files);
     unversioned.send(OPEN, &Body::new().number(1).text("f").number(1).number(0));
     assert!(unversioned.receive().is_none());
     assert_eq!(beside.name(REALPATH, "."), HOME);
@@ -497,7 +304,7 @@ fn broken_packets_end_that_session_and_no_other() {
 fn a_client_that_does_not_read_waits_alone() {
     let files = Files::new();
     fs::write(files.remote("f"), vec![7; 1 << 20]).unwrap();
-    let mut raw = Raw::open(&files);
+    let mut raw = open(&files);
     let handle = raw.open_file("f", 1);
     let mut input = raw.input.take().unwrap();
     let writer = std::thread::spawn(move || {

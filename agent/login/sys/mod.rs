@@ -1,10 +1,13 @@
 //! The only unsafe code of accountd-login.
 
+pub mod logins;
+
 use std::convert::Infallible;
 use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
+use accountd_protocol::login::WindowSize;
 use nix::errno::Errno;
 use nix::unistd::ForkResult;
 
@@ -95,4 +98,21 @@ pub fn reset_signals() {
 pub fn ignore_child_signal() {
     // SAFETY: false if SIG_IGN were a function of ours.
     unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
+}
+
+/// Sets the size of a terminal (ioctl_tty(2), TIOCSWINSZ).
+pub fn set_window_size(terminal: BorrowedFd<'_>, size: WindowSize) -> nix::Result<()> {
+    let WindowSize { columns, rows, width, height } = size;
+    let size = libc::winsize { ws_row: rows, ws_col: columns, ws_xpixel: width, ws_ypixel: height };
+    // SAFETY: false if the request wrote, or read more than a winsize, which outlives the call.
+    let result = unsafe { libc::ioctl(terminal.as_raw_fd(), libc::TIOCSWINSZ, &raw const size) };
+    Errno::result(result).map(|_| ())
+}
+
+/// Makes a terminal the one that controls this process, which leads a session of its own
+/// (ioctl_tty(2), TIOCSCTTY).
+pub fn set_controlling_terminal(terminal: BorrowedFd<'_>) -> nix::Result<()> {
+    // SAFETY: false if TIOCSCTTY took anything but a number.
+    let result = unsafe { libc::ioctl(terminal.as_raw_fd(), libc::TIOCSCTTY, 0) };
+    Errno::result(result).map(|_| ())
 }

@@ -12,6 +12,7 @@ use super::handles::{Directory, Open};
 use super::server::{Done, Server, reply};
 use super::status::Failure;
 use super::wire::Reader;
+use crate::record::Change;
 
 /// A listing reply ends at this many bytes, or at so many entries.
 const REPLY_BYTES: usize = 32 * 1024;
@@ -65,12 +66,15 @@ impl Server {
         let attributes = Attributes::read(&mut packet)?;
         let place = self.tree.place(path)?;
         mkdirat(&place, place.name.as_c_str(), attributes.creation_mode(0o777))?;
+        self.record.change(Change::Mkdir(path));
         Ok(Done::Ok)
     }
 
     pub fn rmdir(&mut self, mut packet: Reader<'_>) -> Result<Done, Failure> {
-        let place = self.tree.place(packet.string()?)?;
+        let path = packet.string()?;
+        let place = self.tree.place(path)?;
         unlinkat(&place, place.name.as_c_str(), UnlinkatFlags::RemoveDir)?;
+        self.record.change(Change::Rmdir(path));
         Ok(Done::Ok)
     }
 }

@@ -9,9 +9,10 @@ use super::handles::{MAX_HANDLES, Open};
 use super::server::{Done, Server, reply};
 use super::status::Failure;
 use super::wire::{MAX_DATA, MAX_PACKET, Reader};
+use crate::record::Change;
 
 /// Announced with the version, each with its own.
-pub const OFFERED: [(&str, &str); 7] = [
+pub const OFFERED: [(&str, &str); 11] = [
     ("posix-rename@openssh.com", "1"),
     ("statvfs@openssh.com", "2"),
     ("fstatvfs@openssh.com", "2"),
@@ -19,6 +20,10 @@ pub const OFFERED: [(&str, &str); 7] = [
     ("fsync@openssh.com", "1"),
     ("lsetstat@openssh.com", "1"),
     ("limits@openssh.com", "1"),
+    ("expand-path@openssh.com", "1"),
+    ("copy-data", "1"),
+    ("home-directory", "1"),
+    ("users-groups-by-id@openssh.com", "1"),
 ];
 
 /// Flags of the statvfs reply.
@@ -36,21 +41,26 @@ impl Server {
             }
             b"fstatvfs@openssh.com" => {
                 let status = match self.handles.get(packet.string()?)? {
-                    Open::File(file) => fstatvfs(&*file)?,
+                    Open::File(file) => fstatvfs(file.descriptor())?,
                     Open::Directory(directory) => fstatvfs(&directory.descriptor)?,
                 };
                 self.reply_statvfs(&status)
             }
             b"fsync@openssh.com" => {
-                nix::unistd::fsync(self.handles.file(packet.string()?)?)?;
+                nix::unistd::fsync(self.handles.file(packet.string()?)?.descriptor())?;
                 Ok(Done::Ok)
             }
             b"lsetstat@openssh.com" => {
                 let path = packet.string()?;
                 Attributes::read(&mut packet)?.set_on_link(&self.tree, path)?;
+                self.record.change(Change::Setstat(path));
                 Ok(Done::Ok)
             }
             b"limits@openssh.com" => self.reply_limits(),
+            b"expand-path@openssh.com" => self.expand_path(packet),
+            b"copy-data" => self.copy_data(packet),
+            b"home-directory" => self.home_directory(packet),
+            b"users-groups-by-id@openssh.com" => self.users_and_groups(packet),
             _ => Err(Failure::Unsupported),
         }
     }

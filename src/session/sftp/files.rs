@@ -1,15 +1,19 @@
 //! Open, read, write, close and the attributes of files (sections 6.3, 6.4, 6.8, 6.9).
 
+use std::os::fd::{AsFd, OwnedFd};
+
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag};
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat};
 use nix::sys::uio::{pread, pwrite};
 
 use super::attributes::{self, Attributes};
-use super::handles::Open;
+use super::handles::{Content, File, Open};
 use super::server::{Done, Server, reply};
 use super::status::Failure;
 use super::wire::{MAX_DATA, Reader};
+use crate::record::{Change, Direction, Transfer};
+use crate::upload::{Target, Upload, Uploads, Wish};
 
 /// Flags of SSH_FXP_OPEN.
 const READ: u32 = 1;
@@ -24,14 +28,39 @@ impl Server {
         let (path, flags) = (packet.string()?, packet.uint32()?);
         let attributes = Attributes::read(&mut packet)?;
         self.handles.room()?;
-        let file = self.tree.open_data(path, open_flags(flags), attributes.creation_mode(0o666))?;
-        match kind(&fstat(&file)?) {
-            SFlag::S_IFREG => {}
-            SFlag::S_IFDIR => return Err(Failure::IsADirectory),
-            _ => return Err(Failure::NotAFile),
-        }
-        let handle = self.handles.add(Open::File(file))?;
+        let (open, mode) = (open_flags(flags), attributes.creation_mode(0o666));
+        let content = match self.upload(path, open, mode)? {
+            Some(upload) => Content::Upload(upload),
+            None => Content::InPlace(self.open_in_place(path, open, mode)?),
+        };
+        let direction = if flags & (WRITE | APPEND) == 0 { Direction::Read } else { Direction::Write };
+        let handle = self.handles.add(Open::File(File { content, transfer: Transfer::new(path, direction) }))?;
         self.reply_handle(&handle)
+    }
+
+    /// What is made anew may be uploaded to the side; what is read, continued or appended to is
+    /// the file itself.
+    fn upload(&self, path: &[u8], open: OFlag, mode: Mode) -> Result<Option<Upload>, Failure> {
+        let target = match (open.contains(OFlag::O_CREAT | OFlag::O_EXCL), open.contains(OFlag::O_TRUNC)) {
+            (true, _) => Target::New,
+            (false, true) if open.contains(OFlag::O_CREAT) => Target::Replaced,
+            (false, _) => return Ok(None),
+        };
+        let is_written = open.intersects(OFlag::O_WRONLY | OFlag::O_RDWR);
+        if self.uploads == Uploads::InPlace || !is_written {
+            return Ok(None);
+        }
+        let flags = open & (OFlag::O_ACCMODE | OFlag::O_APPEND);
+        Ok(Upload::begin(&self.tree, path, Wish { flags, mode, target })?)
+    }
+
+    fn open_in_place(&self, path: &[u8], open: OFlag, mode: Mode) -> Result<OwnedFd, Failure> {
+        let file = self.tree.open_data(path, open, mode)?;
+        match kind(&fstat(&file)?) {
+            SFlag::S_IFREG => Ok(file),
+            SFlag::S_IFDIR => Err(Failure::IsADirectory),
+            _ => Err(Failure::NotAFile),
+        }
     }
 
     pub fn reply_handle(&mut self, handle: &[u8]) -> Result<Done, Failure> {
@@ -42,11 +71,18 @@ impl Server {
     }
 
     pub fn close(&mut self, mut packet: Reader<'_>) -> Result<Done, Failure> {
-        match self.handles.remove(packet.string()?)? {
+        let Open::File(file) = self.handles.remove(packet.string()?)? else { return Ok(Done::Ok) };
+        let File { content, mut transfer } = file;
+        let closed = match content {
             // NFS and quotas tell only here that the data could not be stored.
-            Open::File(file) => nix::unistd::close(file)?,
-            Open::Directory(_) => {}
+            Content::InPlace(file) => nix::unistd::close(file),
+            Content::Upload(upload) => upload.publish(),
+        };
+        if let Err(error) = closed {
+            transfer.failed(Failure::Kernel(error).message());
         }
+        self.record.transfer(&transfer);
+        closed?;
         Ok(Done::Ok)
     }
 
@@ -57,18 +93,21 @@ impl Server {
         let offset = i64::try_from(offset).map_err(|_| Failure::Kernel(Errno::EINVAL))?;
         let most = (length as usize).min(MAX_DATA);
         self.output.begin(reply::DATA, self.id);
-        let read = self.output.string_from(most, |buffer| uninterrupted(|| pread(file, buffer, offset)));
+        let descriptor = file.descriptor();
+        let read = self.output.string_from(most, |buffer| uninterrupted(|| pread(descriptor, buffer, offset)));
         match read {
             Ok(0) if most > 0 => {
                 self.output.abandon();
                 Err(Failure::EndOfFile)
             }
-            Ok(_) => {
+            Ok(count) => {
+                file.transfer.read += count as u64;
                 self.output.end();
                 Ok(Done::Replied)
             }
             Err(error) => {
                 self.output.abandon();
+                file.transfer.failed(Failure::Kernel(error).message());
                 Err(error.into())
             }
         }
@@ -76,17 +115,14 @@ impl Server {
 
     /// Straight from the packet into the file.
     pub fn write(&mut self, mut packet: Reader<'_>) -> Result<Done, Failure> {
-        let (handle, offset, mut data) = (packet.string()?, packet.uint64()?, packet.string()?);
+        let (handle, offset, data) = (packet.string()?, packet.uint64()?, packet.string()?);
         let file = self.handles.file(handle)?;
-        let mut offset = i64::try_from(offset).map_err(|_| Failure::Kernel(Errno::EFBIG))?;
-        while !data.is_empty() {
-            let count = uninterrupted(|| pwrite(file, data, offset))?;
-            if count == 0 {
-                return Err(Failure::Kernel(Errno::EIO));
-            }
-            data = data.get(count..).unwrap_or_default();
-            offset = i64::try_from(count).ok().and_then(|count| offset.checked_add(count)).ok_or(Errno::EFBIG)?;
+        let (count, result) = write_all(file.descriptor(), data, offset);
+        file.transfer.written += count as u64;
+        if let Err(error) = result {
+            file.transfer.failed(Failure::Kernel(error).message());
         }
+        result?;
         Ok(Done::Ok)
     }
 
@@ -104,7 +140,7 @@ impl Server {
 
     pub fn fstat(&mut self, mut packet: Reader<'_>) -> Result<Done, Failure> {
         let status = match self.handles.get(packet.string()?)? {
-            Open::File(file) => fstat(&*file)?,
+            Open::File(file) => fstat(file.descriptor())?,
             Open::Directory(directory) => fstat(&directory.descriptor)?,
         };
         self.reply_attributes(&status)
@@ -120,6 +156,7 @@ impl Server {
     pub fn setstat(&mut self, mut packet: Reader<'_>) -> Result<Done, Failure> {
         let path = packet.string()?;
         Attributes::read(&mut packet)?.set_on_path(&self.tree, path)?;
+        self.record.change(Change::Setstat(path));
         Ok(Done::Ok)
     }
 
@@ -127,7 +164,10 @@ impl Server {
         let handle = packet.string()?;
         let attributes = Attributes::read(&mut packet)?;
         match self.handles.get(handle)? {
-            Open::File(file) => attributes.set_on_file(file)?,
+            Open::File(file) => {
+                attributes.set_on_file(file.descriptor())?;
+                self.record.change(Change::Setstat(&file.transfer.path));
+            }
             Open::Directory(directory) => attributes.set_on_file(&directory.descriptor)?,
         }
         Ok(Done::Ok)
@@ -159,7 +199,23 @@ fn kind(status: &FileStat) -> SFlag {
     SFlag::from_bits_truncate(status.st_mode & SFlag::S_IFMT.bits())
 }
 
-fn uninterrupted<T>(mut call: impl FnMut() -> nix::Result<T>) -> nix::Result<T> {
+/// How much of it was written, and what became of the rest.
+pub fn write_all(file: &impl AsFd, data: &[u8], offset: u64) -> (usize, nix::Result<()>) {
+    let mut done = 0;
+    while let Some(rest) = data.get(done..).filter(|rest| !rest.is_empty()) {
+        let Some(place) = offset.checked_add(done as u64).and_then(|place| i64::try_from(place).ok()) else {
+            return (done, Err(Errno::EFBIG));
+        };
+        match uninterrupted(|| pwrite(file, rest, place)) {
+            Ok(0) => return (done, Err(Errno::EIO)),
+            Ok(count) => done += count,
+            Err(error) => return (done, Err(error)),
+        }
+    }
+    (done, Ok(()))
+}
+
+pub fn uninterrupted<T>(mut call: impl FnMut() -> nix::Result<T>) -> nix::Result<T> {
     loop {
         match call() {
             Err(Errno::EINTR) => {}

@@ -5,6 +5,8 @@ use std::os::fd::OwnedFd;
 use nix::dir::OwningIter;
 
 use super::status::Failure;
+use crate::record::Transfer;
+use crate::upload::Upload;
 
 /// The most open at a time.
 pub const MAX_HANDLES: usize = 1000;
@@ -12,8 +14,32 @@ pub const MAX_HANDLES: usize = 1000;
 /// What a handle stands for.
 #[derive(Debug)]
 pub enum Open {
-    File(OwnedFd),
+    File(File),
     Directory(Directory),
+}
+
+/// A file, and what was done with it.
+#[derive(Debug)]
+pub struct File {
+    pub content: Content,
+    pub transfer: Transfer,
+}
+
+#[derive(Debug)]
+pub enum Content {
+    /// What has the name.
+    InPlace(OwnedFd),
+    /// What will have the name when it is closed.
+    Upload(Upload),
+}
+
+impl File {
+    pub fn descriptor(&self) -> &OwnedFd {
+        match &self.content {
+            Content::InPlace(file) => file,
+            Content::Upload(upload) => upload.file(),
+        }
+    }
 }
 
 /// A directory that is read bit by bit, whatever its size.
@@ -63,11 +89,17 @@ impl Handles {
         slot.and_then(|slot| slot.open.as_mut()).ok_or(Failure::BadHandle)
     }
 
-    pub fn file(&mut self, handle: &[u8]) -> Result<&OwnedFd, Failure> {
+    pub fn file(&mut self, handle: &[u8]) -> Result<&mut File, Failure> {
         match self.get(handle)? {
             Open::File(file) => Ok(file),
             Open::Directory(_) => Err(Failure::IsADirectory),
         }
+    }
+
+    /// Everything that is still open.
+    pub fn drain(&mut self) -> impl Iterator<Item = Open> {
+        self.free.clear();
+        std::mem::take(&mut self.slots).into_iter().filter_map(|slot| slot.open)
     }
 
     pub fn remove(&mut self, handle: &[u8]) -> Result<Open, Failure> {
@@ -94,7 +126,8 @@ mod tests {
     use super::*;
 
     fn file() -> Open {
-        Open::File(std::fs::File::open("/dev/null").unwrap().into())
+        let content = Content::InPlace(std::fs::File::open("/dev/null").unwrap().into());
+        Open::File(File { content, transfer: Transfer::new(b"", crate::record::Direction::Read) })
     }
 
     #[test]

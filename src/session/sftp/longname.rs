@@ -5,6 +5,8 @@
 //! session, for a text that is there to be looked at: programs have the times of the attributes,
 //! which have no zone.
 
+use std::ffi::OsString;
+
 use nix::sys::stat::FileStat;
 use uzers::{Groups, Users, UsersCache};
 
@@ -13,12 +15,21 @@ use uzers::{Groups, Users, UsersCache};
 pub struct Names(UsersCache);
 
 impl Names {
+    pub fn user(&self, uid: u32) -> Option<OsString> {
+        self.0.get_user_by_uid(uid).map(|user| user.name().to_owned())
+    }
+
+    pub fn group(&self, gid: u32) -> Option<OsString> {
+        self.0.get_group_by_gid(gid).map(|group| group.name().to_owned())
+    }
+
     /// Type and permissions, links, owner, group, size, time (UTC), name.
     pub fn line(&self, name: &[u8], status: &FileStat, now: i64) -> Vec<u8> {
-        let (user, group) = (self.0.get_user_by_uid(status.st_uid), self.0.get_group_by_gid(status.st_gid));
-        let user = user.map_or_else(|| status.st_uid.to_string(), |user| user.name().to_string_lossy().into_owned());
-        let group =
-            group.map_or_else(|| status.st_gid.to_string(), |group| group.name().to_string_lossy().into_owned());
+        let shown = |name: Option<OsString>, id: u32| {
+            name.map_or_else(|| id.to_string(), |name| name.to_string_lossy().into_owned())
+        };
+        let user = shown(self.user(status.st_uid), status.st_uid);
+        let group = shown(self.group(status.st_gid), status.st_gid);
         let mut line = format!(
             "{} {:>4} {user:<8} {group:<8} {:>8} {} ",
             permissions(status.st_mode),

@@ -3,7 +3,9 @@
 //! A request is answered before the next one is looked at; the replies to all requests that
 //! have come in together go out together. The kernel decides what is allowed.
 
+mod accounts;
 mod attributes;
+mod copy;
 mod directories;
 mod extensions;
 mod files;
@@ -19,14 +21,12 @@ use std::os::fd::AsFd;
 use nix::errno::Errno;
 
 use crate::path::Tree;
+use crate::record::Record;
+use crate::upload::Uploads;
 
 /// Why a session ended other than by its client.
 #[derive(Debug, thiserror::Error)]
 pub enum SessionError {
-    #[error("cannot give up privileges: {0}")]
-    Harden(Errno),
-    #[error("cannot open the session's root: {0}")]
-    Root(Errno),
     #[error("cannot read from the client: {0}")]
     Read(Errno),
     #[error("cannot write to the client: {0}")]
@@ -47,7 +47,19 @@ pub enum LinkOrder {
     LinkFirst,
 }
 
+/// What a session is given.
+#[derive(Debug)]
+pub struct Settings {
+    pub tree: Tree,
+    pub links: LinkOrder,
+    pub uploads: Uploads,
+    pub record: Record,
+}
+
 /// Serves until the client closes.
-pub fn serve(tree: Tree, links: LinkOrder, input: impl AsFd, output: impl AsFd) -> Result<(), SessionError> {
-    server::Server::new(tree, links).run(&input, &output)
+pub fn serve(settings: Settings, input: impl AsFd, output: impl AsFd) -> Result<(), SessionError> {
+    let mut server = server::Server::new(settings);
+    let result = server.run(&input, &output);
+    server.end();
+    result
 }

@@ -1,8 +1,7 @@
 //! Names: real paths, links, renames, removal (sections 6.5, 6.10, 6.11).
 
 use nix::errno::Errno;
-use nix::fcntl::{AtFlags, RenameFlags, readlinkat, renameat, renameat2};
-use nix::sys::stat::{SFlag, fstatat};
+use nix::fcntl::{readlinkat, renameat};
 use nix::unistd::{LinkatFlags, UnlinkatFlags, linkat, symlinkat, unlinkat};
 use std::ffi::{CString, OsStr};
 use std::os::unix::ffi::OsStrExt;
@@ -11,7 +10,8 @@ use super::LinkOrder;
 use super::server::{Done, Server, reply};
 use super::status::Failure;
 use super::wire::Reader;
-use crate::path::Place;
+use crate::record::Change;
+use crate::rename::rename_to_free;
 
 impl Server {
     pub fn realpath(&mut self, mut packet: Reader<'_>) -> Result<Done, Failure> {
@@ -26,7 +26,7 @@ impl Server {
     }
 
     /// One name without attributes.
-    fn reply_name(&mut self, name: &[u8]) -> Result<Done, Failure> {
+    pub fn reply_name(&mut self, name: &[u8]) -> Result<Done, Failure> {
         self.output.begin(reply::NAME, self.id);
         self.output.uint32(1);
         self.output.string(name);
@@ -37,34 +37,36 @@ impl Server {
     }
 
     pub fn remove(&mut self, mut packet: Reader<'_>) -> Result<Done, Failure> {
-        let place = self.tree.place(packet.string()?)?;
+        let path = packet.string()?;
+        let place = self.tree.place(path)?;
         unlinkat(&place, place.name.as_c_str(), UnlinkatFlags::NoRemoveDir)?;
+        self.record.change(Change::Remove(path));
         Ok(Done::Ok)
     }
 
     /// Fails when the new name exists, as version 3 has it.
     pub fn rename(&mut self, mut packet: Reader<'_>) -> Result<Done, Failure> {
-        let (old, new) = (self.tree.place(packet.string()?)?, self.tree.place(packet.string()?)?);
-        let (from, to) = (old.name.as_c_str(), new.name.as_c_str());
-        match renameat2(&old, from, &new, to, RenameFlags::RENAME_NOREPLACE) {
-            // The file system doesn't know the flag.
-            Err(Errno::EINVAL | Errno::ENOSYS) => rename_without_flag(&old, &new)?,
-            result => result?,
-        }
+        let (from, to) = (packet.string()?, packet.string()?);
+        rename_to_free(&self.tree.place(from)?, &self.tree.place(to)?)?;
+        self.record.change(Change::Rename(from, to));
         Ok(Done::Ok)
     }
 
     /// Replaces what has the new name (posix-rename@openssh.com).
     pub fn posix_rename(&mut self, mut packet: Reader<'_>) -> Result<Done, Failure> {
-        let (old, new) = (self.tree.place(packet.string()?)?, self.tree.place(packet.string()?)?);
+        let (from, to) = (packet.string()?, packet.string()?);
+        let (old, new) = (self.tree.place(from)?, self.tree.place(to)?);
         renameat(&old, old.name.as_c_str(), &new, new.name.as_c_str())?;
+        self.record.change(Change::Rename(from, to));
         Ok(Done::Ok)
     }
 
     /// A second name of the same file (hardlink@openssh.com).
     pub fn hard_link(&mut self, mut packet: Reader<'_>) -> Result<Done, Failure> {
-        let (old, new) = (self.tree.place(packet.string()?)?, self.tree.place(packet.string()?)?);
+        let (from, to) = (packet.string()?, packet.string()?);
+        let (old, new) = (self.tree.place(from)?, self.tree.place(to)?);
         linkat(&old, old.name.as_c_str(), &new, new.name.as_c_str(), LinkatFlags::empty())?;
+        self.record.change(Change::Link(from, to));
         Ok(Done::Ok)
     }
 
@@ -78,151 +80,7 @@ impl Server {
         CString::new(target).map_err(|_| Errno::EINVAL)?;
         let place = self.tree.place(link)?;
         symlinkat(OsStr::from_bytes(target), &place, place.name.as_c_str())?;
+        self.record.change(Change::Symlink(link, target));
         Ok(Done::Ok)
-    }
-}
-
-/// A file gets its new name before it loses the old one. A directory can't have two, nor can a
-/// file everywhere (vfat, many network file systems, files of others).
-fn rename_without_flag(old: &Place<'_>, new: &Place<'_>) -> nix::Result<()> {
-    let (from, to) = (old.name.as_c_str(), new.name.as_c_str());
-    let status = fstatat(old, from, AtFlags::AT_SYMLINK_NOFOLLOW)?;
-    if status.st_mode & SFlag::S_IFMT.bits() == SFlag::S_IFDIR.bits() {
-        return rename_where_free(old, new);
-    }
-    match linkat(old, from, new, to, LinkatFlags::empty()) {
-        Ok(()) => drop_old_name(old, new),
-        Err(Errno::EPERM | Errno::EOPNOTSUPP | Errno::ENOSYS | Errno::EMLINK | Errno::EACCES) => {
-            rename_where_free(old, new)
-        }
-        Err(error) => Err(error),
-    }
-}
-
-/// The second half of a rename by link; what can't be finished is undone.
-fn drop_old_name(old: &Place<'_>, new: &Place<'_>) -> nix::Result<()> {
-    match unlinkat(old, old.name.as_c_str(), UnlinkatFlags::NoRemoveDir) {
-        // Somebody else has removed the old name: the new one is all that is left of the file.
-        Ok(()) | Err(Errno::ENOENT) => Ok(()),
-        Err(error) => {
-            let _ = unlinkat(new, new.name.as_c_str(), UnlinkatFlags::NoRemoveDir);
-            Err(error)
-        }
-    }
-}
-
-/// Looks, then renames. What gets the new name in between is replaced: without the flag, there is
-/// no better way.
-fn rename_where_free(old: &Place<'_>, new: &Place<'_>) -> nix::Result<()> {
-    match fstatat(new, new.name.as_c_str(), AtFlags::AT_SYMLINK_NOFOLLOW) {
-        Ok(_) => Err(Errno::EEXIST),
-        Err(Errno::ENOENT) => renameat(old, old.name.as_c_str(), new, new.name.as_c_str()),
-        Err(error) => Err(error),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::fs;
-    use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
-    use std::path::{Path, PathBuf};
-
-    use nix::unistd::{Gid, Uid, setfsgid, setfsuid};
-
-    use super::*;
-    use crate::path::Tree;
-
-    /// A directory that goes when the test has ended.
-    struct Scratch(PathBuf);
-
-    impl Scratch {
-        fn new(name: &str) -> Self {
-            let directory = std::env::temp_dir().join(format!("accountd-{name}-{}", std::process::id()));
-            fs::create_dir(&directory).unwrap();
-            Self(directory)
-        }
-
-        fn rename(&self, old: &str, new: &str) -> nix::Result<()> {
-            let tree = Tree::open(Some(&self.0)).unwrap();
-            rename_without_flag(&tree.place(old.as_bytes())?, &tree.place(new.as_bytes())?)
-        }
-
-        fn names(&self, directory: &str) -> Vec<String> {
-            let entries = fs::read_dir(self.0.join(directory)).unwrap();
-            let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-            names.sort_unstable();
-            names
-        }
-    }
-
-    impl Drop for Scratch {
-        fn drop(&mut self) {
-            let _ = fs::remove_dir_all(&self.0);
-        }
-    }
-
-    /// Runs as another user in files, for this thread only (setfsuid(2)).
-    fn as_user<T>(id: u32, act: impl FnOnce() -> T) -> T {
-        setfsgid(Gid::from_raw(id));
-        setfsuid(Uid::from_raw(id));
-        let result = act();
-        setfsuid(Uid::from_raw(0));
-        setfsgid(Gid::from_raw(0));
-        result
-    }
-
-    fn own(path: &Path, id: u32, mode: u32) {
-        chown(path, Some(id), Some(id)).unwrap();
-        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
-    }
-
-    #[test]
-    fn files_and_directories_are_renamed_and_replace_nothing() {
-        let scratch = Scratch::new("rename");
-        fs::write(scratch.0.join("file"), "1").unwrap();
-        fs::write(scratch.0.join("there"), "2").unwrap();
-        fs::create_dir(scratch.0.join("directory")).unwrap();
-        fs::create_dir(scratch.0.join("empty")).unwrap();
-        assert_eq!(scratch.rename("file", "there"), Err(Errno::EEXIST));
-        assert_eq!(scratch.rename("directory", "empty"), Err(Errno::EEXIST));
-        assert_eq!(scratch.rename("none", "other"), Err(Errno::ENOENT));
-        scratch.rename("file", "renamed").unwrap();
-        scratch.rename("directory", "moved").unwrap();
-        assert_eq!(scratch.names("."), ["empty", "moved", "renamed", "there"]);
-        assert_eq!(fs::metadata(scratch.0.join("renamed")).unwrap().nlink(), 1);
-    }
-
-    #[test]
-    fn a_file_that_may_not_be_linked_is_renamed_all_the_same() {
-        if !nix::unistd::geteuid().is_root() {
-            return;
-        }
-        let scratch = Scratch::new("unlinkable");
-        own(&scratch.0, 3001, 0o755);
-        for name in ["of-root", "there"] {
-            fs::write(scratch.0.join(name), name).unwrap();
-            own(&scratch.0.join(name), 0, 0o600);
-        }
-        // fs.protected_hardlinks refuses a link to what the user could neither read nor write.
-        assert_eq!(as_user(3001, || scratch.rename("of-root", "there")), Err(Errno::EEXIST));
-        as_user(3001, || scratch.rename("of-root", "moved")).unwrap();
-        assert_eq!(scratch.names("."), ["moved", "there"]);
-    }
-
-    #[test]
-    fn a_rename_that_can_not_be_finished_leaves_the_old_name_alone() {
-        if !nix::unistd::geteuid().is_root() {
-            return;
-        }
-        let scratch = Scratch::new("unfinished");
-        own(&scratch.0, 0, 0o755);
-        for (name, mode) in [("closed", 0o555), ("open", 0o755)] {
-            fs::create_dir(scratch.0.join(name)).unwrap();
-            own(&scratch.0.join(name), 3001, mode);
-        }
-        fs::write(scratch.0.join("closed/file"), "x").unwrap();
-        own(&scratch.0.join("closed/file"), 3001, 0o644);
-        assert_eq!(as_user(3001, || scratch.rename("closed/file", "open/file")), Err(Errno::EACCES));
-        assert_eq!((scratch.names("closed"), scratch.names("open")), (vec!["file".to_owned()], vec![]));
     }
 }

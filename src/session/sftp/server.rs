@@ -6,12 +6,14 @@ use nix::errno::Errno;
 use nix::unistd::{read, write};
 
 use super::extensions;
-use super::handles::Handles;
+use super::handles::{Handles, Open};
 use super::longname::Names;
 use super::status::{self, Failure};
 use super::wire::{MAX_PACKET, Output, Reader};
-use super::{LinkOrder, SessionError};
+use super::{LinkOrder, SessionError, Settings};
 use crate::path::Tree;
+use crate::record::Record;
+use crate::upload::Uploads;
 
 const VERSION: u32 = 3;
 /// Room for the longest packet and what comes behind it in the same read.
@@ -67,6 +69,8 @@ pub enum Done {
 pub struct Server {
     pub tree: Tree,
     pub links: LinkOrder,
+    pub uploads: Uploads,
+    pub record: Record,
     pub handles: Handles,
     pub names: Names,
     pub output: Output,
@@ -75,9 +79,21 @@ pub struct Server {
 }
 
 impl Server {
-    pub fn new(tree: Tree, links: LinkOrder) -> Self {
+    pub fn new(settings: Settings) -> Self {
+        let Settings { tree, links, uploads, record } = settings;
         let (handles, names) = (Handles::default(), Names::default());
-        Self { tree, links, handles, names, output: Output::new(OUTPUT_BYTES), id: 0 }
+        Self { tree, links, uploads, record, handles, names, output: Output::new(OUTPUT_BYTES), id: 0 }
+    }
+
+    /// The client has gone. What it has not closed is not whole.
+    pub fn end(&mut self) {
+        for open in self.handles.drain() {
+            if let Open::File(mut file) = open {
+                file.transfer.failed("the session ended before the file was closed");
+                self.record.transfer(&file.transfer);
+            }
+        }
+        self.record.total();
     }
 
     pub fn run(&mut self, input: &impl AsFd, output: &impl AsFd) -> Result<(), SessionError> {
@@ -139,6 +155,7 @@ impl Server {
         let mut reader = Reader(packet);
         let (Ok(kind), Ok(id)) = (reader.byte(), reader.uint32()) else { return Err(SessionError::Malformed) };
         self.id = id;
+        self.record.request();
         match self.dispatch(kind, reader) {
             Ok(Done::Replied) => {}
             Ok(Done::Ok) => self.status(status::OK, "Success"),

@@ -21,6 +21,9 @@ pub enum Failure {
     /// Neither a file nor a directory: a pipe, socket or device.
     NotAFile,
     IsADirectory,
+    NoSuchUser,
+    /// What is read would be overwritten (copy-data).
+    Overlap,
     Unsupported,
     /// A field of the packet is missing: the session ends.
     Malformed,
@@ -50,6 +53,8 @@ impl Failure {
             | Failure::BadHandle
             | Failure::TooManyHandles
             | Failure::NotAFile
+            | Failure::NoSuchUser
+            | Failure::Overlap
             | Failure::IsADirectory => FAILURE,
         }
     }
@@ -64,6 +69,8 @@ impl Failure {
             Failure::TooManyHandles => "Too many open files and directories in this session",
             Failure::NotAFile => "Not a regular file",
             Failure::IsADirectory => "Is a directory",
+            Failure::NoSuchUser => "No such user",
+            Failure::Overlap => "The ranges overlap",
             Failure::Unsupported => "Not supported",
             Failure::Malformed => "Malformed packet",
         }

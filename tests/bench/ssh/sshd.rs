@@ -28,7 +28,7 @@ impl Sshd {
         assert!(made.success());
         let config = format!(
             "ListenAddress {address}\nHostKey /etc/ssh-bench/key\nPidFile none\nUsePAM no\n\
-             PasswordAuthentication no\nSubsystem sftp /usr/lib/openssh/sftp-server\n"
+             PasswordAuthentication no\nMaxStartups 1000\nSubsystem sftp /usr/lib/openssh/sftp-server\n"
         );
         fs::write(directory.join("config"), config).unwrap();
         world.run(&["useradd", "-r", "-M", "-d", "/run/sshd", "-s", "/usr/sbin/nologin", "sshd"]);

@@ -1,0 +1,153 @@
+//! The environment of a session: what login(1) would set, and what its client may.
+
+use std::net::SocketAddr;
+
+use accountd_protocol::agent::Grant;
+use accountd_protocol::id::Uid;
+
+const PATH: &str = "/usr/local/bin:/usr/bin:/bin:/usr/local/games:/usr/games";
+const ROOTS_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/// The most variables that a client may set, and the longest value.
+const MOST: usize = 64;
+const LONGEST: usize = 4096;
+
+/// Never a client's or a key's to set, whatever a pattern says: they change which code runs.
+const DANGEROUS: [&str; 22] = [
+    "BASH_ENV",
+    "BASHOPTS",
+    "ENV",
+    "GCONV_PATH",
+    "GLIBC_TUNABLES",
+    "HOME",
+    "HOSTALIASES",
+    "IFS",
+    "LOCALDOMAIN",
+    "LOCPATH",
+    "LOGNAME",
+    "MAIL",
+    "NLSPATH",
+    "PATH",
+    "PROMPT_COMMAND",
+    "PS4",
+    "RES_OPTIONS",
+    "SHELL",
+    "SHELLOPTS",
+    "TERM",
+    "TERMCAP",
+    "USER",
+];
+const DANGEROUS_BEGINNINGS: [&str; 3] = ["LD_", "BASH_FUNC", "SSH_"];
+
+/// The two ends of a client's connection.
+#[derive(Clone, Copy, Debug)]
+pub struct Ends {
+    pub client: SocketAddr,
+    pub server: SocketAddr,
+}
+
+/// `NAME=VALUE`, each name once.
+#[derive(Debug)]
+pub struct Environment(Vec<(String, Vec<u8>)>);
+
+impl Environment {
+    pub fn new(grant: &Grant, ends: Ends) -> Self {
+        let path = if grant.uid == Uid::ROOT { ROOTS_PATH } else { PATH };
+        let name = grant.name.as_str();
+        let shell: &[u8] = if grant.shell.is_empty() { b"/bin/sh" } else { &grant.shell };
+        let (client, server) = (ends.client, ends.server);
+        let mut environment = Self(Vec::new());
+        environment.set("HOME", &grant.home);
+        environment.set("USER", name.as_bytes());
+        environment.set("LOGNAME", name.as_bytes());
+        environment.set("SHELL", shell);
+        environment.set("PATH", path.as_bytes());
+        environment.set("MAIL", format!("/var/mail/{name}").as_bytes());
+        environment.set("LANG", b"C.UTF-8");
+        environment.set("SSH_CLIENT", format!("{} {} {}", client.ip(), client.port(), server.port()).as_bytes());
+        let connection = format!("{} {} {} {}", client.ip(), client.port(), server.ip(), server.port());
+        environment.set("SSH_CONNECTION", connection.as_bytes());
+        environment
+    }
+
+    pub fn set(&mut self, name: &str, value: &[u8]) {
+        self.0.retain(|(present, _)| present != name);
+        self.0.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// What the client wants set, as far as the patterns let it.
+    pub fn accept(&mut self, wanted: &[(String, String)], patterns: &[String]) {
+        let accepted = |name: &str| patterns.iter().any(|pattern| is_like(pattern.as_bytes(), name.as_bytes()));
+        for (name, value) in wanted.iter().filter(|(name, _)| accepted(name)).take(MOST) {
+            self.set_by_others(name, value);
+        }
+    }
+
+    /// What a key says.
+    pub fn set_by_others(&mut self, name: &str, value: &str) {
+        if is_harmless(name) && value.len() <= LONGEST && !value.contains('\0') {
+            self.set(name, value.as_bytes());
+        }
+    }
+
+    pub fn into_texts(self) -> Vec<Vec<u8>> {
+        self.0.into_iter().map(|(name, value)| [name.as_bytes(), b"=", &value].concat()).collect()
+    }
+}
+
+fn is_harmless(name: &str) -> bool {
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    !name.is_empty()
+        && name.len() <= 128
+        && name.bytes().all(is_name)
+        && !name.starts_with(|c: char| c.is_ascii_digit())
+        && !DANGEROUS.contains(&name)
+        && !DANGEROUS_BEGINNINGS.iter().any(|beginning| name.starts_with(beginning))
+}
+
+/// `*` is any run, `?` any one character (PATTERNS in ssh_config(5)). Names are short.
+fn is_like(pattern: &[u8], name: &[u8]) -> bool {
+    match (pattern.split_first(), name.split_first()) {
+        (None, None) => true,
+        (Some((b'*', rest)), _) if is_like(rest, name) => true,
+        (Some((b'*', _)), Some((_, left))) => is_like(pattern, left),
+        (Some((one, rest)), Some((first, left))) if *one == b'?' || one == first => is_like(rest, left),
+        (Some(_), _) | (None, Some(_)) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn accepted(patterns: &[&str], names: &[&str]) -> Vec<String> {
+        let mut environment = Environment(Vec::new());
+        let wanted: Vec<_> = names.iter().map(|name| ((*name).to_owned(), "1".to_owned())).collect();
+        environment.accept(&wanted, &patterns.iter().map(|one| (*one).to_owned()).collect::<Vec<_>>());
+        environment.0.into_iter().map(|(name, _)| name).collect()
+    }
+
+    #[test]
+    fn a_client_sets_what_the_patterns_let_it() {
+        assert_eq!(
+            accepted(&["LANG", "LC_*"], &["LANG", "LC_ALL", "LC_", "LANGUAGE", "EDITOR"]),
+            ["LANG", "LC_ALL", "LC_"]
+        );
+        assert_eq!(accepted(&["A?"], &["A", "AB", "ABC"]), ["AB"]);
+        assert!(accepted(&[], &["LANG"]).is_empty());
+    }
+
+    #[test]
+    fn what_changes_which_code_runs_is_never_set_by_others() {
+        let names = ["PATH", "LD_PRELOAD", "BASH_ENV", "SSH_CONNECTION", "BASH_FUNC_ls", "A=B", "1A", "", "Ä", "IFS"];
+        assert!(accepted(&["*"], &names).is_empty());
+        assert_eq!(accepted(&["*"], &["GIT_PROTOCOL", "_a1"]), ["GIT_PROTOCOL", "_a1"]);
+    }
+
+    #[test]
+    fn a_variable_is_there_once_with_its_last_value_and_none_is_too_long() {
+        let mut environment = Environment(Vec::new());
+        environment.set("LANG", b"C.UTF-8");
+        environment.accept(&[("LANG".into(), "de_DE".into()), ("LC_ALL".into(), "x".repeat(5000))], &["*".into()]);
+        assert_eq!(environment.into_texts(), [b"LANG=de_DE".to_vec()]);
+    }
+}

@@ -1,0 +1,301 @@
+//! What is started for an account that asks for a session: policy, key and account decide.
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+
+use accountd_protocol::agent::Grant;
+use accountd_protocol::id::Uid;
+use accountd_protocol::login::{LinkOrder, Opening, Service, Streams, Terminal};
+use accountd_protocol::session_policy::{Forwarding, ServiceKind, SessionPolicy, TerminalUse, Uploads};
+
+use crate::environment::{Ends, Environment};
+use crate::order::{NewPrivileges, Order};
+
+/// The forced command that stands for the file service of this server (sshd_config(5)).
+const INTERNAL_SFTP: &str = "internal-sftp";
+const NO_SFTP: &str = "This account may not use SFTP.";
+const NO_SHELL: &str = "This account has no shell here.";
+const NO_COMMANDS: &str = "This account may not run commands.";
+const NO_FORWARDING: &str = "This account may not connect there.";
+
+/// A session that may be started; its terminal is made where it is.
+#[derive(Debug)]
+pub struct Plan {
+    pub order: Order,
+    pub terminal: Option<Terminal>,
+    /// For the log.
+    pub service: &'static str,
+}
+
+/// What is started, or why nothing is, in words for the user.
+pub fn plan(grant: &Grant, opening: Opening, ends: Ends) -> Result<Plan, &'static str> {
+    let policy = &grant.policy;
+    let mut environment = Environment::new(grant, ends);
+    environment.accept(&opening.environment, &policy.accept_environment);
+    policy.environment.iter().for_each(|(name, value)| environment.set_by_others(name, value));
+    let service = match &policy.forced_command {
+        Some(command) => forced(command, opening.service, &mut environment),
+        None => opening.service,
+    };
+    let wants_terminal = matches!(service, Service::Command(_) | Service::Shell);
+    let terminal = opening.terminal.filter(|_| wants_terminal && policy.terminal == TerminalUse::Allowed);
+    let (arguments, kind) = program(grant, service)?;
+    let shell_runs = may(policy, ServiceKind::Shell) && policy.root.is_none();
+    let streams = match (&terminal, kind) {
+        (Some(_), _) => Streams::Terminal,
+        (None, "command" | "shell") => Streams::Pipes,
+        (None, _) => Streams::Socket,
+    };
+    let is_shells = matches!(kind, "command" | "shell");
+    let order = Order {
+        user: grant.name.as_str().to_owned(),
+        uid: grant.uid,
+        gid: grant.gid,
+        groups: grant.groups.clone(),
+        umask: policy.umask,
+        home: grant.home.clone(),
+        arguments,
+        environment: environment.into_texts(),
+        privileges: if is_shells && shell_runs { NewPrivileges::Possible } else { NewPrivileges::Never },
+        streams,
+        leftovers: policy.leftovers,
+        source: ends.client.ip(),
+    };
+    Ok(Plan { order, terminal, service: kind })
+}
+
+/// `command=` of the key in place of what was asked for, which it can look at. A connection to
+/// somewhere else is no command.
+fn forced(command: &str, asked: Service, environment: &mut Environment) -> Service {
+    let original = match &asked {
+        Service::Connect { .. } => return asked,
+        Service::Command(original) => Some(original.clone()),
+        Service::Sftp { .. } => Some(INTERNAL_SFTP.as_bytes().to_vec()),
+        Service::Shell => None,
+    };
+    if command.split_ascii_whitespace().next() == Some(INTERNAL_SFTP) {
+        let links = if let Service::Sftp { links } = asked { links } else { LinkOrder::TargetFirst };
+        return Service::Sftp { links };
+    }
+    if let Some(original) = original.filter(|original| !original.contains(&0)) {
+        environment.set("SSH_ORIGINAL_COMMAND", &original);
+    }
+    Service::Command(command.as_bytes().to_vec())
+}
+
+/// The arguments of accountd-session, and what it is called in the log.
+fn program(grant: &Grant, service: Service) -> Result<(Vec<Vec<u8>>, &'static str), &'static str> {
+    let policy = &grant.policy;
+    match service {
+        Service::Sftp { .. } if !may(policy, ServiceKind::Sftp) => Err(NO_SFTP),
+        Service::Sftp { links } => {
+            let links = match links {
+                LinkOrder::TargetFirst => Vec::new(),
+                LinkOrder::LinkFirst => vec![b"--link-first".to_vec()],
+            };
+            Ok(([vec![b"sftp".to_vec()], links, file_options(policy)].concat(), "sftp"))
+        }
+        Service::Command(command) => {
+            let services = command_services(policy);
+            if services.is_empty() {
+                return Err(NO_COMMANDS);
+            }
+            let names: Vec<&str> = services.iter().map(|kind| kind.name()).collect();
+            let mut arguments = vec![b"command".to_vec(), b"--services".to_vec(), names.join(",").into_bytes()];
+            arguments.extend(shell_option(grant));
+            arguments.extend(file_options(policy));
+            arguments.extend([b"--".to_vec(), command]);
+            Ok((arguments, "command"))
+        }
+        Service::Shell if !may(policy, ServiceKind::Shell) || policy.root.is_some() => Err(NO_SHELL),
+        Service::Shell => Ok(([vec![b"shell".to_vec()], shell_option(grant).to_vec()].concat(), "shell")),
+        Service::Connect { host, port } if may_connect(&policy.forwarding, &host, port) => {
+            Ok((vec![b"connect".to_vec(), b"--".to_vec(), host.into_bytes(), port.to_string().into_bytes()], "connect"))
+        }
+        Service::Connect { .. } => Err(NO_FORWARDING),
+    }
+}
+
+/// What a command line may be. A session with a root serves files alone.
+fn command_services(policy: &SessionPolicy) -> BTreeSet<ServiceKind> {
+    let files_only = policy.root.is_some();
+    let fits = |kind: &ServiceKind| match kind {
+        ServiceKind::Sftp => false,
+        ServiceKind::Scp => true,
+        ServiceKind::Rsync | ServiceKind::Git | ServiceKind::Shell => !files_only,
+    };
+    policy.services.iter().copied().filter(fits).collect()
+}
+
+fn may(policy: &SessionPolicy, kind: ServiceKind) -> bool {
+    policy.services.contains(&kind)
+}
+
+fn shell_option(grant: &Grant) -> [Vec<u8>; 2] {
+    let shell: &[u8] = if grant.shell.is_empty() { b"/bin/sh" } else { &grant.shell };
+    [b"--shell".to_vec(), shell.to_vec()]
+}
+
+fn file_options(policy: &SessionPolicy) -> Vec<Vec<u8>> {
+    let mut options = Vec::new();
+    if let Some(root) = &policy.root {
+        options.extend([b"--root".to_vec(), root.clone()]);
+    }
+    match policy.uploads {
+        Uploads::InPlace => {}
+        Uploads::Atomic => options.extend([b"--uploads".to_vec(), b"atomic".to_vec()]),
+    }
+    options
+}
+
+fn may_connect(forwarding: &Forwarding, host: &str, port: u16) -> bool {
+    match forwarding {
+        Forwarding::None => false,
+        Forwarding::Anywhere => true,
+        Forwarding::To(places) => places.iter().any(|(allowed, allowed_port)| {
+            allowed.eq_ignore_ascii_case(host) && allowed_port.is_none_or(|allowed| allowed == port)
+        }),
+    }
+}
+
+/// What /etc/nologin says, while it is there (nologin(5)). Root is let in all the same.
+pub fn no_login(uid: Uid) -> Option<String> {
+    const LONGEST: u64 = 4096;
+    if uid == Uid::ROOT {
+        return None;
+    }
+    let file = match std::fs::File::open("/etc/nologin") {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return None,
+        file => file,
+    };
+    let mut text = Vec::new();
+    // Nobody logs in either when it can't be read.
+    let _ = file.and_then(|file| std::io::Read::read_to_end(&mut std::io::Read::take(file, LONGEST), &mut text));
+    let text = OsStr::from_bytes(text.trim_ascii()).to_string_lossy().replace('\n', "\r\n");
+    Some(if text.is_empty() { "Logins are not allowed now.".to_owned() } else { text })
+}
+
+#[cfg(test)]
+mod tests {
+    use accountd_protocol::agent::Generation;
+    use accountd_protocol::id::{AccountId, Gid};
+    use accountd_protocol::name::UserName;
+    use accountd_protocol::session_policy::Leftovers;
+
+    use super::*;
+
+    fn grant(change: impl FnOnce(&mut SessionPolicy)) -> Grant {
+        let mut policy = SessionPolicy {
+            services: BTreeSet::from(ServiceKind::ALL),
+            forced_command: None,
+            terminal: TerminalUse::Allowed,
+            forwarding: Forwarding::None,
+            accept_environment: vec!["LANG".to_owned()],
+            environment: Vec::new(),
+            leftovers: Leftovers::End,
+            uploads: Uploads::InPlace,
+            root: None,
+            umask: 0o022,
+        };
+        change(&mut policy);
+        Grant {
+            account: AccountId(1),
+            name: UserName::new("anna").unwrap(),
+            uid: Uid(1000),
+            gid: Gid(1000),
+            groups: Vec::new(),
+            home: b"/home/anna".to_vec(),
+            shell: b"/bin/bash".to_vec(),
+            policy,
+            generation: Generation(1),
+        }
+    }
+
+    fn planned(grant: &Grant, service: Service) -> Result<Plan, &'static str> {
+        let terminal = Some(Terminal { kind: "xterm".into(), size: Default::default(), modes: Vec::new() });
+        let ends = Ends { client: "192.0.2.1:5000".parse().unwrap(), server: "192.0.2.2:22".parse().unwrap() };
+        plan(grant, Opening { service, terminal, environment: vec![("LANG".into(), "de".into())] }, ends)
+    }
+
+    fn words(plan: &Plan) -> Vec<String> {
+        plan.order.arguments.iter().map(|word| String::from_utf8(word.clone()).unwrap()).collect()
+    }
+
+    #[test]
+    fn each_service_is_refused_where_the_policy_does_not_have_it() {
+        let nothing = grant(|policy| policy.services.clear());
+        let asked = [
+            (Service::Sftp { links: LinkOrder::TargetFirst }, NO_SFTP),
+            (Service::Command(b"id".to_vec()), NO_COMMANDS),
+            (Service::Shell, NO_SHELL),
+            (Service::Connect { host: "h".into(), port: 1 }, NO_FORWARDING),
+        ];
+        for (service, why) in asked {
+            assert_eq!(planned(&nothing, service).unwrap_err(), why);
+        }
+        let only_sftp = grant(|policy| policy.services = BTreeSet::from([ServiceKind::Sftp]));
+        assert_eq!(planned(&only_sftp, Service::Command(b"id".to_vec())).unwrap_err(), NO_COMMANDS);
+    }
+
+    #[test]
+    fn only_where_a_shell_runs_are_new_privileges_possible() {
+        let all = grant(|_| ());
+        assert_eq!(planned(&all, Service::Shell).unwrap().order.privileges, NewPrivileges::Possible);
+        let sftp = Service::Sftp { links: LinkOrder::LinkFirst };
+        assert_eq!(planned(&all, sftp).unwrap().order.privileges, NewPrivileges::Never);
+        let no_shell = grant(|policy| policy.services.retain(|kind| *kind != ServiceKind::Shell));
+        let command = planned(&no_shell, Service::Command(b"scp -t x".to_vec())).unwrap();
+        assert_eq!(command.order.privileges, NewPrivileges::Never);
+        assert!(words(&command).contains(&"scp,rsync,git".to_owned()));
+    }
+
+    #[test]
+    fn a_session_with_a_root_serves_files_and_nothing_else() {
+        let confined = grant(|policy| policy.root = Some(b"/mnt/tank/anna".to_vec()));
+        let command = planned(&confined, Service::Command(b"id".to_vec())).unwrap();
+        let words = words(&command);
+        assert!(words.windows(2).any(|two| two == ["--services", "scp"]), "{words:?}");
+        assert!(words.windows(2).any(|two| two == ["--root", "/mnt/tank/anna"]), "{words:?}");
+        assert_eq!(planned(&confined, Service::Shell).unwrap_err(), NO_SHELL);
+    }
+
+    #[test]
+    fn a_forced_command_runs_whatever_is_asked_for_and_can_see_it() {
+        let forced = grant(|policy| policy.forced_command = Some("backup --all".into()));
+        for service in [Service::Shell, Service::Command(b"id".to_vec()), Service::Sftp { links: LinkOrder::LinkFirst }]
+        {
+            let seen = match &service {
+                Service::Command(_) => Some(&b"SSH_ORIGINAL_COMMAND=id"[..]),
+                Service::Sftp { .. } => Some(&b"SSH_ORIGINAL_COMMAND=internal-sftp"[..]),
+                Service::Shell | Service::Connect { .. } => None,
+            };
+            let plan = planned(&forced, service).unwrap();
+            assert_eq!(plan.order.arguments.last().unwrap(), b"backup --all");
+            let original = plan.order.environment.iter().find(|text| text.starts_with(b"SSH_ORIGINAL_COMMAND="));
+            assert_eq!(original.map(Vec::as_slice), seen);
+        }
+        let sftp = grant(|policy| policy.forced_command = Some("internal-sftp".into()));
+        assert_eq!(planned(&sftp, Service::Command(b"id".to_vec())).unwrap().service, "sftp");
+    }
+
+    #[test]
+    fn a_connection_goes_where_the_key_lets_it() {
+        let somewhere =
+            grant(|policy| policy.forwarding = Forwarding::To(vec![("Db".into(), Some(5432)), ("web".into(), None)]));
+        let connect = |host: &str, port| planned(&somewhere, Service::Connect { host: host.into(), port });
+        assert_eq!(words(&connect("db", 5432).unwrap()), ["connect", "--", "db", "5432"]);
+        assert!(connect("db", 22).is_err() && connect("web", 1).is_ok() && connect("other", 5432).is_err());
+    }
+
+    #[test]
+    fn a_terminal_is_for_commands_and_shells_whose_key_allows_one() {
+        let all = grant(|_| ());
+        assert_eq!(planned(&all, Service::Shell).unwrap().order.streams, Streams::Terminal);
+        let sftp = planned(&all, Service::Sftp { links: LinkOrder::TargetFirst }).unwrap();
+        assert_eq!((sftp.order.streams, sftp.terminal.is_none()), (Streams::Socket, true));
+        let none = grant(|policy| policy.terminal = TerminalUse::Refused);
+        let command = planned(&none, Service::Command(b"id".to_vec())).unwrap();
+        assert_eq!((command.order.streams, command.terminal.is_none()), (Streams::Pipes, true));
+    }
+}

@@ -1,0 +1,88 @@
+//! How commands end, and what becomes of what they leave.
+
+use std::fs;
+
+use russh::Sig;
+
+use super::{anna, heard, nas_with_anna, says};
+use crate::freenas::Nas;
+use crate::login::{block_on, log_in};
+use crate::world::wait_for;
+
+/// Whether a process of anna's has this in its command line.
+fn runs(text: &str) -> bool {
+    let processes = fs::read_dir("/proc").unwrap().flatten();
+    let lines = processes.filter_map(|entry| fs::read(entry.path().join("cmdline")).ok());
+    lines.into_iter().any(|line| String::from_utf8_lossy(&line).contains(text))
+}
+
+#[test]
+fn a_signal_that_ends_a_command_is_told() {
+    let nas = nas_with_anna();
+    assert_eq!(anna(&nas).ssh(&["kill -KILL $$"]).status.code(), Some(255));
+    let (status, _, _) = heard(&anna(&nas).ssh(&["no-such-command"]));
+    assert_eq!(status, Some(127));
+}
+
+#[test]
+fn a_client_signals_its_command_and_hears_how_it_ended() {
+    let nas = nas_with_anna();
+    block_on(async {
+        let connection = log_in(&nas).await;
+        let mut channel = connection.channel_open_session().await.unwrap();
+        channel.exec(true, "trap 'echo caught; exit 5' USR1; echo ready; while :; do sleep 0.05; done").await.unwrap();
+        let (mut said, mut status) = (String::new(), None);
+        while let Some(message) = channel.wait().await {
+            match message {
+                russh::ChannelMsg::Data { data } => {
+                    said.push_str(&String::from_utf8_lossy(&data));
+                    if said == "ready\n" {
+                        channel.signal(Sig::USR1).await.unwrap();
+                    }
+                }
+                russh::ChannelMsg::ExitStatus { exit_status } => status = Some(exit_status),
+                _ => {}
+            }
+        }
+        assert_eq!((said.as_str(), status), ("ready\ncaught\n", Some(5)));
+    });
+}
+
+#[test]
+fn what_a_command_leaves_behind_ends_with_it_also_when_it_has_a_session_of_its_own() {
+    let nas = nas_with_anna();
+    let left = "setsid -f sleep 987651; nohup sleep 987652 >/dev/null 2>&1 & echo started";
+    assert_eq!(says(&nas, left), "started\n");
+    wait_for("what was left to end", || !runs("987651") && !runs("987652"));
+}
+
+#[test]
+fn a_command_ends_when_its_client_goes() {
+    let nas = nas_with_anna();
+    let mut command = anna(&nas).prepare("ssh");
+    let mut client = command.args(["127.0.0.1", "sleep 987653"]).spawn().unwrap();
+    wait_for("the command", || runs("sleep\x00987653"));
+    client.kill().unwrap();
+    client.wait().unwrap();
+    wait_for("the command to end", || !runs("sleep\x00987653"));
+}
+
+#[test]
+fn a_command_that_closes_its_output_goes_on_until_it_ends() {
+    let nas = nas_with_anna();
+    let (status, out, _) = heard(&anna(&nas).ssh(&["echo before; exec >&- 2>&-; sleep 0.5; exit 9"]));
+    assert_eq!((status, out.as_str()), (Some(9), "before\n"));
+}
+
+#[test]
+fn a_command_whose_account_is_locked_ends_at_once() {
+    let nas = Nas::start();
+    let user = crate::freenas::new_user("anna", 3001, "pw").replace("Some One", "Anna");
+    let path = format!("/account/users/{}/", nas.rest.create_user(&user));
+    let mut command = anna(&nas).prepare("ssh");
+    let mut client = command.args(["127.0.0.1", "sleep 987654"]).spawn().unwrap();
+    wait_for("the command", || runs("sleep\x00987654"));
+    nas.rest.put(&path, r#"{"bsdusr_locked": true}"#).object(200);
+    wait_for("the command to end", || !runs("sleep\x00987654"));
+    assert_eq!(client.wait().unwrap().code(), Some(255));
+}
