@@ -42,7 +42,7 @@ mod sandbox;
 mod sandbox_root;
 mod scp;
 mod sftp;
-#[path = "bench/sshd.rs"]
+#[path = "bench/ssh/sshd.rs"]
 #[allow(dead_code, reason = "shared with the benchmark, which needs more of it")]
 mod sshd;
 mod state_store;
