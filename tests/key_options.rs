@@ -73,7 +73,7 @@ fn a_key_with_a_command_lets_nobody_in_without_a_login_shell_but_for_files() {
     assert!(!setting.with("command=\"internal-sftp -R\"").logs_in());
     let files = setting.with("restrict,command=\"internal-sftp\"");
     assert!(files.logs_in());
-    assert!(!files.ssh(&["id"]).status.success());
+    assert!(!out(&files.ssh(&["id"])).contains("uid="), "whatever is asked for is SFTP");
     // Another line of the same key is not asked once one has admitted it.
     setting.write(&format!("command=\"date\" {0}\n{0}\n", setting.public));
     assert!(!setting.anna().logs_in());
@@ -215,6 +215,11 @@ fn openssh_and_accountd_let_in_by_the_same_lines() {
         format!("new-option {key}"),
         format!("no-pty, {key}"),
         format!("no-pty,,no-user-rc {key}"),
+        format!(",pty {key}"),
+        format!(", {key}"),
+        format!("from=\"192.0.2.1\",, {key}"),
+        format!("pty,,command=\"internal-sftp\" {key}"),
+        format!("pty,,new-option {key}"),
         format!("restrict,pty,X11-forwarding,agent-forwarding {key}"),
         format!("no-restrict {key}"),
         format!("permitopen=\"127.0.0.1:80\",permitopen=\"[::1]:*\" {key}"),

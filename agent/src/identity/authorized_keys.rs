@@ -239,7 +239,7 @@ mod tests {
         for line in [
             format!("from=\"10.0.0.0/8 {KEY}"),
             format!("frmo=\"10.0.0.0/8\" {KEY}"),
-            format!("no-pty,, {KEY}"),
+            format!("no-pty,,new-option {KEY}"),
             format!("from {KEY}"),
             "ssh-ed25519 AAAA".into(),
             "ssh-rsa AAAAC3NzaC1lZDI1NTE5AAAAIJdD7y3aLq454yWBdwLWbieU1ebz9/cu7/QEXn9OIeZJ".into(),

@@ -269,7 +269,7 @@ impl Agent {
         let keys: Vec<AuthorizedKey> = authorized_keys::parse(&text).collect();
         let line = authorized_keys::line_of(&keys, blob, Use { source, now, zone: local_time::seconds })?;
         let Some(policy) = allowed.narrowed(&line.options) else {
-            info!(user, %source, "the command of the key needs a login shell and a session without a root");
+            info!(user, %source, "the command of the key can not be run in a session of this account");
             return None;
         };
         Some((candidate, policy))

@@ -49,7 +49,7 @@ impl KeyNotices {
         told.insert(uid, digest);
         drop(told);
         for (line, notice) in notices(text, permit).take(MOST_LINES) {
-            warn!(user, line, %notice, "a line of authorized_keys");
+            warn!(user, line, "a line of authorized_keys {notice}");
         }
     }
 }

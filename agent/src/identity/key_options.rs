@@ -69,20 +69,20 @@ pub enum LineError {
 }
 
 /// The comma-separated options up to the first blank outside quotes, and what follows it. As
-/// sshd reads them, `\"` does not end a quote, whatever stands before it.
+/// sshd reads them, `\"` does not end a quote, whatever stands before it, and an empty option is none.
 pub fn split_options(line: &str) -> Result<(Vec<&str>, &str), LineError> {
     let (mut options, mut start) = (Vec::new(), 0);
     let (mut quoted, mut before) = (false, ' ');
     for (at, c) in line.char_indices() {
-        let ended = || line.get(start..at).unwrap_or_default();
+        let ended = || line.get(start..at).filter(|option| !option.is_empty());
         match c {
             '"' if before != '\\' => quoted = !quoted,
             ',' if !quoted => {
-                options.push(ended());
+                options.extend(ended());
                 start = at + 1;
             }
             ' ' | '\t' if !quoted => {
-                options.push(ended());
+                options.extend(ended());
                 return Ok((options, line.get(at..).unwrap_or_default()));
             }
             _ => {}
@@ -305,6 +305,16 @@ mod tests {
         for text in ["A", "=b", "A-B=c", "A B=c", "É=c"] {
             assert_eq!(option(&format!("environment=\"{text}\"")), Err(LineError::BadValue("environment")), "{text}");
         }
+    }
+
+    #[test]
+    fn options_end_at_a_blank_and_an_empty_one_is_none() {
+        assert_eq!(split_options("pty,from=\"a, b\" rest"), Ok((vec!["pty", "from=\"a, b\""], " rest")));
+        assert_eq!(split_options("pty,\trest"), Ok((vec!["pty"], "\trest")));
+        assert_eq!(split_options(",pty,,restrict,, rest"), Ok((vec!["pty", "restrict"], " rest")));
+        assert_eq!(split_options(", rest"), Ok((vec![], " rest")));
+        assert_eq!(split_options("pty,from=\"a rest"), Err(LineError::OpenQuote));
+        assert_eq!(split_options("pty,"), Err(LineError::NoKey));
     }
 
     #[test]

@@ -100,11 +100,9 @@ impl Allowed {
         for option in options {
             switches.turn(option);
             match option {
-                KeyOption::Command(command) if command.trim() == FILE_SERVER => {
-                    policy.services.retain(|service| *service == ServiceKind::Sftp);
+                KeyOption::Command(command) => {
+                    policy = with_command(policy, command, shell)?;
                 }
-                KeyOption::Command(_) if shell == LoginShell::Absent || policy.root.is_some() => return None,
-                KeyOption::Command(command) => policy.forced_command = Some(command.clone()),
                 KeyOption::PermitOpen(Destination { host, port }) => destinations.push((host.clone(), *port)),
                 KeyOption::Environment(name, value) if environment == PermitUserEnvironment::Yes => {
                     // The first counts, as in sshd.
@@ -132,6 +130,20 @@ impl Allowed {
         policy.forwarding = narrowed_forwarding(policy.forwarding, switches.forwarding, destinations);
         Some(policy)
     }
+}
+
+/// `None` where the command could not be run as it is meant: without a shell, or with what sshd's file
+/// server takes after its name.
+fn with_command(mut policy: SessionPolicy, command: &str, shell: LoginShell) -> Option<SessionPolicy> {
+    let mut words = command.split_ascii_whitespace();
+    match (words.next() == Some(FILE_SERVER), words.next()) {
+        (true, None) => policy.services.retain(|service| *service == ServiceKind::Sftp),
+        (true, Some(_)) => return None,
+        (false, _) if shell == LoginShell::Absent || policy.root.is_some() => return None,
+        (false, _) => {}
+    }
+    policy.forced_command = Some(command.trim().to_owned());
+    Some(policy)
 }
 
 /// What the options of a key, one after the other, have switched on and off.
@@ -274,10 +286,11 @@ mod tests {
         let (with, without) = (allowed("", LoginShell::Present), allowed("", LoginShell::Absent));
         assert_eq!(narrowed(&with, "command=\"date\"").unwrap().forced_command.as_deref(), Some("date"));
         assert_eq!(narrowed(&without, "command=\"date\""), None);
-        assert_eq!(narrowed(&without, "command=\"internal-sftp -R\""), None, "what it asks for is not done");
         for allowed in [&with, &without] {
-            let policy = narrowed(allowed, "restrict,command=\"internal-sftp\"").unwrap();
-            assert_eq!((named(&policy), policy.forced_command), (vec!["sftp"], None));
+            let policy = narrowed(allowed, "restrict,command=\" internal-sftp \"").unwrap();
+            assert_eq!((named(&policy), policy.forced_command.as_deref()), (vec!["sftp"], Some("internal-sftp")));
+            let read_only = narrowed(allowed, "command=\"internal-sftp -R\"");
+            assert_eq!(read_only, None, "what it asks for could not be had");
         }
     }
 

@@ -19,7 +19,7 @@ pub struct Sshd {
 
 impl Sshd {
     pub fn start(world: &World) -> Self {
-        assert!(fs::exists(PROGRAM).unwrap(), "{PROGRAM} is missing: make bench installs it");
+        assert!(fs::exists(PROGRAM).unwrap(), "{PROGRAM} is missing: make test and make bench install it");
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let directory = world.root().join("etc/ssh-bench");
         fs::create_dir_all(&directory).unwrap();
