@@ -172,7 +172,7 @@ fn one_connection_serves_any_number_of_sessions_one_after_the_other() {
     for number in 0..15 {
         let output = master.run("ssh", &["127.0.0.1", "true"]);
         let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.code() == Some(1) && said.contains("Only the sftp"), "command {number}: {said}");
+        assert_eq!(output.status.code(), Some(0), "command {number}: {said}");
         let refused = master.run("ssh", &["-s", "127.0.0.1", "no-such-subsystem"]);
         let said = String::from_utf8_lossy(&refused.stderr);
         assert!(!said.contains("open failed"), "subsystem {number}: {said}");
@@ -267,7 +267,7 @@ fn an_account_has_so_many_connections_and_so_many_sessions() {
         let refused = connect(&nas).await.authenticate_password("anna", "pw").await.unwrap();
         assert!(matches!(refused, AuthResult::Failure { .. }), "a thirty-third connection");
         let mut channels = Vec::new();
-        for number in 0..64 {
+        for number in 0..128 {
             channels.push(sftp(&connections[number % 8]).await);
         }
         let said = refusal(&connections[9]).await;

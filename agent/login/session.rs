@@ -46,6 +46,8 @@ pub fn become_session(order: &Order, open: Descriptors<'_>, keeper: Pid) -> Resu
     sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None).map_err(at("unblock signals"))?;
     umask(Mode::from_bits_truncate(order.umask & 0o777));
     limit(order)?;
+    // Whose session it is, for the kernel's audit and last(1); not every kernel keeps it.
+    let _ = std::fs::write("/proc/self/loginuid", order.uid.0.to_string());
     order.identity().assume().map_err(at("become the user"))?;
     end_with(keeper)?;
     // As the user: a home that the user can't enter is none.

@@ -80,6 +80,9 @@ impl Record {
     /// pipe of root's can't be opened by its name in /proc.
     pub fn to(descriptor: Option<RawFd>) -> io::Result<Self> {
         let pipe = descriptor.map(|number| copy_of(getpid(), number)).transpose()?;
+        if let Some(number) = descriptor {
+            nix::unistd::close(number)?;
+        }
         Ok(Self { pipe, ..Self::default() })
     }
 

@@ -33,7 +33,7 @@ fn agents_displays_and_ports_of_the_server_are_not_forwarded() {
 #[test]
 fn nobody_connects_through_the_server_by_default() {
     let nas = nas_with_anna();
-    let mut through = anna(&nas).prepare("ssh");
+    let mut through = anna(&nas).prepare_with("ssh", &["LogLevel=INFO"]);
     through.args(["-W", "127.0.0.1:9", "127.0.0.1"]);
     let (status, _, err) = heard(&through.output().unwrap());
     assert_eq!(status, Some(255), "{err}");

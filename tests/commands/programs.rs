@@ -76,6 +76,7 @@ fn ssh_copy_id_puts_a_key_where_it_counts() {
     let options: Vec<_> = prepared.get_args().skip(2).collect();
     command.args(["-f", "-i"]).arg(key.with_extension("pub")).args(options).arg("127.0.0.1");
     command.envs(prepared.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    fs::create_dir_all(nas.world.client_file(".ssh")).unwrap();
     command.env("HOME", nas.world.client_file(""));
     succeeds(&mut command);
     assert_eq!(fs::read_to_string(nas.disk.path("/mnt/tank/home/anna/.ssh/authorized_keys")).unwrap().trim(), public);
