@@ -2,7 +2,7 @@
 //! what is no request at all.
 
 use std::fs;
-use std::io::{BufRead, Read, Write};
+use std::io::{BufRead, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::process::{Child, ChildStdout, Stdio};
 use std::time::Duration;
