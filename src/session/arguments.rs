@@ -110,7 +110,7 @@ impl Options {
             Some("--link-first") => self.links = LinkOrder::LinkFirst,
             Some("--log") => {
                 let number = value()?.to_str().and_then(|number| number.parse().ok());
-                self.log = Some(number.filter(|number| *number > 2).ok_or("--log needs the number of a descriptor")?);
+                self.log = Some(number.filter(|number| *number >= 2).ok_or("--log needs the number of a descriptor")?);
             }
             Some("--uploads") => {
                 self.uploads = match value()?.to_str() {
@@ -156,7 +156,7 @@ mod tests {
             &["command"],
             &["shell"],
             &["connect", "--", "h", "65536"],
-            &["sftp", "--log", "2"],
+            &["sftp", "--log", "1"],
             &["sftp", "--uploads", "somewhere"],
         ];
         for words in wrong {

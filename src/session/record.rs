@@ -6,7 +6,7 @@
 
 use std::fmt::Write;
 use std::io;
-use std::os::fd::{OwnedFd, RawFd};
+use std::os::fd::{AsFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
 use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
@@ -79,10 +79,16 @@ impl Record {
     /// A number becomes a descriptor by asking the kernel for a copy of it (pidfd_getfd(2)): a
     /// pipe of root's can't be opened by its name in /proc.
     pub fn to(descriptor: Option<RawFd>) -> io::Result<Self> {
-        let pipe = descriptor.map(|number| copy_of(getpid(), number)).transpose()?;
-        if let Some(number) = descriptor {
-            nix::unistd::close(number)?;
-        }
+        let pipe = match descriptor {
+            // That one is at hand, also where the call is forbidden.
+            Some(2) => Some(io::stderr().as_fd().try_clone_to_owned()?),
+            Some(number) => {
+                let copy = copy_of(getpid(), number)?;
+                nix::unistd::close(number)?;
+                Some(copy)
+            }
+            None => None,
+        };
         Ok(Self { pipe, ..Self::default() })
     }
 

@@ -67,7 +67,7 @@ fn options_are_refused_in_words_on_both_sides() {
         (&["-t", "-z", "x"][..], "unknown option -z"),
         (&["-f", "-S", "x"], "unknown option -S"),
         (&["x", "y"], "neither -f nor -t: this is the server's side of scp"),
-        (&["-d", "-t", "none"], "none: Not a directory"),
+        (&["-d", "-t", "none"], "none: No such file or directory"),
         (&["-t", "~no-such-user/x"], "~no-such-user/x: no such user"),
     ] {
         let mut run = place.run(&[&["--"], words].concat());

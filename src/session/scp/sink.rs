@@ -91,15 +91,12 @@ impl Run<'_> {
         let Some(target) = home::expand(&self.tree, word) else {
             return self.fatal(&[word, b": no such user"].concat());
         };
-        let top = self.top(&target);
-        if options.into_directory && !matches!(top, Top::Into(_)) {
-            let error = match top {
-                Top::AsDirectory(..) => Errno::ENOENT,
-                Top::Nowhere(error) => error,
-                Top::Into(_) | Top::As(..) => Errno::ENOTDIR,
-            };
+        if options.into_directory
+            && let Err(error) = Folder::open(&self.tree, &target)
+        {
             return self.fatal(&[&target[..], b": ", error.desc().as_bytes()].concat());
         }
+        let top = self.top(&target);
         let mask = umask(Mode::empty());
         umask(mask);
         let mask = mask.bits();
