@@ -2,8 +2,9 @@
 SHELL := /bin/bash
 PACKAGES := gcc g++ make cmake perl pkg-config libcrypt-dev git curl openssl openssh-client passwd libnss-extrausers strace sudo tcsh rsync python3 acl attr
 .PHONY: run test bench bench-ssh faults fuzz lint deny tools
-# For the tests alone: Samba, whose sessions have to end, and OpenSSH's servers, which ours are held against.
-test: PACKAGES += samba smbclient openssh-server openssh-sftp-server
+# For the tests alone: Samba, whose sessions have to end, the sftp-server that ours is held against, and clients of all kinds.
+test: PACKAGES += samba smbclient openssh-server openssh-sftp-server lftp putty-tools rclone sshfs fuse3 fio \
+	python3-paramiko python3-asyncssh ssh-audit borgbackup restic
 # Seconds for each fuzz target.
 FUZZ_SECONDS := 60
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use accountd_protocol::id::{Gid, Uid};
 use accountd_protocol::identity::{Identity, IdentityError};
+use accountd_protocol::notify::{State, notify};
 use nix::errno::Errno;
 use nix::sys::prctl;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -40,7 +41,9 @@ pub fn api(arguments: ApiArguments) -> Result<(), FrontError> {
     drop_privileges(arguments.user.as_deref())?;
     let settings = accountd_api::Settings { listen: arguments.listen, agent_socket: arguments.agent_socket };
     let on_ready = |address: SocketAddr| ready(&format!("http://{address}"));
-    runtime()?.block_on(accountd_api::run(settings, on_ready))?;
+    let served = runtime()?.block_on(accountd_api::run(settings, on_ready));
+    notify(State::Stopping);
+    served?;
     Ok(())
 }
 
@@ -64,7 +67,9 @@ pub fn ssh(arguments: SshArguments) -> Result<(), FrontError> {
         let shown: Vec<String> = addresses.iter().map(SocketAddr::to_string).collect();
         ready(&shown.join(" "));
     };
-    runtime()?.block_on(accountd_ssh::run(settings, on_ready))?;
+    let served = runtime()?.block_on(accountd_ssh::run(settings, on_ready));
+    notify(State::Stopping);
+    served?;
     Ok(())
 }
 
@@ -90,10 +95,11 @@ fn runtime() -> Result<tokio::runtime::Runtime, FrontError> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(FrontError::Runtime)
 }
 
-/// One line on standard output, for whoever has started this and waits.
+/// One line on standard output for whoever has started this and waits, and a word to systemd.
 fn ready(address: &str) {
     // Nobody may be reading; that is no reason to stop.
     let _ = writeln!(std::io::stdout(), "ready {address}");
+    notify(State::Ready);
 }
 
 /// Before any thread and before anything is opened.

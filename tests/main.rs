@@ -9,6 +9,7 @@ mod backup;
 mod bans;
 mod belongings;
 mod checks;
+mod clients;
 mod commands;
 mod concurrency;
 mod confined;
@@ -30,6 +31,7 @@ mod mixed_changes;
 mod openssh;
 mod outside_edits;
 mod password_change;
+mod payloads;
 #[path = "bench/populated.rs"]
 #[allow(dead_code, reason = "shared with the benchmark, which needs more of it")]
 mod populated;
@@ -42,6 +44,7 @@ mod sandbox;
 mod sandbox_root;
 mod scp;
 mod sftp;
+mod ssh_server;
 #[path = "bench/ssh/sshd.rs"]
 #[allow(dead_code, reason = "shared with the benchmark, which needs more of it")]
 mod sshd;

@@ -61,7 +61,13 @@ impl Client<'_> {
 
     /// `ssh`, `sftp` or `scp` with everything that it needs to log in, but for host and command.
     pub fn prepare(&self, program: &str) -> Command {
+        self.prepare_with(program, &[])
+    }
+
+    /// With options before the usual ones: the first value of an option counts (ssh_config(5)).
+    pub fn prepare_with(&self, program: &str, first: &[&str]) -> Command {
         let mut command = Command::new(program);
+        command.args(first.iter().flat_map(|option| ["-o", *option]));
         let options = [
             "UserKnownHostsFile=/dev/null",
             "GlobalKnownHostsFile=/dev/null",

@@ -16,6 +16,8 @@ use crate::world::wait_for;
 pub struct Front {
     child: Child,
     pub address: SocketAddr,
+    /// All that it listens on.
+    pub addresses: Vec<SocketAddr>,
 }
 
 impl Front {
@@ -25,8 +27,25 @@ impl Front {
         let mut child = nas.world.inside(&command).stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let address = line.trim().strip_prefix("ready ").unwrap_or_else(|| panic!("{line}")).parse().unwrap();
-        Self { child, address }
+        let ready = line.trim().strip_prefix("ready ").unwrap_or_else(|| panic!("{line}"));
+        let addresses: Vec<SocketAddr> = ready.split(' ').map(|address| address.parse().unwrap()).collect();
+        Self { child, address: addresses[0], addresses }
+    }
+
+    /// The front's own process: what was started waits for it.
+    pub fn signal(&self, signal: Signal) {
+        kill(self.process(), signal).unwrap();
+    }
+
+    fn process(&self) -> Pid {
+        let own = Pid::from_raw(i32::try_from(self.child.id()).unwrap());
+        let children = std::fs::read_to_string(format!("/proc/{own}/task/{own}/children")).unwrap();
+        children.split_whitespace().next().map_or(own, |child| Pid::from_raw(child.parse().unwrap()))
+    }
+
+    /// Waits until it has ended by itself.
+    pub fn ended(mut self) {
+        assert!(self.child.wait().unwrap().success());
     }
 
     /// A connection from one of the loopback's addresses.
@@ -92,11 +111,11 @@ fn whoever_does_not_authenticate_in_time_is_cut_off_and_whoever_has_stays() {
 fn there_are_so_many_of_one_source_and_so_many_in_all() {
     let nas = Nas::start();
     nas.rest.create_user(&new_user("anna", 3001, "pw"));
-    let front = Front::start(&nas, &["--unauthenticated", "5", "--unauthenticated-per-source", "3"]);
+    let front = Front::start(&nas, &["--unauthenticated", "6", "--unauthenticated-per-source", "3"]);
     let mut from_here: Vec<TcpStream> = (0..3).map(|_| front.served(HERE)).collect();
     assert!(front.is_turned_away(HERE), "a fourth of one source");
-    let _others = [front.served([127, 0, 0, 2]), front.served([127, 0, 0, 3])];
-    assert!(front.is_turned_away([127, 0, 0, 4]), "a sixth in all");
+    let _others = [2, 3, 5].map(|last| front.served([127, 0, 0, last]));
+    assert!(front.is_turned_away([127, 0, 0, 4]), "a seventh in all");
     from_here.pop();
     wait_for("the place of one that has gone", || !front.is_turned_away([127, 0, 0, 4]));
     // Nobody who has logged in counts, and the real front has counted none of these.

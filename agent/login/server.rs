@@ -9,6 +9,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use accountd_protocol::id::Uid;
+use accountd_protocol::notify::{State, notify};
 use accountd_protocol::socket;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -82,6 +83,7 @@ pub fn listen(path: &Path, front: &Front) -> Result<UnixListener, Error> {
 /// Then ends all sessions.
 pub fn serve(listener: &UnixListener, stop: &SignalFd, shared: Shared, front: &Front) -> Result<(), Error> {
     let open = Arc::new(AtomicUsize::new(0));
+    notify(State::Ready);
     info!("sessions are opened");
     loop {
         let mut ready = [
@@ -95,6 +97,7 @@ pub fn serve(listener: &UnixListener, stop: &SignalFd, shared: Shared, front: &F
             Err(error) => return Err(Error::kernel("wait for connections")(error)),
         }
         if ready[0].any() == Some(true) {
+            notify(State::Stopping);
             shared.registry.end_period(END_LIMIT);
             return Ok(());
         }

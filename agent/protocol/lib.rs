@@ -24,6 +24,7 @@ pub mod key_advice;
 pub mod list;
 pub mod login;
 pub mod name;
+pub mod notify;
 pub mod policy;
 pub mod precondition;
 pub mod refusal;

@@ -10,6 +10,7 @@ use std::time::Duration;
 use accountd_protocol::agent::{AgentRequest, Reply};
 use accountd_protocol::frame::{self, AGENT_ANSWER_CAP, AGENT_REQUEST_CAP, FrameError};
 use accountd_protocol::id::Gid;
+use accountd_protocol::notify::{State, notify};
 use accountd_protocol::socket;
 use tracing::{debug, warn};
 
@@ -43,6 +44,7 @@ pub fn listen(path: &Path, front: Option<Gid>) -> Result<UnixListener, Error> {
 /// Serves for ever, a thread for each connection.
 pub fn serve(agent: &Arc<Agent>, listener: &UnixListener) -> Result<(), Error> {
     let open = Arc::new(AtomicUsize::new(0));
+    notify(State::Ready);
     loop {
         let (stream, _) = match listener.accept() {
             Ok(accepted) => accepted,
