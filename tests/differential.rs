@@ -8,6 +8,7 @@
 //! Every other difference has to be in `differences.rs`, with its reason.
 
 mod differences;
+mod extensions;
 mod script;
 
 use std::collections::BTreeMap;
@@ -42,7 +43,7 @@ impl Side {
         let raw = Raw::start(command);
         let mut side = Self { raw, directory, uid: nobody.uid.as_raw(), answers: Vec::new() };
         let offered = side.raw.greet();
-        side.note("the extensions", extensions(&offered));
+        side.note("the extensions", offered_extensions(&offered));
         side
     }
 
@@ -174,7 +175,7 @@ impl<'a> Fields<'a> {
     }
 }
 
-fn extensions(offered: &[u8]) -> String {
+fn offered_extensions(offered: &[u8]) -> String {
     let mut fields = Fields(offered);
     let mut names = Vec::new();
     while !fields.0.is_empty() {

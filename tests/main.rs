@@ -43,6 +43,7 @@ mod roles;
 mod sandbox;
 mod sandbox_root;
 mod scp;
+mod session;
 mod sftp;
 mod ssh_server;
 #[path = "bench/ssh/sshd.rs"]

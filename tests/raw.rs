@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each of its users needs a part of it")]
 
 use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
@@ -104,9 +105,24 @@ pub fn as_uid(uid: u32, program: &Path, directory: &Path) -> Command {
     command
 }
 
+/// A run of the session program as the user, whose descriptor 9 is a pipe of root's.
+pub fn logged(log: &OwnedFd, directory: &Path, arguments: &[&str]) -> Command {
+    let mut command = as_user(Path::new("sh"), directory);
+    command.args(["-c", "exec \"$0\" \"$@\" 9>&2 2>/dev/null"]).arg(session_program()).args(arguments);
+    // It comes as standard error, so that no other program that is started meanwhile has it too.
+    command.stderr(log.try_clone().unwrap());
+    command
+}
+
 impl Raw {
     pub fn start(mut command: Command) -> Self {
-        let mut program = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        command.stderr(Stdio::null());
+        Self::spawn(command)
+    }
+
+    /// With a standard error of its own.
+    pub fn spawn(mut command: Command) -> Self {
+        let mut program = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let (input, output) = (program.stdin.take(), program.stdout.take().unwrap());
         Self { program, input, output, next: 0 }
     }

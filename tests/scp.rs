@@ -110,8 +110,7 @@ impl Run {
     }
 
     pub fn spawn(mut command: Command) -> Self {
-        let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut program = command.spawn().unwrap();
+        let mut program = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let (input, output) = (program.stdin.take(), program.stdout.take().unwrap());
         Self { program, input, output }
     }

@@ -9,6 +9,8 @@ mod arguments;
 mod command;
 mod connect;
 mod home;
+#[cfg(test)]
+mod laws;
 mod path;
 mod record;
 mod rename;

@@ -170,8 +170,11 @@ fn existing(directory: &OwnedFd, name: &CStr, target: Target) -> nix::Result<Exi
             Err(error) => Err(error),
         };
     }
-    let old = match open_data_in(directory, name, OFlag::O_WRONLY | OFlag::O_NOFOLLOW, Mode::empty()) {
+    let open = |mode| open_data_in(directory, name, mode | OFlag::O_NOFOLLOW, Mode::empty());
+    let old = match open(OFlag::O_WRONLY) {
         Ok(old) => old,
+        // It may be written, but it runs; that hinders nobody from replacing it.
+        Err(Errno::ETXTBSY) => open(OFlag::O_RDONLY)?,
         Err(Errno::ENOENT) => return Ok(Existing::None),
         // A pipe that nobody reads, or a device.
         Err(Errno::ENXIO | Errno::EISDIR) => return Ok(Existing::Other),

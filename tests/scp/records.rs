@@ -2,13 +2,12 @@
 
 use std::fs;
 use std::io::Read;
-use std::os::fd::AsRawFd;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
-use std::path::Path;
 use std::process::Command;
 
 use super::{Place, Run};
-use crate::raw::{USER, session_program};
+use crate::raw::{USER, logged, session_program};
 
 #[test]
 fn names_that_lead_elsewhere_end_the_run() {
@@ -153,6 +152,98 @@ fn names_with_line_breaks_are_sent_as_openssh_sends_them() {
     }
 }
 
+/// The same tree, in the order of the same directories.
+#[test]
+fn a_tree_is_sent_byte_for_byte_as_openssh_sends_it() {
+    let place = Place::new();
+    place.make_remote("tree/a b/c");
+    place.make_remote("tree/empty");
+    for (name, mode) in
+        [("tree/a b/c/\u{fc}", 0o4755), ("tree/x\ty", 0o1640), ("tree/a b/empty", 0o400), ("tree/line\nbreak", 0o644)]
+    {
+        place.put_remote(name, name.repeat(5000));
+        fs::set_permissions(place.remote(name), fs::Permissions::from_mode(mode)).unwrap();
+    }
+    symlink("x\ty", place.remote("tree/link")).unwrap();
+    for words in
+        [&["-r", "-p", "-f", "tree", "tree/"][..], &["-f", "tree/x\ty"], &["-r", "-f", "tree/a b/", "tree/empty"]]
+    {
+        let mut theirs = Command::new("scp");
+        theirs.args(words).current_dir(place.remote(""));
+        let said = [place.run(&[&["--"], words].concat()), Run::spawn(theirs)].map(|mut run| {
+            run.send([0; 100]);
+            run.end()
+        });
+        assert!(said[0].0.len() > 5 && said[0].1 == 0);
+        assert_eq!(said[0].1, said[1].1);
+        assert!(said[0].0 == said[1].0, "{words:?}");
+    }
+}
+
+/// The same records to both; what is on disk afterwards is the same, and so is every answer but for
+/// the words of a message.
+#[test]
+fn a_tree_is_taken_as_openssh_takes_it() {
+    let records = b"C0644 3 f\nabc\0C0600 3 f\nxyz\0T1000000000 0 900000000 0\nC0751 2 timed\nab\0D0500 0 d\nC0666 1 open\nx\0\
+        D0777 0 deeper\nE\nE\nD0755 0 d\nC0444 1 late\ny\0E\nC0644 1 d\nD0755 0 f\nC0644 1 last\nz\0C0644 2 cut\na\0\x01no\n\
+        C1777 1 bits\nb\0C0644 1 x/y\n";
+    for words in [&["-r", "-t", "."][..], &["-r", "-p", "-t", "."], &["-r", "-t", "new"], &["-r", "-d", "-t", "new"]] {
+        let seen = [None, Some("scp")].map(|program| {
+            let place = Place::new();
+            let mut run = match program {
+                None => place.run(&[&["--"], words].concat()),
+                Some(program) => {
+                    let mut theirs = Command::new("setpriv");
+                    theirs.args(["--reuid=65534", "--regid=65534", "--clear-groups", program]).args(words);
+                    std::os::unix::fs::chown(place.remote(""), Some(65_534), Some(65_534)).unwrap();
+                    Run::spawn({
+                        theirs.current_dir(place.remote("")).stderr(std::process::Stdio::null());
+                        theirs
+                    })
+                }
+            };
+            // It may have ended before it has read everything.
+            let _ = std::io::Write::write_all(run.input.as_mut().unwrap(), records);
+            let (said, status) = run.end();
+            (answers(&said), status, disk(&place.remote("")))
+        });
+        assert_eq!(seen[0], seen[1], "{words:?}");
+    }
+}
+
+/// `ok` or `message`, in order.
+fn answers(said: &[u8]) -> Vec<&'static str> {
+    let (mut answers, mut rest) = (Vec::new(), said);
+    while let Some((first, behind)) = rest.split_first() {
+        let end = behind.iter().position(|byte| *byte == b'\n').map_or(behind.len(), |end| end + 1);
+        (rest, answers) = if *first == 0 {
+            (behind, [answers, vec!["ok"]].concat())
+        } else {
+            (&behind[end..], [answers, vec!["message"]].concat())
+        };
+    }
+    answers
+}
+
+fn disk(top: &std::path::Path) -> Vec<String> {
+    let (mut found, mut directories) = (Vec::new(), vec![top.to_owned()]);
+    while let Some(directory) = directories.pop() {
+        for entry in fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            let status = fs::metadata(&path).unwrap();
+            let modified = if status.mtime() > 1_500_000_000 { 0 } else { status.mtime() };
+            let name = path.strip_prefix(top).unwrap().display().to_string();
+            let content = if status.is_dir() { Vec::new() } else { fs::read(&path).unwrap() };
+            found.push(format!("{name} {:o} {modified} {}", status.mode(), content.escape_ascii()));
+            if status.is_dir() {
+                directories.push(path);
+            }
+        }
+    }
+    found.sort_unstable();
+    found
+}
+
 #[test]
 fn a_full_disk_is_told_and_the_next_file_is_taken() {
     let place = Place::new();
@@ -214,19 +305,14 @@ fn until_an_atomic_upload_is_whole_the_old_file_is_there() {
 }
 
 #[test]
-fn every_transfer_is_logged_and_a_log_without_a_reader_is_none() {
+fn every_transfer_is_logged() {
     let place = Place::new();
     place.put_remote("f", "12345");
     let (mut reader, writer) = std::io::pipe().unwrap();
-    let number = writer.as_raw_fd().to_string();
-    // A pipe of root's is given to the session.
+    let writer = OwnedFd::from(writer);
     let run = |words: &[&str]| {
-        let mut command = crate::raw::as_user(Path::new("sh"), &place.remote(""));
-        let script = format!("exec \"$0\" scp --log 9 \"$@\" 9>&{number}");
-        command.args(["-c", &script]).arg(session_program()).arg("--").args(words);
-        let descriptor = nix::fcntl::FdFlag::empty();
-        nix::fcntl::fcntl(&writer, nix::fcntl::FcntlArg::F_SETFD(descriptor)).unwrap();
-        Run::spawn(command)
+        let arguments = [&["scp", "--log", "9", "--"], words].concat();
+        Run::spawn(logged(&writer, &place.remote(""), &arguments))
     };
     let mut source = run(&["-f", "f"]);
     source.send([0]);

@@ -110,9 +110,8 @@ pub fn matches(pattern: &[u8], name: &[u8]) -> bool {
         if pattern.is_empty() && name.is_empty() {
             return true;
         }
-        if let (Some((letter, behind)), Some(rest)) = (first_letter(name), one(pattern, name)) {
-            let _ = letter;
-            (pattern, name) = (rest, behind);
+        if let Some(rests) = one(pattern, name) {
+            (pattern, name) = rests;
             continue;
         }
         let Some((after, from)) = star else { return false };
@@ -122,10 +121,11 @@ pub fn matches(pattern: &[u8], name: &[u8]) -> bool {
     }
 }
 
-/// The rest of the pattern, if its first element is one for the first letter of the name.
-fn one<'p>(pattern: &'p [u8], name: &[u8]) -> Option<&'p [u8]> {
-    let (letter, _) = first_letter(name)?;
-    match pattern.split_first()? {
+/// What is behind the first element of the pattern and the first letter of the name, if the one is
+/// for the other.
+fn one<'p, 'n>(pattern: &'p [u8], name: &'n [u8]) -> Option<(&'p [u8], &'n [u8])> {
+    let (letter, behind) = first_letter(name)?;
+    let rest = match pattern.split_first()? {
         (b'?', rest) => Some(rest),
         (b'[', rest) => match bracket(rest, letter) {
             Some((true, rest)) => Some(rest),
@@ -135,7 +135,8 @@ fn one<'p>(pattern: &'p [u8], name: &[u8]) -> Option<&'p [u8]> {
         },
         (b'\\', rest) if !rest.is_empty() => literal(rest, letter),
         (_, _) => literal(pattern, letter),
-    }
+    };
+    Some((rest?, behind))
 }
 
 fn literal(pattern: &[u8], letter: u32) -> Option<&[u8]> {

@@ -18,6 +18,9 @@ use crate::path::open_data_in;
 use crate::record::{Change, Direction, Transfer};
 use crate::upload::{Target, Upload, Uploads, Wish};
 
+/// What is sent in place of what the other side could not read is not the file.
+const NOT_WHOLE: &str = "the other side could not read all of it";
+
 /// Where the objects of the first level go.
 enum Top {
     /// Into a directory, by their own names.
@@ -201,6 +204,10 @@ impl Sink<'_, '_> {
         if origin == Origin::Made {
             self.run.record.change(Change::Mkdir(&folder.path));
         }
+        if (self.options.attributes, origin) == (Attributes::Kept, Origin::Found) {
+            // It may be closed now and open then; if it can't be changed, that is told at its end.
+            let _ = folder.set_mode(mode | 0o700, 0);
+        }
         let mode = match (self.options.attributes, origin) {
             (Attributes::Kept, _) => Some(mode),
             (Attributes::New, Origin::Made) if mode & 0o700 != 0o700 => Some(mode & !self.mask & 0o777),
@@ -246,8 +253,7 @@ impl Sink<'_, '_> {
             transfer.failed("the client has gone");
         }
         self.run.record.transfer(&transfer);
-        result?;
-        match transfer.error {
+        match result? {
             None => self.acknowledge(),
             Some(error) => self.run.complain_of(&shown, &error),
         }
@@ -297,8 +303,13 @@ impl Sink<'_, '_> {
     }
 
     /// Takes all of the announced bytes, also when they can't be stored, so that both sides stay
-    /// in step. What went wrong with the file is in `transfer`.
-    fn content(&mut self, receiving: Receiving, announced: &Announced, transfer: &mut Transfer) -> Result<(), Abort> {
+    /// in step. Gives what the other side has to be told of the file.
+    fn content(
+        &mut self,
+        receiving: Receiving,
+        announced: &Announced,
+        transfer: &mut Transfer,
+    ) -> Result<Option<String>, Abort> {
         let mut left = announced.size;
         while left > 0 {
             let most = usize::try_from(left).unwrap_or(usize::MAX);
@@ -311,15 +322,21 @@ impl Sink<'_, '_> {
                 store(receiving.file(), data, transfer);
             }
         }
-        if !self.run.response()? {
-            transfer.failed("the other side could not read all of it");
+        let is_whole = self.run.response()?;
+        if !is_whole && matches!(receiving.content, Content::Upload(_)) {
+            transfer.failed(NOT_WHOLE);
         }
         if transfer.error.is_none()
             && let Err(error) = finish(receiving, announced)
         {
             transfer.failed(explain(error));
         }
-        Ok(())
+        let told = transfer.error.clone();
+        if !is_whole {
+            // The other side knows; the log has to.
+            transfer.failed(NOT_WHOLE);
+        }
+        Ok(told)
     }
 }
 
@@ -345,7 +362,7 @@ fn explain(error: Errno) -> &'static str {
     }
 }
 
-/// Everything has come, and as it was.
+/// Everything has come.
 fn finish(receiving: Receiving, announced: &Announced) -> nix::Result<()> {
     if let Content::InPlace(file) = &receiving.content {
         ftruncate(file, i64::try_from(announced.size).map_err(|_| Errno::EFBIG)?)?;

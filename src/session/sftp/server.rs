@@ -97,6 +97,15 @@ impl Server {
     }
 
     pub fn run(&mut self, input: &impl AsFd, output: &impl AsFd) -> Result<(), SessionError> {
+        let result = self.exchange(input, output);
+        if let Err(SessionError::Malformed | SessionError::PacketLength(_)) = result {
+            // What came before has been done, and its answers are waiting.
+            self.flush(output)?;
+        }
+        result
+    }
+
+    fn exchange(&mut self, input: &impl AsFd, output: &impl AsFd) -> Result<(), SessionError> {
         let mut buffer = vec![0; INPUT_BYTES];
         let (mut start, mut end, mut greeted) = (0, 0, false);
         loop {
