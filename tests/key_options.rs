@@ -241,6 +241,29 @@ fn openssh_and_accountd_let_in_by_the_same_lines() {
     }
 }
 
+/// An hour from now in UTC, as `expiry-time=` has it but for the `Z`.
+fn in_an_hour() -> String {
+    let said = Command::new("date").args(["-u", "-d", "+1 hour", "+%Y%m%d%H%M"]).output().unwrap();
+    out(&said)
+}
+
+#[test]
+fn an_expiry_time_is_of_the_zone_of_the_machine_unless_it_says_utc() {
+    let setting = Setting::new("", SHELL);
+    // Two hours east of UTC: there it is later already. Programs read the file anew when it has changed.
+    let zone = setting.nas.disk.path("/etc/localtime");
+    let _ = std::fs::remove_file(&zone);
+    let made = Command::new("cp").arg("/usr/share/zoneinfo/Etc/GMT-2").arg(&zone).status().unwrap();
+    assert!(made.success());
+    let theirs = Sshd::start(&setting.nas.world);
+    let time = in_an_hour();
+    for (options, lets_in) in [(format!("expiry-time=\"{time}Z\""), true), (format!("expiry-time=\"{time}\""), false)] {
+        let client = setting.with(&options);
+        assert_eq!(client.logs_in(), lets_in, "{options}");
+        assert_eq!(client.at(theirs.address).logs_in(), lets_in, "OpenSSH: {options}");
+    }
+}
+
 #[test]
 fn what_a_session_may_be_is_set_for_users_and_groups() {
     let config = "[sessions]\numask = \"0027\"\n[[sessions.rules]]\nusers = [\"berta\"]\nservices = [\"shell\"]\n\
