@@ -12,9 +12,15 @@ run: tools
 	cargo build --locked --release --workspace
 	exec target/release/accountd sandbox --root .sandbox
 
-test: tools
+test: tools target/clients/node_modules/ssh2
 	cargo build --locked --workspace
 	cargo test --locked --workspace --lib --bins --tests
+
+# A client of the tests that Debian does not have.
+target/clients/node_modules/ssh2: tests/clients/node/package.json | tools
+	@command -v npm >/dev/null || DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends npm >/dev/null
+	mkdir -p target/clients && cp $< target/clients/
+	cd target/clients && npm install --silent --no-package-lock --ignore-scripts --no-audit --no-fund
 
 # OpenSSH's sshd is the peer; it runs inside a sandbox, on a port of its own.
 bench: PACKAGES += openssh-server

@@ -1,7 +1,7 @@
 //! A client that keeps to the framing and to nothing else, and clients that read nothing.
 
 use std::fs;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use russh::{Channel, client::Msg};
 
@@ -37,7 +37,7 @@ fn payloads_that_nobody_would_send_leave_the_server_as_it_was() {
     let (front, before) = (nas.world.process("ssh"), front_kib(&nas));
     let count = std::env::var("ACCOUNTD_PAYLOADS").unwrap_or_else(|_| PAYLOADS.to_owned());
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/payloads/payloads.py");
-    let output = Command::new("python3")
+    let output = Command::new("/usr/bin/python3")
         .arg(script)
         .arg(nas.world.ssh().port().to_string())
         .arg(&key)
@@ -114,23 +114,35 @@ async fn open(channel: &mut Channel<Msg>) -> Vec<u8> {
 }
 
 #[test]
-fn a_client_that_stalls_a_hundred_channels_costs_little_and_holds_nobody_up() {
+fn clients_that_stall_all_channels_of_their_connections_cost_little_and_hold_nobody_up() {
     let (nas, key) = nas_with_key();
     let before = front_kib(&nas);
-    block_on(async {
-        let connection = log_in(&nas).await;
-        let mut channels = Vec::new();
-        for _ in 0..100 {
-            // Some are refused: there are so many on one connection.
-            if let Ok(channel) = connection.channel_open_session().await {
-                let started = channel.exec(true, "cat /dev/zero").await;
-                channels.push((channel, started));
-            }
+    let client = nas.world.with_key("anna", &key);
+    let mut stalled = Vec::new();
+    for connection in 0..2 {
+        let socket = nas.world.client_file(&format!("master{connection}"));
+        let mut master = client.prepare("ssh");
+        master.args(["-M", "-N", "-f", "-S"]).arg(&socket).arg("127.0.0.1");
+        assert!(master.status().unwrap().success());
+        for _ in 0..50 {
+            let mut command = Command::new("ssh");
+            command.args(["-F", "/dev/null", "-S"]).arg(&socket).args(["127.0.0.1", "cat /dev/zero"]);
+            // Nobody reads what it says.
+            stalled.push((command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap(), socket.clone()));
         }
-        assert!(channels.len() >= 50, "{}", channels.len());
-        assert!(nas.world.with_key("anna", &key).logs_in());
-        let after = front_kib(&nas);
-        assert!(after < before + 96 * 1024, "{before} KiB before, {after} KiB meanwhile");
-    });
-    wait_for("the commands to end", || !nas.world.run(&["ps", "-u", "anna", "-o", "args"]).contains("/dev/zero"));
+    }
+    let running = || nas.world.run(&["ps", "-e", "-o", "args"]).matches("cat /dev/zero").count();
+    wait_for("a hundred commands", || running() >= 100);
+    assert!(client.logs_in());
+    let after = front_kib(&nas);
+    assert!(after < before + 128 * 1024, "{before} KiB before, {after} KiB meanwhile");
+    for (mut child, socket) in stalled {
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let mut end = Command::new("ssh");
+        end.args(["-F", "/dev/null", "-S"]).arg(socket).args(["-O", "exit", "127.0.0.1"]);
+        // The first has ended it for the others of its connection.
+        let _ = end.output();
+    }
+    wait_for("the commands to end", || nas.world.exec(&["pgrep", "-u", "anna", "cat"]).stdout.is_empty());
 }

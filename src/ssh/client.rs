@@ -3,7 +3,7 @@
 use accountd_protocol::login::LinkOrder;
 
 /// Clients that send the link first to every server that does not call itself OpenSSH.
-const LINK_FIRST: [&[u8]; 4] = [b"WinSCP", b"libssh_", b"libssh-", b"AsyncSSH"];
+const LINK_FIRST: [&[u8]; 5] = [b"WinSCP", b"libssh_", b"libssh-", b"AsyncSSH", b"ssh2js"];
 
 /// In which order a client sends the fields of SSH_FXP_SYMLINK.
 pub fn link_order(identification: &[u8]) -> LinkOrder {
@@ -20,7 +20,9 @@ mod tests {
 
     #[test]
     fn clients_that_follow_the_draft_are_known_by_their_name() {
-        for name in ["SSH-2.0-WinSCP_release_6.3.5", "SSH-2.0-libssh_0.10.6", "SSH-2.0-AsyncSSH_2.14.0"] {
+        for name in
+            ["SSH-2.0-WinSCP_release_6.3.5", "SSH-2.0-libssh_0.10.6", "SSH-2.0-AsyncSSH_2.14.0", "SSH-2.0-ssh2js1.17.0"]
+        {
             assert_eq!(link_order(name.as_bytes()), LinkOrder::LinkFirst, "{name}");
         }
         for name in

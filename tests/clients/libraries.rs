@@ -1,4 +1,4 @@
-//! Libraries that other programs are made with: paramiko, asyncssh, russh-sftp.
+//! Libraries that other programs are made with: paramiko, asyncssh, the ssh2 package of npm.
 
 use std::fs;
 
@@ -57,13 +57,48 @@ async def main():
 asyncio.run(main())
 "#;
 
+const NODE: &str = r#"
+const { Client } = require(process.argv[2] + "/node_modules/ssh2");
+const fs = require("fs"), assert = require("assert");
+const [port, key] = process.argv.slice(3);
+const client = new Client();
+const call = (object, name, ...args) => new Promise((yes, no) => object[name](...args, (error, value) => (error ? no(error) : yes(value))));
+client.on("error", error => { throw error; });
+client.on("ready", async () => {
+  const sftp = await call(client, "sftp");
+  await call(sftp, "fastPut", "large", "n-large");
+  await call(sftp, "fastGet", "n-large", "n-back");
+  assert(fs.readFileSync("large").equals(fs.readFileSync("n-back")));
+  await call(sftp, "mkdir", "n-dir"); await call(sftp, "rename", "n-large", "n-dir/moved");
+  await call(sftp, "symlink", "moved", "n-dir/link");
+  assert.equal(await call(sftp, "readlink", "n-dir/link"), "moved");
+  assert.deepEqual((await call(sftp, "readdir", "n-dir")).map(entry => entry.filename).sort(), ["link", "moved"]);
+  await call(sftp, "chmod", "n-dir/moved", 0o600);
+  assert.equal((await call(sftp, "stat", "n-dir/moved")).mode & 0o777, 0o600);
+  const stream = await call(client, "exec", "cat; exit 3");
+  let said = ""; stream.on("data", data => { said += data; }); stream.end("in");
+  const code = await new Promise(done => stream.on("close", done));
+  assert.equal(code, 3); assert.equal(said, "in");
+  const shell = await call(client, "shell"); shell.resume(); shell.end("exit 4\n");
+  assert.equal(await new Promise(done => shell.on("exit", done)), 4);
+  console.log("done"); client.end();
+});
+client.connect({ host: "127.0.0.1", port: Number(port), username: "anna", privateKey: fs.readFileSync(key) });
+"#;
+
 pub fn run(stage: &Stage, matrix: &mut Matrix) {
     for (client, script) in [("paramiko", PARAMIKO), ("asyncssh", ASYNCSSH)] {
         matrix.try_out(client, "files, commands, shells", || {
             let path = stage.local(&format!("{client}-client.py"));
             fs::write(&path, script).unwrap();
-            let output = succeeds(stage.program("python3").arg(path).arg(stage.port()).arg(&stage.key))?;
+            let output = succeeds(stage.program("/usr/bin/python3").arg(path).arg(stage.port()).arg(&stage.key))?;
             holds("it went to its end", output.stdout.ends_with(b"done\n"))
         });
     }
+    matrix.try_out("ssh2 (npm)", "files, commands, shells", || {
+        let (path, package) = (stage.local("node-client.js"), concat!(env!("CARGO_MANIFEST_DIR"), "/target/clients"));
+        fs::write(&path, NODE).unwrap();
+        let output = succeeds(stage.program("node").arg(path).arg(package).arg(stage.port()).arg(&stage.key))?;
+        holds("it went to its end", output.stdout.ends_with(b"done\n"))
+    });
 }

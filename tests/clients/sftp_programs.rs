@@ -156,7 +156,17 @@ fn rclone(stage: &Stage, matrix: &mut Matrix) {
         let mut command = stage.program("rclone");
         let key = stage.key.display().to_string();
         command.args(["--config", "/dev/null", "--retries", "1", "--sftp-host", "127.0.0.1", "--sftp-user", "anna"]);
-        command.args(["--sftp-port", &stage.port(), "--sftp-key-file", &key]).args(arguments);
+        command.args(["--sftp-port", &stage.port(), "--sftp-key-file", &key]);
+        // Without this, rclone 1.60 asks for sums before it has found out how they are made.
+        command.args([
+            "--sftp-shell-type",
+            "unix",
+            "--sftp-md5sum-command",
+            "md5sum",
+            "--sftp-sha1sum-command",
+            "sha1sum",
+        ]);
+        command.args(arguments);
         succeeds(&mut command)
     };
     matrix.try_out("rclone", "sync, check", || {

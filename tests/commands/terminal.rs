@@ -55,12 +55,17 @@ fn who_and_last_show_who_sits_at_a_terminal() {
         "{who}"
     );
     let last = nas.world.run(&["last"]);
-    assert!(last.lines().any(|line| line.starts_with("anna ") && line.contains("pts/") && line.contains("127.0.0.1")), "{last}");
+    assert!(
+        last.lines().any(|line| line.starts_with("anna ") && line.contains("pts/") && line.contains("127.0.0.1")),
+        "{last}"
+    );
     pty.type_line("exit");
     pty.end();
     wait_for("the login to end", || !nas.world.run(&["who"]).contains("anna"));
-    let last = nas.world.run(&["last"]);
-    assert!(last.lines().any(|line| line.starts_with("anna ") && line.contains(" - ")), "{last}");
+    wait_for("the end of the login in the history", || {
+        let last = nas.world.run(&["last"]);
+        last.lines().any(|line| line.starts_with("anna ") && line.contains(" - "))
+    });
 }
 
 #[test]
