@@ -79,7 +79,7 @@ pub fn import_host_keys(arguments: &ImportArguments) -> Result<(), FrontError> {
     let lookup = |source| FrontError::Lookup { user: name.clone(), source };
     let user = User::from_name(name).map_err(lookup)?.ok_or_else(|| FrontError::NoUser(name.clone()))?;
     let owner = (user.uid.as_raw(), user.gid.as_raw());
-    let (made, left) = accountd_ssh::import_host_keys(&arguments.from, &arguments.to, owner)?;
+    let accountd_ssh::Imported { made, left } = accountd_ssh::import_host_keys(&arguments.from, &arguments.to, owner)?;
     made.iter().for_each(|path| println!("{}", path.display()));
     left.iter().for_each(|(path, reason)| eprintln!("{} is left: {reason}", path.display()));
     Ok(())

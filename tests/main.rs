@@ -17,6 +17,7 @@ mod crash;
 mod differential;
 mod disable;
 mod faults;
+mod forwarding;
 mod freenas;
 mod hand_edits;
 mod home_deletion;

@@ -42,7 +42,7 @@ in the current directory. accountd-login starts it.
 pub enum Command {
     Sftp,
     Scp(Vec<Vec<u8>>),
-    Command(OsString),
+    Line(OsString),
     Shell(PathBuf),
     Connect { host: String, port: u16 },
     Help,
@@ -78,7 +78,7 @@ impl Arguments {
         let command = match (name.to_str(), operands.as_slice()) {
             (Some("sftp"), []) => Command::Sftp,
             (Some("scp"), _) => Command::Scp(operands.into_iter().map(OsString::into_vec).collect()),
-            (Some("command"), [line]) => Command::Command(line.clone()),
+            (Some("command"), [line]) => Command::Line(line.clone()),
             (Some("shell"), []) => Command::Shell(options.shell.clone().ok_or("--shell is missing")?),
             (Some("connect"), [host, port]) => connection(host, port)?,
             (Some("--help" | "-h"), []) => Command::Help,
@@ -140,7 +140,7 @@ mod tests {
         assert_eq!((confined.links, confined.root), (LinkOrder::LinkFirst, Some("/x".into())));
         assert_eq!(confined.uploads, Uploads::Atomic);
         let command = parse(&["command", "--log", "5", "--services", "scp", "--", "--help"]).unwrap();
-        assert_eq!((command.command, command.options.log), (Command::Command("--help".into()), Some(5)));
+        assert_eq!((command.command, command.options.log), (Command::Line("--help".into()), Some(5)));
         let scp = parse(&["scp", "--log", "7", "--", "-t", "--root"]).unwrap();
         assert_eq!(scp.command, Command::Scp(vec![b"-t".to_vec(), b"--root".to_vec()]));
         assert_eq!(parse(&["shell", "--shell", "/bin/sh"]).unwrap().command, Command::Shell("/bin/sh".into()));

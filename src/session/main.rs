@@ -43,7 +43,7 @@ fn serve(command: Command, options: &Options) -> ExitCode {
         Command::Help => ExitCode::SUCCESS,
         Command::Sftp => report(serve_sftp(options)),
         Command::Scp(words) => serve_scp(options, &words),
-        Command::Command(line) => {
+        Command::Line(line) => {
             let own = Own { scp: |words: &[Vec<u8>]| serve_scp(options, words), others: || forget_records(options) };
             command::run(&line, options.shell.as_deref(), options.services, own)
         }

@@ -29,11 +29,19 @@ fn open(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).custom_flags(nix::fcntl::OFlag::O_NOFOLLOW.bits()).open(path)
 }
 
+/// What an import has come to.
+#[derive(Debug, Default)]
+pub struct Imported {
+    /// The files that have been made.
+    pub made: Vec<PathBuf>,
+    /// Those that could not be taken, with the reason.
+    pub left: Vec<(PathBuf, String)>,
+}
+
 /// Copies OpenSSH's host keys from one directory to another, for `owner`, so that clients know the
-/// server that they have known. What is there already stays. Gives the files that have been made, and
-/// those that could not be taken, with the reason.
-pub fn import(from: &Path, to: &Path, owner: (u32, u32)) -> Result<(Vec<PathBuf>, Vec<(PathBuf, String)>), Error> {
-    let (mut made, mut left) = (Vec::new(), Vec::new());
+/// server that they have known. What is there already stays.
+pub fn import(from: &Path, to: &Path, owner: (u32, u32)) -> Result<Imported, Error> {
+    let Imported { mut made, mut left } = Imported::default();
     for kind in ["ed25519", "ecdsa", "rsa", "dsa"] {
         let name = format!("ssh_host_{kind}_key");
         let (source, target) = (from.join(&name), to.join(&name));
@@ -54,7 +62,7 @@ pub fn import(from: &Path, to: &Path, owner: (u32, u32)) -> Result<(Vec<PathBuf>
             },
         }
     }
-    Ok((made, left))
+    Ok(Imported { made, left })
 }
 
 fn load(path: &Path, file: File) -> Result<PrivateKey, Error> {
@@ -170,7 +178,7 @@ mod tests {
             assert!(made.args(["-q", "-N", "", "-t", kind, "-b", bits, "-f"]).arg(&path).status().unwrap().success());
         }
         let owner = (nix::unistd::geteuid().as_raw(), nix::unistd::getegid().as_raw());
-        let (made, left) = import(from.path(), to.path(), owner).unwrap();
+        let Imported { made, left } = import(from.path(), to.path(), owner).unwrap();
         assert_eq!(made, ["ed25519", "ecdsa"].map(|kind| to.path().join(format!("ssh_host_{kind}_key"))));
         assert!(left.len() == 1 && left[0].1.contains("rsa"), "{left:?}");
         for path in &made {
@@ -178,7 +186,7 @@ mod tests {
             let public = |path: &Path| load_or_make(path).unwrap().public_key().clone();
             assert_eq!(public(path).key_data(), public(&original).key_data());
         }
-        let (made, left) = import(from.path(), to.path(), owner).unwrap();
+        let Imported { made, left } = import(from.path(), to.path(), owner).unwrap();
         assert!(made.is_empty() && left.len() == 3, "{left:?}");
     }
 

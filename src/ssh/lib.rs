@@ -32,7 +32,7 @@ use tokio::task::JoinSet;
 use tracing::{debug, error, info};
 
 pub use crate::error::Error;
-pub use crate::host_key::import as import_host_keys;
+pub use crate::host_key::{Imported, import as import_host_keys};
 pub use crate::settings::Settings;
 
 use crate::connection::{Connection, Ends, Surroundings};

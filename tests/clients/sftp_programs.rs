@@ -158,14 +158,7 @@ fn rclone(stage: &Stage, matrix: &mut Matrix) {
         command.args(["--config", "/dev/null", "--retries", "1", "--sftp-host", "127.0.0.1", "--sftp-user", "anna"]);
         command.args(["--sftp-port", &stage.port(), "--sftp-key-file", &key]);
         // Without this, rclone 1.60 asks for sums before it has found out how they are made.
-        command.args([
-            "--sftp-shell-type",
-            "unix",
-            "--sftp-md5sum-command",
-            "md5sum",
-            "--sftp-sha1sum-command",
-            "sha1sum",
-        ]);
+        command.args(["--sftp-shell-type=unix", "--sftp-md5sum-command=md5sum", "--sftp-sha1sum-command=sha1sum"]);
         command.args(arguments);
         succeeds(&mut command)
     };

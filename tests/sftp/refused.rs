@@ -10,8 +10,9 @@ use crate::openssh::run;
 const AT_ONCE: Duration = Duration::from_secs(10);
 
 #[test]
-fn shells_commands_and_other_subsystems_are_refused_at_once() {
+fn without_a_login_shell_all_but_files_is_refused_at_once() {
     let files = Files::new();
+    files.nas.world.run(&["usermod", "-s", "/usr/sbin/nologin", "anna"]);
     let rows: [&[&str]; 6] =
         [&[], &["id"], &["-t", "-t"], &["-s", "no-such-subsystem"], &["-X", "id"], &["-T", "exec", "sh"]];
     for arguments in rows {
@@ -22,7 +23,9 @@ fn shells_commands_and_other_subsystems_are_refused_at_once() {
         assert!(begun.elapsed() < AT_ONCE, "{arguments:?} took {:?}", begun.elapsed());
     }
     let said = files.anna().ssh(&["id"]);
-    assert!(String::from_utf8_lossy(&said.stderr).contains("sftp"), "{}", String::from_utf8_lossy(&said.stderr));
+    assert_eq!(String::from_utf8_lossy(&said.stderr).trim_end(), "this account may use scp only");
+    let said = files.anna().ssh(&["-T"]);
+    assert_eq!(String::from_utf8_lossy(&said.stderr).trim_end(), "This account has no shell here.");
 }
 
 #[test]
@@ -45,13 +48,15 @@ fn forwarding_of_ports_and_agents_is_refused() {
 }
 
 #[test]
-fn old_scp_and_rsync_hear_a_no() {
+fn without_a_login_shell_old_scp_is_served_and_rsync_hears_a_no() {
     let files = Files::new();
+    files.nas.world.run(&["usermod", "-s", "/usr/sbin/nologin", "anna"]);
     std::fs::write(files.local("x"), "x").unwrap();
     let mut scp = files.anna().prepare("scp");
-    scp.args(["-O", "x", "127.0.0.1:x"]).current_dir(files.local(""));
+    scp.args(["-O", "x", "127.0.0.1:there"]).current_dir(files.local(""));
     let begun = Instant::now();
-    assert!(!run(scp, b"").status.success());
+    assert!(run(scp, b"").status.success());
+    assert_eq!(std::fs::read_to_string(files.remote("there")).unwrap(), "x");
     let ssh = files.anna().prepare("ssh");
     let shell: Vec<String> = std::iter::once(ssh.get_program())
         .chain(ssh.get_args())
@@ -77,17 +82,17 @@ fn many_sessions_on_one_connection_work_and_too_many_are_refused() {
     let mut master = master.stdin(Stdio::null()).spawn().unwrap();
     crate::world::wait_for("the master connection", || socket.exists());
     let mut held = Vec::new();
-    for _ in 0..10 {
+    for _ in 0..64 {
         let mut one = files.anna().prepare("ssh");
         one.args(["-o", &control, "-s", "127.0.0.1", "sftp"]);
         held.push(one.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
     }
-    std::thread::sleep(Duration::from_millis(500));
+    crate::world::wait_for("all sessions", || files.nas.world.log().matches("a session has begun").count() >= 64);
     assert!(held.iter_mut().all(|client| client.try_wait().unwrap().is_none()));
-    let mut eleventh = files.anna().prepare("ssh");
-    eleventh.args(["-o", &control, "-o", "ControlMaster=no", "-s", "127.0.0.1", "sftp"]);
-    eleventh.args(["-o", "BatchMode=yes"]);
-    let output = run(eleventh, b"");
+    let mut one_more = files.anna().prepare("ssh");
+    one_more.args(["-o", &control, "-o", "ControlMaster=no", "-s", "127.0.0.1", "sftp"]);
+    one_more.args(["-o", "BatchMode=yes"]);
+    let output = run(one_more, b"");
     assert!(!output.status.success());
     for mut client in held {
         drop(client.stdin.take());

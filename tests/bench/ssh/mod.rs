@@ -12,9 +12,11 @@ mod transfer;
 
 use peers::Peers;
 
+type Part = (&'static str, fn(&Peers));
+
 /// Runs the parts that are wanted, in this order.
 pub fn run(wants: &dyn Fn(&str) -> bool) {
-    let parts: [(&str, fn(&Peers)); 6] = [
+    let parts: [Part; 6] = [
         ("transfer", transfer::run),
         ("parallel", parallel::run),
         ("small", small_files::run),
