@@ -9,7 +9,7 @@ mod terminal;
 use std::process::Output;
 
 use crate::freenas::{Nas, new_user};
-use crate::openssh::Client;
+use crate::openssh::{Client, run};
 
 /// A sandbox with `anna` (uid 3001, password `pw`), whose shell is bash.
 pub fn nas_with_anna() -> Nas {
@@ -93,4 +93,22 @@ fn several_commands_share_a_connection_and_each_has_its_own_end() {
     let mut end = std::process::Command::new("ssh");
     end.args(["-F", "/dev/null", "-S"]).arg(&socket).args(["-O", "exit", "127.0.0.1"]);
     assert!(end.output().unwrap().status.success());
+}
+
+#[test]
+fn a_command_is_as_long_as_a_program_can_be_told_and_one_that_is_longer_is_told_so() {
+    let nas = nas_with_anna();
+    let command = |length: usize| format!("echo {} | wc -c", "a".repeat(length));
+    for length in [1000, 120_000] {
+        assert_eq!(says(&nas, &command(length)).trim(), (length + 1).to_string());
+    }
+    let (status, _, err) = heard(&run(shell_reading(&nas), b""));
+    assert_eq!((status, err.trim_end()), (Some(1), "The command is too long."));
+}
+
+/// A command that is too long for one argument of ssh's, too: it is put together from several.
+fn shell_reading(nas: &Nas) -> std::process::Command {
+    let mut command = anna(nas).prepare("ssh");
+    command.arg("127.0.0.1").args(vec!["a".repeat(100_000); 2]);
+    command
 }

@@ -7,6 +7,7 @@ use std::os::unix::ffi::OsStringExt;
 use accountd_protocol::id::{Gid, Uid};
 use accountd_protocol::identity::Identity;
 use accountd_protocol::login::{Ending, Streams};
+use accountd_protocol::octets;
 use accountd_protocol::session_policy::Leftovers;
 use serde::{Deserialize, Serialize};
 
@@ -22,10 +23,13 @@ pub struct Order {
     pub gid: Gid,
     pub groups: Vec<Gid>,
     pub umask: u32,
+    #[serde(with = "octets")]
     pub home: Vec<u8>,
     /// Behind the program's own name.
+    #[serde(with = "octets::list")]
     pub arguments: Vec<Vec<u8>>,
     /// `NAME=VALUE`.
+    #[serde(with = "octets::list")]
     pub environment: Vec<Vec<u8>>,
     pub privileges: NewPrivileges,
     pub streams: Streams,

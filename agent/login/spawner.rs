@@ -49,6 +49,8 @@ pub fn start(arguments: &Arguments) -> Result<Spawner, Error> {
     match sys::fork_single_threaded().map_err(Error::kernel("fork the spawner"))? {
         ForkResult::Parent { .. } => {
             drop(theirs);
+            // An order is one packet: as long as it may be.
+            setsockopt(&ours, sockopt::SndBufForce, &(2 * MAX_ORDER)).map_err(Error::kernel("make room for orders"))?;
             setsockopt(&ours, sockopt::SendTimeout, &TimeVal::seconds(ORDER_DEADLINE))
                 .map_err(Error::kernel("limit how long the spawner is waited for"))?;
             Ok(Spawner { socket: ours })

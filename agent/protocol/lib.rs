@@ -25,6 +25,7 @@ pub mod list;
 pub mod login;
 pub mod name;
 pub mod notify;
+pub mod octets;
 pub mod policy;
 pub mod precondition;
 pub mod refusal;

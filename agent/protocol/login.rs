@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::octets;
 use crate::refusal::Refusal;
 use crate::secret::Secret;
 use crate::session_policy::TerminalUse;
@@ -61,6 +62,9 @@ pub enum Admission {
     NotChanged(Refusal),
 }
 
+/// The longest command line: as long as one argument of a program may be (execve(2)).
+pub const MAX_COMMAND: usize = 128 * 1024 - 1;
+
 /// What a session is to be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Opening {
@@ -79,7 +83,7 @@ pub enum Service {
         links: LinkOrder,
     },
     /// A command line, for the user's shell or one of the services that go without.
-    Command(Vec<u8>),
+    Command(#[serde(with = "octets")] Vec<u8>),
     /// The user's shell.
     Shell,
     /// A TCP connection that is made as the user.

@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use accountd_protocol::login::{Admission, Opening, Proof, Service, SessionId, Terminal, WindowSize};
+use accountd_protocol::login::{Admission, MAX_COMMAND, Opening, Proof, Service, SessionId, Terminal, WindowSize};
 use accountd_protocol::secret::Secret;
 use accountd_protocol::session_policy::TerminalUse;
 use russh::server::{
@@ -359,6 +359,9 @@ impl Handler for Connection {
     }
 
     async fn exec_request(&mut self, channel: ChannelId, command: &[u8], session: &mut Session) -> Result<(), Error> {
+        if command.len() > MAX_COMMAND {
+            return self.fail(channel, session, "The command is too long.");
+        }
         self.start(channel, Service::Command(command.to_vec()), session).await
     }
 

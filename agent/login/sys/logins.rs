@@ -45,9 +45,9 @@ fn entry(login: &Login<'_>, event: Event, now: std::time::Duration) -> libc::utm
     // SAFETY: false if a utmpx had a field for which zero is no value; all are numbers.
     let mut record: libc::utmpx = unsafe { std::mem::zeroed() };
     record.ut_pid = login.pid;
-    record.ut_session = login.pid.into();
-    record.ut_tv.tv_sec = i32::try_from(now.as_secs()).unwrap_or(i32::MAX).into();
-    record.ut_tv.tv_usec = i32::try_from(now.subsec_micros()).unwrap_or_default().into();
+    record.ut_session = login.pid as _;
+    record.ut_tv.tv_sec = i32::try_from(now.as_secs()).unwrap_or(i32::MAX) as _;
+    record.ut_tv.tv_usec = i32::try_from(now.subsec_micros()).unwrap_or_default() as _;
     fill(&mut record.ut_line, login.line.as_bytes());
     // The last letters of the line, as agetty(8) and sshd have it.
     let tail = login.line.as_bytes();
