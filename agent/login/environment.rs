@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use accountd_protocol::agent::Grant;
 use accountd_protocol::id::Uid;
+use accountd_protocol::pattern::like;
 
 const PATH: &str = "/usr/local/bin:/usr/bin:/bin:/usr/local/games:/usr/games";
 const ROOTS_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -76,7 +77,7 @@ impl Environment {
 
     /// What the client wants set, as far as the patterns let it.
     pub fn accept(&mut self, wanted: &[(String, String)], patterns: &[String]) {
-        let accepted = |name: &str| patterns.iter().any(|pattern| is_like(pattern.as_bytes(), name.as_bytes()));
+        let accepted = |name: &str| patterns.iter().any(|pattern| like(pattern, name));
         for (name, value) in wanted.iter().filter(|(name, _)| accepted(name)).take(MOST) {
             self.set_by_others(name, value);
         }
@@ -102,17 +103,6 @@ fn is_harmless(name: &str) -> bool {
         && !name.starts_with(|c: char| c.is_ascii_digit())
         && !DANGEROUS.contains(&name)
         && !DANGEROUS_BEGINNINGS.iter().any(|beginning| name.starts_with(beginning))
-}
-
-/// `*` is any run, `?` any one character (PATTERNS in ssh_config(5)). Names are short.
-fn is_like(pattern: &[u8], name: &[u8]) -> bool {
-    match (pattern.split_first(), name.split_first()) {
-        (None, None) => true,
-        (Some((b'*', rest)), _) if is_like(rest, name) => true,
-        (Some((b'*', _)), Some((_, left))) => is_like(pattern, left),
-        (Some((one, rest)), Some((first, left))) if *one == b'?' || one == first => is_like(rest, left),
-        (Some(_), _) | (None, Some(_)) => false,
-    }
 }
 
 #[cfg(test)]

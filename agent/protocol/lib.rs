@@ -26,6 +26,7 @@ pub mod login;
 pub mod name;
 pub mod notify;
 pub mod octets;
+pub mod pattern;
 pub mod policy;
 pub mod precondition;
 pub mod refusal;

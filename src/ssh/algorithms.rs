@@ -61,8 +61,8 @@ pub fn config(keys: Vec<PrivateKey>, settings: &Settings) -> Config {
         window_size: WINDOW,
         maximum_packet_size: PACKET,
         max_auth_attempts: MOST_ATTEMPTS,
-        // A client that has gone is found by keepalives, whose answers are no activity here.
-        inactivity_timeout: settings.idle,
+        // Answers to keepalives would count as activity: the stream knows better.
+        inactivity_timeout: None,
         keepalive_interval: Some(settings.keepalive),
         preferred: Preferred {
             kex: Cow::Borrowed(KEX),

@@ -166,7 +166,7 @@ pub fn join(channel: ChannelId, opened: Session, with: (Handle, Shared), reply: 
     let over = Arc::new(AtomicBool::new(false));
     let is_over = over.clone();
     tokio::spawn(async move {
-        let outward = Outward { channel, handle: &handle, output, errors };
+        let outward = Outward { channel, handle: &handle, line: &shared.line, output, errors };
         let how = match reply {
             None => Some(outward.until_end(Bytes::new(), ended).await),
             Some(reply) => match forward::confirm(reply, &outward.output).await {
@@ -220,6 +220,7 @@ async fn write(inward: Option<Arc<Inward>>, data: &[u8]) -> bool {
 struct Outward<'a> {
     channel: ChannelId,
     handle: &'a Handle,
+    line: &'a Line,
     output: Reader,
     errors: Option<Reader>,
 }
@@ -289,6 +290,7 @@ impl Outward<'_> {
     }
 
     async fn send(&self, piece: Bytes, kind: Option<u32>) -> Result<(), Bytes> {
+        self.line.touch();
         match kind {
             _ if piece.is_empty() => Ok(()),
             Some(kind) => self.handle.extended_data(self.channel, kind, piece).await,

@@ -185,6 +185,7 @@ impl Connection {
 
     /// Starts what a channel is for; a channel is for one thing.
     async fn start(&mut self, channel: ChannelId, service: Service, session: &mut Session) -> Result<(), Error> {
+        self.shared.line.touch();
         let Some(Stage::Prepared { terminal, environment }) = self.channels.get_mut(&channel) else {
             return Ok(session.channel_failure(channel)?);
         };
@@ -439,6 +440,7 @@ impl Handler for Connection {
     }
 
     async fn data(&mut self, channel: ChannelId, data: &[u8], _session: &mut Session) -> Result<(), Error> {
+        self.shared.line.touch();
         match self.channels.get(&channel).and_then(Stage::running) {
             Some(running) => running.input.write(data).await,
             None => Ok(()),

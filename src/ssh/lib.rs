@@ -151,7 +151,7 @@ async fn serve(
         Ok(server) => server,
         Err(error) => return debug!(%error, "a client has gone"),
     };
-    let (stream, line) = Stream::new(tcp, Limits::with_grace(settings.login_grace));
+    let (stream, line) = Stream::new(tcp, Limits::new(settings.login_grace, settings.idle));
     let (login_socket, banner) = (settings.login_socket.clone(), transport.banner.clone());
     let around = Surroundings { login_socket, banner, pass, line };
     let connection = Connection::new(Ends { client: address, server }, around);

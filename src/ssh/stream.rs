@@ -9,9 +9,9 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -35,12 +35,14 @@ pub struct Limits {
     pub farewell: Duration,
     /// Until it has taken the message that says why it is cut off.
     pub cut: Duration,
+    /// While nothing happens on its channels; `None`: for ever. Answers to keepalives are nothing.
+    pub idle: Option<Duration>,
 }
 
 impl Limits {
-    pub fn with_grace(grace: Duration) -> Self {
+    pub fn new(grace: Duration, idle: Option<Duration>) -> Self {
         let (stall, farewell, cut) = (Duration::from_secs(300), Duration::from_secs(10), Duration::from_secs(3));
-        Self { grace, stall, farewell, cut }
+        Self { grace, stall, farewell, cut, idle }
     }
 }
 
@@ -48,16 +50,40 @@ impl Limits {
 #[derive(Clone, Debug, Default)]
 pub struct Line(Arc<Told>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Told {
     authenticated: AtomicBool,
     cut: Notify,
+    begun: Instant,
+    /// When something last happened, in milliseconds since the beginning.
+    used: AtomicU64,
+}
+
+impl Default for Told {
+    fn default() -> Self {
+        let (authenticated, cut) = (AtomicBool::default(), Notify::default());
+        Self { authenticated, cut, begun: Instant::now(), used: AtomicU64::default() }
+    }
 }
 
 impl Line {
     /// The client has authenticated: its time to do so is over.
     pub fn set_authenticated(&self) {
         self.0.authenticated.store(true, Ordering::Release);
+    }
+
+    /// Something happens on a channel.
+    pub fn touch(&self) {
+        self.0.used.store(self.age(), Ordering::Relaxed);
+    }
+
+    fn age(&self) -> u64 {
+        u64::try_from(self.0.begun.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// For how long nothing has happened.
+    fn unused(&self) -> Duration {
+        Duration::from_millis(self.age().saturating_sub(self.0.used.load(Ordering::Relaxed)))
     }
 
     /// The client is to be gone in a moment, whether it listens or not.
@@ -73,6 +99,8 @@ pub struct Stream {
     deadline: Option<Pin<Box<Sleep>>>,
     cut: Pin<Box<dyn Future<Output = ()> + Send>>,
     farewell: Option<Pin<Box<Sleep>>>,
+    /// When it is to be seen next whether anything happens.
+    idle: Option<Pin<Box<Sleep>>>,
     /// There while a write waits.
     stall: Option<Pin<Box<Sleep>>>,
     buffer: Box<[u8]>,
@@ -96,6 +124,7 @@ impl Stream {
             deadline: Some(Box::pin(sleep(limits.grace))),
             cut,
             farewell: None,
+            idle: limits.idle.map(|limit| Box::pin(sleep(limit))),
             stall: None,
             buffer: vec![0; BUFFER].into_boxed_slice(),
             filled: 0..0,
@@ -113,6 +142,18 @@ impl Stream {
         }
         if is_over(&mut self.farewell, context) {
             return Err(late("not closed in time"));
+        }
+        if is_over(&mut self.idle, context)
+            && let Some(limit) = self.limits.idle
+        {
+            let left = limit.saturating_sub(self.line.unused());
+            if left.is_zero() {
+                return Err(late("nothing has happened for too long"));
+            }
+            let mut next = Box::pin(sleep(left));
+            // Asked once, so that it wakes whoever waits for this stream.
+            let _ = next.as_mut().poll(context);
+            self.idle = Some(next);
         }
         if self.line.0.authenticated.load(Ordering::Acquire) {
             self.deadline = None;
@@ -206,7 +247,7 @@ mod tests {
 
     /// A stream whose limits are long but for the one that a test shortens, and its client.
     async fn pair(change: impl FnOnce(&mut Limits)) -> (Stream, Line, TcpStream) {
-        let mut limits = Limits { grace: LONG, stall: LONG, farewell: LONG, cut: LONG };
+        let mut limits = Limits { grace: LONG, stall: LONG, farewell: LONG, cut: LONG, idle: None };
         change(&mut limits);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
@@ -247,6 +288,31 @@ mod tests {
             drop(stream);
             sending.await.unwrap();
         }
+    }
+
+    #[tokio::test]
+    async fn a_client_on_whose_channels_nothing_happens_is_cut_off_whatever_else_it_says() {
+        let (mut stream, line, mut client) = pair(|limits| limits.idle = Some(SHORT * 4)).await;
+        line.set_authenticated();
+        let begun = Instant::now();
+        for _ in 0..4 {
+            tokio::time::sleep(SHORT).await;
+            line.touch();
+            client.write_all(b"x").await.unwrap();
+            assert_eq!(stream.read_u8().await.unwrap(), b'x');
+        }
+        let error = loop {
+            // A keepalive's answer is no use of it.
+            if client.write_all(b"k").await.is_err() {
+                panic!("the server has closed first");
+            }
+            match stream.read_u8().await {
+                Ok(_) => tokio::time::sleep(SHORT).await,
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert!(begun.elapsed() >= SHORT * 7, "{:?}", begun.elapsed());
     }
 
     #[tokio::test]

@@ -86,3 +86,29 @@ fn a_command_whose_account_is_locked_ends_at_once() {
     wait_for("the command to end", || !runs("sleep\x00987654"));
     assert_eq!(client.wait().unwrap().code(), Some(255));
 }
+
+#[test]
+fn what_a_command_leaves_behind_goes_on_where_that_is_wanted() {
+    let nas = Nas::of(crate::world::World::start_with("[sessions]\nleftovers = \"keep\"\n"));
+    nas.rest.create_user(
+        &crate::freenas::new_user("anna", 3001, "pw")
+            .replace("\"bsdusr_home\"", "\"bsdusr_shell\": \"/bin/bash\", \"bsdusr_home\""),
+    );
+    // It holds the output open; the command has ended all the same.
+    assert_eq!(says(&nas, "nohup sleep 987655 2>/dev/null & echo started"), "started\n");
+    wait_for("what was left", || runs("sleep\x00987655"));
+    assert!(nas.world.run(&["pgrep", "-u", "anna", "-c", "sleep"]).trim() == "1");
+    nas.world.run(&["pkill", "-u", "anna", "sleep"]);
+}
+
+#[test]
+fn a_connection_on_which_nothing_happens_is_closed_where_that_is_wanted() {
+    let nas = nas_with_anna();
+    let front = crate::unauthenticated::Front::start(&nas, &["--idle", "2", "--keepalive", "1"]);
+    let client = nas.world.with_password("anna", "pw").at(front.address);
+    let (status, out, _) =
+        heard(&client.ssh(&["for i in 1 2 3 4 5 6 7 8; do sleep 0.5; echo $i; done | tail -1; sleep 0"]));
+    assert_eq!((status, out.as_str()), (Some(255), ""), "tail says nothing until the end");
+    let (status, out, _) = heard(&client.ssh(&["for i in 1 2 3 4 5 6 7 8; do sleep 0.5; echo $i; done"]));
+    assert_eq!((status, out.lines().count()), (Some(0), 8));
+}

@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use accountd_protocol::pattern::like;
+
 /// Whether `source` matches a comma-separated list of addresses, CIDR blocks and patterns with
 /// `*` and `?`. An entry that begins with `!` and matches refuses, wherever it stands. Names of
 /// hosts never match: no name is looked up.
@@ -40,32 +42,6 @@ fn within(network: &str, length: &str, source: IpAddr) -> bool {
         }
         _ => false,
     }
-}
-
-/// Whether `text` is like `pattern`, where `*` is any run and `?` any one character. Greedy with
-/// one point of return: linear in the text for each `*`.
-fn like(pattern: &str, text: &str) -> bool {
-    let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
-    let (mut p, mut t, mut star) = (0, 0, None);
-    while t < text.len() {
-        match pattern.get(p) {
-            Some(b'*') => {
-                star = Some((p, t));
-                p += 1;
-            }
-            Some(c) if *c == b'?' || text.get(t) == Some(c) => {
-                p += 1;
-                t += 1;
-            }
-            _ => {
-                let Some((at, from)) = star else { return false };
-                star = Some((at, from + 1));
-                p = at + 1;
-                t = from + 1;
-            }
-        }
-    }
-    pattern.iter().skip(p).all(|c| *c == b'*')
 }
 
 #[cfg(test)]
