@@ -13,11 +13,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use accountd_protocol::metrics::CutOff;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::time::{Sleep, sleep};
+
+use crate::counters::Counters;
 
 const BUFFER: usize = 64 * 1024;
 /// What a client may send until it has authenticated. OpenSSH sends some 5 KiB for a key exchange, and
@@ -79,10 +82,13 @@ pub struct Stream {
     filled: std::ops::Range<usize>,
     /// Bytes from a client that has not authenticated.
     received: usize,
+    counters: Arc<Counters>,
+    /// Why it has been cut off.
+    over: Option<CutOff>,
 }
 
 impl Stream {
-    pub fn new(tcp: TcpStream, limits: Limits) -> (Self, Line) {
+    pub fn new(tcp: TcpStream, limits: Limits, counters: Arc<Counters>) -> (Self, Line) {
         let line = Line::default();
         let told = line.clone();
         let cut = Box::pin(async move {
@@ -100,6 +106,8 @@ impl Stream {
             buffer: vec![0; BUFFER].into_boxed_slice(),
             filled: 0..0,
             received: 0,
+            counters,
+            over: None,
         };
         (stream, line)
     }
@@ -109,16 +117,16 @@ impl Stream {
         if self.cut.as_mut().poll(context).is_ready() {
             // A future that has ended must not be polled again.
             self.cut = Box::pin(std::future::ready(()));
-            return Err(late("cut off"));
+            return Err(self.cut_off(CutOff::Revoked, "cut off"));
         }
         if is_over(&mut self.farewell, context) {
-            return Err(late("not closed in time"));
+            return Err(self.cut_off(CutOff::NotClosed, "not closed in time"));
         }
         if self.line.0.authenticated.load(Ordering::Acquire) {
             self.deadline = None;
         }
         if is_over(&mut self.deadline, context) {
-            return Err(late("not authenticated in time"));
+            return Err(self.cut_off(CutOff::LoginGrace, "not authenticated in time"));
         }
         if self.deadline.is_some() {
             // Only costs time if it fails.
@@ -138,16 +146,21 @@ impl Stream {
         if self.received <= MOST_BEFORE {
             return Ok(());
         }
-        Err(io::Error::new(io::ErrorKind::InvalidData, "too much before it has authenticated"))
+        Err(self.cut_off(CutOff::TooMuchBeforeLogin, "too much before it has authenticated"))
+    }
+
+    /// Counted for its first reason: what goes on with it meets the next.
+    fn cut_off(&mut self, why: CutOff, what: &'static str) -> io::Error {
+        if self.over.is_none() {
+            self.over = Some(why);
+            self.counters.cut_off.one(why);
+        }
+        io::Error::new(io::ErrorKind::TimedOut, what)
     }
 }
 
 fn is_over(timer: &mut Option<Pin<Box<Sleep>>>, context: &mut Context<'_>) -> bool {
     timer.as_mut().is_some_and(|timer| timer.as_mut().poll(context).is_ready())
-}
-
-fn late(what: &'static str) -> io::Error {
-    io::Error::new(io::ErrorKind::TimedOut, what)
 }
 
 impl AsyncRead for Stream {
@@ -177,7 +190,7 @@ impl AsyncWrite for Stream {
         let limit = self.limits.stall;
         self.stall.get_or_insert_with(|| Box::pin(sleep(limit)));
         if is_over(&mut self.stall, context) {
-            Poll::Ready(Err(late("nothing taken for too long")))
+            Poll::Ready(Err(self.cut_off(CutOff::Stalled, "nothing taken for too long")))
         } else {
             Poll::Pending
         }
@@ -210,7 +223,7 @@ mod tests {
         change(&mut limits);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        let (stream, line) = Stream::new(listener.accept().await.unwrap().0, limits);
+        let (stream, line) = Stream::new(listener.accept().await.unwrap().0, limits, Arc::default());
         (stream, line, client)
     }
 
