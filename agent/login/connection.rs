@@ -35,6 +35,8 @@ use crate::word::Farewell;
 
 /// The most sessions of one connection at a time.
 const MOST_SESSIONS: usize = 64;
+const CHANGED: &str = "the account has changed: log in again";
+const TOO_MANY: &str = "too many sessions of this account";
 /// The longest command that the log shows whole.
 const MAX_SHOWN: usize = 1000;
 const START_DEADLINE: Duration = Duration::from_secs(20);
@@ -239,12 +241,8 @@ impl Connection {
         };
         let place = match self.shared.registry.register(grant, *asked) {
             Registration::Registered(place) => place,
-            Registration::Void => {
-                return self.not_opened(NotOpened::AccountChanged, "the account has changed: log in again");
-            }
-            Registration::Full => {
-                return self.not_opened(NotOpened::TooManyOfAccount, "too many sessions of this account");
-            }
+            Registration::Void => return self.not_opened(NotOpened::AccountChanged, CHANGED),
+            Registration::Full => return self.not_opened(NotOpened::TooManyOfAccount, TOO_MANY),
         };
         match start(&self.shared.spawner, plan, &place) {
             Ok(started) => {

@@ -29,6 +29,7 @@ pub struct Counters {
 pub struct Running {
     counters: Arc<Counters>,
     service: SessionService,
+    end: SessionEnd,
 }
 
 /// Whether its client has had a session ended.
@@ -42,23 +43,25 @@ impl Running {
     pub fn new(counters: Arc<Counters>, service: SessionService) -> Self {
         counters.begun.one(service);
         counters.running.one(service);
-        Self { counters, service }
+        // Without anybody left who waits for its end.
+        Self { counters, service, end: SessionEnd::Closed }
     }
 
-    pub fn ended(self, how: &Ending, close: Close) {
-        self.counters.ended.one(match (how, close) {
+    pub fn ended(mut self, how: &Ending, close: Close) {
+        self.end = match (how, close) {
             (Ending::Revoked, _) => SessionEnd::Revoked,
             (Ending::Exited(0), _) => SessionEnd::ExitedOk,
             (Ending::Exited(_) | Ending::Killed(_), Close::Wanted) => SessionEnd::Closed,
             (Ending::Exited(_), Close::NotWanted) => SessionEnd::ExitedError,
             (Ending::Killed(_), Close::NotWanted) => SessionEnd::Killed,
-        });
+        };
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
         self.counters.running.less(self.service);
+        self.counters.ended.one(self.end);
     }
 }
 

@@ -68,5 +68,10 @@ fn run(arguments: &Arguments) -> Result<(), Error> {
     revocations::follow(arguments.agent_socket.clone(), registry.clone())?;
     let front = server::Front::new(&arguments.front_user);
     let listener = server::listen(&arguments.socket, &front)?;
-    server::serve(&listener, &stop, connection::Shared { agent, registry, spawner: Arc::new(spawner), counters }, &front)
+    server::serve(
+        &listener,
+        &stop,
+        connection::Shared { agent, registry, spawner: Arc::new(spawner), counters },
+        &front,
+    )
 }

@@ -254,6 +254,7 @@ label!(
 );
 
 label!(
+    /// What came of it.
     RestResult = "result" {
         Granted => "granted",
         Refused => "refused",

@@ -59,7 +59,8 @@ pub async fn run(settings: Settings, on_ready: impl FnOnce(&[SocketAddr])) -> Re
     let counters = Arc::new(Counters::default());
     tokio::spawn(report::numbers(settings.login_socket.clone(), counters.clone(), gate.clone()));
     let (stop, stopped) = watch::channel(());
-    let mut server = Server { settings: Arc::new(settings), transport, gate, counters, stopped, clients: JoinSet::new() };
+    let mut server =
+        Server { settings: Arc::new(settings), transport, gate, counters, stopped, clients: JoinSet::new() };
     loop {
         tokio::select! {
             Some((tcp, address)) = arriving.recv() => server.admit(tcp, address),
@@ -187,11 +188,14 @@ async fn serve(
 fn ended(result: Result<(), Error>, address: SocketAddr, counters: &Counters) {
     let Err(error) = result else { return debug!(source = %address, "closed") };
     // The other reasons are known to the stream.
-    match &error {
-        Error::Stalled => counters.cut_off.one(CutOff::SessionStalled),
-        Error::Ssh(russh::Error::KeepaliveTimeout) => counters.cut_off.one(CutOff::Keepalive),
-        Error::Ssh(russh::Error::InactivityTimeout) => counters.cut_off.one(CutOff::Idle),
-        _ => {}
-    }
+    let why = match &error {
+        Error::Stalled => Some(CutOff::SessionStalled),
+        Error::Ssh(russh::Error::KeepaliveTimeout) => Some(CutOff::Keepalive),
+        Error::Ssh(russh::Error::InactivityTimeout) => Some(CutOff::Idle),
+        Error::Ssh(_) | Error::Frame(_) | Error::Login { .. } | Error::LoginGone => None,
+        Error::Listen { .. } | Error::Signal(_) | Error::Banner { .. } => None,
+        Error::HostKeyFile { .. } | Error::HostKey { .. } | Error::SameHostKey(_) => None,
+    };
+    why.into_iter().for_each(|why| counters.cut_off.one(why));
     debug!(%error, source = %address, "closed");
 }

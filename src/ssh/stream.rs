@@ -155,7 +155,8 @@ impl Stream {
             self.over = Some(why);
             self.counters.cut_off.one(why);
         }
-        io::Error::new(io::ErrorKind::TimedOut, what)
+        let kind = if why == CutOff::TooMuchBeforeLogin { io::ErrorKind::InvalidData } else { io::ErrorKind::TimedOut };
+        io::Error::new(kind, what)
     }
 }
 
