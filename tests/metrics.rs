@@ -2,23 +2,20 @@
 //! in the text format of Prometheus (version 0.0.4).
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
 
 use serde_json::json;
-use socket2::{Domain, Socket, Type};
 
 use crate::openssh::run;
+use crate::unauthenticated::Front;
 use crate::v2::{Nas, problem};
 use crate::world::{World, wait_for};
 
 /// Bans come soon, delays never.
 const SOON: &str = "[bans]\nfirst_delay_seconds = 0\nban_after = 4\n";
-/// The sources of those who guess, of those who flood and of one who never stops.
+/// The sources of those who guess and of those who flood.
 const ATTACKER: &str = "127.0.0.2";
 const FLOOD: [u8; 4] = [127, 0, 0, 5];
-const ENDLESS: [u8; 4] = [127, 0, 0, 6];
 
 /// `accountd_up{program="ssh"}` and the like, with their values.
 type Page = BTreeMap<String, u64>;
@@ -65,16 +62,12 @@ fn page(nas: &Nas) -> Page {
     parsed(&answer.body)
 }
 
-/// Waits until the page has all of these numbers.
+/// Waits until the page has had all of these numbers.
 #[track_caller]
 fn shows(nas: &Nas, wanted: &[(&str, u64)]) {
-    let what = format!("{wanted:#?}");
-    wait_for(&what, || {
-        let page = page(nas);
-        let wrong: Vec<_> = wanted.iter().filter(|(series, value)| page.get(*series) != Some(value)).collect();
-        if !wrong.is_empty() { eprintln!("DEBUG {:?}", wrong.iter().map(|(s, v)| (s, v, page.get(*s))).collect::<Vec<_>>()); }
-        wrong.is_empty()
-    });
+    for (series, value) in wanted {
+        wait_for(&format!("{series} {value}"), || page(nas).get(*series) == Some(value));
+    }
 }
 
 /// A sandbox with `anna`, who has a shell, and `berta`, who has none; the password of both is `pw`.
@@ -86,19 +79,6 @@ fn nas() -> Nas {
         nas.post("/users", &user);
     }
     nas
-}
-
-/// A connection to the SSH front from one of the loopback's addresses.
-fn connect(nas: &Nas, source: [u8; 4]) -> TcpStream {
-    let made = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    made.bind(&SocketAddr::from((source, 0)).into()).unwrap();
-    made.connect(&nas.world.ssh().into()).unwrap();
-    made.into()
-}
-
-fn is_served(stream: &mut TcpStream) -> bool {
-    let mut begin = [0; 8];
-    stream.read_exact(&mut begin).is_ok() && &begin == b"SSH-2.0-"
 }
 
 /// A session of files that lasts until it is ended.
@@ -198,14 +178,13 @@ fn a_session_runs_until_its_account_is_locked() {
 #[test]
 fn who_is_turned_away_cut_off_or_banned_is_counted() {
     let nas = nas();
-    let mut waiting: Vec<TcpStream> = (0..20).map(|_| connect(&nas, FLOOD)).collect();
-    assert!(waiting.iter_mut().all(is_served));
-    assert!(!is_served(&mut connect(&nas, FLOOD)));
+    nas.world.hold("ssh");
+    nas.world.kill("ssh");
+    let front = Front::of(&nas.world, &["--unauthenticated-per-source", "3", "--login-grace", "15"]);
+    let silent = [(); 3].map(|()| front.served(FLOOD));
+    assert!(front.is_turned_away(FLOOD));
     let source_full = "accountd_ssh_connections_turned_away_total{reason=\"source_full\"}";
-    shows(&nas, &[(source_full, 1), ("accountd_ssh_connections_unauthenticated", 20)]);
-    drop(waiting);
-    let mut endless = connect(&nas, ENDLESS);
-    wait_for("an end of it", || endless.write_all(&b"hello\r\n".repeat(1000)).is_err());
+    shows(&nas, &[(source_full, 1), ("accountd_ssh_connections_unauthenticated", 3)]);
     for (password, status) in [("wrong", 401), ("wrong", 401), ("wrong", 401), ("wrong", 401), ("pw", 429)] {
         let asked = nas.rest.as_user("anna", password).curl("GET", "/users/~", &["--interface", ATTACKER], None);
         asked.status_is(status);
@@ -218,9 +197,9 @@ fn who_is_turned_away_cut_off_or_banned_is_counted() {
         &nas,
         &[
             (source_full, 1),
-            ("accountd_ssh_connections_accepted_total", 21),
+            ("accountd_ssh_connections_accepted_total", 3),
             ("accountd_ssh_connections_unauthenticated", 0),
-            ("accountd_ssh_connections_cut_off_total{reason=\"too_much_before_login\"}", 1),
+            ("accountd_ssh_connections_cut_off_total{reason=\"login_grace\"}", 3),
             ("accountd_agent_rest_authentications_total{method=\"password\",result=\"refused\"}", 8),
             ("accountd_agent_rest_authentications_total{method=\"password\",result=\"turned_away\"}", 1),
             ("accountd_agent_bans_begun_total{of=\"source\"}", 2),
@@ -229,6 +208,7 @@ fn who_is_turned_away_cut_off_or_banned_is_counted() {
             ("accountd_agent_bans{of=\"source\"}", 2),
         ],
     );
+    drop(silent);
     let id = nas.rest.get("/bans").object(200)["items"][0]["id"].to_string();
     nas.done(&["ban", "lift", &id]);
     shows(&nas, &[("accountd_agent_bans{of=\"source\"}", 1), ("accountd_agent_bans_begun_total{of=\"source\"}", 2)]);

@@ -228,12 +228,18 @@ mod tests {
         (stream, line, client)
     }
 
+    /// What has been counted of a stream.
+    fn counted(stream: &Stream) -> Vec<(CutOff, u64)> {
+        stream.counters.cut_off.numbers().rows().into_iter().filter(|(_, count)| *count > 0).collect()
+    }
+
     #[tokio::test]
     async fn a_client_that_does_not_authenticate_in_time_is_cut_off_and_one_that_has_is_not() {
         let (mut stream, line, mut client) = pair(|limits| limits.grace = SHORT).await;
         client.write_all(b"x").await.unwrap();
         assert_eq!(stream.read_u8().await.unwrap(), b'x');
         assert_eq!(stream.read_u8().await.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        assert_eq!(counted(&stream), [(CutOff::LoginGrace, 1)]);
         line.set_authenticated();
         client.write_all(b"y").await.unwrap();
         assert_eq!(stream.read_u8().await.unwrap(), b'y');
@@ -258,6 +264,8 @@ mod tests {
             stream.read_exact(&mut read).await.unwrap();
             let more = stream.read_exact(&mut read).await;
             assert_eq!(more.is_ok(), authenticated, "{more:?}");
+            let too_much = if authenticated { vec![] } else { vec![(CutOff::TooMuchBeforeLogin, 1)] };
+            assert_eq!(counted(&stream), too_much);
             drop(stream);
             sending.await.unwrap();
         }
@@ -273,6 +281,7 @@ mod tests {
             }
         };
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert_eq!(counted(&stream), [(CutOff::Stalled, 1)]);
     }
 
     #[tokio::test]
@@ -280,6 +289,7 @@ mod tests {
         let (mut stream, _line, _client) = pair(|limits| limits.farewell = SHORT).await;
         stream.shutdown().await.unwrap();
         assert_eq!(stream.read_u8().await.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        assert_eq!(counted(&stream), [(CutOff::NotClosed, 1)]);
     }
 
     #[tokio::test]
@@ -287,9 +297,11 @@ mod tests {
         let (mut stream, line, _client) = pair(|limits| limits.cut = SHORT).await;
         let waiting = tokio::spawn(async move {
             let error = stream.read_u8().await.unwrap_err();
-            (error.kind(), stream.write(b"x").await.unwrap_err().kind())
+            let again = stream.write(b"x").await.unwrap_err();
+            (error.kind(), again.kind(), counted(&stream))
         });
         line.cut();
-        assert_eq!(waiting.await.unwrap(), (io::ErrorKind::TimedOut, io::ErrorKind::TimedOut));
+        let once = vec![(CutOff::Revoked, 1)];
+        assert_eq!(waiting.await.unwrap(), (io::ErrorKind::TimedOut, io::ErrorKind::TimedOut, once));
     }
 }
