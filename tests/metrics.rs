@@ -2,8 +2,14 @@
 //! in the text format of Prometheus (version 0.0.4).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
+use accountd_protocol::frame::{self, LOGIN_CAP};
+use accountd_protocol::login::{LoginEvent, LoginRequest};
+use accountd_protocol::metrics::SshNumbers;
 use serde_json::json;
 
 use crate::openssh::run;
@@ -66,7 +72,11 @@ fn page(nas: &Nas) -> Page {
 #[track_caller]
 fn shows(nas: &Nas, wanted: &[(&str, u64)]) {
     for (series, value) in wanted {
-        wait_for(&format!("{series} {value}"), || page(nas).get(*series) == Some(value));
+        wait_for(&format!("{series} {value}"), || {
+            // They are told every few seconds.
+            std::thread::sleep(Duration::from_millis(100));
+            page(nas).get(*series) == Some(value)
+        });
     }
 }
 
@@ -229,6 +239,31 @@ fn a_program_that_is_started_again_begins_at_0_and_the_others_go_on() {
     wait_for("the agent", || nas.rest.get("/metrics").status == 200);
     let up = ["login", "ssh"].map(|program| format!("accountd_up{{program=\"{program}\"}}"));
     shows(&nas, &[(&up[0], 1), (&up[1], 1), (front, 0), (sessions, 1)]);
+}
+
+#[test]
+fn numbers_of_a_front_are_taken_where_no_client_is_and_nowhere_else() {
+    let nas = nas();
+    nas.world.hold("ssh");
+    nas.world.kill("ssh");
+    let connect = || UnixStream::connect(nas.world.root().join("run/accountd/login.sock")).unwrap();
+    let ask = |stream: &mut UnixStream, request: &LoginRequest| -> Option<LoginEvent> {
+        frame::write(stream, request, LOGIN_CAP).unwrap();
+        frame::read(stream, LOGIN_CAP).unwrap_or(None)
+    };
+    let open = |number: u64| {
+        LoginRequest::ReportNumbers(Box::new(SshNumbers { open: number.into(), ..SshNumbers::default() }))
+    };
+    let mut front = connect();
+    assert!(matches!(ask(&mut front, &open(41)), Some(LoginEvent::NumbersTaken)));
+    let here: SocketAddr = "192.0.2.1:22".parse().unwrap();
+    let mut client = connect();
+    let greeted = ask(&mut client, &LoginRequest::Hello { client: here, server: here });
+    assert!(matches!(greeted, Some(LoginEvent::Welcome)));
+    assert!(ask(&mut client, &open(42)).is_none(), "its connection is ended");
+    shows(&nas, &[("accountd_ssh_connections", 41)]);
+    assert!(matches!(ask(&mut front, &open(43)), Some(LoginEvent::NumbersTaken)));
+    shows(&nas, &[("accountd_ssh_connections", 43)]);
 }
 
 #[test]
