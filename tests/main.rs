@@ -28,6 +28,7 @@ mod key_options;
 mod leftovers;
 mod login;
 mod mail;
+mod metrics;
 mod mixed_changes;
 mod openssh;
 mod outside_edits;

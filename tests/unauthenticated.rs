@@ -10,7 +10,7 @@ use nix::unistd::Pid;
 use socket2::{Domain, Socket, Type};
 
 use crate::freenas::{Nas, new_user};
-use crate::world::wait_for;
+use crate::world::{World, wait_for};
 
 /// A second SSH front of a sandbox, with options that a test needs.
 pub struct Front {
@@ -22,9 +22,14 @@ pub struct Front {
 
 impl Front {
     pub fn start(nas: &Nas, options: &[&str]) -> Self {
-        let program = format!("/proc/{}/exe", nas.world.process("ssh"));
+        Self::of(&nas.world, options)
+    }
+
+    pub fn of(world: &World, options: &[&str]) -> Self {
+        // The REST front is the same program; the one of SSH may be held.
+        let program = format!("/proc/{}/exe", world.process("api"));
         let command = [&[&program, "ssh", "--user", "accountd-ssh", "--listen", "127.0.0.1:0"], options].concat();
-        let mut child = nas.world.inside(&command).stdout(Stdio::piped()).spawn().unwrap();
+        let mut child = world.inside(&command).stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let ready = line.trim().strip_prefix("ready ").unwrap_or_else(|| panic!("{line}"));
@@ -59,7 +64,7 @@ impl Front {
     }
 
     /// A connection that is served: the server says its version.
-    fn served(&self, source: [u8; 4]) -> TcpStream {
+    pub fn served(&self, source: [u8; 4]) -> TcpStream {
         let mut stream = self.connect(source);
         let mut begin = [0; 8];
         stream.read_exact(&mut begin).unwrap_or_else(|error| panic!("{source:?} is not served: {error}"));
@@ -67,7 +72,7 @@ impl Front {
         stream
     }
 
-    fn is_turned_away(&self, source: [u8; 4]) -> bool {
+    pub fn is_turned_away(&self, source: [u8; 4]) -> bool {
         let mut begin = [0; 1];
         !matches!(self.connect(source).read(&mut begin), Ok(1))
     }

@@ -7,7 +7,8 @@ use std::sync::{Mutex, PoisonError};
 use accountd_protocol::agent::{AgentRequest, Answer, Decision, KeyOffer, Reply};
 use accountd_protocol::client::{AgentClient, ClientError};
 use accountd_protocol::login::Proof;
-use tracing::warn;
+use accountd_protocol::metrics::LoginReport;
+use tracing::{debug, warn};
 
 /// The most connections that are kept for later.
 const KEPT: usize = 8;
@@ -40,6 +41,15 @@ impl Agent {
                 warn!(%error, "the agent can not be asked; the login is refused");
                 Decision::Refused { wait_milliseconds: 0 }
             }
+        }
+    }
+
+    /// What has been counted. An agent that can't be asked is told the next time.
+    pub fn report(&self, report: LoginReport) {
+        match self.ask(&AgentRequest::ReportNumbers(Box::new(report))) {
+            Ok(Ok(_)) => {}
+            Ok(Err(refusal)) => debug!(%refusal, "the agent does not take the numbers"),
+            Err(error) => debug!(%error, "the agent can not be told the numbers"),
         }
     }
 

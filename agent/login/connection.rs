@@ -13,6 +13,7 @@ use accountd_protocol::frame::{self, LOGIN_CAP};
 use accountd_protocol::login::{
     Admission, Ending, LoginEvent, LoginRequest, Opening, Proof, Service, SessionId, Streams,
 };
+use accountd_protocol::metrics::{LoginResult, NotOpened, ProofKind, SessionService};
 use accountd_protocol::socket;
 use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -21,6 +22,7 @@ use tracing::{info, warn};
 
 use crate::agent::Agent;
 use crate::control::Control;
+use crate::counters::{self, Counters};
 use crate::environment::Ends;
 use crate::error::Error;
 use crate::order::Report;
@@ -33,6 +35,8 @@ use crate::word::Farewell;
 
 /// The most sessions of one connection at a time.
 const MOST_SESSIONS: usize = 64;
+const CHANGED: &str = "the account has changed: log in again";
+const TOO_MANY: &str = "too many sessions of this account";
 /// The longest command that the log shows whole.
 const MAX_SHOWN: usize = 1000;
 const START_DEADLINE: Duration = Duration::from_secs(20);
@@ -47,6 +51,7 @@ pub struct Shared {
     pub agent: Arc<Agent>,
     pub registry: Arc<Registry>,
     pub spawner: Arc<Spawner>,
+    pub counters: Arc<Counters>,
 }
 
 /// A connection as far as it has come.
@@ -142,6 +147,11 @@ impl Connection {
                 }
                 self.events.send(&LoginEvent::Closed, &[])
             }
+            LoginRequest::ReportNumbers(numbers) => {
+                let State::New = self.state else { return Err(Error::OutOfTurn) };
+                self.shared.counters.hear(*numbers, Instant::now());
+                self.events.send(&LoginEvent::NumbersTaken, &[])
+            }
         }
     }
 
@@ -161,11 +171,7 @@ impl Connection {
     fn authenticate(&mut self, user: String, proof: Proof) -> Result<(), Error> {
         let State::Greeted { ends } = self.state else { return Err(Error::OutOfTurn) };
         let source = ends.client.ip();
-        let method = match &proof {
-            Proof::Password(_) => "password",
-            Proof::PasswordChange { .. } => "password change",
-            Proof::PublicKey(_) => "publickey",
-        };
+        let method = ProofKind::of(&proof);
         let shown = user.escape_debug().to_string();
         // The period comes first: a revocation during the decision must not fall in between.
         let period = self.shared.registry.period(RESTART_PATIENCE);
@@ -173,7 +179,8 @@ impl Connection {
             Some(_) => self.shared.agent.decide(user, proof, source),
             None => Decision::Refused { wait_milliseconds: 0 },
         };
-        let admission = self.admission(decision, period, (&shown, ends, method));
+        let (admission, result) = self.admission(decision, period, (&shown, ends, method.name()));
+        self.shared.counters.logins.one((method, result));
         self.events.send(&LoginEvent::Authenticated(admission), &[])
     }
 
@@ -183,7 +190,7 @@ impl Connection {
         decision: Decision,
         period: Option<Period>,
         (shown, ends, method): (&str, Ends, &str),
-    ) -> Admission {
+    ) -> (Admission, LoginResult) {
         let source = ends.client.ip();
         match (decision, period) {
             (Decision::Granted(grant), Some(asked)) => match self.shared.registry.seat(grant.account) {
@@ -191,26 +198,26 @@ impl Connection {
                     info!(user = shown, uid = grant.uid.0, %source, method, "logged in");
                     let terminal = grant.policy.terminal;
                     self.state = State::Authenticated { ends, grant, asked, _seat: seat };
-                    Admission::Granted(terminal)
+                    (Admission::Granted(terminal), LoginResult::Granted)
                 }
                 None => {
                     warn!(user = shown, %source, "login refused: the account has too many connections");
-                    Admission::Refused
+                    (Admission::Refused, LoginResult::TooManyConnections)
                 }
             },
-            (Decision::Granted(_), None) => Admission::Refused,
-            (Decision::Refused { wait_milliseconds }, _) => {
+            (Decision::Granted(_), None) => (Admission::Refused, LoginResult::Undecided),
+            (Decision::Refused { wait_milliseconds }, period) => {
                 info!(user = shown, %source, method, wait_milliseconds, "login refused");
                 self.events.wait(Duration::from_millis(wait_milliseconds));
-                Admission::Refused
+                (Admission::Refused, period.map_or(LoginResult::Undecided, |_| LoginResult::Refused))
             }
             (Decision::PasswordExpired, _) => {
                 info!(user = shown, %source, method, "login refused: the password has to be changed first");
-                Admission::PasswordExpired
+                (Admission::PasswordExpired, LoginResult::PasswordExpired)
             }
             (Decision::NotChanged(refusal), _) => {
                 info!(user = shown, %source, method, "login refused: the password was not changed");
-                Admission::NotChanged(refusal)
+                (Admission::NotChanged(refusal), LoginResult::PasswordNotChanged)
             }
         }
     }
@@ -219,44 +226,47 @@ impl Connection {
         self.forget_ended();
         let State::Authenticated { grant, asked, ends, .. } = &self.state else { return Err(Error::OutOfTurn) };
         if self.sessions.len() >= MOST_SESSIONS {
-            return self.not_opened("too many sessions on this connection");
+            return self.not_opened(NotOpened::TooManyOfConnection, "too many sessions on this connection");
         }
         if let Some(why) = plan::no_login(grant.uid) {
-            return self.not_opened(&why);
+            return self.not_opened(NotOpened::Nologin, &why);
         }
         let (user, source, wanted) = (grant.name.as_str().to_owned(), ends.client.ip(), shown(&opening.service));
         let plan = match plan::plan(grant, opening, *ends) {
             Ok(plan) => plan,
             Err(why) => {
                 info!(user, %source, wanted, "no session: {why}");
-                return self.not_opened(why);
+                return self.not_opened(NotOpened::NotAllowed, why);
             }
         };
         let place = match self.shared.registry.register(grant, *asked) {
             Registration::Registered(place) => place,
-            Registration::Void => return self.not_opened("the account has changed: log in again"),
-            Registration::Full => return self.not_opened("too many sessions of this account"),
+            Registration::Void => return self.not_opened(NotOpened::AccountChanged, CHANGED),
+            Registration::Full => return self.not_opened(NotOpened::TooManyOfAccount, TOO_MANY),
         };
         match start(&self.shared.spawner, plan, &place) {
             Ok(started) => {
                 self.next += 1;
                 let session = SessionId(self.next);
                 let number = place.number();
-                info!(user, %source, session = number, service = started.service, wanted, "a session has begun");
+                info!(user, %source, session = number, service = started.service.name(), wanted, "a session has begun");
                 self.sessions.insert(session, started.control.clone());
                 let opened = LoginEvent::Opened { session, streams: started.streams };
+                let counted = counters::Running::new(self.shared.counters.clone(), started.service);
                 self.events.send(&opened, &started.front)?;
-                self.wait_for_end(session, Running { user, control: started.control, records: started.records, place })
+                let Started { control, records, .. } = started;
+                self.wait_for_end(session, Running { user, control, records, place, counted })
             }
             Err(error) => {
                 warn!(%error, user, "no session");
-                self.not_opened("the session can not be started")
+                self.not_opened(NotOpened::NotStarted, "the session can not be started")
             }
         }
     }
 
-    fn not_opened(&self, reason: &str) -> Result<(), Error> {
-        self.events.send(&LoginEvent::NotOpened(reason.to_owned()), &[])
+    fn not_opened(&self, why: NotOpened, said: &str) -> Result<(), Error> {
+        self.shared.counters.not_opened.one(why);
+        self.events.send(&LoginEvent::NotOpened(said.to_owned()), &[])
     }
 
     fn forget_ended(&mut self) {
@@ -281,6 +291,7 @@ impl Connection {
                 seconds = begun.elapsed().as_secs(),
                 "a session has ended"
             );
+            running.counted.ended(&how, running.control.close());
             drop(running.place);
             events.ended.lock().unwrap_or_else(PoisonError::into_inner).push(session);
             // A front that has gone does not need to know.
@@ -296,6 +307,7 @@ struct Running {
     control: Arc<Control>,
     records: OwnedFd,
     place: Place,
+    counted: counters::Running,
 }
 
 /// A session whose keeper has said that it runs.
@@ -305,7 +317,7 @@ struct Started {
     streams: Streams,
     /// The front's ends.
     front: Vec<OwnedFd>,
-    service: &'static str,
+    service: SessionService,
 }
 
 /// What a client asks for, as the log shows it.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use accountd_protocol::frame::{self, FrameError};
 use nix::sys::socket::{MsgFlags, Shutdown, send, shutdown};
 
+use crate::counters::Close;
 use crate::order::{MAX_ORDER, Report};
 use crate::word::{Farewell, Word};
 
@@ -15,20 +16,31 @@ use crate::word::{Farewell, Word};
 pub struct Control {
     socket: UnixStream,
     told: AtomicBool,
+    /// Told that its client wants it no more.
+    closed: AtomicBool,
 }
 
 impl Control {
     pub fn new(socket: UnixStream) -> Self {
-        Self { socket, told: AtomicBool::new(false) }
+        Self { socket, told: AtomicBool::new(false), closed: AtomicBool::new(false) }
     }
 
     /// Has the keeper end its session. That is said once and never waited for, because it is said
     /// under the registry's lock. Where there is no room for it, hearing no more is as good.
     pub fn tell(&self, why: Farewell) {
-        if !self.told.swap(true, Ordering::AcqRel) && self.say(Word::End(why)).is_err() {
+        if self.told.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        self.closed.store(why == Farewell::Closed, Ordering::Release);
+        if self.say(Word::End(why)).is_err() {
             // A keeper that has gone hears nothing in any case.
             let _ = shutdown(self.socket.as_raw_fd(), Shutdown::Write);
         }
+    }
+
+    /// Whether its client has had the session ended.
+    pub fn close(&self) -> Close {
+        if self.closed.load(Ordering::Acquire) { Close::Wanted } else { Close::NotWanted }
     }
 
     /// Passes a signal on. One that there is no room for is lost, as signals are.

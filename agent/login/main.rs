@@ -6,6 +6,7 @@ mod agent;
 mod arguments;
 mod connection;
 mod control;
+mod counters;
 mod environment;
 mod error;
 mod keeper;
@@ -62,8 +63,15 @@ fn run(arguments: &Arguments) -> Result<(), Error> {
     let stop = server::stop_signals()?;
     let registry = Arc::new(registry::Registry::default());
     let agent = Arc::new(agent::Agent::new(arguments.agent_socket.clone()));
+    let counters = Arc::new(counters::Counters::default());
+    counters::tell(agent.clone(), counters.clone())?;
     revocations::follow(arguments.agent_socket.clone(), registry.clone())?;
     let front = server::Front::new(&arguments.front_user);
     let listener = server::listen(&arguments.socket, &front)?;
-    server::serve(&listener, &stop, connection::Shared { agent, registry, spawner: Arc::new(spawner) }, &front)
+    server::serve(
+        &listener,
+        &stop,
+        connection::Shared { agent, registry, spawner: Arc::new(spawner), counters },
+        &front,
+    )
 }

@@ -7,6 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use accountd_protocol::agent::Grant;
 use accountd_protocol::id::Uid;
 use accountd_protocol::login::{LinkOrder, Opening, Service, Streams, Terminal};
+use accountd_protocol::metrics::SessionService;
 use accountd_protocol::session_policy::{Forwarding, ServiceKind, SessionPolicy, TerminalUse, Uploads};
 
 use crate::environment::{Ends, Environment};
@@ -24,8 +25,7 @@ const NO_FORWARDING: &str = "This account may not connect there.";
 pub struct Plan {
     pub order: Order,
     pub terminal: Option<Terminal>,
-    /// For the log.
-    pub service: &'static str,
+    pub service: SessionService,
 }
 
 /// What is started, or why nothing is, in words for the user.
@@ -44,10 +44,10 @@ pub fn plan(grant: &Grant, opening: Opening, ends: Ends) -> Result<Plan, &'stati
     let shell_runs = may(policy, ServiceKind::Shell) && policy.root.is_none();
     let streams = match (&terminal, kind) {
         (Some(_), _) => Streams::Terminal,
-        (None, "command" | "shell") => Streams::Pipes,
-        (None, _) => Streams::Socket,
+        (None, SessionService::Command | SessionService::Shell) => Streams::Pipes,
+        (None, SessionService::Sftp | SessionService::Connect) => Streams::Socket,
     };
-    let is_shells = matches!(kind, "command" | "shell");
+    let is_shells = matches!(kind, SessionService::Command | SessionService::Shell);
     let order = Order {
         user: grant.name.as_str().to_owned(),
         uid: grant.uid,
@@ -84,8 +84,8 @@ fn forced(command: &str, asked: Service, environment: &mut Environment) -> Servi
     Service::Command(command.as_bytes().to_vec())
 }
 
-/// The arguments of accountd-session, and what it is called in the log.
-fn program(grant: &Grant, service: Service) -> Result<(Vec<Vec<u8>>, &'static str), &'static str> {
+/// The arguments of accountd-session, and what it serves.
+fn program(grant: &Grant, service: Service) -> Result<(Vec<Vec<u8>>, SessionService), &'static str> {
     let policy = &grant.policy;
     match service {
         Service::Sftp { .. } if !may(policy, ServiceKind::Sftp) => Err(NO_SFTP),
@@ -94,7 +94,7 @@ fn program(grant: &Grant, service: Service) -> Result<(Vec<Vec<u8>>, &'static st
                 LinkOrder::TargetFirst => Vec::new(),
                 LinkOrder::LinkFirst => vec![b"--link-first".to_vec()],
             };
-            Ok(([vec![b"sftp".to_vec()], links, file_options(policy)].concat(), "sftp"))
+            Ok(([vec![b"sftp".to_vec()], links, file_options(policy)].concat(), SessionService::Sftp))
         }
         Service::Command(command) => {
             let services = command_services(policy);
@@ -106,12 +106,13 @@ fn program(grant: &Grant, service: Service) -> Result<(Vec<Vec<u8>>, &'static st
             arguments.extend(shell_option(grant));
             arguments.extend(file_options(policy));
             arguments.extend([b"--".to_vec(), command]);
-            Ok((arguments, "command"))
+            Ok((arguments, SessionService::Command))
         }
         Service::Shell if !may(policy, ServiceKind::Shell) || policy.root.is_some() => Err(NO_SHELL),
-        Service::Shell => Ok(([vec![b"shell".to_vec()], shell_option(grant).to_vec()].concat(), "shell")),
+        Service::Shell => Ok(([vec![b"shell".to_vec()], shell_option(grant).to_vec()].concat(), SessionService::Shell)),
         Service::Connect { host, port } if may_connect(&policy.forwarding, &host, port) => {
-            Ok((vec![b"connect".to_vec(), b"--".to_vec(), host.into_bytes(), port.to_string().into_bytes()], "connect"))
+            let arguments = vec![b"connect".to_vec(), b"--".to_vec(), host.into_bytes(), port.to_string().into_bytes()];
+            Ok((arguments, SessionService::Connect))
         }
         Service::Connect { .. } => Err(NO_FORWARDING),
     }
@@ -276,7 +277,7 @@ mod tests {
             assert_eq!(original.map(Vec::as_slice), seen);
         }
         let sftp = grant(|policy| policy.forced_command = Some("internal-sftp".into()));
-        assert_eq!(planned(&sftp, Service::Command(b"id".to_vec())).unwrap().service, "sftp");
+        assert_eq!(planned(&sftp, Service::Command(b"id".to_vec())).unwrap().service, SessionService::Sftp);
     }
 
     #[test]

@@ -24,6 +24,7 @@ use crate::job::{Job, JobId, Passwords};
 use crate::key_advice::KeyAdvice;
 pub use crate::list::{Direction, Page, SortBy, SortKey, Window};
 use crate::login::Proof;
+use crate::metrics::{LoginReport, Metrics};
 use crate::name::{NewGroupName, NewUserName, UserName};
 use crate::policy::{Policy, PolicyChange};
 use crate::precondition::{Precondition, Tag};
@@ -57,6 +58,8 @@ pub enum AgentRequest {
     Ping,
     /// Login: turns this connection into a stream of revocations.
     Watch,
+    /// Login: what it and the SSH front have counted.
+    ReportNumbers(Box<LoginReport>),
 }
 
 /// Which of its keys a client offers. All that let nobody in are one failure of a connection.
@@ -106,6 +109,7 @@ pub enum Answer {
     Bans(Vec<Ban>),
     Job(Box<Job>),
     Jobs(Vec<Job>),
+    Metrics(Box<Metrics>),
     Watching,
     Done,
 }
@@ -240,6 +244,8 @@ pub enum Operation {
     /// Ends a ban before its time.
     LiftBan(BanId),
     GetSystem,
+    /// What all programs have counted.
+    ShowMetrics,
 }
 
 /// A user as the files and the state store have it. Fields that others wrote into passwd(5) in

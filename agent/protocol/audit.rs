@@ -125,6 +125,7 @@ pub enum AuditAction {
     /// The oldest records were removed, as it is configured.
     RemoveRecords,
     ListBans,
+    ShowMetrics,
     /// Somebody is turned away for a while, because too many wrong passwords have come.
     BeginBan,
     /// Its time is over.

@@ -23,6 +23,7 @@ pub mod job;
 pub mod key_advice;
 pub mod list;
 pub mod login;
+pub mod metrics;
 pub mod name;
 pub mod notify;
 pub mod octets;

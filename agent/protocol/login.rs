@@ -2,12 +2,14 @@
 //!
 //! One connection per SSH connection. It begins with [`LoginRequest::Hello`]; whoever has
 //! authenticated on it may open sessions on it; when it closes, its sessions are ended. Answers
-//! come in the order of the requests; [`LoginEvent::Ended`] may come between them.
+//! come in the order of the requests; [`LoginEvent::Ended`] may come between them. What the front counts
+//! comes over a connection of its own.
 
 use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::metrics::SshNumbers;
 use crate::octets;
 use crate::refusal::Refusal;
 use crate::secret::Secret;
@@ -33,6 +35,8 @@ pub enum LoginRequest {
     Signal { session: SessionId, number: i32 },
     /// Ends a session that was opened on this connection.
     Close { session: SessionId },
+    /// What the front has counted since its start; only where nobody has said [`LoginRequest::Hello`].
+    ReportNumbers(Box<SshNumbers>),
 }
 
 /// What the client has shown.
@@ -139,6 +143,8 @@ pub enum LoginEvent {
     Closed,
     /// Answer to `Signal`, whether anything runs that could hear it or not.
     Signalled,
+    /// Answer to `ReportNumbers`.
+    NumbersTaken,
     /// A session is over. Not an answer.
     Ended { session: SessionId, how: Ending },
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use accountd_config::{Config, PermitRoot, SharedUid};
 use accountd_protocol::agent::{AgentRequest, Answer, Generation, Handle, Operation, Page, Reply, User};
 use accountd_protocol::id::{Gid, Uid};
+use accountd_protocol::metrics::{OfferResult, ProofKind, RestMethod};
 use accountd_protocol::refusal::Refusal;
 use accountd_protocol::role::Role;
 use accountd_protocol::secret::Secret;
@@ -34,6 +35,7 @@ use crate::identity::permission::{Permission, Reach, reach};
 use crate::identity::roles::{has_way_in, roles_of};
 use crate::ids::Ids;
 use crate::jobs::Jobs;
+use crate::metrics::Counters;
 use crate::reserved::Reserved;
 use crate::revocations::{Revocations, Settled};
 
@@ -63,6 +65,7 @@ pub struct Agent {
     pub(crate) clerk: Clerk,
     pub(crate) jobs: Jobs,
     pub(crate) key_uses: KeyUses,
+    pub(crate) counters: Counters,
     /// The state store.
     pub(crate) store: PathBuf,
     pub(crate) handles: Arc<Handles>,
@@ -106,6 +109,7 @@ impl Agent {
             password_writers: Writers::default(),
             clerk: Clerk::default(),
             jobs: Jobs::default(),
+            counters: Counters::default(),
             store: arguments.state.clone(),
             handles,
             revocations,
@@ -174,13 +178,16 @@ impl Agent {
     pub fn answer(&self, request: AgentRequest) -> Reply {
         match request {
             AgentRequest::OpenHandle { user, password, source } => {
-                self.open_handle(&user, &password, source).map(Answer::Handle).inspect_err(|refusal| {
+                let opened = self.open_handle(&user, &password, source);
+                self.counters.shown(RestMethod::Password, opened.as_ref().err());
+                opened.map(Answer::Handle).inspect_err(|refusal| {
                     warn!(user = user.escape_debug().to_string(), %source, %refusal, "an API credential was refused");
                     self.record_refused_credential(&user, source, refusal);
                 })
             }
             AgentRequest::OpenHandleByKey { key, source } => {
                 let opened = self.open_handle_by_key(&key, source);
+                self.counters.shown(RestMethod::ApiKey, opened.as_ref().err().map(|(refusal, _)| refusal));
                 opened.map(|(handle, name)| Answer::NamedHandle(handle, name)).map_err(|(refusal, owner)| {
                     warn!(owner, %source, %refusal, "an API key was refused");
                     self.record_refused_api_key(owner.as_deref(), source, &refusal);
@@ -191,6 +198,7 @@ impl Agent {
             AgentRequest::Operate { caller, operation } => self.operate(&caller, *operation),
             AgentRequest::OfferKey { user, key, source, offer } => {
                 let acceptable = self.key_acceptable(&user, &key, (source, offer), now());
+                self.counters.offered(if acceptable { OfferResult::Acceptable } else { OfferResult::Refused });
                 if !acceptable {
                     self.record_refused_key(&user, &key, source);
                 }
@@ -198,11 +206,16 @@ impl Agent {
             }
             AgentRequest::Decide { user, proof, source } => {
                 let decision = self.decide(&user, &proof, source, now());
+                self.counters.decided(ProofKind::of(&proof), &decision);
                 self.record_decision((&user, source), &proof, &decision);
                 Ok(Answer::Decision(decision))
             }
             AgentRequest::Ping => Ok(Answer::Done),
             AgentRequest::Watch => Ok(Answer::Watching),
+            AgentRequest::ReportNumbers(report) => {
+                self.counters.hear(*report, Instant::now());
+                Ok(Answer::Done)
+            }
         }
     }
 
@@ -357,6 +370,7 @@ fn without_hashes(answer: Answer) -> Answer {
         | Answer::Bans(_)
         | Answer::Job(_)
         | Answer::Jobs(_)
+        | Answer::Metrics(_)
         | Answer::Policy(_)
         // For administrators only.
         | Answer::Backup(_)

@@ -17,6 +17,7 @@ mod jobs;
 #[cfg(any(test, feature = "laws"))]
 #[doc(hidden)]
 pub mod laws;
+mod metrics;
 mod operations;
 mod processes;
 mod recording;

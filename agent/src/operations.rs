@@ -76,6 +76,7 @@ impl Agent {
             Operation::LiftBan(id) => self.lift_ban(by, id).map(|()| Answer::Done),
             Operation::VerifyAudit => self.verify_audit().map(Answer::AuditVerdict),
             Operation::GetSystem => Ok(Answer::System(self.system())),
+            Operation::ShowMetrics => Ok(Answer::Metrics(Box::new(self.metrics()))),
         }
     }
 }

@@ -35,6 +35,15 @@ pub struct Request {
     headers: Vec<(&'static str, String)>,
     doing: String,
     flags: Flags,
+    answer: Expected,
+}
+
+/// What a request is answered with, if it is not refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Expected {
+    /// Or nothing.
+    Json,
+    Text,
 }
 
 /// What a body holds: there may be a password in it.
@@ -48,7 +57,7 @@ enum Content {
 /// An answer that is no problem.
 #[derive(Clone, Debug)]
 pub struct Answer {
-    /// JSON, or empty.
+    /// JSON, or empty; a text where one was asked for.
     pub text: String,
     pub tag: Option<String>,
 }
@@ -64,6 +73,11 @@ pub struct Client {
 impl Request {
     pub fn get(path: impl Into<String>, doing: impl Into<String>) -> Self {
         Self::new(Method::GET, path, doing)
+    }
+
+    /// What is a text and no JSON.
+    pub fn get_text(path: impl Into<String>, doing: impl Into<String>) -> Self {
+        Self { answer: Expected::Text, ..Self::get(path, doing) }
     }
 
     pub fn post(path: impl Into<String>, doing: impl Into<String>, body: Value) -> Self {
@@ -92,7 +106,8 @@ impl Request {
     }
 
     fn new(method: Method, path: impl Into<String>, doing: impl Into<String>) -> Self {
-        Self { method, path: path.into(), body: None, headers: Vec::new(), doing: doing.into(), flags: &[] }
+        let (path, doing) = (path.into(), doing.into());
+        Self { method, path, body: None, headers: Vec::new(), doing, flags: &[], answer: Expected::Json }
     }
 
     /// How fields are called where they are wrong.
@@ -231,8 +246,12 @@ impl Client {
     fn judged(&self, request: &Request, status: StatusCode, answer: Answer) -> Result<Answer, Error> {
         let not_accountd = |reason: String| Error::NotAccountd { url: self.url.as_str().to_owned(), reason };
         if status.is_success() {
-            let is_json = answer.text.is_empty() || serde_json::from_str::<Value>(&answer.text).is_ok();
-            return if is_json { Ok(answer) } else { Err(not_accountd("its answer is not JSON".into())) };
+            let is_json = || answer.text.is_empty() || serde_json::from_str::<Value>(&answer.text).is_ok();
+            return match request.answer {
+                Expected::Text => Ok(answer),
+                Expected::Json if is_json() => Ok(answer),
+                Expected::Json => Err(not_accountd("its answer is not JSON".into())),
+            };
         }
         let problem: Problem = serde_json::from_str(&answer.text)
             .map_err(|_| not_accountd(format!("it answers {} without a problem of accountd's", status.as_u16())))?;

@@ -45,6 +45,7 @@ const REACHED: &[(&str, &str)] = &[
     ("show_system", "system show"),
     ("list_bans", "ban list"),
     ("lift_ban", "ban lift"),
+    ("show_metrics", "metrics"),
     ("list_audit", "audit list"),
     ("verify_audit", "audit verify"),
     ("export_accounts", "backup export"),

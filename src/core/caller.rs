@@ -19,6 +19,7 @@ use accountd_protocol::id::{AccountId, AccountRef};
 use accountd_protocol::import::Import;
 use accountd_protocol::job::{Job, JobId, Passwords};
 use accountd_protocol::list::KeyTexts;
+use accountd_protocol::metrics::Metrics;
 use accountd_protocol::policy::{Policy, PolicyChange};
 use accountd_protocol::precondition::Precondition;
 use accountd_protocol::refusal::Refusal;
@@ -306,6 +307,11 @@ impl Caller {
         expect!(self.operate(Operation::ListBans).await?, Bans)
     }
 
+    /// What all programs have counted.
+    pub async fn metrics(&self) -> Result<Metrics, Error> {
+        expect!(self.operate(Operation::ShowMetrics).await?, Metrics).map(|metrics| *metrics)
+    }
+
     pub async fn lift_ban(&self, id: BanId) -> Result<(), Error> {
         self.operate(Operation::LiftBan(id)).await.map(drop)
     }
@@ -408,7 +414,8 @@ mod tests {
             | AgentRequest::OfferKey { .. }
             | AgentRequest::Decide { .. }
             | AgentRequest::Ping
-            | AgentRequest::Watch => Err(Refusal::BadCredentials),
+            | AgentRequest::Watch
+            | AgentRequest::ReportNumbers(_) => Err(Refusal::BadCredentials),
         }
     }
 

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use accountd_protocol::login::{Ending, WindowSize};
+use accountd_protocol::metrics::Direction;
 use bytes::{Bytes, BytesMut};
 use russh::server::{ChannelOpenHandle, Handle};
 use russh::{ChannelId, Disconnect};
@@ -16,6 +17,7 @@ use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::timeout;
 use tracing::debug;
 
+use crate::counters::Counters;
 use crate::error::Error;
 use crate::forward;
 use crate::login::Session;
@@ -44,6 +46,7 @@ pub struct Input {
     terminal: Option<Terminal>,
     queue: mpsc::UnboundedSender<Queued>,
     waiting: Waiting,
+    counters: Arc<Counters>,
     /// Set once the session has ended, before the channel is closed.
     over: Arc<AtomicBool>,
 }
@@ -107,6 +110,7 @@ impl Input {
     /// Passes data on. An error means that the session is not reading any more.
     pub async fn write(&self, mut data: &[u8]) -> Result<(), Error> {
         let Some(inward) = self.writer.get() else { return Ok(()) };
+        self.counters.bytes.add(Direction::ToSessions, data.len() as u64);
         if self.waiting.is_empty() {
             while !data.is_empty() {
                 match inward.try_write(data) {
@@ -152,6 +156,7 @@ pub struct Shared {
     /// What waits in all of them.
     pub waiting: Arc<Count>,
     pub line: Line,
+    pub counters: Arc<Counters>,
 }
 
 /// Joins a channel and a session; both directions go on by themselves until the session ends. With
@@ -165,8 +170,9 @@ pub fn join(channel: ChannelId, opened: Session, with: (Handle, Shared), reply: 
     tokio::spawn(drain(writer.clone(), queued, waiting.clone()));
     let over = Arc::new(AtomicBool::new(false));
     let is_over = over.clone();
+    let counters = shared.counters.clone();
     tokio::spawn(async move {
-        let outward = Outward { channel, handle: &handle, line: &shared.line, output, errors };
+        let outward = Outward { channel, handle: &handle, line: &shared.line, output, errors, counters: &shared.counters };
         let how = match reply {
             None => Some(outward.until_end(Bytes::new(), ended).await),
             Some(reply) => match forward::confirm(reply, &outward.output).await {
@@ -179,7 +185,7 @@ pub fn join(channel: ChannelId, opened: Session, with: (Handle, Shared), reply: 
             say_goodbye(channel, &handle, &shared.line, how).await;
         }
     });
-    Input { writer, terminal, queue, waiting, over }
+    Input { writer, terminal, queue, waiting, counters, over }
 }
 
 async fn say_goodbye(channel: ChannelId, handle: &Handle, line: &Line, how: Ending) {
@@ -223,6 +229,7 @@ struct Outward<'a> {
     line: &'a Line,
     output: Reader,
     errors: Option<Reader>,
+    counters: &'a Counters,
 }
 
 impl Outward<'_> {
@@ -291,6 +298,7 @@ impl Outward<'_> {
 
     async fn send(&self, piece: Bytes, kind: Option<u32>) -> Result<(), Bytes> {
         self.line.touch();
+        self.counters.bytes.add(Direction::FromSessions, piece.len() as u64);
         match kind {
             _ if piece.is_empty() => Ok(()),
             Some(kind) => self.handle.extended_data(self.channel, kind, piece).await,

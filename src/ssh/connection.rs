@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use accountd_protocol::login::{Admission, MAX_COMMAND, Opening, Proof, Service, SessionId, Terminal, WindowSize};
+use accountd_protocol::metrics::{SshMethod, SshResult};
 use accountd_protocol::secret::Secret;
 use accountd_protocol::session_policy::TerminalUse;
 use russh::server::{
@@ -21,6 +22,7 @@ use tracing::{debug, warn};
 use crate::algorithms;
 use crate::channel::{self, Input, STDERR, Shared};
 use crate::client;
+use crate::counters::Counters;
 use crate::dialogue::{Dialogue, Next};
 use crate::error::Error;
 use crate::gate::Pass;
@@ -95,12 +97,13 @@ pub struct Surroundings {
     pub banner: Arc<str>,
     pub pass: Pass,
     pub line: Line,
+    pub counters: Arc<Counters>,
 }
 
 impl Connection {
     pub fn new(ends: Ends, around: Surroundings) -> Self {
-        let Surroundings { login_socket, banner, pass, line } = around;
-        let shared = Shared { waiting: Arc::default(), line };
+        let Surroundings { login_socket, banner, pass, line, counters } = around;
+        let shared = Shared { waiting: Arc::default(), line, counters };
         Self {
             ends,
             login_socket,
@@ -126,25 +129,37 @@ impl Connection {
     /// another one (RFC 4252 §8), but in a dialogue.
     async fn prove(&mut self, user: &str, proof: Proof) -> Auth {
         self.dialogue = None;
-        match self.admission(user, proof).await {
+        let method = match &proof {
+            Proof::Password(_) | Proof::PasswordChange { .. } => SshMethod::Password,
+            Proof::PublicKey(_) => SshMethod::Publickey,
+        };
+        match self.admission(user, proof, method).await {
             Admission::Granted(_) => Auth::Accept,
             Admission::Refused | Admission::PasswordExpired | Admission::NotChanged(_) => refused(),
         }
     }
 
     /// Asks; when there is nobody to ask, the answer is no, and the next attempt asks anew.
-    async fn admission(&mut self, user: &str, proof: Proof) -> Admission {
+    async fn admission(&mut self, user: &str, proof: Proof, method: SshMethod) -> Admission {
         if user.len() > MAX_USER_BYTES {
+            self.count(method, SshResult::Refused);
             return Admission::Refused;
         }
         let result = match self.login().await {
             Ok(login) => login.authenticate(user, proof).await,
             Err(error) => Err(error),
         };
-        let admission = result.unwrap_or_else(|error| {
-            self.unreachable(&error);
-            Admission::Refused
-        });
+        let (admission, counted) = match result {
+            Ok(admission) => {
+                let counted = counted(&admission);
+                (admission, counted)
+            }
+            Err(error) => {
+                self.unreachable(&error);
+                (Admission::Refused, SshResult::Undecided)
+            }
+        };
+        self.count(method, counted);
         if let Admission::Granted(terminal) = admission {
             self.terminal_use = terminal;
             self.shared.line.set_authenticated();
@@ -153,10 +168,16 @@ impl Connection {
         admission
     }
 
+    fn count(&self, method: SshMethod, result: SshResult) {
+        self.shared.counters.authentications.one((method, result));
+    }
+
     /// Goes on with a dialogue; what it ends with is the answer.
     async fn go_on(&mut self, user: &str, next: Next) -> Auth {
         let next = match next {
-            Next::Prove(dialogue, proof) => dialogue.heard(self.admission(user, proof).await),
+            Next::Prove(dialogue, proof) => {
+                dialogue.heard(self.admission(user, proof, SshMethod::KeyboardInteractive).await)
+            }
             Next::Ask(_) | Next::Granted | Next::Refused => next,
         };
         match next {
@@ -261,6 +282,15 @@ impl Connection {
     }
 }
 
+fn counted(admission: &Admission) -> SshResult {
+    match admission {
+        Admission::Granted(_) => SshResult::Granted,
+        Admission::Refused => SshResult::Refused,
+        Admission::PasswordExpired => SshResult::PasswordExpired,
+        Admission::NotChanged(_) => SshResult::PasswordNotChanged,
+    }
+}
+
 /// The next attempt may be of any method again; [`Auth::reject`] would take back the one that
 /// has failed. How many there may be is the transport's to count.
 fn refused() -> Auth {
@@ -292,7 +322,9 @@ impl Handler for Connection {
 
     async fn auth_publickey_offered(&mut self, user: &str, offer: PublicKeyOffer<'_>) -> Result<Auth, Error> {
         let Ok(blob) = offer.public_key.to_bytes() else { return Ok(refused()) };
+        let count = |this: &Self, result| this.count(SshMethod::PublickeyOffer, result);
         if user.len() > MAX_USER_BYTES {
+            count(self, SshResult::Refused);
             return Ok(refused());
         }
         let acceptable = match self.login().await {
@@ -300,9 +332,18 @@ impl Handler for Connection {
             Err(error) => Err(error),
         };
         match acceptable {
-            Ok(true) => Ok(Auth::Accept),
-            Ok(false) => Ok(refused()),
-            Err(error) => Ok(self.unreachable(&error)),
+            Ok(true) => {
+                count(self, SshResult::Granted);
+                Ok(Auth::Accept)
+            }
+            Ok(false) => {
+                count(self, SshResult::Refused);
+                Ok(refused())
+            }
+            Err(error) => {
+                count(self, SshResult::Undecided);
+                Ok(self.unreachable(&error))
+            }
         }
     }
 

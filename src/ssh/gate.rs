@@ -7,6 +7,8 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use accountd_protocol::metrics::TurnedAway;
+
 #[derive(Debug, Default)]
 struct Counts {
     all: usize,
@@ -32,22 +34,30 @@ impl Gate {
         Self { most, most_per_source, counts: Mutex::default() }
     }
 
-    /// `None` when there are too many already, or by chance when there are many. `chance` is from 0
+    /// An error when there are too many already, or by chance when there are many. `chance` is from 0
     /// to 255.
-    pub fn enter(self: &Arc<Self>, source: IpAddr, chance: u8) -> Option<Pass> {
+    pub fn enter(self: &Arc<Self>, source: IpAddr, chance: u8) -> Result<Pass, TurnedAway> {
         let source = network(source);
         let mut counts = self.lock();
         let from_source = counts.by_source.get(&source).copied().unwrap_or_default();
-        if counts.all >= self.most || from_source >= self.most_per_source {
-            return None;
+        if counts.all >= self.most {
+            return Err(TurnedAway::Full);
+        }
+        if from_source >= self.most_per_source {
+            return Err(TurnedAway::SourceFull);
         }
         // Whoever is alone is never the one who floods.
         if from_source > 0 && usize::from(chance) < self.risk(counts.all) {
-            return None;
+            return Err(TurnedAway::EarlyDrop);
         }
         counts.all += 1;
         counts.by_source.insert(source, from_source + 1);
-        Some(Pass { gate: self.clone(), source })
+        Ok(Pass { gate: self.clone(), source })
+    }
+
+    /// How many there are now.
+    pub fn unauthenticated(&self) -> usize {
+        self.lock().all
     }
 
     /// Of 256, how many are turned away: none below a third of the limit, all at the limit.
@@ -94,10 +104,10 @@ mod tests {
         let (one, other): (IpAddr, IpAddr) = ("192.0.2.1".parse().unwrap(), "192.0.2.2".parse().unwrap());
         let mut passes: Vec<_> = (0..10).map(|_| gate.enter(one, 0).unwrap()).collect();
         passes.push(gate.enter(one, 0).unwrap());
-        assert!(gate.enter(one, 0).is_none() && gate.enter(one, 100).is_some());
+        assert!(gate.enter(one, 0).is_err() && gate.enter(one, 100).is_ok());
         passes.extend((0..15).map(|_| gate.enter(one, LUCK).unwrap()));
-        assert!(gate.enter(one, 180).is_none());
-        assert!(gate.enter(other, 0).is_some());
+        assert_eq!(gate.enter(one, 180).unwrap_err(), TurnedAway::EarlyDrop);
+        assert!(gate.enter(other, 0).is_ok());
     }
 
     #[test]
@@ -106,21 +116,22 @@ mod tests {
         let (one, other): (IpAddr, IpAddr) = ("192.0.2.1".parse().unwrap(), "192.0.2.2".parse().unwrap());
         let first = gate.enter(one, LUCK).unwrap();
         let _second = gate.enter(one, LUCK).unwrap();
-        assert!(gate.enter(one, LUCK).is_none());
+        assert_eq!(gate.enter(one, LUCK).unwrap_err(), TurnedAway::SourceFull);
         let _third = gate.enter(other, LUCK).unwrap();
-        assert!(gate.enter(other, LUCK).is_none());
+        assert_eq!(gate.enter(other, LUCK).unwrap_err(), TurnedAway::Full);
+        assert_eq!(gate.unauthenticated(), 3);
         drop(first);
-        assert!(gate.enter(one, LUCK).is_some());
+        assert!(gate.enter(one, LUCK).is_ok());
     }
 
     #[test]
     fn an_ipv6_network_is_one_source() {
         let gate = Arc::new(Gate::new(10, 1));
         let _pass = gate.enter("2001:db8::1".parse().unwrap(), LUCK).unwrap();
-        assert!(gate.enter("2001:db8::ffff:2".parse().unwrap(), LUCK).is_none());
-        assert!(gate.enter("2001:db8:0:1::1".parse().unwrap(), LUCK).is_some());
+        assert!(gate.enter("2001:db8::ffff:2".parse().unwrap(), LUCK).is_err());
+        assert!(gate.enter("2001:db8:0:1::1".parse().unwrap(), LUCK).is_ok());
         let _mapped = gate.enter("::ffff:192.0.2.1".parse().unwrap(), LUCK).unwrap();
-        assert!(gate.enter("192.0.2.1".parse().unwrap(), LUCK).is_none());
+        assert!(gate.enter("192.0.2.1".parse().unwrap(), LUCK).is_err());
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod algorithms;
 mod channel;
 mod client;
 mod connection;
+mod counters;
 mod dialogue;
 mod error;
 mod forward;
@@ -16,6 +17,7 @@ mod gate;
 mod host_key;
 mod listener;
 mod login;
+mod report;
 mod settings;
 mod signals;
 mod stream;
@@ -25,6 +27,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use accountd_protocol::metrics::CutOff;
 use tokio::net::TcpStream;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
@@ -36,6 +39,7 @@ pub use crate::host_key::{Imported, import as import_host_keys};
 pub use crate::settings::Settings;
 
 use crate::connection::{Connection, Ends, Surroundings};
+use crate::counters::{Counters, Open};
 use crate::gate::{Gate, Pass};
 use crate::settings::Transport;
 use crate::stream::{Limits, Stream};
@@ -52,8 +56,11 @@ pub async fn run(settings: Settings, on_ready: impl FnOnce(&[SocketAddr])) -> Re
     let addresses = listener::start(&settings.listen, accepted)?;
     on_ready(&addresses);
     let gate = Arc::new(Gate::new(settings.unauthenticated, settings.unauthenticated_per_source));
+    let counters = Arc::new(Counters::default());
+    tokio::spawn(report::numbers(settings.login_socket.clone(), counters.clone(), gate.clone()));
     let (stop, stopped) = watch::channel(());
-    let mut server = Server { settings: Arc::new(settings), transport, gate, stopped, clients: JoinSet::new() };
+    let mut server =
+        Server { settings: Arc::new(settings), transport, gate, counters, stopped, clients: JoinSet::new() };
     loop {
         tokio::select! {
             Some((tcp, address)) = arriving.recv() => server.admit(tcp, address),
@@ -87,6 +94,7 @@ struct Server {
     settings: Arc<Settings>,
     transport: Arc<Transport>,
     gate: Arc<Gate>,
+    counters: Arc<Counters>,
     stopped: watch::Receiver<()>,
     clients: JoinSet<()>,
 }
@@ -97,11 +105,14 @@ impl Server {
         // Without randomness everybody is unlucky.
         let _ = getrandom::fill(&mut chance);
         match self.gate.enter(address.ip(), chance[0]) {
-            Some(pass) => {
-                let (transport, settings) = (self.transport.clone(), self.settings.clone());
-                self.clients.spawn(serve(tcp, address, pass, (transport, settings), self.stopped.clone()));
+            Ok(pass) => {
+                let shared = (self.transport.clone(), self.settings.clone(), self.counters.clone());
+                self.clients.spawn(serve(tcp, address, pass, shared, self.stopped.clone()));
             }
-            None => debug!(source = %address.ip(), "too many that have not authenticated; one is closed"),
+            Err(why) => {
+                self.counters.turned_away.one(why);
+                debug!(source = %address.ip(), "too many that have not authenticated; one is closed");
+            }
         }
     }
 
@@ -144,16 +155,18 @@ async fn serve(
     tcp: TcpStream,
     address: SocketAddr,
     pass: Pass,
-    (transport, settings): (Arc<Transport>, Arc<Settings>),
+    (transport, settings, counters): (Arc<Transport>, Arc<Settings>, Arc<Counters>),
     mut stopped: watch::Receiver<()>,
 ) {
+    let _open = Open::new(counters.clone());
     let server = match tcp.set_nodelay(true).and_then(|()| tcp.local_addr()) {
         Ok(server) => server,
         Err(error) => return debug!(%error, "a client has gone"),
     };
-    let (stream, line) = Stream::new(tcp, Limits::new(settings.login_grace, settings.idle));
+    let limits = Limits::new(settings.login_grace, settings.idle);
+    let (stream, line) = Stream::new(tcp, limits, counters.clone());
     let (login_socket, banner) = (settings.login_socket.clone(), transport.banner.clone());
-    let around = Surroundings { login_socket, banner, pass, line };
+    let around = Surroundings { login_socket, banner, pass, line, counters: counters.clone() };
     let connection = Connection::new(Ends { client: address, server }, around);
     let config = transport.config.clone();
     let session = match russh::server::run_stream(config, stream, connection).await {
@@ -163,19 +176,27 @@ async fn serve(
     let handle = session.handle();
     tokio::pin!(session);
     tokio::select! {
-        result = &mut session => ended(result, address),
+        result = &mut session => ended(result, address, &counters),
         _ = stopped.changed() => {
             let reason = "the server is stopping".to_owned();
             // A client that doesn't hear it sees the connection close.
             let _ = handle.disconnect(russh::Disconnect::ByApplication, reason, String::new()).await;
-            ended(session.await, address);
+            ended(session.await, address, &counters);
         }
     }
 }
 
-fn ended(result: Result<(), Error>, address: SocketAddr) {
-    match result {
-        Ok(()) => debug!(source = %address, "closed"),
-        Err(error) => debug!(%error, source = %address, "closed"),
-    }
+fn ended(result: Result<(), Error>, address: SocketAddr, counters: &Counters) {
+    let Err(error) = result else { return debug!(source = %address, "closed") };
+    // The other reasons are known to the stream.
+    let why = match &error {
+        Error::Stalled => Some(CutOff::SessionStalled),
+        Error::Ssh(russh::Error::KeepaliveTimeout) => Some(CutOff::Keepalive),
+        Error::Ssh(russh::Error::InactivityTimeout) => Some(CutOff::Idle),
+        Error::Ssh(_) | Error::Frame(_) | Error::Login { .. } | Error::LoginGone => None,
+        Error::Listen { .. } | Error::Signal(_) | Error::Banner { .. } => None,
+        Error::HostKeyFile { .. } | Error::HostKey { .. } | Error::SameHostKey(_) => None,
+    };
+    why.into_iter().for_each(|why| counters.cut_off.one(why));
+    debug!(%error, source = %address, "closed");
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use accountd_protocol::frame::{self, LOGIN_CAP};
 use accountd_protocol::login::{Admission, Ending, LoginEvent, LoginRequest, Opening, Proof, SessionId};
+use accountd_protocol::metrics::SshNumbers;
 use accountd_protocol::socket;
 use tokio::io::Interest;
 use tokio::net::UnixStream;
@@ -40,14 +41,26 @@ pub struct Login {
 
 impl Login {
     pub async fn connect(path: &Path, client: SocketAddr, server: SocketAddr) -> Result<Self, Error> {
+        let mut login = Self::without_client(path).await?;
+        let plain = |address: SocketAddr| SocketAddr::new(address.ip().to_canonical(), address.port());
+        match login.ask(&LoginRequest::Hello { client: plain(client), server: plain(server) }).await? {
+            Answer::Plain(LoginEvent::Welcome) => Ok(login),
+            Answer::Plain(_) | Answer::Opened(_) => Err(Error::LoginGone),
+        }
+    }
+
+    /// A connection that is about no client, for [`Self::report`].
+    pub async fn without_client(path: &Path) -> Result<Self, Error> {
         let failed = |source| Error::Login { path: path.to_owned(), source };
         let stream = Arc::new(UnixStream::connect(path).await.map_err(failed)?);
         let (sender, answers) = mpsc::channel(1);
         tokio::spawn(listen(stream.clone(), sender));
-        let mut login = Self { stream, answers };
-        let plain = |address: SocketAddr| SocketAddr::new(address.ip().to_canonical(), address.port());
-        match login.ask(&LoginRequest::Hello { client: plain(client), server: plain(server) }).await? {
-            Answer::Plain(LoginEvent::Welcome) => Ok(login),
+        Ok(Self { stream, answers })
+    }
+
+    pub async fn report(&mut self, numbers: SshNumbers) -> Result<(), Error> {
+        match self.ask(&LoginRequest::ReportNumbers(Box::new(numbers))).await? {
+            Answer::Plain(LoginEvent::NumbersTaken) => Ok(()),
             Answer::Plain(_) | Answer::Opened(_) => Err(Error::LoginGone),
         }
     }
@@ -135,7 +148,8 @@ async fn listen(stream: Arc<UnixStream>, answers: mpsc::Sender<Answer>) {
             | LoginEvent::Authenticated(_)
             | LoginEvent::NotOpened(_)
             | LoginEvent::Signalled
-            | LoginEvent::Closed => Answer::Plain(event),
+            | LoginEvent::Closed
+            | LoginEvent::NumbersTaken => Answer::Plain(event),
         };
         if answers.send(answer).await.is_err() {
             return;

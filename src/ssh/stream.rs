@@ -13,11 +13,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
+use accountd_protocol::metrics::CutOff;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::time::{Sleep, sleep};
+
+use crate::counters::Counters;
 
 const BUFFER: usize = 64 * 1024;
 /// What a client may send until it has authenticated. OpenSSH sends some 5 KiB for a key exchange, and
@@ -107,10 +110,13 @@ pub struct Stream {
     filled: std::ops::Range<usize>,
     /// Bytes from a client that has not authenticated.
     received: usize,
+    counters: Arc<Counters>,
+    /// Why it has been cut off.
+    over: Option<CutOff>,
 }
 
 impl Stream {
-    pub fn new(tcp: TcpStream, limits: Limits) -> (Self, Line) {
+    pub fn new(tcp: TcpStream, limits: Limits, counters: Arc<Counters>) -> (Self, Line) {
         let line = Line::default();
         let told = line.clone();
         let cut = Box::pin(async move {
@@ -129,6 +135,8 @@ impl Stream {
             buffer: vec![0; BUFFER].into_boxed_slice(),
             filled: 0..0,
             received: 0,
+            counters,
+            over: None,
         };
         (stream, line)
     }
@@ -138,17 +146,17 @@ impl Stream {
         if self.cut.as_mut().poll(context).is_ready() {
             // A future that has ended must not be polled again.
             self.cut = Box::pin(std::future::ready(()));
-            return Err(late("cut off"));
+            return Err(self.cut_off(CutOff::Revoked, "cut off"));
         }
         if is_over(&mut self.farewell, context) {
-            return Err(late("not closed in time"));
+            return Err(self.cut_off(CutOff::NotClosed, "not closed in time"));
         }
         if is_over(&mut self.idle, context)
             && let Some(limit) = self.limits.idle
         {
             let left = limit.saturating_sub(self.line.unused());
             if left.is_zero() {
-                return Err(late("nothing has happened for too long"));
+                return Err(self.cut_off(CutOff::Idle, "nothing has happened for too long"));
             }
             let mut next = Box::pin(sleep(left));
             // Asked once, so that it wakes whoever waits for this stream.
@@ -159,7 +167,7 @@ impl Stream {
             self.deadline = None;
         }
         if is_over(&mut self.deadline, context) {
-            return Err(late("not authenticated in time"));
+            return Err(self.cut_off(CutOff::LoginGrace, "not authenticated in time"));
         }
         if self.deadline.is_some() {
             // Only costs time if it fails.
@@ -179,16 +187,22 @@ impl Stream {
         if self.received <= MOST_BEFORE {
             return Ok(());
         }
-        Err(io::Error::new(io::ErrorKind::InvalidData, "too much before it has authenticated"))
+        Err(self.cut_off(CutOff::TooMuchBeforeLogin, "too much before it has authenticated"))
+    }
+
+    /// Counted for its first reason: what goes on with it meets the next.
+    fn cut_off(&mut self, why: CutOff, what: &'static str) -> io::Error {
+        if self.over.is_none() {
+            self.over = Some(why);
+            self.counters.cut_off.one(why);
+        }
+        let kind = if why == CutOff::TooMuchBeforeLogin { io::ErrorKind::InvalidData } else { io::ErrorKind::TimedOut };
+        io::Error::new(kind, what)
     }
 }
 
 fn is_over(timer: &mut Option<Pin<Box<Sleep>>>, context: &mut Context<'_>) -> bool {
     timer.as_mut().is_some_and(|timer| timer.as_mut().poll(context).is_ready())
-}
-
-fn late(what: &'static str) -> io::Error {
-    io::Error::new(io::ErrorKind::TimedOut, what)
 }
 
 impl AsyncRead for Stream {
@@ -218,7 +232,7 @@ impl AsyncWrite for Stream {
         let limit = self.limits.stall;
         self.stall.get_or_insert_with(|| Box::pin(sleep(limit)));
         if is_over(&mut self.stall, context) {
-            Poll::Ready(Err(late("nothing taken for too long")))
+            Poll::Ready(Err(self.cut_off(CutOff::Stalled, "nothing taken for too long")))
         } else {
             Poll::Pending
         }
@@ -251,8 +265,13 @@ mod tests {
         change(&mut limits);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        let (stream, line) = Stream::new(listener.accept().await.unwrap().0, limits);
+        let (stream, line) = Stream::new(listener.accept().await.unwrap().0, limits, Arc::default());
         (stream, line, client)
+    }
+
+    /// What has been counted of a stream.
+    fn counted(stream: &Stream) -> Vec<(CutOff, u64)> {
+        stream.counters.cut_off.numbers().rows().into_iter().filter(|(_, count)| *count > 0).collect()
     }
 
     #[tokio::test]
@@ -261,6 +280,7 @@ mod tests {
         client.write_all(b"x").await.unwrap();
         assert_eq!(stream.read_u8().await.unwrap(), b'x');
         assert_eq!(stream.read_u8().await.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        assert_eq!(counted(&stream), [(CutOff::LoginGrace, 1)]);
         line.set_authenticated();
         client.write_all(b"y").await.unwrap();
         assert_eq!(stream.read_u8().await.unwrap(), b'y');
@@ -285,6 +305,8 @@ mod tests {
             stream.read_exact(&mut read).await.unwrap();
             let more = stream.read_exact(&mut read).await;
             assert_eq!(more.is_ok(), authenticated, "{more:?}");
+            let too_much = if authenticated { vec![] } else { vec![(CutOff::TooMuchBeforeLogin, 1)] };
+            assert_eq!(counted(&stream), too_much);
             drop(stream);
             sending.await.unwrap();
         }
@@ -325,6 +347,7 @@ mod tests {
             }
         };
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert_eq!(counted(&stream), [(CutOff::Stalled, 1)]);
     }
 
     #[tokio::test]
@@ -332,6 +355,7 @@ mod tests {
         let (mut stream, _line, _client) = pair(|limits| limits.farewell = SHORT).await;
         stream.shutdown().await.unwrap();
         assert_eq!(stream.read_u8().await.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        assert_eq!(counted(&stream), [(CutOff::NotClosed, 1)]);
     }
 
     #[tokio::test]
@@ -339,9 +363,11 @@ mod tests {
         let (mut stream, line, _client) = pair(|limits| limits.cut = SHORT).await;
         let waiting = tokio::spawn(async move {
             let error = stream.read_u8().await.unwrap_err();
-            (error.kind(), stream.write(b"x").await.unwrap_err().kind())
+            let again = stream.write(b"x").await.unwrap_err();
+            (error.kind(), again.kind(), counted(&stream))
         });
         line.cut();
-        assert_eq!(waiting.await.unwrap(), (io::ErrorKind::TimedOut, io::ErrorKind::TimedOut));
+        let once = vec![(CutOff::Revoked, 1)];
+        assert_eq!(waiting.await.unwrap(), (io::ErrorKind::TimedOut, io::ErrorKind::TimedOut, once));
     }
 }

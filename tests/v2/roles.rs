@@ -45,6 +45,7 @@ fn rows() -> Vec<(&'static str, &'static str, Value, [bool; 4])> {
         ("GET", "/audit", none.clone(), READERS),
         ("GET", "/audit/verification", none.clone(), READERS),
         ("GET", "/bans", none.clone(), READERS),
+        ("GET", "/metrics", none.clone(), READERS),
         ("DELETE", "/bans/999", none.clone(), CHANGERS),
         ("GET", "/checks", none.clone(), READERS),
         ("PUT", "/users/~/keys", json!({"keys": [KEY]}), ALL),

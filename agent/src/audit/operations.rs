@@ -53,6 +53,7 @@ pub fn subject(operation: &Operation) -> (AuditAction, Subject) {
         Operation::ListShells | Operation::GetSystem => (AuditAction::ListShells, Subject::Nobody),
         Operation::ListAudit(_) => (AuditAction::ListAudit, Subject::Nobody),
         Operation::ListBans => (AuditAction::ListBans, Subject::Nobody),
+        Operation::ShowMetrics => (AuditAction::ShowMetrics, Subject::Nobody),
         Operation::LiftBan(_) => (AuditAction::LiftBan, Subject::Nobody),
         Operation::VerifyAudit => (AuditAction::VerifyAudit, Subject::Nobody),
         Operation::ChangeOwnPassword { .. } => (AuditAction::ChangeOwnPassword, Subject::Nobody),
@@ -81,6 +82,7 @@ pub fn is_change(action: AuditAction) -> bool {
         | AuditAction::GetPolicy
         | AuditAction::ListApiKeys
         | AuditAction::ListBans
+        | AuditAction::ShowMetrics
         | AuditAction::VerifyAudit => false,
         AuditAction::CreateUser
         | AuditAction::UpdateUser

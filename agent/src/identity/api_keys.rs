@@ -157,6 +157,7 @@ fn is_way_in((view, own): (&View, AccountId), by: ApiKeyId, operation: &Operatio
         | Operation::ListAudit(_)
         | Operation::VerifyAudit
         | Operation::ListBans
+        | Operation::ShowMetrics
         | Operation::LiftBan(_)
         | Operation::ListApiKeys(_)
         | Operation::Export

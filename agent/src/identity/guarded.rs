@@ -52,6 +52,7 @@ impl Guarded<'_> {
             | Operation::GetPolicy
             | Operation::ListApiKeys(_)
             | Operation::ListBans
+            | Operation::ShowMetrics
             // It gives nothing but further tries.
             | Operation::LiftBan(_)
             | Operation::VerifyAudit => true,

@@ -50,7 +50,8 @@ impl PeerRole {
             AgentRequest::OpenLocalHandle
             | AgentRequest::OfferKey { .. }
             | AgentRequest::Decide { .. }
-            | AgentRequest::Watch => self == PeerRole::Root,
+            | AgentRequest::Watch
+            | AgentRequest::ReportNumbers(_) => self == PeerRole::Root,
         };
         if allowed { Permission::Granted } else { Permission::Denied }
     }
@@ -133,6 +134,7 @@ fn need(operation: &Operation) -> Need<'_> {
         | Operation::Check { .. }
         | Operation::ListAudit(_)
         | Operation::ListBans
+        | Operation::ShowMetrics
         | Operation::VerifyAudit => Need::Read,
         Operation::RepairChecks(_)
         | Operation::SetPolicy { .. }
@@ -184,6 +186,11 @@ mod tests {
         assert_eq!(role(990).may_send(&AgentRequest::OpenLocalHandle), Permission::Denied, "it is for root alone");
         assert_eq!(role(1000).may_send(&AgentRequest::OpenLocalHandle), Permission::Denied);
         assert_eq!(role(991).may_send(&operate), Permission::Denied);
+        let numbers = AgentRequest::ReportNumbers(Box::default());
+        assert_eq!(
+            [0, 990, 1000].map(|uid| role(uid).may_send(&numbers)),
+            [Permission::Granted, Permission::Denied, Permission::Denied]
+        );
         assert_eq!(role(1000).may_send(&AgentRequest::Watch), Permission::Denied);
     }
 

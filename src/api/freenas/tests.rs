@@ -80,7 +80,8 @@ fn scripted(script: &mut Script, request: &AgentRequest) -> Result<Answer, Refus
         | AgentRequest::OfferKey { .. }
         | AgentRequest::Decide { .. }
         | AgentRequest::Ping
-        | AgentRequest::Watch => return Err(Refusal::BadCredentials),
+        | AgentRequest::Watch
+        | AgentRequest::ReportNumbers(_) => return Err(Refusal::BadCredentials),
         AgentRequest::Operate { operation, .. } => operation,
     };
     script.asked.push(format!("{operation:?}"));
@@ -140,6 +141,7 @@ fn scripted(script: &mut Script, request: &AgentRequest) -> Result<Answer, Refus
         | Operation::DeleteApiKey { .. }
         | Operation::ListAudit(_)
         | Operation::ListBans
+        | Operation::ShowMetrics
         | Operation::LiftBan(_)
         | Operation::VerifyAudit => Err(Refusal::NotPermitted),
     }

@@ -28,6 +28,7 @@ mod keys;
 mod listing;
 mod members;
 mod memberships;
+mod metrics;
 mod new_user;
 mod only_if;
 mod openapi;
@@ -73,7 +74,7 @@ pub fn attach(rocket: Rocket<Build>) -> Rocket<Build> {
         .mount(BASE, routes![backups::current, backups::import])
         .mount(BASE, routes![policy::show, policy::change])
         .mount(BASE, routes![bans::list, bans::lift])
-        .mount(BASE, routes![system::show, openapi::show])
+        .mount(BASE, routes![system::show, openapi::show, metrics::show])
         .mount(BASE, fallback::routes())
         .register(BASE, catchers![caught])
 }

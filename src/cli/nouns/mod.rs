@@ -11,6 +11,7 @@ mod group;
 mod job;
 mod key;
 mod member;
+mod metrics;
 mod policy;
 mod role;
 mod system;
@@ -51,6 +52,8 @@ pub enum Noun {
     /// Who is turned away for too many wrong passwords
     #[command(subcommand)]
     Ban(ban::Verb),
+    /// What all programs have counted, in the text format of Prometheus
+    Metrics,
     /// Who did what
     #[command(subcommand)]
     Audit(audit::Verb),
@@ -77,6 +80,7 @@ impl Noun {
             Noun::Policy(verb) => verb.run(session),
             Noun::Job(verb) => verb.run(session),
             Noun::Ban(verb) => verb.run(session),
+            Noun::Metrics => metrics::show(session),
             Noun::Audit(verb) => verb.run(session),
             Noun::Backup(verb) => verb.run(session),
             Noun::Check(verb) => verb.run(session),

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use accountd_protocol::ban::BanId;
 use accountd_protocol::id::AccountId;
+use accountd_protocol::metrics::{BanObject, Numbers, Tally};
 
 use super::source::Source;
 
@@ -48,6 +49,7 @@ pub struct Active {
     bans: HashMap<Object, Standing>,
     events: Vec<BanEvent>,
     last: u64,
+    begun: Tally<BanObject>,
 }
 
 impl Active {
@@ -64,6 +66,7 @@ impl Active {
         self.last += 1;
         let ban = Standing { id: BanId(self.last), object, since: now, until: now + lifetime };
         self.bans.insert(object, ban);
+        self.begun.one(kind(object));
         self.note(EventKind::Began, ban);
     }
 
@@ -93,6 +96,13 @@ impl Active {
         self.bans.remove(&object)
     }
 
+    /// Those that have begun so far, and those of now.
+    pub fn numbers(&self) -> (Numbers<BanObject>, Numbers<BanObject>) {
+        let now = Tally::default();
+        self.bans.keys().for_each(|object| now.one(kind(*object)));
+        (self.begun.numbers(), now.numbers())
+    }
+
     pub fn next_end(&self) -> Option<Instant> {
         self.bans.values().map(|ban| ban.until).min()
     }
@@ -111,6 +121,14 @@ impl Active {
         if is_shown(ban.object) && self.events.len() < MOST_EVENTS {
             self.events.push(BanEvent { kind, ban });
         }
+    }
+}
+
+fn kind(object: Object) -> BanObject {
+    match object {
+        Object::Source(_) => BanObject::Source,
+        Object::Account(_) => BanObject::Account,
+        Object::Nobody(_) => BanObject::UnknownName,
     }
 }
 

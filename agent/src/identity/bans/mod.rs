@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use accountd_protocol::ban::BanId;
 use accountd_protocol::id::AccountId;
+use accountd_protocol::metrics::{BanObject, Numbers};
 use accountd_protocol::refusal::Refusal;
 
 use self::acquaintances::Acquaintances;
@@ -165,6 +166,13 @@ impl Bans {
         let mut state = self.lock();
         state.active.expire(now);
         state.active.list()
+    }
+
+    /// Those that have begun so far, and those of now.
+    pub fn numbers(&self, now: Instant) -> (Numbers<BanObject>, Numbers<BanObject>) {
+        let mut state = self.lock();
+        state.active.expire(now);
+        state.active.numbers()
     }
 
     /// Ends one. `None`: there is none.
