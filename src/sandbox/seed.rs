@@ -16,9 +16,10 @@ pub enum Planted {
 }
 
 /// Taken from the machine where it has them, as they are.
-const FROM_MACHINE: [&str; 34] = [
+const FROM_MACHINE: [&str; 35] = [
     "alternatives",
     "bash.bashrc",
+    "csh",
     "csh.cshrc",
     "csh.login",
     "debian_version",

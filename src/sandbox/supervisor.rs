@@ -114,9 +114,12 @@ impl Supervisor<'_> {
              -d '{{\"bsdusr_username\":\"myuser\",\"bsdusr_creategroup\":true,\"bsdusr_full_name\":\"My User\",\
              \"bsdusr_password\":\"aa\",\"bsdusr_uid\":1111,\"bsdusr_home\":\"/mnt/tank/home\"}}'\n  \
              sftp -P {} myuser@{}\n  \
+             ssh -p {} myuser@{} id\n  \
              {program} sandbox --root {root} --exec id myuser\n\nor as root, without a password:\n\n  \
              export ACCOUNTCTL_URL=http://{api} ACCOUNTCTL_SOCKET={root}/run/accountd/agent.sock\n  \
              {} user list\n\nFiles are below {root}. Ctrl-C ends it.\n",
+            ssh.port(),
+            ssh.ip(),
             ssh.port(),
             ssh.ip(),
             ctl.display()

@@ -87,10 +87,19 @@ fn harden() -> nix::Result<()> {
     nix::sys::prctl::set_no_new_privs()
 }
 
+/// The record has a copy of the descriptor; nobody needs the other one.
+fn record(options: &Options) -> Result<Record, Failure> {
+    let record = Record::to(options.log).map_err(Failure::Log)?;
+    if options.log != Some(2) {
+        forget_records(options);
+    }
+    Ok(record)
+}
+
 fn serve_sftp(options: &Options) -> Result<(), Failure> {
     harden().map_err(Failure::Harden)?;
     let tree = path::Tree::open(options.root.as_deref()).map_err(Failure::Root)?;
-    let record = Record::to(options.log).map_err(Failure::Log)?;
+    let record = record(options)?;
     let settings = sftp::Settings { tree, links: options.links, uploads: options.uploads, record };
     Ok(sftp::serve(settings, std::io::stdin(), std::io::stdout())?)
 }
@@ -99,7 +108,7 @@ fn serve_scp(options: &Options, words: &[Vec<u8>]) -> ExitCode {
     let settings = || {
         harden().map_err(Failure::Harden)?;
         let tree = path::Tree::open(options.root.as_deref()).map_err(Failure::Root)?;
-        let record = Record::to(options.log).map_err(Failure::Log)?;
+        let record = record(options)?;
         Ok(scp::Settings { tree, uploads: options.uploads, record })
     };
     match settings() {

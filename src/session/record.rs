@@ -7,10 +7,13 @@
 use std::fmt::Write;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd, RawFd};
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
 
+/// How long a line waits for others.
+const HOLD: Duration = Duration::from_secs(1);
 /// The longest line, its end counted.
 pub const MAX_LINE: usize = 4096;
 /// What stands in a line beside two quoted texts.
@@ -25,6 +28,10 @@ pub struct Record {
     read: u64,
     written: u64,
     requests: u64,
+    /// Lines that wait for others, or for a second to pass: a write for each file would cost as much
+    /// as a small file itself.
+    held: Vec<u8>,
+    held_since: Option<Instant>,
 }
 
 /// A change of a name.
@@ -82,11 +89,7 @@ impl Record {
         let pipe = match descriptor {
             // That one is at hand, also where the call is forbidden.
             Some(2) => Some(io::stderr().as_fd().try_clone_to_owned()?),
-            Some(number) => {
-                let copy = copy_of(getpid(), number)?;
-                nix::unistd::close(number)?;
-                Some(copy)
-            }
+            Some(number) => Some(copy_of(getpid(), number)?),
             None => None,
         };
         Ok(Self { pipe, ..Self::default() })
@@ -144,20 +147,46 @@ impl Record {
     /// The last line of a session.
     pub fn total(&mut self) {
         self.line(format!("total read={} written={} requests={}", self.read, self.written, self.requests));
+        self.flush();
     }
 
-    /// Whoever reads the log may have gone: then there is none, and the session goes on.
     fn line(&mut self, mut line: String) {
-        let Some(pipe) = &self.pipe else { return };
+        if self.pipe.is_none() {
+            return;
+        }
         line.push('\n');
+        if self.held.len() + line.len() > MAX_LINE {
+            self.flush();
+        }
+        self.held.extend_from_slice(line.as_bytes());
+        if self.held_since.get_or_insert_with(Instant::now).elapsed() >= HOLD {
+            self.flush();
+        }
+    }
+
+    /// For how long lines may be held yet; `None` when there are none.
+    pub fn patience(&self) -> Option<Duration> {
+        self.held_since.map(|since| HOLD.saturating_sub(since.elapsed()))
+    }
+
+    /// Writes what is held. Whoever reads the log may have gone: then there is none, and the session
+    /// goes on.
+    pub fn flush(&mut self) {
+        self.held_since = None;
+        let held = std::mem::take(&mut self.held);
+        let Some(pipe) = &self.pipe else { return };
         loop {
-            match nix::unistd::write(pipe, line.as_bytes()) {
-                Ok(_) => return,
+            match nix::unistd::write(pipe, &held) {
+                Ok(_) => break,
                 Err(Errno::EINTR) => {}
-                Err(_) => break,
+                Err(_) => {
+                    self.pipe = None;
+                    return;
+                }
             }
         }
-        self.pipe = None;
+        self.held = held;
+        self.held.clear();
     }
 }
 
@@ -172,12 +201,13 @@ fn append(line: &mut String, name: &str, text: &[u8]) {
     let most = line.len() + MAX_TEXT;
     for chunk in text.utf8_chunks() {
         for letter in chunk.valid().chars() {
-            let escaped = escape(letter);
-            if line.len() + escaped.len() > most {
+            let end = line.len();
+            escape(letter, line);
+            if line.len() > most {
+                line.truncate(end);
                 line.push_str("\"…");
                 return;
             }
-            line.push_str(&escaped);
         }
         if line.len() + 4 * chunk.invalid().len() > most {
             line.push_str("\"…");
@@ -191,16 +221,16 @@ fn append(line: &mut String, name: &str, text: &[u8]) {
 }
 
 /// What would end a line or a quoted text, or turn its reading round, is not written as it is.
-fn escape(letter: char) -> String {
+fn escape(letter: char, line: &mut String) {
     let is_turning = matches!(letter, '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     match letter {
-        '"' => "\\\"".to_owned(),
-        '\\' => "\\\\".to_owned(),
+        '"' | '\\' => line.extend(['\\', letter]),
         letter if letter.is_control() || is_turning => {
-            let mut bytes = [0; 4];
-            letter.encode_utf8(&mut bytes).bytes().map(|byte| format!("\\x{byte:02x}")).collect()
+            for byte in letter.encode_utf8(&mut [0; 4]).bytes() {
+                let _ = write!(line, "\\x{byte:02x}");
+            }
         }
-        letter => letter.to_string(),
+        letter => line.push(letter),
     }
 }
 
@@ -220,6 +250,7 @@ mod tests {
         let mut record = Record::to(Some(writer.as_raw_fd())).unwrap();
         drop(writer);
         act(&mut record);
+        record.flush();
         drop(record);
         let mut text = String::new();
         std::fs::File::from(reader).read_to_string(&mut text).unwrap();
@@ -262,6 +293,24 @@ mod tests {
         assert!(lines[1].ends_with("\\xff\"…") && lines[1].contains("\\x0a\"… to=\"\\xff"));
         assert_eq!(lines[2].matches('…').count(), 1);
         assert!(lines.iter().all(|line| line.len() < MAX_LINE), "{:?}", lines.iter().map(|line| line.len()));
+    }
+
+    #[test]
+    fn lines_are_held_until_they_fill_a_page_or_a_second_has_passed() {
+        let (reader, writer) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK).unwrap();
+        let mut record = Record::to(Some(writer.as_raw_fd())).unwrap();
+        let mut reader = std::fs::File::from(reader);
+        let mut page = [0; 2 * MAX_LINE];
+        assert_eq!(record.patience(), None);
+        record.change(Change::Mkdir(&[b'a'; 1000]));
+        assert!(record.patience().is_some() && reader.read(&mut page).is_err());
+        (0..4).for_each(|_| record.change(Change::Mkdir(&[b'b'; 1000])));
+        let count = reader.read(&mut page).unwrap();
+        assert!((3000..=MAX_LINE).contains(&count) && page[count - 1] == b'\n', "{count}");
+        record.held_since = Instant::now().checked_sub(HOLD);
+        assert_eq!(record.patience(), Some(Duration::ZERO));
+        record.change(Change::Mkdir(b"c"));
+        assert!(reader.read(&mut page).unwrap() > 1000 && record.patience().is_none());
     }
 
     #[test]

@@ -172,7 +172,8 @@ pub fn join(channel: ChannelId, opened: Session, with: (Handle, Shared), reply: 
     let is_over = over.clone();
     let counters = shared.counters.clone();
     tokio::spawn(async move {
-        let outward = Outward { channel, handle: &handle, line: &shared.line, output, errors, counters: &shared.counters };
+        let outward =
+            Outward { channel, handle: &handle, line: &shared.line, output, errors, counters: &shared.counters };
         let how = match reply {
             None => Some(outward.until_end(Bytes::new(), ended).await),
             Some(reply) => match forward::confirm(reply, &outward.output).await {

@@ -1,8 +1,10 @@
 //! The loop: packets in, requests to their functions, replies out.
 
 use std::os::fd::AsFd;
+use std::time::Duration;
 
 use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::{read, write};
 
 use super::extensions;
@@ -124,6 +126,11 @@ impl Server {
             self.flush(output)?;
             buffer.copy_within(start..end, 0);
             (start, end) = (0, end - start);
+            if let Some(patience) = self.record.patience()
+                && !comes_within(input, patience)
+            {
+                self.record.flush();
+            }
             match receive(input, buffer.get_mut(end..).unwrap_or_default()).map_err(SessionError::Read)? {
                 0 if end == 0 => return Ok(()),
                 0 => return Err(SessionError::Malformed),
@@ -217,6 +224,12 @@ fn whole_packet(bytes: &[u8]) -> Result<Option<&[u8]>, SessionError> {
         return Err(SessionError::PacketLength(length));
     }
     Ok(reader.0.get(..length))
+}
+
+/// Whether there is something to read within a time; an end is something, too.
+fn comes_within(input: &impl AsFd, time: Duration) -> bool {
+    let milliseconds = PollTimeout::try_from(time).unwrap_or(PollTimeout::ZERO);
+    poll(&mut [PollFd::new(input.as_fd(), PollFlags::POLLIN)], milliseconds) != Ok(0)
 }
 
 fn receive(input: &impl AsFd, buffer: &mut [u8]) -> nix::Result<usize> {
