@@ -16,11 +16,11 @@ test: tools target/clients/node_modules/ssh2
 	cargo build --locked --workspace
 	cargo test --locked --workspace --lib --bins --tests
 
-# A client of the tests that Debian does not have.
+# A client of the tests that Debian does not have; without npm, or a registry, its row of the table is skipped and says so.
 target/clients/node_modules/ssh2: tests/clients/node/package.json | tools
-	@command -v npm >/dev/null || DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends npm >/dev/null
-	mkdir -p target/clients && cp $< target/clients/
-	cd target/clients && npm install --silent --no-package-lock --ignore-scripts --no-audit --no-fund
+	@mkdir -p target/clients && cp $< target/clients/
+	@cd target/clients && { command -v npm >/dev/null && timeout 120 npm install --silent --no-package-lock --ignore-scripts --no-audit --no-fund; } \
+		|| echo "skipped: the ssh2 package of npm can not be had"
 
 # OpenSSH's sshd is the peer; it runs inside a sandbox, on a port of its own.
 bench: PACKAGES += openssh-server

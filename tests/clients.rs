@@ -1,6 +1,6 @@
 //! Clients that nobody here wrote, each with the operations that it has, in one table.
 //!
-//! A client that is missing fails: `make test` installs all of them.
+//! A client that is missing fails, because `make test` installs it; one of npm's is skipped, and that is said.
 
 mod commands;
 mod libraries;
@@ -129,6 +129,11 @@ pub fn holds(what: &str, is_so: bool) -> Result<(), String> {
 impl Matrix {
     pub fn try_out(&mut self, client: &'static str, operation: &'static str, act: impl FnOnce() -> Result<(), String>) {
         self.0.push((client, operation, act()));
+    }
+
+    /// Of the one client that does not come from Debian.
+    pub fn skip(&self, client: &'static str, why: &'static str) {
+        println!("| {client:<16} | skipped: {why}");
     }
 
     fn print(&self) {
