@@ -9,8 +9,8 @@ use crate::freenas::{Nas, new_user};
 use crate::login::{block_on, log_in};
 use crate::world::wait_for;
 
-/// In every run; `ACCOUNTD_PAYLOADS=100000` for as many as anybody has the patience for.
-const PAYLOADS: &str = "3000";
+/// In every run; `ACCOUNTD_PAYLOADS=1000000` for as many as anybody has the patience for.
+const PAYLOADS: &str = "100000";
 /// How much larger the front may be afterwards.
 const GROWTH_KIB: u64 = 24 * 1024;
 
