@@ -12,7 +12,7 @@ use crate::login::{block_on, log_in};
 use crate::world::wait_for;
 
 /// A process that has this in its command line, whose words NULs part.
-fn process(text: &str) -> Option<Pid> {
+pub fn process(text: &str) -> Option<Pid> {
     fs::read_dir("/proc").unwrap().flatten().find_map(|entry| {
         let pid = entry.file_name().to_str()?.parse().ok()?;
         let line = fs::read(entry.path().join("cmdline")).ok()?;

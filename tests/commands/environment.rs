@@ -1,8 +1,12 @@
 //! The environment of a command: what login(1) sets, and what a client may.
 
 use std::collections::HashMap;
+use std::process::Stdio;
 
+use super::ended::process;
 use super::{anna, nas_with_anna, says, text};
+use crate::freenas::Nas;
+use crate::world::wait_for;
 
 fn variables(printed: &str) -> HashMap<String, String> {
     let pairs = printed.lines().filter_map(|line| line.split_once('='));
@@ -62,4 +66,46 @@ fn nothing_of_root_is_left_in_a_command_and_none_of_the_servers_descriptors() {
     // 3 is the directory that ls reads.
     assert_eq!(says(&nas, "ls /proc/self/fd"), "0\n1\n2\n3\n");
     assert_eq!(says(&nas, "for f in 0 1 2; do readlink /proc/self/fd/$f | cut -d: -f1; done"), "pipe\npipe\npipe\n");
+}
+
+#[test]
+fn nobody_signals_traces_or_reads_a_session_of_somebody_else_nor_their_own_of_files() {
+    let nas = nas_with_anna();
+    nas.rest.create_user(&crate::freenas::new_user("berta", 3002, "pw"));
+    let mut theirs = nas.world.with_password("berta", "pw").prepare("ssh");
+    let mut theirs = theirs.args(["127.0.0.1", "sleep 987657"]).spawn().unwrap();
+    let mut files = anna(&nas).prepare("sftp");
+    let mut files = files.arg("127.0.0.1").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    let session =
+        || sessions_of(&nas).into_iter().find(|(uid, name, _)| (*uid, name.as_str()) == (3001, "accountd-sessio"));
+    wait_for("both sessions", || process("sleep\x00987657").is_some() && session().is_some());
+    let look = "strace -p $p -o /dev/null 2>&1; cat /proc/$p/environ; cat /proc/$p/mem; ls -l /proc/$p/fd; echo looked";
+    for (pid, signal) in [(process("sleep\x00987657").unwrap().as_raw(), "kill -0 $p;"), (session().unwrap().2, "")] {
+        let output = anna(&nas).ssh(&[&format!("p={pid}; {signal} {look}")]);
+        let (said, errors) = (text(&output.stdout), text(&output.stderr));
+        let denied = said.matches("Operation not permitted").count() + errors.matches("ermission denied").count();
+        assert!(said.ends_with("looked\n") && !said.contains("HOME=") && denied >= 3, "{said}{errors}");
+        assert!(signal.is_empty() || errors.contains("Operation not permitted"), "{errors}");
+    }
+    drop(files.stdin.take());
+    files.wait().unwrap();
+    theirs.kill().unwrap();
+    theirs.wait().unwrap();
+}
+
+/// Whose, what and which the processes below accountd-login are.
+fn sessions_of(nas: &Nas) -> Vec<(u32, String, i32)> {
+    let login = nas.world.process("login").to_string();
+    let listed = nas.world.run(&["ps", "-e", "-o", "pid=,ppid=,uid=,comm="]);
+    let rows: Vec<Vec<&str>> = listed.lines().map(|line| line.split_whitespace().collect()).collect();
+    let parent = |pid: &str| rows.iter().find(|row| row[0] == pid).map(|row| row[1]);
+    let belongs = |pid: &str| {
+        let mut above = parent(pid);
+        while let Some(pid) = above.filter(|pid| *pid != login) {
+            above = parent(pid);
+        }
+        above.is_some()
+    };
+    let found = rows.iter().filter(|row| belongs(row[0]));
+    found.map(|row| (row[2].parse().unwrap(), row[3].to_owned(), row[0].parse().unwrap())).collect()
 }
