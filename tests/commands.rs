@@ -8,15 +8,13 @@ mod terminal;
 
 use std::process::Output;
 
-use crate::freenas::{Nas, new_user};
+use crate::freenas::{Nas, new_user, with_bash};
 use crate::openssh::{Client, run};
 
 /// A sandbox with `anna` (uid 3001, password `pw`), whose shell is bash.
 pub fn nas_with_anna() -> Nas {
     let nas = Nas::start();
-    let mut user: serde_json::Value = serde_json::from_str(&new_user("anna", 3001, "pw")).unwrap();
-    user["bsdusr_shell"] = "/bin/bash".into();
-    nas.rest.create_user(&user.to_string());
+    nas.rest.create_user(&with_bash(&new_user("anna", 3001, "pw")));
     nas
 }
 
@@ -56,22 +54,10 @@ fn a_command_has_input_output_and_errors_of_any_size_and_any_bytes() {
     let bytes: Vec<u8> = (0..8u32 << 20).map(|number| (number.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
     let mut command = anna(&nas).prepare("ssh");
     command.args(["127.0.0.1", "tee /dev/stderr"]);
-    let output = feed(command, bytes.clone());
+    let output = run(command, &bytes);
     assert!(output.status.success());
     assert!(output.stdout == bytes, "{} of {} bytes", output.stdout.len(), bytes.len());
     assert!(output.stderr == bytes, "{} of {} bytes of errors", output.stderr.len(), bytes.len());
-}
-
-/// Feeds a command while its output is read.
-fn feed(mut command: std::process::Command, input: Vec<u8>) -> Output {
-    use std::io::Write;
-    use std::process::Stdio;
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    let feeding = std::thread::spawn(move || stdin.write_all(&input));
-    let output = child.wait_with_output().unwrap();
-    feeding.join().unwrap().unwrap();
-    output
 }
 
 #[test]

@@ -28,6 +28,13 @@ impl Nas {
     }
 }
 
+/// The same user with bash as the shell.
+pub fn with_bash(user: &str) -> String {
+    let mut user: serde_json::Value = serde_json::from_str(user).unwrap();
+    user["bsdusr_shell"] = "/bin/bash".into();
+    user.to_string()
+}
+
 /// A request for a new user with a group of its own.
 pub fn new_user(name: &str, uid: u32, password: &str) -> String {
     serde_json::json!({

@@ -6,16 +6,14 @@ use std::process::{Command, Stdio};
 
 use nix::sys::signal::Signal;
 
-use crate::freenas::{Nas, new_user};
+use crate::freenas::{Nas, new_user, with_bash};
 use crate::openssh::{Client, run};
 use crate::unauthenticated::Front;
 use crate::world::wait_for;
 
 fn nas_with_anna() -> Nas {
     let nas = Nas::start();
-    nas.rest.create_user(
-        &new_user("anna", 3001, "pw").replace("\"bsdusr_home\"", "\"bsdusr_shell\": \"/bin/bash\", \"bsdusr_home\""),
-    );
+    nas.rest.create_user(&with_bash(&new_user("anna", 3001, "pw")));
     nas
 }
 

@@ -83,9 +83,7 @@ impl Events {
         let stream = self.stream.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(socket::send_all(&*stream, &bytes, descriptors).map_err(frame::FrameError::Io)?)
     }
-}
 
-impl Events {
     /// Keeps the client waiting, in this thread of its own; not for longer than it is there.
     fn wait(&self, time: Duration) {
         let stream = self.stream.lock().unwrap_or_else(PoisonError::into_inner);

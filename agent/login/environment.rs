@@ -54,13 +54,12 @@ impl Environment {
     pub fn new(grant: &Grant, ends: Ends) -> Self {
         let path = if grant.uid == Uid::ROOT { ROOTS_PATH } else { PATH };
         let name = grant.name.as_str();
-        let shell: &[u8] = if grant.shell.is_empty() { b"/bin/sh" } else { &grant.shell };
         let (client, server) = (ends.client, ends.server);
         let mut environment = Self(Vec::new());
         environment.set("HOME", &grant.home);
         environment.set("USER", name.as_bytes());
         environment.set("LOGNAME", name.as_bytes());
-        environment.set("SHELL", shell);
+        environment.set("SHELL", grant.shell_program());
         environment.set("PATH", path.as_bytes());
         environment.set("MAIL", format!("/var/mail/{name}").as_bytes());
         environment.set("LANG", b"C.UTF-8");

@@ -33,14 +33,13 @@ const GRACE: Duration = Duration::from_millis(300);
 
 /// The keeper's whole life; returns its exit status.
 pub fn keep(order: &Order, open: Handover, program: &OwnedFd) -> i32 {
-    let control = match open.control.try_clone() {
-        Ok(control) => UnixStream::from(control),
-        Err(_) => return 1,
-    };
-    match start(order, &open, program) {
+    let Handover { control, records, streams } = open;
+    let control = UnixStream::from(control);
+    match start(order, &control, (&streams, &records), program) {
         Ok((child, signals)) => {
-            let login = Login::of(order, &open.streams, child);
-            drop(open);
+            let login = Login::of(order, &streams, child);
+            // The session's ends: as long as they are open here, nobody hears that it has closed them.
+            drop((streams, records));
             report(&control, &Report::Started);
             login.iter().for_each(|login| login.record(Event::Begun));
             let ending = Watch { order, child, control: &control, signals: &signals }.until_end();
@@ -57,8 +56,8 @@ pub fn keep(order: &Order, open: Handover, program: &OwnedFd) -> i32 {
     }
 }
 
-/// What a session leaves goes with it, unless the account's policy keeps it; what was closed or
-/// revoked goes in any case.
+/// What a session leaves goes with it, unless the account's policy keeps it; what was revoked goes in
+/// any case.
 fn end_leftovers(leftovers: Leftovers, ending: &Ending) {
     match (leftovers, ending) {
         (Leftovers::Keep, Ending::Exited(_) | Ending::Killed(_)) => {}
@@ -102,7 +101,12 @@ fn report(control: &UnixStream, report: &Report) {
     let _ = frame::write(&mut &*control, report, MAX_ORDER);
 }
 
-fn start(order: &Order, open: &Handover, program: &OwnedFd) -> Result<(Pid, SignalFd), String> {
+fn start(
+    order: &Order,
+    control: &UnixStream,
+    (streams, records): (&[OwnedFd], &OwnedFd),
+    program: &OwnedFd,
+) -> Result<(Pid, SignalFd), String> {
     let fail = |doing: &'static str| move |error: Errno| format!("cannot {doing}: {error}");
     prctl::set_name(c"login-keeper").map_err(fail("name the keeper"))?;
     prctl::set_child_subreaper(true).map_err(fail("become a subreaper"))?;
@@ -117,7 +121,6 @@ fn start(order: &Order, open: &Handover, program: &OwnedFd) -> Result<(Pid, Sign
     let keeper = Pid::this();
     match sys::fork_single_threaded().map_err(fail("fork"))? {
         ForkResult::Child => {
-            let Handover { streams, records, control: _ } = open;
             let open = Descriptors { streams, records, errors: errors.as_ref(), program };
             let reason = match become_session(order, open, keeper) {
                 Ok(never) => match never {},
@@ -128,14 +131,14 @@ fn start(order: &Order, open: &Handover, program: &OwnedFd) -> Result<(Pid, Sign
         }
         ForkResult::Parent { child } => {
             drop(say_failed);
-            wait_for_start(child, failed, &open.control).map(|()| (child, signals))
+            wait_for_start(child, failed, control).map(|()| (child, signals))
         }
     }
 }
 
 /// Until the child has executed its program, has said why it can't, or is wanted no more: it may
 /// hang in a home that doesn't answer.
-fn wait_for_start(child: Pid, failed: OwnedFd, control: &impl AsFd) -> Result<(), String> {
+fn wait_for_start(child: Pid, failed: OwnedFd, control: &UnixStream) -> Result<(), String> {
     let mut events = [PollFd::new(failed.as_fd(), PollFlags::POLLIN), PollFd::new(control.as_fd(), PollFlags::POLLIN)];
     while let Ok(0) | Err(Errno::EINTR) = poll(&mut events, PollTimeout::NONE) {}
     if events[1].any() == Some(true) {

@@ -2,19 +2,18 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
+use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 
 use accountd_protocol::agent::Grant;
 use accountd_protocol::id::Uid;
 use accountd_protocol::login::{LinkOrder, Opening, Service, Streams, Terminal};
 use accountd_protocol::metrics::SessionService;
-use accountd_protocol::session_policy::{Forwarding, ServiceKind, SessionPolicy, TerminalUse, Uploads};
+use accountd_protocol::session_policy::{Forwarding, INTERNAL_SFTP, ServiceKind, SessionPolicy, TerminalUse, Uploads};
 
 use crate::environment::{Ends, Environment};
 use crate::order::{NewPrivileges, Order};
 
-/// The forced command that stands for the file service of this server (sshd_config(5)).
-const INTERNAL_SFTP: &str = "internal-sftp";
 const NO_SFTP: &str = "This account may not use SFTP.";
 const NO_SHELL: &str = "This account has no shell here.";
 const NO_COMMANDS: &str = "This account may not run commands.";
@@ -38,16 +37,14 @@ pub fn plan(grant: &Grant, opening: Opening, ends: Ends) -> Result<Plan, &'stati
         Some(command) => forced(command, opening.service, &mut environment),
         None => opening.service,
     };
-    let wants_terminal = matches!(service, Service::Command(_) | Service::Shell);
-    let terminal = opening.terminal.filter(|_| wants_terminal && policy.terminal == TerminalUse::Allowed);
     let (arguments, kind) = program(grant, service)?;
-    let shell_runs = may(policy, ServiceKind::Shell) && policy.root.is_none();
-    let streams = match (&terminal, kind) {
+    let is_command = matches!(kind, SessionService::Command | SessionService::Shell);
+    let terminal = opening.terminal.filter(|_| is_command && policy.terminal == TerminalUse::Allowed);
+    let streams = match (&terminal, is_command) {
         (Some(_), _) => Streams::Terminal,
-        (None, SessionService::Command | SessionService::Shell) => Streams::Pipes,
-        (None, SessionService::Sftp | SessionService::Connect) => Streams::Socket,
+        (None, true) => Streams::Pipes,
+        (None, false) => Streams::Socket,
     };
-    let is_shells = matches!(kind, SessionService::Command | SessionService::Shell);
     let order = Order {
         user: grant.name.as_str().to_owned(),
         uid: grant.uid,
@@ -57,7 +54,7 @@ pub fn plan(grant: &Grant, opening: Opening, ends: Ends) -> Result<Plan, &'stati
         home: grant.home.clone(),
         arguments,
         environment: environment.into_texts(),
-        privileges: if is_shells && shell_runs { NewPrivileges::Possible } else { NewPrivileges::Never },
+        privileges: if is_command && may_shell(policy) { NewPrivileges::Possible } else { NewPrivileges::Never },
         streams,
         leftovers: policy.leftovers,
         source: ends.client.ip(),
@@ -108,7 +105,7 @@ fn program(grant: &Grant, service: Service) -> Result<(Vec<Vec<u8>>, SessionServ
             arguments.extend([b"--".to_vec(), command]);
             Ok((arguments, SessionService::Command))
         }
-        Service::Shell if !may(policy, ServiceKind::Shell) || policy.root.is_some() => Err(NO_SHELL),
+        Service::Shell if !may_shell(policy) => Err(NO_SHELL),
         Service::Shell => Ok(([vec![b"shell".to_vec()], shell_option(grant).to_vec()].concat(), SessionService::Shell)),
         Service::Connect { host, port } if may_connect(&policy.forwarding, &host, port) => {
             let arguments = vec![b"connect".to_vec(), b"--".to_vec(), host.into_bytes(), port.to_string().into_bytes()];
@@ -133,9 +130,13 @@ fn may(policy: &SessionPolicy, kind: ServiceKind) -> bool {
     policy.services.contains(&kind)
 }
 
+/// A session with a root has none.
+fn may_shell(policy: &SessionPolicy) -> bool {
+    may(policy, ServiceKind::Shell) && policy.root.is_none()
+}
+
 fn shell_option(grant: &Grant) -> [Vec<u8>; 2] {
-    let shell: &[u8] = if grant.shell.is_empty() { b"/bin/sh" } else { &grant.shell };
-    [b"--shell".to_vec(), shell.to_vec()]
+    [b"--shell".to_vec(), grant.shell_program().to_vec()]
 }
 
 fn file_options(policy: &SessionPolicy) -> Vec<Vec<u8>> {
@@ -172,7 +173,7 @@ pub fn no_login(uid: Uid) -> Option<String> {
     };
     let mut text = Vec::new();
     // Nobody logs in either when it can't be read.
-    let _ = file.and_then(|file| std::io::Read::read_to_end(&mut std::io::Read::take(file, LONGEST), &mut text));
+    let _ = file.and_then(|file| file.take(LONGEST).read_to_end(&mut text));
     let text = OsStr::from_bytes(text.trim_ascii()).to_string_lossy().replace('\n', "\r\n");
     Some(if text.is_empty() { "Logins are not allowed now.".to_owned() } else { text })
 }

@@ -548,6 +548,16 @@ pub struct Grant {
     pub generation: Generation,
 }
 
+/// What runs where the shell field of passwd(5) is empty.
+pub const USUAL_SHELL: &str = "/bin/sh";
+
+impl Grant {
+    /// The program that is the user's shell.
+    pub fn shell_program(&self) -> &[u8] {
+        if self.shell.is_empty() { USUAL_SHELL.as_bytes() } else { &self.shell }
+    }
+}
+
 /// Counts the changes that the agent has seen since it started; a decision is good for a session
 /// as long as no revocation of its account has a higher one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

@@ -6,6 +6,9 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+/// The forced command by which sshd(8) stands for its own file server, and so does this one for its.
+pub const INTERNAL_SFTP: &str = "internal-sftp";
+
 /// What a client may ask of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

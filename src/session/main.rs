@@ -22,6 +22,7 @@ use std::process::ExitCode;
 
 use arguments::{Arguments, Command, Options};
 use command::Own;
+use path::Tree;
 use record::Record;
 
 fn main() -> ExitCode {
@@ -53,7 +54,7 @@ fn serve(command: Command, options: &Options) -> ExitCode {
         }
         Command::Connect { host, port } => {
             forget_records(options);
-            report(harden().map_err(Failure::Harden).and_then(|()| Ok(connect::run(&host, port, std::io::stdin())?)))
+            report(harden().and_then(|()| Ok(connect::run(&host, port, std::io::stdin())?)))
         }
     }
 }
@@ -82,37 +83,35 @@ enum Failure {
 
 /// Neither a debugger of the same user nor a set-user-id program is part of a session without a
 /// shell.
-fn harden() -> nix::Result<()> {
-    nix::sys::prctl::set_dumpable(false)?;
-    nix::sys::prctl::set_no_new_privs()
+fn harden() -> Result<(), Failure> {
+    nix::sys::prctl::set_dumpable(false).map_err(Failure::Harden)?;
+    nix::sys::prctl::set_no_new_privs().map_err(Failure::Harden)
 }
 
-/// The record has a copy of the descriptor; nobody needs the other one.
-fn record(options: &Options) -> Result<Record, Failure> {
+/// What a session of files needs: nothing of more rights, its root, and where its records go.
+fn prepare(options: &Options) -> Result<(Tree, Record), Failure> {
+    harden()?;
+    let tree = Tree::open(options.root.as_deref()).map_err(Failure::Root)?;
     let record = Record::to(options.log).map_err(Failure::Log)?;
     if options.log != Some(2) {
+        // The record has a copy of it.
         forget_records(options);
     }
-    Ok(record)
+    Ok((tree, record))
 }
 
 fn serve_sftp(options: &Options) -> Result<(), Failure> {
-    harden().map_err(Failure::Harden)?;
-    let tree = path::Tree::open(options.root.as_deref()).map_err(Failure::Root)?;
-    let record = record(options)?;
+    let (tree, record) = prepare(options)?;
     let settings = sftp::Settings { tree, links: options.links, uploads: options.uploads, record };
     Ok(sftp::serve(settings, std::io::stdin(), std::io::stdout())?)
 }
 
 fn serve_scp(options: &Options, words: &[Vec<u8>]) -> ExitCode {
-    let settings = || {
-        harden().map_err(Failure::Harden)?;
-        let tree = path::Tree::open(options.root.as_deref()).map_err(Failure::Root)?;
-        let record = record(options)?;
-        Ok(scp::Settings { tree, uploads: options.uploads, record })
-    };
-    match settings() {
-        Ok(settings) => ExitCode::from(scp::serve(settings, words, std::io::stdin(), std::io::stdout())),
+    match prepare(options) {
+        Ok((tree, record)) => {
+            let settings = scp::Settings { tree, uploads: options.uploads, record };
+            ExitCode::from(scp::serve(settings, words, std::io::stdin(), std::io::stdout()))
+        }
         Err(error) => report(Err(error)),
     }
 }

@@ -26,7 +26,7 @@ use crate::counters::Counters;
 use crate::dialogue::{Dialogue, Next};
 use crate::error::Error;
 use crate::gate::Pass;
-use crate::login::Login;
+use crate::login::{self, Login};
 use crate::signals;
 use crate::stream::Line;
 
@@ -204,6 +204,11 @@ impl Connection {
         self.channels.len()
     }
 
+    /// The session, or why there is none, in words for the user.
+    async fn open(&mut self, opening: Opening) -> Result<Result<login::Session, String>, Error> {
+        self.login().await?.open(opening).await
+    }
+
     /// Starts what a channel is for; a channel is for one thing.
     async fn start(&mut self, channel: ChannelId, service: Service, session: &mut Session) -> Result<(), Error> {
         self.shared.line.touch();
@@ -211,11 +216,7 @@ impl Connection {
             return Ok(session.channel_failure(channel)?);
         };
         let opening = Opening { service, terminal: terminal.take(), environment: std::mem::take(environment) };
-        let opened = match self.login().await {
-            Ok(login) => login.open(opening).await,
-            Err(error) => Err(error),
-        };
-        match opened {
+        match self.open(opening).await {
             Ok(Ok(opened)) => {
                 session.channel_success(channel)?;
                 let (id, with) = (opened.id, (session.handle(), self.shared.clone()));
@@ -245,11 +246,7 @@ impl Connection {
         }
         let service = Service::Connect { host: host.to_owned(), port };
         let opening = Opening { service, terminal: None, environment: Vec::new() };
-        let opened = match self.login().await {
-            Ok(login) => login.open(opening).await,
-            Err(error) => Err(error),
-        };
-        match opened {
+        match self.open(opening).await {
             Ok(Ok(opened)) => {
                 let (id, with) = (opened.id, (handle, self.shared.clone()));
                 let input = channel::join(channel.id(), opened, with, Some(reply));

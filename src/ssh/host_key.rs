@@ -41,7 +41,7 @@ pub struct Imported {
 /// Copies OpenSSH's host keys from one directory to another, for `owner`, so that clients know the
 /// server that they have known. What is there already stays.
 pub fn import(from: &Path, to: &Path, owner: (u32, u32)) -> Result<Imported, Error> {
-    let Imported { mut made, mut left } = Imported::default();
+    let mut imported = Imported::default();
     for kind in ["ed25519", "ecdsa", "rsa", "dsa"] {
         let name = format!("ssh_host_{kind}_key");
         let (source, target) = (from.join(&name), to.join(&name));
@@ -51,18 +51,18 @@ pub fn import(from: &Path, to: &Path, owner: (u32, u32)) -> Result<Imported, Err
                 return Err(Error::HostKeyFile { doing: "open", path: source, source: source_error });
             }
             Ok(file) => match load(&source, file) {
-                Err(error) => left.push((source, error.to_string())),
+                Err(error) => imported.left.push((source, error.to_string())),
                 Ok(_) if fs::symlink_metadata(&target).is_ok() => {
-                    left.push((source, format!("{} is there already", target.display())));
+                    imported.left.push((source, format!("{} is there already", target.display())));
                 }
                 Ok(key) => {
                     keep(&target, &key, Some(owner))?;
-                    made.push(target);
+                    imported.made.push(target);
                 }
             },
         }
     }
-    Ok(Imported { made, left })
+    Ok(imported)
 }
 
 fn load(path: &Path, file: File) -> Result<PrivateKey, Error> {

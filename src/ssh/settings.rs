@@ -1,5 +1,6 @@
 //! What the front is told when it starts, and what of it can be read again.
 
+use std::io::Read;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -60,6 +61,6 @@ fn read_banner(path: &Path) -> Result<String, Error> {
     let failed = |source| Error::Banner { path: path.to_owned(), source };
     let mut text = Vec::new();
     let file = std::fs::File::open(path).map_err(failed)?;
-    std::io::Read::read_to_end(&mut std::io::Read::take(file, LONGEST_BANNER), &mut text).map_err(failed)?;
+    file.take(LONGEST_BANNER).read_to_end(&mut text).map_err(failed)?;
     Ok(String::from_utf8_lossy(&text).replace("\r\n", "\n").replace('\n', "\r\n"))
 }

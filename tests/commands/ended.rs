@@ -7,7 +7,7 @@ use nix::unistd::Pid;
 use russh::Sig;
 
 use super::{anna, heard, nas_with_anna, says};
-use crate::freenas::Nas;
+use crate::freenas::{Nas, new_user, with_bash};
 use crate::login::{block_on, log_in};
 use crate::world::wait_for;
 
@@ -85,7 +85,7 @@ fn a_command_that_closes_its_output_goes_on_until_it_ends() {
 #[test]
 fn a_command_whose_account_is_locked_ends_at_once() {
     let nas = Nas::start();
-    let user = crate::freenas::new_user("anna", 3001, "pw").replace("Some One", "Anna");
+    let user = new_user("anna", 3001, "pw").replace("Some One", "Anna");
     let path = format!("/account/users/{}/", nas.rest.create_user(&user));
     let mut command = anna(&nas).prepare("ssh");
     let mut client = command.args(["127.0.0.1", "sleep 987654"]).spawn().unwrap();
@@ -98,10 +98,7 @@ fn a_command_whose_account_is_locked_ends_at_once() {
 #[test]
 fn what_a_command_leaves_behind_goes_on_where_that_is_wanted() {
     let nas = Nas::of(crate::world::World::start_with("[sessions]\nleftovers = \"keep\"\n"));
-    nas.rest.create_user(
-        &crate::freenas::new_user("anna", 3001, "pw")
-            .replace("\"bsdusr_home\"", "\"bsdusr_shell\": \"/bin/bash\", \"bsdusr_home\""),
-    );
+    nas.rest.create_user(&with_bash(&new_user("anna", 3001, "pw")));
     // It holds the output open; the command has ended all the same.
     assert_eq!(says(&nas, "nohup sleep 987655 2>/dev/null & echo started"), "started\n");
     wait_for("what was left", || runs("sleep\x00987655"));

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use accountd_config::{PermitUserEnvironment, SessionRoot, SessionSettings, Sessions, TcpForwarding, VariablePattern};
-use accountd_protocol::session_policy::{Forwarding, ServiceKind, SessionPolicy, TerminalUse};
+use accountd_protocol::agent::USUAL_SHELL;
+use accountd_protocol::session_policy::{Forwarding, INTERNAL_SFTP, ServiceKind, SessionPolicy, TerminalUse};
 
 use super::key_options::{Destination, KeyOption, Switch};
 
@@ -13,10 +14,6 @@ use super::key_options::{Destination, KeyOption, Switch};
 const ACCEPTED: [&str; 2] = ["LANG", "LC_*"];
 /// Programs that stand in the shell field of passwd(5) and are no shells, whatever shells(5) says.
 const NO_SHELLS: [&str; 9] = ["nologin", "false", "true", "sync", "halt", "shutdown", "poweroff", "git-shell", "rssh"];
-/// The command by which sshd(8) stands for its own file server.
-const FILE_SERVER: &str = "internal-sftp";
-/// Where passwd(5) has no shell.
-const USUAL_SHELL: &str = "/bin/sh";
 
 /// Whose sessions.
 #[derive(Clone, Debug)]
@@ -136,7 +133,7 @@ impl Allowed {
 /// server takes after its name.
 fn with_command(mut policy: SessionPolicy, command: &str, shell: LoginShell) -> Option<SessionPolicy> {
     let mut words = command.split_ascii_whitespace();
-    match (words.next() == Some(FILE_SERVER), words.next()) {
+    match (words.next() == Some(INTERNAL_SFTP), words.next()) {
         (true, None) => policy.services.retain(|service| *service == ServiceKind::Sftp),
         (true, Some(_)) => return None,
         (false, _) if shell == LoginShell::Absent || policy.root.is_some() => return None,
