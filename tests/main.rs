@@ -37,7 +37,6 @@ mod payloads;
 #[path = "bench/populated.rs"]
 #[allow(dead_code, reason = "shared with the benchmark, which needs more of it")]
 mod populated;
-mod privileges;
 mod raw;
 mod refusals;
 mod rest;
@@ -54,6 +53,7 @@ mod sshd;
 mod state_store;
 mod sudo;
 mod sudo_lists;
+mod system;
 #[path = "bench/traced.rs"]
 mod traced;
 mod unauthenticated;

@@ -21,6 +21,8 @@ use nix::sys::stat::Mode;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, pipe2};
 
+use crate::children::children;
+use crate::keepers::{LEFT_RUNNING, NOTHING_LEFT};
 use crate::order::{MAX_ORDER, Order, Report};
 use crate::session::{Descriptors, become_session};
 use crate::spawner::Handover;
@@ -43,30 +45,31 @@ pub fn keep(order: &Order, open: Handover, program: &OwnedFd) -> i32 {
             report(&control, &Report::Started);
             login.iter().for_each(|login| login.record(Event::Begun));
             let ending = Watch { order, child, control: &control, signals: &signals }.until_end();
-            end_leftovers(order.leftovers, &ending);
+            let status = end_leftovers(order.leftovers, &ending);
             login.iter().for_each(|login| login.record(Event::Ended));
             report(&control, &Report::Ended(ending));
-            0
+            status
         }
         Err(reason) => {
             end_all();
             report(&control, &Report::NotStarted(reason));
-            1
+            NOTHING_LEFT
         }
     }
 }
 
 /// What a session leaves goes with it, unless the account's policy keeps it; what was revoked goes in
-/// any case.
-fn end_leftovers(leftovers: Leftovers, ending: &Ending) {
+/// any case. Returns the keeper's exit status.
+fn end_leftovers(leftovers: Leftovers, ending: &Ending) -> i32 {
     match (leftovers, ending) {
-        (Leftovers::Keep, Ending::Exited(_) | Ending::Killed(_)) => {}
+        (Leftovers::Keep, Ending::Exited(_) | Ending::Killed(_)) => LEFT_RUNNING,
         (Leftovers::Keep, Ending::Revoked) | (Leftovers::End, _) => {
             let left = children();
             if !left.is_empty() {
                 ask_to_end(&left);
             }
             end_all();
+            NOTHING_LEFT
         }
     }
 }
@@ -297,27 +300,6 @@ fn end_all() {
             Err(_) => return,
         }
     }
-}
-
-/// The direct children, among them what lost its parent (proc_pid_task_children).
-fn children() -> Vec<Pid> {
-    let own = std::process::id();
-    let text = std::fs::read_to_string(format!("/proc/{own}/task/{own}/children"));
-    match text {
-        Ok(text) => text.split_whitespace().filter_map(|pid| pid.parse().ok()).map(Pid::from_raw).collect(),
-        // A kernel without CONFIG_PROC_CHILDREN: look at everybody's parent.
-        Err(_) => children_by_status(own),
-    }
-}
-
-fn children_by_status(own: u32) -> Vec<Pid> {
-    let parent = |pid: i32| {
-        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse::<u32>().ok()
-    };
-    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
-    pids.filter(|pid| parent(*pid) == Some(own)).map(Pid::from_raw).collect()
 }
 
 #[cfg(test)]

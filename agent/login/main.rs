@@ -4,12 +4,14 @@
 
 mod agent;
 mod arguments;
+mod children;
 mod connection;
 mod control;
 mod counters;
 mod environment;
 mod error;
 mod keeper;
+mod keepers;
 mod order;
 mod plan;
 mod records;

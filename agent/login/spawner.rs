@@ -8,9 +8,12 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::path::Path;
 
 use accountd_protocol::socket;
+use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::prctl;
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::socket::{
     AddressFamily, ControlMessage, MsgFlags, SockFlag, SockType, UnixAddr, sendmsg, setsockopt, socketpair, sockopt,
 };
@@ -21,6 +24,7 @@ use nix::unistd::ForkResult;
 use crate::arguments::Arguments;
 use crate::error::Error;
 use crate::keeper;
+use crate::keepers::Keepers;
 use crate::order::{MAX_ORDER, Order};
 use crate::sys;
 
@@ -114,10 +118,26 @@ impl Handover {
 fn spawn_for_ever(orders: OwnedFd, program: &OwnedFd) -> Result<(), Error> {
     prctl::set_name(c"login-spawner").map_err(Error::kernel("name the spawner"))?;
     prctl::set_dumpable(false).map_err(Error::kernel("become undumpable"))?;
-    // Keepers that have ended are nobody's business here: the kernel reaps them.
-    ignore_children()?;
+    prctl::set_child_subreaper(true).map_err(Error::kernel("become a subreaper"))?;
+    let signals = child_signals()?;
+    let mut keepers = Keepers::default();
     let mut buffer = vec![0; MAX_ORDER];
     loop {
+        let mut ready =
+            [PollFd::new(orders.as_fd(), PollFlags::POLLIN), PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
+        match poll(&mut ready, PollTimeout::NONE) {
+            Ok(_) => {}
+            Err(Errno::EINTR) => continue,
+            Err(error) => return Err(Error::kernel("wait for orders")(error)),
+        }
+        let (ordered, ended) = (ready[0].any() == Some(true), ready[1].any() == Some(true));
+        if ended {
+            while let Ok(Some(_)) = signals.read_signal() {}
+            keepers.collect();
+        }
+        if !ordered {
+            continue;
+        }
         let (count, descriptors) = match socket::receive(&orders.as_fd(), &mut buffer) {
             Ok((0, _)) => return Ok(()),
             Ok(received) => received,
@@ -130,10 +150,10 @@ fn spawn_for_ever(orders: OwnedFd, program: &OwnedFd) -> Result<(), Error> {
             continue;
         };
         match sys::fork_single_threaded() {
-            Ok(ForkResult::Parent { .. }) => {}
+            Ok(ForkResult::Parent { child }) => keepers.begun(child),
             Ok(ForkResult::Child) => {
                 // With it open here, nobody could tell that the spawner has ended.
-                drop(orders);
+                drop((orders, signals));
                 sys::end_child(keeper::keep(&order, open, program))
             }
             Err(error) => keeper::refuse(&open.control, &format!("no process for it: {error}")),
@@ -141,10 +161,11 @@ fn spawn_for_ever(orders: OwnedFd, program: &OwnedFd) -> Result<(), Error> {
     }
 }
 
-fn ignore_children() -> Result<(), Error> {
-    let mut set = SigSet::empty();
-    set.add(Signal::SIGINT);
-    sigprocmask(SigmaskHow::SIG_BLOCK, Some(&set), None).map_err(Error::kernel("block signals"))?;
-    sys::ignore_child_signal();
-    Ok(())
+/// SIGINT of a terminal is for the server alone; the end of a child becomes readable.
+fn child_signals() -> Result<SignalFd, Error> {
+    let child = SigSet::from_iter([Signal::SIGCHLD]);
+    let blocked = SigSet::from_iter([Signal::SIGCHLD, Signal::SIGINT]);
+    sigprocmask(SigmaskHow::SIG_BLOCK, Some(&blocked), None).map_err(Error::kernel("block signals"))?;
+    SignalFd::with_flags(&child, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
+        .map_err(Error::kernel("wait for signals"))
 }

@@ -64,6 +64,34 @@ fn what_a_command_leaves_behind_ends_with_it_also_when_it_has_a_session_of_its_o
     wait_for("what was left to end", || !runs("987651") && !runs("987652"));
 }
 
+/// The keeper of the session that runs this.
+fn keeper_of(process: Pid) -> Pid {
+    let mut pid = process;
+    while fs::read_to_string(format!("/proc/{pid}/comm")).unwrap() != "login-keeper\n" {
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        let parent = status.lines().find_map(|line| line.strip_prefix("PPid:\t")).unwrap();
+        pid = Pid::from_raw(parent.parse().unwrap());
+    }
+    pid
+}
+
+#[test]
+fn all_of_a_session_ends_with_its_keeper_and_nothing_of_others() {
+    let nas = Nas::of(crate::world::World::start_with("[sessions]\nleftovers = \"keep\"\n"));
+    nas.rest.create_user(&with_bash(&new_user("anna", 3001, "pw")));
+    assert_eq!(says(&nas, "setsid -f sh -c 'sleep 987660 & exec sleep 987661'; echo kept"), "kept\n");
+    let command = "setsid -f sh -c 'sleep 987662 & exec sleep 987663'; sh -c 'sleep 987664 & exec sleep 987665'";
+    let mut client = anna(&nas).prepare("ssh").args(["127.0.0.1", command]).spawn().unwrap();
+    let its_own = ["987662", "987663", "987664", "987665"].map(|number| format!("sleep\x00{number}"));
+    wait_for("the command", || its_own.iter().all(|text| runs(text)));
+    kill(keeper_of(process("sleep\x00987665").unwrap()), Signal::SIGKILL).unwrap();
+    wait_for("the end of all of it", || !its_own.iter().any(|text| runs(text)));
+    assert_eq!(client.wait().unwrap().code(), Some(255));
+    for kept in ["sleep\x00987660", "sleep\x00987661"] {
+        kill(process(kept).expect("what was kept before"), Signal::SIGTERM).unwrap();
+    }
+}
+
 #[test]
 fn a_command_ends_when_its_client_goes() {
     let nas = nas_with_anna();

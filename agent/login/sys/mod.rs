@@ -94,12 +94,6 @@ pub fn reset_signals() {
     }
 }
 
-/// Has the kernel reap ended children by itself (SIGCHLD ignored, waitpid(2)).
-pub fn ignore_child_signal() {
-    // SAFETY: false if SIG_IGN were a function of ours.
-    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
-}
-
 /// Sets the size of a terminal (ioctl_tty(2), TIOCSWINSZ).
 pub fn set_window_size(terminal: BorrowedFd<'_>, size: WindowSize) -> nix::Result<()> {
     let WindowSize { columns, rows, width, height } = size;

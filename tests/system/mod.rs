@@ -1,0 +1,3 @@
+//! What the kernel is to hold, seen from inside.
+
+mod privilege;
