@@ -67,7 +67,9 @@ pub fn ssh(arguments: SshArguments) -> Result<(), FrontError> {
         let shown: Vec<String> = addresses.iter().map(SocketAddr::to_string).collect();
         ready(&shown.join(" "));
     };
-    let served = runtime()?.block_on(accountd_ssh::run(settings, on_ready));
+    // Its connections have threads of their own.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(FrontError::Runtime)?;
+    let served = runtime.block_on(accountd_ssh::run(settings, on_ready));
     notify(State::Stopping);
     served?;
     Ok(())

@@ -10,6 +10,8 @@ use accountd_protocol::frame::FrameError;
 pub enum Error {
     #[error("cannot listen on {address}: {source}")]
     Listen { address: SocketAddr, source: io::Error },
+    #[error("cannot start the threads of connections: {0}")]
+    Workers(io::Error),
     #[error("cannot wait for signals: {0}")]
     Signal(io::Error),
     #[error("cannot {doing} the host key {path}: {source}")]

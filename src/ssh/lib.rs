@@ -22,6 +22,7 @@ mod settings;
 mod signals;
 mod stream;
 mod streams;
+mod workers;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -43,6 +44,7 @@ use crate::counters::{Counters, Open};
 use crate::gate::{Gate, Pass};
 use crate::settings::Transport;
 use crate::stream::{Limits, Stream};
+use crate::workers::{Place, Workers};
 
 /// How long the clients are given to hear that the server ends.
 const FAREWELL: Duration = Duration::from_millis(500);
@@ -57,10 +59,11 @@ pub async fn run(settings: Settings, on_ready: impl FnOnce(&[SocketAddr])) -> Re
     on_ready(&addresses);
     let gate = Arc::new(Gate::new(settings.unauthenticated, settings.unauthenticated_per_source));
     let counters = Arc::new(Counters::default());
+    let workers = Workers::start().map_err(Error::Workers)?;
     tokio::spawn(report::numbers(settings.login_socket.clone(), counters.clone(), gate.clone()));
     let (stop, stopped) = watch::channel(());
-    let mut server =
-        Server { settings: Arc::new(settings), transport, gate, counters, stopped, clients: JoinSet::new() };
+    let (settings, clients) = (Arc::new(settings), JoinSet::new());
+    let mut server = Server { settings, transport, gate, counters, workers, stopped, clients };
     loop {
         tokio::select! {
             Some((tcp, address)) = arriving.recv() => server.admit(tcp, address),
@@ -95,19 +98,27 @@ struct Server {
     transport: Arc<Transport>,
     gate: Arc<Gate>,
     counters: Arc<Counters>,
+    workers: Workers,
     stopped: watch::Receiver<()>,
     clients: JoinSet<()>,
 }
 
 impl Server {
     fn admit(&mut self, tcp: TcpStream, address: SocketAddr) {
+        // It is served by another runtime than has accepted it.
+        let tcp = match tcp.into_std() {
+            Ok(tcp) => tcp,
+            Err(error) => return debug!(%error, "a client has gone"),
+        };
         let mut chance = [0];
         // Without randomness everybody is unlucky.
         let _ = getrandom::fill(&mut chance);
         match self.gate.enter(address.ip(), chance[0]) {
             Ok(pass) => {
                 let shared = (self.transport.clone(), self.settings.clone(), self.counters.clone());
-                self.clients.spawn(serve(tcp, address, pass, shared, self.stopped.clone()));
+                let (runtime, place) = self.workers.place();
+                let client = Client { tcp, address, pass, place };
+                self.clients.spawn_on(serve(client, shared, self.stopped.clone()), &runtime);
             }
             Err(why) => {
                 self.counters.turned_away.one(why);
@@ -150,17 +161,24 @@ impl Server {
     }
 }
 
-/// One client from its first byte to its last.
-async fn serve(
-    tcp: TcpStream,
+/// Somebody who has connected.
+struct Client {
+    tcp: std::net::TcpStream,
     address: SocketAddr,
     pass: Pass,
+    place: Place,
+}
+
+/// One client from its first byte to its last.
+async fn serve(
+    Client { tcp, address, pass, place: _place }: Client,
     (transport, settings, counters): (Arc<Transport>, Arc<Settings>, Arc<Counters>),
     mut stopped: watch::Receiver<()>,
 ) {
     let _open = Open::new(counters.clone());
-    let server = match tcp.set_nodelay(true).and_then(|()| tcp.local_addr()) {
-        Ok(server) => server,
+    let taken = tcp.set_nodelay(true).and_then(|()| Ok((tcp.local_addr()?, TcpStream::from_std(tcp)?)));
+    let (server, tcp) = match taken {
+        Ok(taken) => taken,
         Err(error) => return debug!(%error, "a client has gone"),
     };
     let limits = Limits::new(settings.login_grace, settings.idle);
@@ -194,7 +212,7 @@ fn ended(result: Result<(), Error>, address: SocketAddr, counters: &Counters) {
         Error::Ssh(russh::Error::KeepaliveTimeout) => Some(CutOff::Keepalive),
         Error::Ssh(russh::Error::InactivityTimeout) => Some(CutOff::Idle),
         Error::Ssh(_) | Error::Frame(_) | Error::Login { .. } | Error::LoginGone => None,
-        Error::Listen { .. } | Error::Signal(_) | Error::Banner { .. } => None,
+        Error::Listen { .. } | Error::Signal(_) | Error::Workers(_) | Error::Banner { .. } => None,
         Error::HostKeyFile { .. } | Error::HostKey { .. } | Error::SameHostKey(_) => None,
     };
     why.into_iter().for_each(|why| counters.cut_off.one(why));
