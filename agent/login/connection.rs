@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 
 use accountd_protocol::agent::{Decision, Grant, KeyOffer};
 use accountd_protocol::frame::{self, LOGIN_CAP};
+use accountd_protocol::limits::{Bandwidth, Limits};
 use accountd_protocol::login::{
-    Admission, Ending, LoginEvent, LoginRequest, Opening, Proof, Service, SessionId, Streams,
+    Admission, Admitted, Ending, LoginEvent, LoginRequest, Opening, Proof, Service, SessionId, Streams,
 };
 use accountd_protocol::metrics::{LoginResult, NotOpened, ProofKind, SessionService};
 use accountd_protocol::socket;
@@ -57,8 +58,8 @@ pub struct Shared {
 /// A connection as far as it has come.
 enum State {
     New,
-    Greeted { ends: Ends },
-    Authenticated { ends: Ends, grant: Box<Grant>, asked: Period, _seat: Seat },
+    Greeted { ends: Ends, version: String },
+    Authenticated { ends: Ends, grant: Box<Grant>, asked: Period, seat: Seat },
 }
 
 struct Connection {
@@ -123,7 +124,7 @@ pub fn serve(stream: UnixStream, shared: Shared) {
 impl Connection {
     fn answer(&mut self, request: LoginRequest) -> Result<(), Error> {
         match request {
-            LoginRequest::Hello { client, server } => self.hello(Ends { client, server }),
+            LoginRequest::Hello { client, server, version } => self.hello(Ends { client, server }, version),
             LoginRequest::OfferKey { user, key } => {
                 let source = self.source()?;
                 let heard = self.shared.registry.period(RESTART_PATIENCE).is_some();
@@ -153,21 +154,22 @@ impl Connection {
         }
     }
 
-    fn hello(&mut self, ends: Ends) -> Result<(), Error> {
+    fn hello(&mut self, ends: Ends, version: String) -> Result<(), Error> {
         let State::New = self.state else { return Err(Error::OutOfTurn) };
-        self.state = State::Greeted { ends };
+        self.state = State::Greeted { ends, version };
         self.events.send(&LoginEvent::Welcome, &[])
     }
 
     fn source(&self) -> Result<IpAddr, Error> {
         match &self.state {
             State::New => Err(Error::OutOfTurn),
-            State::Greeted { ends } | State::Authenticated { ends, .. } => Ok(ends.client.ip()),
+            State::Greeted { ends, .. } | State::Authenticated { ends, .. } => Ok(ends.client.ip()),
         }
     }
 
     fn authenticate(&mut self, user: String, proof: Proof) -> Result<(), Error> {
-        let State::Greeted { ends } = self.state else { return Err(Error::OutOfTurn) };
+        let State::Greeted { ends, version } = &self.state else { return Err(Error::OutOfTurn) };
+        let (ends, version) = (*ends, version.clone());
         let source = ends.client.ip();
         let method = ProofKind::of(&proof);
         let shown = user.escape_debug().to_string();
@@ -177,7 +179,7 @@ impl Connection {
             Some(_) => self.shared.agent.decide(user, proof, source),
             None => Decision::Refused { wait_milliseconds: 0 },
         };
-        let (admission, result) = self.admission(decision, period, (&shown, ends, method.name()));
+        let (admission, result) = self.admission(decision, period, (&shown, &version, ends, method.name()));
         self.shared.counters.logins.one((method, result));
         self.events.send(&LoginEvent::Authenticated(admission), &[])
     }
@@ -187,16 +189,16 @@ impl Connection {
         &mut self,
         decision: Decision,
         period: Option<Period>,
-        (shown, ends, method): (&str, Ends, &str),
+        (shown, version, ends, method): (&str, &str, Ends, &str),
     ) -> (Admission, LoginResult) {
         let source = ends.client.ip();
         match (decision, period) {
-            (Decision::Granted(grant), Some(asked)) => match self.shared.registry.seat(grant.account) {
+            (Decision::Granted(grant), Some(asked)) => match self.shared.registry.seat(&grant, (ends.client, version)) {
                 Some(seat) => {
                     info!(user = shown, uid = grant.uid.0, %source, method, "logged in");
-                    let terminal = grant.policy.terminal;
-                    self.state = State::Authenticated { ends, grant, asked, _seat: seat };
-                    (Admission::Granted(terminal), LoginResult::Granted)
+                    let admitted = admitted(&grant);
+                    self.state = State::Authenticated { ends, grant, asked, seat };
+                    (Admission::Granted(admitted), LoginResult::Granted)
                 }
                 None => {
                     warn!(user = shown, %source, "login refused: the account has too many connections");
@@ -222,7 +224,7 @@ impl Connection {
 
     fn open(&mut self, opening: Opening) -> Result<(), Error> {
         self.forget_ended();
-        let State::Authenticated { grant, asked, ends, .. } = &self.state else { return Err(Error::OutOfTurn) };
+        let State::Authenticated { grant, asked, ends, seat } = &self.state else { return Err(Error::OutOfTurn) };
         if self.sessions.len() >= MOST_SESSIONS {
             return self.not_opened(NotOpened::TooManyOfConnection, "too many sessions on this connection");
         }
@@ -237,7 +239,7 @@ impl Connection {
                 return self.not_opened(NotOpened::NotAllowed, why);
             }
         };
-        let place = match self.shared.registry.register(grant, *asked) {
+        let place = match self.shared.registry.register(grant, (*asked, seat), plan.service) {
             Registration::Registered(place) => place,
             Registration::Void => return self.not_opened(NotOpened::AccountChanged, CHANGED),
             Registration::Full => return self.not_opened(NotOpened::TooManyOfAccount, TOO_MANY),
@@ -316,6 +318,14 @@ struct Started {
     /// The front's ends.
     front: Vec<OwnedFd>,
     service: SessionService,
+}
+
+/// What the front is to keep to. Each transfer keeps to its own rate where that is its own.
+fn admitted(grant: &Grant) -> Admitted {
+    let Limits { upload, download, bandwidth, idle, .. } = &grant.limits;
+    let shared = |rate: &Option<u32>| rate.filter(|_| *bandwidth == Bandwidth::Account);
+    let (account, terminal) = (grant.account, grant.policy.terminal);
+    Admitted { account, terminal, idle: *idle, upload: shared(upload), download: shared(download) }
 }
 
 /// What a client asks for, as the log shows it.

@@ -4,7 +4,7 @@
 //! [`Refusal`]. After [`AgentRequest::Watch`] it carries [`Revocation`]s instead, each
 //! acknowledged with a [`Revoked`].
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
@@ -22,12 +22,15 @@ use crate::id::{AccountId, AccountRef, Gid, Uid};
 use crate::import::Import;
 use crate::job::{Job, JobId, Passwords};
 use crate::key_advice::KeyAdvice;
+use crate::limits::{Limits, LimitsChange};
 pub use crate::list::{Direction, Page, SortBy, SortKey, Window};
 use crate::login::Proof;
 use crate::metrics::{LoginReport, Metrics};
 use crate::name::{NewGroupName, NewUserName, UserName};
+use crate::open_session::{ConnectionId, OpenConnection};
 use crate::policy::{Policy, PolicyChange};
 use crate::precondition::{Precondition, Tag};
+use crate::quota::{QuotaAnswer, QuotaBackend, QuotaFileSystem, QuotaReport, QuotaRequest, QuotaScan};
 use crate::refusal::Refusal;
 use crate::removal::DeletedHome;
 use crate::role::Role;
@@ -60,6 +63,20 @@ pub enum AgentRequest {
     Watch,
     /// Login: what it and the SSH front have counted.
     ReportNumbers(Box<LoginReport>),
+    /// Login: what a session asks about its account's quota. Sessions are told apart by their numbers.
+    Quota { account: AccountId, session: u64, request: QuotaRequest },
+    /// Login: a session that has asked for quota has ended.
+    QuotaEnded { account: AccountId, session: u64, how: QuotaEnd },
+}
+
+/// What may be believed of what an ended session has said about its quota.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum QuotaEnd {
+    /// It has returned what it did not need.
+    Settled,
+    /// It was killed: only a scan tells what it has written.
+    Lost,
 }
 
 /// Which of its keys a client offers. All that let nobody in are one failure of a connection.
@@ -110,6 +127,12 @@ pub enum Answer {
     Job(Box<Job>),
     Jobs(Vec<Job>),
     Metrics(Box<Metrics>),
+    Connections(Vec<OpenConnection>),
+    QuotaReport(Box<QuotaReport>),
+    QuotaReports(Page<QuotaReport>),
+    QuotaFileSystems(Vec<QuotaFileSystem>),
+    QuotaScans(Vec<QuotaScan>),
+    Quota(QuotaAnswer),
     Watching,
     Done,
 }
@@ -246,6 +269,21 @@ pub enum Operation {
     GetSystem,
     /// What all programs have counted.
     ShowMetrics,
+    /// The SSH connections of a user, or of all.
+    ListConnections(Option<AccountId>),
+    /// Ends a connection with everything that runs on it.
+    CloseConnection(ConnectionId),
+    /// Ends one session, by its number.
+    CloseSession(u64),
+    /// What a user stores and may store.
+    GetQuota(AccountId),
+    /// The same of all users that have a quota.
+    ListQuotas(Window),
+    ListQuotaFileSystems,
+    /// Counts anew what a user stores.
+    StartScan(AccountId),
+    ListScans,
+    CancelScan(AccountId),
 }
 
 /// A user as the files and the state store have it. Fields that others wrote into passwd(5) in
@@ -288,6 +326,15 @@ pub struct User {
     #[serde(default)]
     pub ageing: Ageing,
     pub group_names: Vec<String>,
+    /// The user's own.
+    #[serde(default)]
+    pub limits: Limits,
+    /// Those that count: with those of the user's groups.
+    #[serde(default)]
+    pub effective_limits: Limits,
+    /// What dialects have been told in words of their own, and say again.
+    #[serde(default)]
+    pub echoes: Echoes,
     /// Not in lists.
     #[serde(default)]
     pub tag: Option<Tag>,
@@ -304,6 +351,9 @@ pub struct Group {
     pub sudo: Option<SudoGrant>,
     /// The member list of group(5).
     pub members: Vec<String>,
+    /// Of each of its members.
+    #[serde(default)]
+    pub limits: Limits,
     /// Not in lists.
     #[serde(default)]
     pub tag: Option<Tag>,
@@ -380,6 +430,22 @@ pub struct NewUser {
     pub sudo: SudoCommands,
     #[serde(default)]
     pub ageing: AgeingChange,
+    #[serde(default)]
+    pub limits: LimitsChange,
+    #[serde(default)]
+    pub echoes: Echoes,
+}
+
+/// A dialect's own words for an account, as text that the dialect reads again; the core reads none of
+/// it. At most [`MAX_ECHO`] bytes each.
+pub type Echoes = BTreeMap<Dialect, String>;
+
+pub const MAX_ECHO: usize = 64 * 1024;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Dialect {
+    Sftpgo,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -388,6 +454,9 @@ pub enum NewPassword {
     Clear(Secret),
     /// A hash of crypt(5) as it is. Samba needs the clear text, so it does not let the account in.
     Hashed(Secret),
+    /// A hash that crypt(5) does not know (argon2id, PBKDF2): it is kept for accountd's own server, and
+    /// no other program lets the account in by it.
+    Kept(Secret),
     /// The agent makes one, and says it in its answer.
     Random,
     /// No password login; keys work.
@@ -439,6 +508,14 @@ pub struct UserChange {
     pub sudo: Option<SudoChange>,
     #[serde(default)]
     pub ageing: AgeingChange,
+    /// As [`NewPassword::Kept`], in place of `password`.
+    #[serde(default)]
+    pub kept_hash: Option<Secret>,
+    #[serde(default)]
+    pub limits: LimitsChange,
+    /// Takes the place of what a dialect has said before; the others stay.
+    #[serde(default)]
+    pub echoes: Echoes,
 }
 
 const NO_AGEING: AgeingChange = AgeingChange {
@@ -472,11 +549,14 @@ impl UserChange {
             microsoft_account: None,
             sudo: None,
             ageing: NO_AGEING,
+            kept_hash: None,
+            limits,
+            echoes,
         } = self
         else {
             return false;
         };
-        true
+        *limits == LimitsChange::default() && echoes.is_empty()
     }
 }
 
@@ -496,6 +576,8 @@ pub struct NewGroup {
     /// Empty: no sudo.
     #[serde(default)]
     pub sudo: SudoCommands,
+    #[serde(default)]
+    pub limits: LimitsChange,
 }
 
 /// Whether a group may have a gid that another group has.
@@ -514,6 +596,8 @@ pub struct GroupChange {
     #[serde(default)]
     pub shared_gid: SharedGid,
     pub sudo: Option<SudoChange>,
+    #[serde(default)]
+    pub limits: LimitsChange,
 }
 
 /// The agent's word on a login. To start anything, it has to be opened.
@@ -545,6 +629,9 @@ pub struct Grant {
     pub home: Vec<u8>,
     pub shell: Vec<u8>,
     pub policy: SessionPolicy,
+    pub limits: Limits,
+    /// Who counts what sessions write, where that has a limit.
+    pub quota: Option<QuotaBackend>,
     pub generation: Generation,
 }
 

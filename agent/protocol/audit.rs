@@ -126,6 +126,11 @@ pub enum AuditAction {
     RemoveRecords,
     ListBans,
     ShowMetrics,
+    ListConnections,
+    /// A connection or a session was ended.
+    CloseConnection,
+    GetQuota,
+    ScanQuota,
     /// Somebody is turned away for a while, because too many wrong passwords have come.
     BeginBan,
     /// Its time is over.

@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::id::AccountId;
 use crate::metrics::SshNumbers;
 use crate::octets;
 use crate::refusal::Refusal;
@@ -23,8 +24,9 @@ pub struct SessionId(pub u64);
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LoginRequest {
-    /// First on each connection: where the client is, and where it has come to.
-    Hello { client: SocketAddr, server: SocketAddr },
+    /// First on each connection: where the client is, where it has come to, and what it calls itself
+    /// (RFC 4253 §4.2).
+    Hello { client: SocketAddr, server: SocketAddr, version: String },
     /// Would this public key let the user in? Asked before the client signs (RFC 4252 §7).
     OfferKey { user: String, key: Vec<u8> },
     /// Lets the user in, or not. A second success on a connection replaces nothing: it is refused.
@@ -57,13 +59,25 @@ pub enum Proof {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Admission {
-    /// And whether a session may have a terminal.
-    Granted(TerminalUse),
+    Granted(Admitted),
     Refused,
     /// The password is right, and has to be changed first: by [`Proof::PasswordChange`].
     PasswordExpired,
     /// The present password is right, and the new one did not take its place.
     NotChanged(Refusal),
+}
+
+/// What the front has to keep to for whoever has authenticated.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Admitted {
+    pub account: AccountId,
+    /// Whether a session may have a terminal.
+    pub terminal: TerminalUse,
+    /// Seconds; `None`: as everybody.
+    pub idle: Option<u32>,
+    /// KB/s of all sessions of the account together, where 1 KB is 1000 bytes.
+    pub upload: Option<u32>,
+    pub download: Option<u32>,
 }
 
 /// The longest command line: as long as one argument of a program may be (execve(2)).

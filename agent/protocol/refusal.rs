@@ -48,6 +48,7 @@ pub enum Field {
     Roles,
     /// How many API keys there are.
     ApiKeys,
+    Limit(LimitField),
     /// The items of a batch as a whole.
     Items,
     /// A backup as a whole.
@@ -55,6 +56,35 @@ pub enum Field {
     /// Names of accounts that an import is told to leave out, or how to take over.
     Skip,
     Accounts,
+}
+
+/// A limit by its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LimitField {
+    Quota,
+    Sessions,
+    Bandwidth,
+    Permissions,
+    Idle,
+    Networks,
+    Root,
+    Echo,
+}
+
+impl LimitField {
+    pub fn name(self) -> &'static str {
+        match self {
+            LimitField::Quota => "quota",
+            LimitField::Sessions => "max_sessions",
+            LimitField::Bandwidth => "bandwidth",
+            LimitField::Permissions => "permissions",
+            LimitField::Idle => "idle_timeout",
+            LimitField::Networks => "allowed_networks",
+            LimitField::Root => "session_root",
+            LimitField::Echo => "echo",
+        }
+    }
 }
 
 /// What is wrong with a field's value.
@@ -131,6 +161,14 @@ pub enum Problem {
     TransferRunning,
     #[error("can not be moved: the home of {0} lies in it")]
     HoldsHome(String),
+    #[error("has a soft limit above the hard one")]
+    SoftAboveHard,
+    #[error("must not be 0")]
+    Zero,
+    #[error("is more than {0}")]
+    TooLarge(u64),
+    #[error("must be an absolute path without '..'")]
+    NotAPlainPath,
     #[error("is not the present password")]
     Wrong,
     #[error("is the present password")]
@@ -233,6 +271,12 @@ pub enum Refusal {
     /// that may have what was asked for gave no answer.
     #[error("the account files are locked by another program, or a source of names does not answer")]
     Busy,
+    /// A scan of this user is on its way already.
+    #[error("another scan is already in progress")]
+    ScanRunning,
+    /// `accountd-login` does not answer.
+    #[error("sessions can not be asked about now")]
+    NoSessions,
     #[error("no space left for the account files")]
     NoSpace,
     /// The public half of an internal error; the agent has logged the rest.
@@ -261,6 +305,8 @@ impl Refusal {
             | Refusal::Changed
             | Refusal::BuiltinDelete
             | Refusal::Busy
+            | Refusal::ScanRunning
+            | Refusal::NoSessions
             | Refusal::NoSpace
             | Refusal::Internal(_) => None,
         }

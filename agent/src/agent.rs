@@ -36,6 +36,7 @@ use crate::identity::roles::{has_way_in, roles_of};
 use crate::ids::Ids;
 use crate::jobs::Jobs;
 use crate::metrics::Counters;
+use crate::quota::Quotas;
 use crate::reserved::Reserved;
 use crate::revocations::{Revocations, Settled};
 
@@ -69,6 +70,7 @@ pub struct Agent {
     /// The state store.
     pub(crate) store: PathBuf,
     pub(crate) handles: Arc<Handles>,
+    pub(crate) quotas: Quotas,
     revocations: Arc<Revocations>,
     root: PathBuf,
     services: [String; 2],
@@ -112,6 +114,7 @@ impl Agent {
             counters: Counters::default(),
             store: arguments.state.clone(),
             handles,
+            quotas: Quotas::start(&root),
             revocations,
             root,
             services: [arguments.api_user.clone(), arguments.ssh_user.clone()],
@@ -212,6 +215,13 @@ impl Agent {
             }
             AgentRequest::Ping => Ok(Answer::Done),
             AgentRequest::Watch => Ok(Answer::Watching),
+            AgentRequest::Quota { account, session, request } => {
+                self.quotas.answer((account, session), request).map(Answer::Quota)
+            }
+            AgentRequest::QuotaEnded { account, session, how } => {
+                self.quotas.session_ended((account, session), how);
+                Ok(Answer::Done)
+            }
             AgentRequest::ReportNumbers(report) => {
                 self.counters.hear(*report, Instant::now());
                 Ok(Answer::Done)
@@ -372,6 +382,12 @@ fn without_hashes(answer: Answer) -> Answer {
         | Answer::Jobs(_)
         | Answer::Metrics(_)
         | Answer::Policy(_)
+        | Answer::Connections(_)
+        | Answer::QuotaReport(_)
+        | Answer::QuotaReports(_)
+        | Answer::QuotaFileSystems(_)
+        | Answer::QuotaScans(_)
+        | Answer::Quota(_)
         // For administrators only.
         | Answer::Backup(_)
         | Answer::Done => answer,

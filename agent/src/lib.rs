@@ -20,6 +20,8 @@ pub mod laws;
 mod metrics;
 mod operations;
 mod processes;
+mod open_sessions;
+mod quota;
 mod recording;
 mod reserved;
 mod revocations;

@@ -76,6 +76,15 @@ impl Agent {
             Operation::LiftBan(id) => self.lift_ban(by, id).map(|()| Answer::Done),
             Operation::VerifyAudit => self.verify_audit().map(Answer::AuditVerdict),
             Operation::GetSystem => Ok(Answer::System(self.system())),
+            Operation::ListConnections(of) => self.list_connections(of).map(Answer::Connections),
+            Operation::CloseConnection(id) => self.close_connection(by, caller, &id).map(|()| Answer::Done),
+            Operation::CloseSession(number) => self.close_session(by, caller, number).map(|()| Answer::Done),
+            Operation::GetQuota(id) => self.get_quota(id).map(|report| Answer::QuotaReport(Box::new(report))),
+            Operation::ListQuotas(window) => self.list_quotas(&window).map(Answer::QuotaReports),
+            Operation::ListQuotaFileSystems => Ok(Answer::QuotaFileSystems(self.quotas.file_systems())),
+            Operation::StartScan(id) => self.start_scan(by, id).map(|()| Answer::Done),
+            Operation::ListScans => Ok(Answer::QuotaScans(self.list_scans())),
+            Operation::CancelScan(id) => self.cancel_scan(id).map(|()| Answer::Done),
             Operation::ShowMetrics => Ok(Answer::Metrics(Box::new(self.metrics()))),
         }
     }

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 
 pub use accounts::{Accounts, PermitRoot, SharedUid, ShowHashes};
 pub use audit::Audit;
-pub use bans::{Bans, Network};
+pub use bans::Bans;
 pub use deletion::{Deletion, Leftover, Mail};
 pub use homes::{Homes, NewHomeMode};
 pub use ids::{IdRange, Ids};

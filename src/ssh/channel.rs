@@ -21,6 +21,7 @@ use crate::counters::Counters;
 use crate::error::Error;
 use crate::forward;
 use crate::login::Session;
+use crate::pace::Both;
 use crate::signals;
 use crate::stream::Line;
 use crate::streams::{Inward, Opened, Reader, Terminal, Writer};
@@ -47,6 +48,7 @@ pub struct Input {
     queue: mpsc::UnboundedSender<Queued>,
     waiting: Waiting,
     counters: Arc<Counters>,
+    pace: Arc<Both>,
     /// Set once the session has ended, before the channel is closed.
     over: Arc<AtomicBool>,
 }
@@ -110,6 +112,7 @@ impl Input {
     /// Passes data on. An error means that the session is not reading any more.
     pub async fn write(&self, mut data: &[u8]) -> Result<(), Error> {
         let Some(inward) = self.writer.get() else { return Ok(()) };
+        self.pace.upload.pass(data.len()).await;
         self.counters.bytes.add(Direction::ToSessions, data.len() as u64);
         if self.waiting.is_empty() {
             while !data.is_empty() {
@@ -157,6 +160,8 @@ pub struct Shared {
     pub waiting: Arc<Count>,
     pub line: Line,
     pub counters: Arc<Counters>,
+    /// Of the account that has logged in.
+    pub pace: Arc<Both>,
 }
 
 /// Joins a channel and a session; both directions go on by themselves until the session ends. With
@@ -166,14 +171,14 @@ pub fn join(channel: ChannelId, opened: Session, with: (Handle, Shared), reply: 
     let (handle, shared) = with;
     let writer = Arc::new(writer);
     let (queue, queued) = mpsc::unbounded_channel();
-    let waiting = Waiting { channel: Arc::default(), connection: shared.waiting };
+    let waiting = Waiting { channel: Arc::default(), connection: shared.waiting.clone() };
     tokio::spawn(drain(writer.clone(), queued, waiting.clone()));
     let over = Arc::new(AtomicBool::new(false));
     let is_over = over.clone();
-    let counters = shared.counters.clone();
+    let (counters, pace) = (shared.counters.clone(), shared.pace.clone());
     tokio::spawn(async move {
         let outward =
-            Outward { channel, handle: &handle, line: &shared.line, output, errors, counters: &shared.counters };
+            Outward { channel, handle: &handle, shared: &shared, output, errors };
         let how = match reply {
             None => Some(outward.until_end(Bytes::new(), ended).await),
             Some(reply) => match forward::confirm(reply, &outward.output).await {
@@ -186,7 +191,7 @@ pub fn join(channel: ChannelId, opened: Session, with: (Handle, Shared), reply: 
             say_goodbye(channel, &handle, &shared.line, how).await;
         }
     });
-    Input { writer, terminal, queue, waiting, counters, over }
+    Input { writer, terminal, queue, waiting, counters, pace, over }
 }
 
 async fn say_goodbye(channel: ChannelId, handle: &Handle, line: &Line, how: Ending) {
@@ -227,10 +232,9 @@ async fn write(inward: Option<Arc<Inward>>, data: &[u8]) -> bool {
 struct Outward<'a> {
     channel: ChannelId,
     handle: &'a Handle,
-    line: &'a Line,
+    shared: &'a Shared,
     output: Reader,
     errors: Option<Reader>,
-    counters: &'a Counters,
 }
 
 impl Outward<'_> {
@@ -298,8 +302,9 @@ impl Outward<'_> {
     }
 
     async fn send(&self, piece: Bytes, kind: Option<u32>) -> Result<(), Bytes> {
-        self.line.touch();
-        self.counters.bytes.add(Direction::FromSessions, piece.len() as u64);
+        self.shared.line.touch();
+        self.shared.pace.download.pass(piece.len()).await;
+        self.shared.counters.bytes.add(Direction::FromSessions, piece.len() as u64);
         match kind {
             _ if piece.is_empty() => Ok(()),
             Some(kind) => self.handle.extended_data(self.channel, kind, piece).await,

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use accountd_protocol::login::{Admission, MAX_COMMAND, Opening, Proof, Service, SessionId, Terminal, WindowSize};
 use accountd_protocol::metrics::{SshMethod, SshResult};
@@ -27,6 +28,7 @@ use crate::dialogue::{Dialogue, Next};
 use crate::error::Error;
 use crate::gate::Pass;
 use crate::login::{self, Login};
+use crate::pace::Paces;
 use crate::signals;
 use crate::stream::Line;
 
@@ -58,6 +60,8 @@ pub struct Connection {
     terminal_use: TerminalUse,
     /// Those that neither side has closed.
     channels: HashMap<ChannelId, Stage>,
+    /// Of all accounts.
+    paces: Arc<Paces>,
     shared: Shared,
 }
 
@@ -98,12 +102,13 @@ pub struct Surroundings {
     pub pass: Pass,
     pub line: Line,
     pub counters: Arc<Counters>,
+    pub paces: Arc<Paces>,
 }
 
 impl Connection {
     pub fn new(ends: Ends, around: Surroundings) -> Self {
-        let Surroundings { login_socket, banner, pass, line, counters } = around;
-        let shared = Shared { waiting: Arc::default(), line, counters };
+        let Surroundings { login_socket, banner, pass, line, counters, paces } = around;
+        let shared = Shared { waiting: Arc::default(), line, counters, pace: Arc::default() };
         Self {
             ends,
             login_socket,
@@ -113,6 +118,7 @@ impl Connection {
             pass: Some(pass),
             terminal_use: TerminalUse::Refused,
             channels: HashMap::new(),
+            paces,
             shared,
         }
     }
@@ -120,7 +126,7 @@ impl Connection {
     async fn login(&mut self) -> Result<&mut Login, Error> {
         let login = match self.login.take() {
             Some(login) => login,
-            None => Login::connect(&self.login_socket, self.ends.client, self.ends.server).await?,
+            None => Login::connect(&self.login_socket, self.ends, self.shared.line.version()).await?,
         };
         Ok(self.login.insert(login))
     }
@@ -160,8 +166,12 @@ impl Connection {
             }
         };
         self.count(method, counted);
-        if let Admission::Granted(terminal) = admission {
-            self.terminal_use = terminal;
+        if let Admission::Granted(admitted) = &admission {
+            self.terminal_use = admitted.terminal;
+            self.shared.pace = self.paces.of(admitted);
+            if let Some(idle) = admitted.idle {
+                self.shared.line.limit_idle(Duration::from_secs(idle.into()));
+            }
             self.shared.line.set_authenticated();
             self.pass = None;
         }

@@ -131,6 +131,8 @@ fn words(refusal: &Refusal) -> String {
 
 #[cfg(test)]
 mod tests {
+    use accountd_protocol::id::AccountId;
+    use accountd_protocol::login::Admitted;
     use accountd_protocol::refusal::{Field, Problem};
     use accountd_protocol::session_policy::TerminalUse;
 
@@ -166,7 +168,9 @@ mod tests {
         let (dialogue, proof) = proven(expired().answered(&bytes(&[b"new", b"new"])));
         let Proof::PasswordChange { current, password } = proof else { panic!("{proof:?}") };
         assert_eq!((current.reveal(), password.reveal()), ("old", "new"));
-        assert!(matches!(dialogue.heard(Admission::Granted(TerminalUse::Allowed)), Next::Granted));
+        let (account, terminal) = (AccountId(7), TerminalUse::Allowed);
+        let admitted = Admitted { account, terminal, idle: None, upload: None, download: None };
+        assert!(matches!(dialogue.heard(Admission::Granted(admitted)), Next::Granted));
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod gate;
 mod host_key;
 mod listener;
 mod login;
+mod pace;
 mod report;
 mod settings;
 mod signals;
@@ -42,6 +43,7 @@ pub use crate::settings::Settings;
 use crate::connection::{Connection, Ends, Surroundings};
 use crate::counters::{Counters, Open};
 use crate::gate::{Gate, Pass};
+use crate::pace::Paces;
 use crate::settings::Transport;
 use crate::stream::{Limits, Stream};
 use crate::workers::{Place, Workers};
@@ -62,8 +64,8 @@ pub async fn run(settings: Settings, on_ready: impl FnOnce(&[SocketAddr])) -> Re
     let workers = Workers::start().map_err(Error::Workers)?;
     tokio::spawn(report::numbers(settings.login_socket.clone(), counters.clone(), gate.clone()));
     let (stop, stopped) = watch::channel(());
-    let (settings, clients) = (Arc::new(settings), JoinSet::new());
-    let mut server = Server { settings, transport, gate, counters, workers, stopped, clients };
+    let (settings, clients, paces) = (Arc::new(settings), JoinSet::new(), Arc::default());
+    let mut server = Server { settings, transport, gate, counters, paces, workers, stopped, clients };
     loop {
         tokio::select! {
             Some((tcp, address)) = arriving.recv() => server.admit(tcp, address),
@@ -98,6 +100,7 @@ struct Server {
     transport: Arc<Transport>,
     gate: Arc<Gate>,
     counters: Arc<Counters>,
+    paces: Arc<Paces>,
     workers: Workers,
     stopped: watch::Receiver<()>,
     clients: JoinSet<()>,
@@ -115,7 +118,8 @@ impl Server {
         let _ = getrandom::fill(&mut chance);
         match self.gate.enter(address.ip(), chance[0]) {
             Ok(pass) => {
-                let shared = (self.transport.clone(), self.settings.clone(), self.counters.clone());
+                let (transport, settings) = (self.transport.clone(), self.settings.clone());
+                let shared = (transport, settings, self.counters.clone(), self.paces.clone());
                 let (runtime, place) = self.workers.place();
                 let client = Client { tcp, address, pass, place };
                 self.clients.spawn_on(serve(client, shared, self.stopped.clone()), &runtime);
@@ -172,7 +176,7 @@ struct Client {
 /// One client from its first byte to its last.
 async fn serve(
     Client { tcp, address, pass, place: _place }: Client,
-    (transport, settings, counters): (Arc<Transport>, Arc<Settings>, Arc<Counters>),
+    (transport, settings, counters, paces): (Arc<Transport>, Arc<Settings>, Arc<Counters>, Arc<Paces>),
     mut stopped: watch::Receiver<()>,
 ) {
     let _open = Open::new(counters.clone());
@@ -184,7 +188,7 @@ async fn serve(
     let limits = Limits::new(settings.login_grace, settings.idle);
     let (stream, line) = Stream::new(tcp, limits, counters.clone());
     let (login_socket, banner) = (settings.login_socket.clone(), transport.banner.clone());
-    let around = Surroundings { login_socket, banner, pass, line, counters: counters.clone() };
+    let around = Surroundings { login_socket, banner, pass, line, counters: counters.clone(), paces };
     let connection = Connection::new(Ends { client: address, server }, around);
     let config = transport.config.clone();
     let session = match russh::server::run_stream(config, stream, connection).await {

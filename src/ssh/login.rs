@@ -14,6 +14,7 @@ use tokio::io::Interest;
 use tokio::net::UnixStream;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::connection::Ends;
 use crate::error::Error;
 use crate::streams::Opened;
 
@@ -40,10 +41,12 @@ pub struct Login {
 }
 
 impl Login {
-    pub async fn connect(path: &Path, client: SocketAddr, server: SocketAddr) -> Result<Self, Error> {
+    /// `version` is what the client calls itself.
+    pub async fn connect(path: &Path, ends: Ends, version: String) -> Result<Self, Error> {
         let mut login = Self::without_client(path).await?;
         let plain = |address: SocketAddr| SocketAddr::new(address.ip().to_canonical(), address.port());
-        match login.ask(&LoginRequest::Hello { client: plain(client), server: plain(server) }).await? {
+        let (client, server) = (plain(ends.client), plain(ends.server));
+        match login.ask(&LoginRequest::Hello { client, server, version }).await? {
             Answer::Plain(LoginEvent::Welcome) => Ok(login),
             Answer::Plain(_) | Answer::Opened(_) => Err(Error::LoginGone),
         }

@@ -8,7 +8,7 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
@@ -26,6 +26,8 @@ const BUFFER: usize = 64 * 1024;
 /// What a client may send until it has authenticated. OpenSSH sends some 5 KiB for a key exchange, and
 /// 2 KiB for a key that it offers.
 const MOST_BEFORE: usize = 256 * 1024;
+/// RFC 4253 §4.2.
+const LONGEST_VERSION: usize = 253;
 
 /// How long a client may keep the server waiting.
 #[derive(Clone, Copy, Debug)]
@@ -60,12 +62,18 @@ struct Told {
     begun: Instant,
     /// When something last happened, in milliseconds since the beginning.
     used: AtomicU64,
+    /// For how many milliseconds nothing may happen, where an account has a limit of its own; 0: as
+    /// everybody.
+    idle: AtomicU64,
+    /// What the client calls itself (RFC 4253 §4.2), without its line's end.
+    version: OnceLock<String>,
 }
 
 impl Default for Told {
     fn default() -> Self {
         let (authenticated, cut) = (AtomicBool::default(), Notify::default());
-        Self { authenticated, cut, begun: Instant::now(), used: AtomicU64::default() }
+        let (used, idle, version) = Default::default();
+        Self { authenticated, cut, begun: Instant::now(), used, idle, version }
     }
 }
 
@@ -73,6 +81,24 @@ impl Line {
     /// The client has authenticated: its time to do so is over.
     pub fn set_authenticated(&self) {
         self.0.authenticated.store(true, Ordering::Release);
+    }
+
+    /// From now on the client is gone sooner when nothing happens.
+    pub fn limit_idle(&self, limit: Duration) {
+        self.0.idle.store(u64::try_from(limit.as_millis()).unwrap_or(u64::MAX), Ordering::Release);
+    }
+
+    /// What the client calls itself; empty before it has said so.
+    pub fn version(&self) -> String {
+        self.0.version.get().cloned().unwrap_or_default()
+    }
+
+    /// The beginning of what a client sends, as far as it has come at once: its first line.
+    fn identify(&self, bytes: &[u8]) {
+        let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        let line = line.get(..line.len().min(LONGEST_VERSION)).unwrap_or_default();
+        // Only the first counts.
+        let _ = self.0.version.set(String::from_utf8_lossy(line).trim_end().to_owned());
     }
 
     /// Something happens on a channel.
@@ -151,6 +177,7 @@ impl Stream {
         if is_over(&mut self.farewell, context) {
             return Err(self.cut_off(CutOff::NotClosed, "not closed in time"));
         }
+        self.take_own_idle();
         if is_over(&mut self.idle, context)
             && let Some(limit) = self.limits.idle
         {
@@ -178,6 +205,16 @@ impl Stream {
 }
 
 impl Stream {
+    /// Takes over the limit of the account, if it is a shorter one.
+    fn take_own_idle(&mut self) {
+        let own = self.line.0.idle.swap(0, Ordering::AcqRel);
+        let own = (own > 0).then(|| Duration::from_millis(own));
+        if let Some(own) = own.filter(|own| self.limits.idle.is_none_or(|limit| *own < limit)) {
+            self.limits.idle = Some(own);
+            self.idle = Some(Box::pin(sleep(own)));
+        }
+    }
+
     /// An error once a client has sent too much for nothing.
     fn count(&mut self, bytes: usize) -> io::Result<()> {
         if self.deadline.is_none() {
@@ -212,6 +249,9 @@ impl AsyncRead for Stream {
         if this.filled.is_empty() {
             let mut fresh = ReadBuf::new(&mut this.buffer);
             ready!(Pin::new(&mut this.tcp).poll_read(context, &mut fresh))?;
+            if this.line.0.version.get().is_none() {
+                this.line.identify(fresh.filled());
+            }
             this.filled = 0..fresh.filled().len();
             this.count(this.filled.end)?;
         }
@@ -335,6 +375,20 @@ mod tests {
         };
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
         assert!(begun.elapsed() >= SHORT * 23, "{:?}", begun.elapsed());
+    }
+
+    #[tokio::test]
+    async fn the_limit_of_an_account_is_taken_over_where_it_is_shorter() {
+        let (mut stream, line, mut client) = pair(|limits| limits.idle = Some(LONG)).await;
+        client.write_all(b"SSH-2.0-Test_1 x\r\nrest").await.unwrap();
+        stream.read_exact(&mut [0; 4]).await.unwrap();
+        assert_eq!(line.version(), "SSH-2.0-Test_1 x");
+        line.set_authenticated();
+        line.limit_idle(SHORT);
+        let mut rest = Vec::new();
+        let error = stream.read_to_end(&mut rest).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert_eq!(counted(&stream), [(CutOff::Idle, 1)]);
     }
 
     #[tokio::test]

@@ -12,6 +12,7 @@ use crate::agent::Agent;
 use crate::database::View;
 use crate::identity::authorized_keys;
 use crate::identity::hash::{affordable, is_hash};
+use crate::identity::own_hash;
 use crate::ids::{Outside, Question, is_dynamic};
 
 /// The most supplementary groups of an account (the limit of the FreeNAS dialect).
@@ -130,6 +131,11 @@ pub fn known_shell(shells: &[String], shell: &FieldPath) -> Result<(), Problem> 
 pub fn usable_hash(hash: &Secret) -> Result<(), Problem> {
     let text = hash.reveal();
     if text.len() <= MAX_HASH_BYTES && is_hash(text) && affordable(text) { Ok(()) } else { Err(Problem::BadHash) }
+}
+
+/// A hash for accountd alone.
+pub fn usable_own_hash(hash: &Secret) -> Result<(), Problem> {
+    if own_hash::is_own(hash.reveal()) { Ok(()) } else { Err(Problem::BadHash) }
 }
 
 pub fn usable_password(policy: &PasswordPolicy, password: &Secret) -> Result<(), Problem> {

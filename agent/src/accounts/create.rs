@@ -8,6 +8,7 @@ use accountd_protocol::agent::{NewPassword, NewUser, User};
 use accountd_protocol::audit::{Actor, AuditAction, FieldChange};
 use accountd_protocol::id::{AccountId, Gid, Uid};
 use accountd_protocol::identity::Identity;
+use accountd_protocol::limits::Limits;
 use accountd_protocol::refusal::{Field, Invalid, InvalidItem, Problem, Refusal};
 use accountd_protocol::secret::Secret;
 
@@ -22,7 +23,7 @@ use super::sudo::{PlannedSudo, SudoEdit};
 use super::{address, ageing};
 use crate::agent::{Agent, now};
 use crate::belongings;
-use crate::database::{Action, Draft, FileKind, KeyFileRow, Line, Purpose};
+use crate::database::{Action, Draft, Extras, FileKind, KeyFileRow, Known, Line, Purpose};
 use crate::error::Error;
 use crate::homes::{Filling, HomeKind, KeysWanted, Owner, Skeleton};
 use crate::identity::authorized_keys::fingerprints;
@@ -176,7 +177,7 @@ impl Agent {
     pub(super) fn hashes_of(&self, password: &NewPassword) -> Result<Hashes, Refusal> {
         match password {
             NewPassword::Hashed(hash) => Ok(Hashes { unix: hash.reveal().to_owned(), clear: None }),
-            NewPassword::Disabled => Ok(Hashes { unix: NO_HASH.into(), clear: None }),
+            NewPassword::Disabled | NewPassword::Kept(_) => Ok(Hashes { unix: NO_HASH.into(), clear: None }),
             NewPassword::Random => Err(Refusal::invalid(Field::RandomPassword, Problem::Unsupported)),
             NewPassword::Clear(password) => {
                 let unix = self.hashes.hash(password).map_err(|error| Error::Hash(error).into_refusal())?;
@@ -268,7 +269,14 @@ fn enter(
     if let Some(row) = also.key_file {
         draft.set_key_file(row);
     }
-    let id = draft.add_user(name, plan.uid, request.email.as_str(), request.microsoft_account);
+    let own_hash = match &request.password {
+        NewPassword::Kept(hash) => Some(hash.reveal().to_owned()),
+        NewPassword::Clear(_) | NewPassword::Hashed(_) | NewPassword::Random | NewPassword::Disabled => None,
+    };
+    let limits = Limits::default().changed(request.limits.clone());
+    let extras = Extras { limits, echoes: request.echoes.clone(), own_hash };
+    let known = Known { email: request.email.as_str(), microsoft_account: request.microsoft_account, extras };
+    let id = draft.add_user(name, plan.uid, known);
     if history > 0 && hashes.unix != NO_HASH {
         draft.set_password_history(id, vec![hashes.unix.clone()]);
     }

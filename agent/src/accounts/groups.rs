@@ -3,6 +3,7 @@
 use accountd_protocol::agent::{Group, GroupChange, NewGroup, SharedGid};
 use accountd_protocol::audit::{Actor, AuditAction};
 use accountd_protocol::id::{AccountId, Gid};
+use accountd_protocol::limits::Limits;
 use accountd_protocol::name::NewGroupName;
 use accountd_protocol::precondition::Precondition;
 use accountd_protocol::refusal::{Field, Problem, Refusal};
@@ -10,10 +11,11 @@ use accountd_protocol::refusal::{Field, Problem, Refusal};
 use super::check::{Faults, free_group_name};
 use super::create::write_group;
 use super::delete::remove_group;
+use super::limits;
 use super::state::group_is;
 use crate::agent::Agent;
 use crate::database::entry::{group, gshadow, passwd};
-use crate::database::{Draft, FileKind, GroupRow, Purpose, View};
+use crate::database::{Draft, FileKind, GroupRow, Purpose, View, kept};
 use crate::ids::{Outside, Question};
 use crate::sudoers::{Grantee, Kind};
 
@@ -37,6 +39,7 @@ impl Agent {
             }
             None => faults.take(Field::Gid, self.ids.choose_gid(&self.database)?.ok_or(Problem::NoneFree)),
         };
+        limits::check(&Limits::default(), &request.limits, &mut faults);
         drop(view);
         faults.none()?;
         let gid = held.as_ref().map_or(u32::MAX, |held| held.number);
@@ -49,6 +52,10 @@ impl Agent {
             let taken = |problem| Refusal::invalid(Field::Gid, problem);
             unshared(draft, gid, request.shared_gid).map_err(taken)?;
             let id = write_group(draft, request.name.as_str(), Gid(gid));
+            let limits = kept(Limits::default().changed(request.limits));
+            if let Some(row) = draft.group(id).cloned().filter(|_| limits.is_some()) {
+                draft.set_group(id, Some(GroupRow { limits, ..row }));
+            }
             edit.enter_new(draft, Grantee::Group(id));
             Ok(id)
         })?;
@@ -86,6 +93,7 @@ impl Agent {
             let unshared = || unshared_anywhere(&view, &outside, gid, change.shared_gid);
             faults.take(Field::Gid, usable.and_then(|()| unshared()));
         }
+        limits::check(row.limits(), &change.limits, &mut faults);
         drop(view);
         faults.none()?;
         let name = change.name.as_ref().map_or(&*row.name, NewGroupName::as_str);
@@ -172,7 +180,8 @@ fn enter(draft: &mut Draft<'_>, id: AccountId, change: &GroupChange) -> Result<(
     if gid != row.gid && draft.names_of_gid(row.gid.0).is_empty() {
         repoint(draft, row.gid, gid);
     }
-    draft.set_group(id, Some(GroupRow { name, gid, ..row }));
+    let limits = kept(row.limits().clone().changed(change.limits.clone()));
+    draft.set_group(id, Some(GroupRow { name, gid, limits, ..row }));
     Ok(())
 }
 

@@ -4,12 +4,13 @@ use accountd_config::{PasswordPolicy, SharedUid};
 use accountd_protocol::ageing::Ageing;
 use accountd_protocol::agent::{NewPassword, NewUser, PrimaryGroup};
 use accountd_protocol::id::{Gid, Uid};
+use accountd_protocol::limits::Limits;
 use accountd_protocol::name::NewGroupName;
 use accountd_protocol::refusal::{Field, Invalid, Problem, Refusal};
 
-use super::ageing;
+use super::{ageing, limits};
 use super::check::{
-    Faults, free_group_name, free_user_name, known_shell, usable_hash, usable_keys, usable_mode, usable_password,
+    Faults, free_group_name, free_user_name, known_shell, usable_hash, usable_keys, usable_mode, usable_own_hash, usable_password,
 };
 use crate::agent::Agent;
 use crate::database::View;
@@ -113,9 +114,12 @@ impl Agent {
                 faults.take(Field::Password, usable_password(&policy, password));
             }
             NewPassword::Hashed(hash) => drop(faults.take(Field::PasswordHash, usable_hash(hash))),
+            NewPassword::Kept(hash) => drop(faults.take(Field::PasswordHash, usable_own_hash(hash))),
             // What is made is as the policy wants it.
             NewPassword::Random | NewPassword::Disabled => {}
         }
+        limits::check(&Limits::default(), &request.limits, &mut faults);
+        limits::check_echoes(&request.echoes, &mut faults);
         let gid = match wants_new_group(view, &request) {
             true => self.private_gid(view, outside, uid)?,
             false => None,

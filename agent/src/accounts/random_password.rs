@@ -36,7 +36,7 @@ impl Agent {
                 new.password = NewPassword::Clear(made.clone());
                 Ok(Some(made))
             }
-            NewPassword::Clear(_) | NewPassword::Hashed(_) | NewPassword::Disabled => Ok(None),
+            NewPassword::Clear(_) | NewPassword::Hashed(_) | NewPassword::Kept(_) | NewPassword::Disabled => Ok(None),
         }
     }
 

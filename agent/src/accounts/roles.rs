@@ -6,6 +6,7 @@ use accountd_config::Roles;
 use accountd_protocol::agent::{NewGroup, SharedGid, User, UserChange};
 use accountd_protocol::audit::Actor;
 use accountd_protocol::id::{AccountId, Uid};
+use accountd_protocol::limits::LimitsChange;
 use accountd_protocol::name::NewGroupName;
 use accountd_protocol::precondition::Precondition;
 use accountd_protocol::refusal::{Field, Problem, Refusal};
@@ -86,7 +87,8 @@ impl Agent {
             return Ok(group.id);
         }
         let name = NewGroupName::new(name).map_err(|error| refused(Problem::Name(error)))?;
-        let new = NewGroup { name, gid: None, shared_gid: SharedGid::Refused, sudo: SudoCommands::default() };
+        let (sudo, limits) = (SudoCommands::default(), LimitsChange::default());
+        let new = NewGroup { name, gid: None, shared_gid: SharedGid::Refused, sudo, limits };
         self.create_group(by, new).map(|group| group.id)
     }
 }

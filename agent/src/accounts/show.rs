@@ -112,7 +112,7 @@ pub fn show_user(view: &View, row: &UserRow) -> Option<Shown> {
         shell: entry.text(passwd::SHELL),
         builtin: row.is_builtin(),
         locked: field.starts_with('!'),
-        password_disabled: !is_hash(hash),
+        password_disabled: !is_hash(hash) && row.extras().own_hash.is_none(),
         microsoft_account: row.microsoft_account,
         sudo: view.sudo(Grantee::User(row.id)).grant().cloned(),
         unix_hash: if is_hash(hash) { hash.to_owned() } else { row.kept_hash.clone().unwrap_or(NO_HASH.into()) },
@@ -125,6 +125,9 @@ pub fn show_user(view: &View, row: &UserRow) -> Option<Shown> {
         tag: None,
         roles: Vec::new(),
         ageing: shadow_entry.as_ref().map(ageing::of).unwrap_or_default(),
+        limits: row.extras().limits.clone(),
+        effective_limits: view.effective_limits(row),
+        echoes: row.extras().echoes.clone(),
     };
     let identity = identity_of(view, &row.name, row.uid, gid);
     Some(Shown { user, identity, home: entry.bytes(passwd::HOME).to_vec() })
@@ -152,5 +155,14 @@ pub fn identity_of(view: &View, name: &str, uid: Uid, gid: Gid) -> Identity {
 pub fn show_group(view: &View, row: &GroupRow) -> Group {
     let members = view.entry(FileKind::Group, &row.name).map(|entry| entry.names(group::MEMBERS)).unwrap_or_default();
     let sudo = view.sudo(Grantee::Group(row.id)).grant().cloned();
-    Group { id: row.id, name: row.name.clone(), gid: row.gid, builtin: row.is_builtin(), sudo, members, tag: None }
+    Group {
+        id: row.id,
+        name: row.name.clone(),
+        gid: row.gid,
+        builtin: row.is_builtin(),
+        sudo,
+        members,
+        limits: row.limits().clone(),
+        tag: None,
+    }
 }

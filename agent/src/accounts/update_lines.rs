@@ -1,6 +1,7 @@
 //! What a change of a user does to the lines of the account files, under the lock.
 
 use accountd_config::SharedUid;
+use accountd_protocol::agent::UserChange;
 use accountd_protocol::audit::FieldChange;
 use accountd_protocol::ended::OtherProcesses;
 use accountd_protocol::id::Uid;
@@ -21,7 +22,7 @@ use super::suspended::{self};
 use super::update_plan::{Current, Plan};
 use crate::agent::now;
 use crate::database::entry::{Entry, passwd, shadow};
-use crate::database::{Action, Draft, FileKind, UserRow};
+use crate::database::{Action, Draft, Extras, FileKind, UserRow, kept};
 use crate::identity::authorized_keys::fingerprints;
 use crate::identity::hash::is_hash;
 use crate::samba::{self, Flags};
@@ -131,10 +132,22 @@ fn enter(
     }
     let email = plan.change.email.as_ref().map_or(row.email.clone(), |email| email.as_str().to_owned());
     let microsoft_account = plan.change.microsoft_account.unwrap_or(row.microsoft_account);
-    let new = UserRow { name: name.to_owned(), uid, email, microsoft_account, kept_hash, ..row.clone() };
+    let extras = kept(changed_extras(&row, &plan.change));
+    let new = UserRow { name: name.to_owned(), uid, email, microsoft_account, kept_hash, extras, ..row.clone() };
     address::follow(draft, Some(&row), Some(&new));
     draft.set_user(plan.id, Some(new));
     Ok(())
+}
+
+/// A password that any program may know takes the place of one that only accountd does.
+fn changed_extras(row: &UserRow, change: &UserChange) -> Extras {
+    let Extras { limits, mut echoes, own_hash } = row.extras().clone();
+    let own_hash = match &change.kept_hash {
+        Some(hash) => Some(hash.reveal().to_owned()),
+        None => own_hash.filter(|_| change.password.is_none() && change.password_disabled != Some(true)),
+    };
+    echoes.extend(change.echoes.clone());
+    Extras { limits: limits.changed(change.limits.clone()), echoes, own_hash }
 }
 
 fn edit_passwd(draft: &mut Draft<'_>, plan: &Plan, old: &str, name: &str) -> Result<(), Refusal> {
@@ -182,6 +195,16 @@ fn edit_shadow(
     let lock = plan.change.locked.filter(|locked| *locked != was_locked);
     let disable = plan.change.password_disabled.filter(|disabled| *disabled != present.is_none());
     let locked = lock.unwrap_or(was_locked);
+    // Behind a hash of its own nothing of another password may be left to come back.
+    if plan.change.kept_hash.is_some() {
+        let mark = if locked { "!" } else { "" };
+        entry.set(shadow::NAME, name);
+        entry.set(shadow::LAST_CHANGE, &today.to_string());
+        ageing::set(&mut entry, &plan.change.ageing, today);
+        entry.set(shadow::PASSWORD, &format!("{mark}{NO_HASH}"));
+        draft.set_line(FileKind::Shadow, &row.name, Some(entry.line()));
+        return (None, Some(Flags::Disabled));
+    }
     let (hash, kept) = match (hashes.map(|new| new.unix.clone()), disable) {
         // A new password does not lift that passwords are disabled; it waits for that.
         (Some(new), None) if present.is_none() && !row.is_builtin() => (None, Some(new)),

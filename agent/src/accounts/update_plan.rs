@@ -9,8 +9,8 @@ use accountd_protocol::name::NewUserName;
 use accountd_protocol::refusal::{Field, Problem, Refusal};
 use accountd_protocol::text::FieldPath;
 
-use super::ageing;
-use super::check::{Faults, free_user_name, known_shell, usable_keys, usable_mode, usable_password};
+use super::{ageing, limits};
+use super::check::{Faults, free_user_name, known_shell, usable_keys, usable_mode, usable_own_hash, usable_password};
 use super::home_change::may_change;
 use super::transfers::Claim;
 use crate::agent::Agent;
@@ -112,6 +112,19 @@ impl Agent {
         if change.password_disabled == Some(false) && no_password() {
             faults.add(Field::Password, Problem::Required);
         }
+        if let Some(hash) = &change.kept_hash {
+            faults.take(Field::PasswordHash, usable_own_hash(hash));
+            if change.password.is_some() || change.random_password == RandomPassword::Made {
+                faults.add(Field::PasswordHash, Problem::MustBeAbsent);
+            }
+            if not_builtin(&current).is_err() {
+                faults.add(Field::PasswordHash, Problem::Builtin);
+            }
+        }
+        if let Some(row) = view.user(id) {
+            limits::check(&row.extras().limits, &change.limits, &mut faults);
+        }
+        limits::check_echoes(&change.echoes, &mut faults);
         let groups =
             change.groups.as_ref().and_then(|groups| faults.take(Field::Groups, self.known_groups(&view, groups)));
         let new_keys = change.ssh_keys.as_ref().filter(|keys| **keys != current.ssh_keys);

@@ -54,6 +54,13 @@ pub fn subject(operation: &Operation) -> (AuditAction, Subject) {
         Operation::ListAudit(_) => (AuditAction::ListAudit, Subject::Nobody),
         Operation::ListBans => (AuditAction::ListBans, Subject::Nobody),
         Operation::ShowMetrics => (AuditAction::ShowMetrics, Subject::Nobody),
+        Operation::ListConnections(_) => (AuditAction::ListConnections, Subject::Nobody),
+        Operation::CloseConnection(_) | Operation::CloseSession(_) => (AuditAction::CloseConnection, Subject::Nobody),
+        Operation::GetQuota(id) => (AuditAction::GetQuota, Subject::User(*id)),
+        Operation::ListQuotas(_) | Operation::ListQuotaFileSystems | Operation::ListScans => {
+            (AuditAction::GetQuota, Subject::Nobody)
+        }
+        Operation::StartScan(id) | Operation::CancelScan(id) => (AuditAction::ScanQuota, Subject::User(*id)),
         Operation::LiftBan(_) => (AuditAction::LiftBan, Subject::Nobody),
         Operation::VerifyAudit => (AuditAction::VerifyAudit, Subject::Nobody),
         Operation::ChangeOwnPassword { .. } => (AuditAction::ChangeOwnPassword, Subject::Nobody),
@@ -83,6 +90,8 @@ pub fn is_change(action: AuditAction) -> bool {
         | AuditAction::ListApiKeys
         | AuditAction::ListBans
         | AuditAction::ShowMetrics
+        | AuditAction::ListConnections
+        | AuditAction::GetQuota
         | AuditAction::VerifyAudit => false,
         AuditAction::CreateUser
         | AuditAction::UpdateUser
@@ -152,6 +161,7 @@ fn field(Invalid { field, problem }: &Invalid) -> String {
     let name = serde_json::to_string(field).unwrap_or_default();
     let name = name.trim_matches('"');
     match field {
+        Field::Limit(limit) => format!("{} {problem}", limit.name()),
         Field::Rule(rule) => format!("{} {problem}", rule.name()),
         Field::Password | Field::PasswordHash | Field::SshKeys | Field::CurrentPassword => {
             format!("{name} is not acceptable")

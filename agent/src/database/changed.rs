@@ -3,6 +3,7 @@
 
 use accountd_protocol::audit::{Actor, AuditAction, AuditEvent, FieldChange, Target, TargetKind, Word};
 use accountd_protocol::id::AccountId;
+use accountd_protocol::limits::{Bandwidth, Limits, Root};
 use accountd_protocol::policy::PasswordRule;
 use hashbrown::{HashMap, HashSet};
 
@@ -10,6 +11,7 @@ use super::changed_fields::{Changed, HIDDEN, push, push_different, shown, shown_
 use super::commit::line_edits;
 use super::entry::{group, gshadow};
 use super::file::FileKind;
+use super::row::GroupRow;
 use super::view::{Edit, View};
 use crate::sudoers::{Grantee, Sudo};
 
@@ -107,6 +109,43 @@ fn rules(edit: &Edit) -> Option<Vec<FieldChange>> {
     Some(changes)
 }
 
+/// The limits that differ, one by one.
+fn limits(both: [Option<&Limits>; 2], changes: &mut Vec<FieldChange>) {
+    if both[0].is_none_or(Limits::is_none) && both[1].is_none_or(Limits::is_none) {
+        return;
+    }
+    for (field, said) in LIMITS {
+        push(changes, field, both.map(|limits| limits.and_then(said)));
+    }
+}
+
+/// A limit by its name, as text.
+type NamedLimit = (&'static str, fn(&Limits) -> Option<Word>);
+
+const LIMITS: [NamedLimit; 12] = [
+    ("quota_bytes", |limits| limits.quota.bytes.map(number)),
+    ("quota_soft_bytes", |limits| limits.quota.soft_bytes.map(number)),
+    ("quota_files", |limits| limits.quota.files.map(number)),
+    ("quota_soft_files", |limits| limits.quota.soft_files.map(number)),
+    ("max_sessions", |limits| limits.sessions.map(number)),
+    ("upload_bandwidth", |limits| limits.upload.map(number)),
+    ("download_bandwidth", |limits| limits.download.map(number)),
+    ("bandwidth_scope", |limits| (limits.bandwidth == Bandwidth::Transfer).then_some(Word::Borrowed("transfer"))),
+    ("permissions", |limits| {
+        let permissions = limits.permissions.as_ref()?;
+        Some(permissions.iter().map(|permission| permission.name()).collect::<Vec<_>>().join(",").into())
+    }),
+    ("idle_timeout", |limits| limits.idle.map(number)),
+    ("allowed_networks", |limits| {
+        let networks: Vec<String> = limits.networks.iter().map(|network| String::from(*network)).collect();
+        (!networks.is_empty()).then(|| networks.join(",").into())
+    }),
+    ("session_root", |limits| match limits.root.as_ref()? {
+        Root::Home => Some(Word::Borrowed("home")),
+        Root::Path(path) => Some(shown(path.as_bytes())),
+    }),
+];
+
 impl<'a> Accounts<'a> {
     /// With what rows say: names, numbers, and what Unix files can't hold.
     pub fn of_rows(view: &'a View, edits: &[Edit]) -> Self {
@@ -135,6 +174,11 @@ impl<'a> Accounts<'a> {
             if kept[0] != kept[1] {
                 push_different(changes, "kept_password", kept.map(|kept| kept.map(|_| HIDDEN)));
             }
+            let own = [old, new].map(|row| row.and_then(|row| row.extras().own_hash.as_deref()));
+            if own[0] != own[1] {
+                push_different(changes, "own_password", own.map(|own| own.map(|_| HIDDEN)));
+            }
+            limits([old, new].map(|row| row.map(|row| &row.extras().limits)), changes);
         }
     }
 
@@ -154,6 +198,7 @@ impl<'a> Accounts<'a> {
             let Some(account) = self.all.get_mut(index) else { continue };
             renamed(names, &mut account.changes);
             push(&mut account.changes, "gid", gids);
+            limits([old, new].map(|row| row.map(GroupRow::limits)), &mut account.changes);
         }
     }
 

@@ -145,6 +145,7 @@ mod tests {
             email: String::new(),
             microsoft_account: false,
             kept_hash: None,
+            extras: None,
         };
         Edit::User { id: AccountId(id), old: None, new: Some(Arc::new(row)) }
     }

@@ -10,10 +10,11 @@ use accountd_protocol::refusal::Refusal;
 
 use super::api_keys::ApiKeyRow;
 use super::changed::{self, Purpose, Remark, Said};
+use super::extras::Extras;
 use super::file::{FileKind, Line};
 use super::journal::Action;
 use super::key_files::KeyFileRow;
-use super::row::{GroupRow, Origin, UserRow};
+use super::row::{GroupRow, Origin, UserRow, kept};
 use super::transfers::TransferRow;
 use super::view::{Edit, View};
 use crate::audit::{self, Body};
@@ -38,6 +39,14 @@ impl Deref for Draft<'_> {
     fn deref(&self) -> &View {
         self.view
     }
+}
+
+/// What no Unix file holds of a new user.
+#[derive(Debug)]
+pub struct Known<'a> {
+    pub email: &'a str,
+    pub microsoft_account: bool,
+    pub extras: Extras,
 }
 
 /// A place to come back to.
@@ -212,9 +221,10 @@ impl<'a> Draft<'a> {
         edits.into_iter().for_each(|edit| self.edit(edit));
     }
 
-    pub fn add_user(&mut self, name: &str, uid: Uid, email: &str, microsoft_account: bool) -> AccountId {
+    pub fn add_user(&mut self, name: &str, uid: Uid, known: Known<'_>) -> AccountId {
         let id = AccountId(self.batch.next_user);
         self.batch.next_user += 1;
+        let Known { email, microsoft_account, extras } = known;
         let row = UserRow {
             id,
             name: name.into(),
@@ -223,6 +233,7 @@ impl<'a> Draft<'a> {
             email: email.into(),
             microsoft_account,
             kept_hash: None,
+            extras: kept(extras),
         };
         self.edit(Edit::User { id, old: None, new: Some(Arc::new(row)) });
         id
@@ -231,7 +242,7 @@ impl<'a> Draft<'a> {
     pub fn add_group(&mut self, name: &str, gid: Gid) -> AccountId {
         let id = AccountId(self.batch.next_group);
         self.batch.next_group += 1;
-        let row = GroupRow { id, name: name.into(), gid, origin: Origin::Added };
+        let row = GroupRow { id, name: name.into(), gid, origin: Origin::Added, limits: None };
         self.edit(Edit::Group { id, old: None, new: Some(Arc::new(row)) });
         id
     }

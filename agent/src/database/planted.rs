@@ -23,10 +23,11 @@ pub fn view_of(files: &[(FileKind, &[u8])]) -> View {
                 email: String::new(),
                 microsoft_account: false,
                 kept_hash: None,
+                extras: None,
             })),
             FileKind::Group => groups.extend(groups_in(file).zip(1..).map(|((name, gid), id)| {
                 let (id, name) = (AccountId(id), name.to_owned());
-                GroupRow { id, name, gid, origin: Origin::Added }
+                GroupRow { id, name, gid, origin: Origin::Added, limits: None }
             })),
             FileKind::Shadow | FileKind::Gshadow | FileKind::Smbpasswd | FileKind::UsernameMap | FileKind::Aliases => {}
         }

@@ -139,8 +139,8 @@ impl Writer {
         for (name, uid) in matching.new {
             let id = AccountId(next);
             next += 1;
-            let (email, microsoft_account, kept_hash) = (String::new(), false, None);
-            let row = UserRow { id, name, uid: Uid(uid), origin, email, microsoft_account, kept_hash };
+            let (email, microsoft_account, kept_hash, extras) = (String::new(), false, None, None);
+            let row = UserRow { id, name, uid: Uid(uid), origin, email, microsoft_account, kept_hash, extras };
             edits.push(Edit::User { id, old: None, new: Some(Arc::new(row)) });
         }
         self.next_user = next;
@@ -170,7 +170,7 @@ impl Writer {
         for (name, gid) in matching.new {
             let id = AccountId(next);
             next += 1;
-            let row = GroupRow { id, name, gid: Gid(gid), origin };
+            let row = GroupRow { id, name, gid: Gid(gid), origin, limits: None };
             edits.push(Edit::Group { id, old: None, new: Some(Arc::new(row)) });
         }
         self.next_group = next;

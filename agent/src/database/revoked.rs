@@ -1,12 +1,14 @@
 //! Whose sessions and handles a change makes void.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use accountd_protocol::agent::Revocation;
 
 use super::copies::Step;
-use super::entry::group_of;
+use super::entry::{group_of, ids};
 use super::file::FileKind;
+use super::row::GroupRow;
 use super::view::{Edit, View};
 
 /// The users that were there before and that some steps are about: named by their lines and rows, or
@@ -19,13 +21,21 @@ pub fn touched(steps: &[Step], before: &View, after: &View) -> HashSet<String> {
         FileKind::Group => groups.extend(keys.map(str::to_owned)),
         FileKind::Gshadow | FileKind::Smbpasswd | FileKind::UsernameMap | FileKind::Aliases => {}
     };
+    let mut limited = HashSet::new();
     for step in steps {
         match step {
             Step::Edit(Edit::User { old, new, .. }) => {
                 note(FileKind::Passwd, &mut [old, new].into_iter().flatten().map(|row| row.name.as_str()));
             }
+            Step::Edit(Edit::Group { old, new, .. }) => {
+                let limits = |row: &Option<Arc<GroupRow>>| row.as_ref().and_then(|row| row.limits.clone());
+                if limits(old) != limits(new) {
+                    let names = [old, new].into_iter().flatten().map(|row| row.name.as_str());
+                    limited.extend(names.flat_map(|group| everybody(group, after)));
+                }
+            }
             // sudo reads its drop-ins anew each time.
-            Step::Edit(Edit::Group { .. } | Edit::Sudo { .. } | Edit::Transfer { .. }) | Step::Grants(_) => {}
+            Step::Edit(Edit::Sudo { .. } | Edit::Transfer { .. }) | Step::Grants(_) => {}
             // Of a new password its line tells.
             Step::Edit(
                 Edit::PasswordHistory { .. } | Edit::PasswordRules { .. } | Edit::ApiKey { .. } | Edit::KeyFile(_),
@@ -36,8 +46,20 @@ pub fn touched(steps: &[Step], before: &View, after: &View) -> HashSet<String> {
             Step::File { kind, names: changed, .. } => note(*kind, &mut changed.iter().map(String::as_str)),
         }
     }
+    names.extend(limited.into_iter().filter(|name: &String| before.user_named(name).is_some()));
     groups.iter().for_each(|group| names.extend(moved(group, before, after)));
     names
+}
+
+/// The users that a group's limits are for.
+fn everybody(group: &str, view: &View) -> HashSet<String> {
+    let Some((gid, members)) = view.line(FileKind::Group, group).and_then(group_of) else { return HashSet::new() };
+    let mut all: HashSet<String> = members.into_iter().collect();
+    if view.users_with_primary_gid(gid) > 0 {
+        let lines = view.file(FileKind::Passwd).entries();
+        all.extend(lines.filter(|(_, line)| ids(line).is_some_and(|(_, of)| of == gid)).map(|(name, _)| name.to_owned()));
+    }
+    all
 }
 
 /// Whose membership of a group is not what it was: those that came or went, and everybody where

@@ -133,7 +133,7 @@ mod tests {
     use super::*;
 
     fn group(id: u64, name: &str, gid: u32, origin: Origin) -> Option<Arc<GroupRow>> {
-        Some(Arc::new(GroupRow { id: AccountId(id), name: name.into(), gid: Gid(gid), origin }))
+        Some(Arc::new(GroupRow { id: AccountId(id), name: name.into(), gid: Gid(gid), origin, limits: None }))
     }
 
     fn ids<'a>(rows: impl Iterator<Item = &'a GroupRow>) -> Vec<u64> {

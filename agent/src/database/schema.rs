@@ -2,11 +2,11 @@
 
 use rusqlite::Connection;
 
-use super::{api_keys, key_files, password_history, policy, transfers};
+use super::{api_keys, extras, key_files, password_history, policy, transfers};
 use crate::audit;
 
 /// One step for each `user_version`; a step that has been released never changes.
-const MIGRATIONS: [&str; 8] = [
+const MIGRATIONS: [&str; 9] = [
     "
     CREATE TABLE users (
         id INTEGER PRIMARY KEY, name TEXT NOT NULL, uid INTEGER NOT NULL, builtin INTEGER NOT NULL,
@@ -35,12 +35,13 @@ const MIGRATIONS: [&str; 8] = [
     policy::MIGRATION,
     api_keys::MIGRATION,
     key_files::MIGRATION,
+    extras::MIGRATION,
 ];
 
 /// Reads a row of each table, as far as there is one.
 const LOOK: [&str; 15] = [
-    "SELECT id, name, uid, builtin, email, microsoft_account, kept_hash FROM users LIMIT 1",
-    "SELECT id, name, gid, builtin FROM groups LIMIT 1",
+    "SELECT id, name, uid, builtin, email, microsoft_account, kept_hash, extras FROM users LIMIT 1",
+    "SELECT id, name, gid, builtin, limits FROM groups LIMIT 1",
     "SELECT kind, id, name, number FROM tombstones LIMIT 1",
     "SELECT record FROM journal",
     "SELECT count FROM starts",

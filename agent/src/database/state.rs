@@ -15,6 +15,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use super::api_keys::{self, ApiKeys};
 use super::damage;
 use super::error::DatabaseError;
+use super::extras;
 use super::good_copy;
 use super::journal::Journal;
 use super::key_files::{self, KeyFileRow};
@@ -163,8 +164,9 @@ impl State {
     }
 
     pub fn users(&self) -> rusqlite::Result<Vec<UserRow>> {
-        let mut query =
-            self.connection.prepare("SELECT id, name, uid, builtin, email, microsoft_account, kept_hash FROM users")?;
+        let mut query = self.connection.prepare(
+            "SELECT id, name, uid, builtin, email, microsoft_account, kept_hash, extras FROM users",
+        )?;
         let rows = query.query_map([], |row| {
             Ok(UserRow {
                 id: AccountId(row.get(0)?),
@@ -174,16 +176,18 @@ impl State {
                 email: row.get(4)?,
                 microsoft_account: row.get(5)?,
                 kept_hash: row.get(6)?,
+                extras: extras::of_text(row.get(7)?)?,
             })
         })?;
         rows.collect()
     }
 
     pub fn groups(&self) -> rusqlite::Result<Vec<GroupRow>> {
-        let mut query = self.connection.prepare("SELECT id, name, gid, builtin FROM groups")?;
+        let mut query = self.connection.prepare("SELECT id, name, gid, builtin, limits FROM groups")?;
         let rows = query.query_map([], |row| {
             let (id, gid) = (AccountId(row.get(0)?), Gid(row.get(2)?));
-            Ok(GroupRow { id, name: row.get(1)?, gid, origin: origin(row.get(3)?) })
+            let limits = extras::of_text(row.get(4)?)?;
+            Ok(GroupRow { id, name: row.get(1)?, gid, origin: origin(row.get(3)?), limits })
         })?;
         rows.collect()
     }
@@ -397,16 +401,18 @@ fn store_user(transaction: &Transaction<'_>, id: AccountId, row: Option<&UserRow
         return transaction.prepare_cached("DELETE FROM users WHERE id = ?1")?.execute([id.0]).map(|_| ());
     };
     let UserRow { name, email, microsoft_account, kept_hash, .. } = row;
-    let values = params![id.0, name, row.uid.0, row.is_builtin(), email, microsoft_account, kept_hash];
-    transaction.prepare_cached("REPLACE INTO users VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?.execute(values).map(|_| ())
+    let extras = extras::text(row.extras.as_deref())?;
+    let values = params![id.0, name, row.uid.0, row.is_builtin(), email, microsoft_account, kept_hash, extras];
+    let sql = "REPLACE INTO users VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+    transaction.prepare_cached(sql)?.execute(values).map(|_| ())
 }
 
 fn store_group(transaction: &Transaction<'_>, id: AccountId, row: Option<&GroupRow>) -> rusqlite::Result<()> {
     let Some(row) = row else {
         return transaction.prepare_cached("DELETE FROM groups WHERE id = ?1")?.execute([id.0]).map(|_| ());
     };
-    let values = params![id.0, row.name, row.gid.0, row.is_builtin()];
-    transaction.prepare_cached("REPLACE INTO groups VALUES (?1, ?2, ?3, ?4)")?.execute(values).map(|_| ())
+    let values = params![id.0, row.name, row.gid.0, row.is_builtin(), extras::text(row.limits.as_deref())?];
+    transaction.prepare_cached("REPLACE INTO groups VALUES (?1, ?2, ?3, ?4, ?5)")?.execute(values).map(|_| ())
 }
 
 /// Keeps a number that an account gave up from being chosen again.

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use accountd_config::Passwords;
 use accountd_protocol::agent::Generation;
 use accountd_protocol::id::{AccountId, Gid, Uid};
+use accountd_protocol::limits::Limits;
 use accountd_protocol::sudo::SudoGrant;
 use smallvec::SmallVec;
 
@@ -20,7 +21,7 @@ use super::file::{FileKind, LineFile, Presence, SlotEdit};
 use super::key_files::KeyFileRow;
 use super::named_in::NamedIn;
 use super::numbers::Numbers;
-use super::row::{GroupRow, Origin, UserRow};
+use super::row::{GroupRow, UserRow};
 use super::rows::Rows;
 use super::transfers::TransferRow;
 use crate::sudoers::{Grantee, Sudo};
@@ -328,7 +329,35 @@ impl View {
             let gid = self.line(FileKind::Group, group).and_then(number_of);
             state.extend_from_slice(format!("{gid:?}").as_bytes());
         }
+        state.extend_from_slice(self.security_limits(name).as_bytes());
         Some(state)
+    }
+
+    /// Of the limits, those that a session must not outlive; and the hash that only accountd knows.
+    fn security_limits(&self, name: &str) -> String {
+        let Some(row) = self.user_named(name) else { return String::new() };
+        let limits = self.limits_of(row);
+        let narrow = limits.iter().map(|limits| (&limits.permissions, &limits.root, &limits.networks));
+        format!("{:?}{:?}", narrow.filter(|narrow| *narrow != (&None, &None, &Vec::new())).collect::<Vec<_>>(), row.extras().own_hash)
+    }
+
+    /// The limits that count for a user: its own, and those of each of its groups.
+    pub fn limits_of(&self, row: &UserRow) -> Vec<&Limits> {
+        let primary = self.entry(FileKind::Passwd, &row.name).and_then(|entry| entry.number::<u32>(entry::passwd::GID));
+        let primary = primary.into_iter().flat_map(|gid| self.names_of_gid(gid));
+        let supplementary = self.groups_of_member(&row.name).iter().map(|name| &**name);
+        let mut groups: Vec<&GroupRow> =
+            primary.chain(supplementary).filter_map(|name| self.group_named(name)).collect();
+        groups.sort_unstable_by_key(|group| group.id);
+        groups.dedup_by_key(|group| group.id);
+        let of_groups = groups.into_iter().map(GroupRow::limits);
+        [&row.extras().limits].into_iter().chain(of_groups).filter(|limits| !limits.is_none()).collect()
+    }
+
+    /// All of them in one: the strictest of each.
+    pub fn effective_limits(&self, row: &UserRow) -> Limits {
+        let limits = self.limits_of(row).into_iter();
+        limits.fold(Limits::default(), |all, limits| all.and(limits))
     }
 
     pub(super) fn apply(&mut self, edit: &Edit) {
@@ -446,18 +475,6 @@ impl View {
             }
             FileKind::Shadow | FileKind::Smbpasswd | FileKind::UsernameMap | FileKind::Aliases => NONE,
         }
-    }
-}
-
-impl UserRow {
-    pub fn is_builtin(&self) -> bool {
-        self.origin == Origin::Builtin
-    }
-}
-
-impl GroupRow {
-    pub fn is_builtin(&self) -> bool {
-        self.origin == Origin::Builtin
     }
 }
 

@@ -158,6 +158,15 @@ fn is_way_in((view, own): (&View, AccountId), by: ApiKeyId, operation: &Operatio
         | Operation::VerifyAudit
         | Operation::ListBans
         | Operation::ShowMetrics
+        | Operation::ListConnections(_)
+        | Operation::CloseConnection(_)
+        | Operation::CloseSession(_)
+        | Operation::GetQuota(_)
+        | Operation::ListQuotas(_)
+        | Operation::ListQuotaFileSystems
+        | Operation::StartScan(_)
+        | Operation::ListScans
+        | Operation::CancelScan(_)
         | Operation::LiftBan(_)
         | Operation::ListApiKeys(_)
         | Operation::Export
@@ -171,4 +180,5 @@ fn gives_way_in(change: &UserChange) -> bool {
         || change.random_password != RandomPassword::No
         || change.password_disabled.is_some()
         || change.ssh_keys.is_some()
+        || change.kept_hash.is_some()
 }

@@ -12,8 +12,11 @@ use accountd_protocol::agent::{Decision, Generation, Grant, KeyOffer};
 use accountd_protocol::audit::Actor;
 use accountd_protocol::id::{AccountId, Gid, Uid};
 use accountd_protocol::identity::Identity;
+use accountd_protocol::limits::Limits;
 use accountd_protocol::login::Proof;
 use accountd_protocol::name::UserName;
+use accountd_protocol::network::Network;
+use accountd_protocol::quota::QuotaBackend;
 use accountd_protocol::refusal::{Field, Problem, Refusal};
 use accountd_protocol::secret::Secret;
 use accountd_protocol::session_policy::SessionPolicy;
@@ -76,6 +79,11 @@ struct Candidate {
     password: PasswordState,
     /// Whether the password is the one of shadow(5).
     in_shadow: bool,
+    /// Counts while shadow(5) holds none.
+    own_hash: Option<String>,
+    limits: Limits,
+    /// Of the account and of each of its groups that has some.
+    networks: Vec<Vec<Network>>,
 }
 
 impl Candidate {
@@ -107,13 +115,23 @@ impl Candidate {
             password,
             // Only `x` says that the password is the one of shadow(5).
             in_shadow: entry.bytes(passwd::PASSWORD) == b"x",
+            own_hash: row.extras().own_hash.clone(),
+            limits: view.effective_limits(row),
+            networks: view.limits_of(row).into_iter().map(|limits| limits.networks.clone()).collect(),
         };
         (candidate.uid == row.uid).then_some(candidate)
     }
 
-    fn granted(self, policy: SessionPolicy) -> Decision {
-        let Self { account, name, uid, gid, groups, home, shell, generation, .. } = self;
-        Decision::Granted(Box::new(Grant { account, name, uid, gid, groups, home, shell, policy, generation }))
+    fn granted(self, policy: SessionPolicy, quota: Option<QuotaBackend>) -> Decision {
+        let Self { account, name, uid, gid, groups, home, shell, limits, generation, .. } = self;
+        let grant = Grant { account, name, uid, gid, groups, home, shell, policy, limits, quota, generation };
+        Decision::Granted(Box::new(grant))
+    }
+
+    /// Whether every list of networks that there is has this source.
+    fn may_come_from(&self, source: IpAddr) -> bool {
+        let lists = self.networks.iter().filter(|list| !list.is_empty());
+        lists.into_iter().all(|list| list.iter().any(|network| network.contains(source)))
     }
 
     /// uid 0 logs in by key or not at all.
@@ -123,7 +141,11 @@ impl Candidate {
 
     fn any_password_hash(&self) -> Option<String> {
         let hash = String::from_utf8(self.shadow.bytes(shadow::PASSWORD).to_vec()).ok()?;
-        (self.in_shadow && super::hash::is_hash(&hash)).then_some(hash)
+        match super::hash::is_hash(&hash) {
+            true => Some(hash),
+            false => self.own_hash.clone(),
+        }
+        .filter(|_| self.in_shadow)
     }
 
     fn identity(&self) -> Identity {
@@ -168,19 +190,19 @@ impl Agent {
     }
 
     fn weigh(&self, user: &str, proof: &Proof, source: IpAddr, now: u64) -> Decision {
-        let candidate = self.candidate(user, now);
+        let candidate = self.candidate(user, (source, now));
         match proof {
             Proof::Password(password) => self.decide_password(candidate, password),
             Proof::PasswordChange { current, password } => {
                 match self.change_on_the_way(candidate, (current, password), source) {
                     // The account as it is now, and the new password, decide.
-                    Ok(()) => self.decide_password(self.candidate(user, now), password),
+                    Ok(()) => self.decide_password(self.candidate(user, (source, now)), password),
                     Err(decision) => decision,
                 }
             }
             Proof::PublicKey(blob) => {
                 match candidate.and_then(|candidate| self.admitted(candidate, blob, (source, now))) {
-                    Some((candidate, policy)) => candidate.granted(policy),
+                    Some((candidate, policy)) => self.grant(candidate, policy),
                     None => refused(Duration::ZERO),
                 }
             }
@@ -194,7 +216,7 @@ impl Agent {
         if self.bans.check(attempt, Means::Key, Instant::now()).is_err() {
             return false;
         }
-        let candidate = self.candidate(user, now);
+        let candidate = self.candidate(user, (source, now));
         let acceptable = candidate.is_some_and(|candidate| self.admitted(candidate, blob, (source, now)).is_some());
         if !acceptable && offer == KeyOffer::First {
             self.bans.failed(attempt, Weight::Key, Instant::now());
@@ -203,13 +225,19 @@ impl Agent {
     }
 
     /// An account that may have sessions: not a service's, and uid 0 only where it is permitted.
-    fn candidate(&self, user: &str, now: u64) -> Option<Candidate> {
+    fn candidate(&self, user: &str, (source, now): (IpAddr, u64)) -> Option<Candidate> {
         // When it can't be told what the accounts are now, nobody gets in.
         let view = self.database.certain_view().ok()?;
         let candidate = Candidate::find(&view, user, now)?;
         let uid = candidate.uid;
         let refused = self.is_service(&view, uid) || (uid == Uid::ROOT && self.permit_root() == PermitRoot::No);
-        (!refused).then_some(candidate)
+        (!refused && candidate.may_come_from(source)).then_some(candidate)
+    }
+
+    fn grant(&self, candidate: Candidate, policy: SessionPolicy) -> Decision {
+        let home = Path::new(OsStr::from_bytes(&candidate.home));
+        let quota = (!candidate.limits.quota.is_none()).then(|| self.quotas.backend_of(home));
+        candidate.granted(policy, quota)
     }
 
     fn decide_password(&self, candidate: Option<Candidate>, password: &Secret) -> Decision {
@@ -219,7 +247,7 @@ impl Agent {
             (Verdict::Right, Some(candidate)) => match candidate.password {
                 PasswordState::Current => {
                     let policy = self.sessions_of(&candidate).policy;
-                    candidate.granted(policy)
+                    self.grant(candidate, policy)
                 }
                 PasswordState::Expired => Decision::PasswordExpired,
             },
@@ -282,7 +310,8 @@ impl Agent {
         let supplementary = view.groups_of_member(name).iter().map(|group| &**group);
         let groups = view.names_of_gid(candidate.gid.0).into_iter().chain(supplementary).collect();
         let shell = LoginShell::of(&candidate.shell, self.root());
-        Allowed::of(&self.config.sessions, &Holder { name, groups, home: &candidate.home, shell })
+        let holder = Holder { name, groups, home: &candidate.home, shell, limits: &candidate.limits };
+        Allowed::of(&self.config.sessions, &holder)
     }
 }
 

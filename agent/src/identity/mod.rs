@@ -15,6 +15,7 @@ pub mod key_options;
 pub mod key_readers;
 pub mod key_uses;
 pub mod local;
+pub mod own_hash;
 pub mod permission;
 pub mod random_password;
 pub mod roles;

@@ -51,6 +51,8 @@ impl PeerRole {
             | AgentRequest::OfferKey { .. }
             | AgentRequest::Decide { .. }
             | AgentRequest::Watch
+            | AgentRequest::Quota { .. }
+            | AgentRequest::QuotaEnded { .. }
             | AgentRequest::ReportNumbers(_) => self == PeerRole::Root,
         };
         if allowed { Permission::Granted } else { Permission::Denied }
@@ -122,7 +124,9 @@ fn need(operation: &Operation) -> Need<'_> {
         Operation::GetUser(id) | Operation::GetHome(id) | Operation::ListKeys(id) | Operation::ListMemberships(id) => {
             Need::ReadUser(*id)
         }
-        Operation::ListApiKeys(id) => Need::ReadUser(*id),
+        Operation::ListApiKeys(id) | Operation::GetQuota(id) | Operation::ListConnections(Some(id)) => {
+            Need::ReadUser(*id)
+        }
         // Whoever made a key for somebody else would be them with it.
         Operation::CreateApiKey { user, .. } => Need::Own(*user),
         Operation::DeleteApiKey { user, .. } => Need::ChangeOwn(*user),
@@ -135,6 +139,10 @@ fn need(operation: &Operation) -> Need<'_> {
         | Operation::ListAudit(_)
         | Operation::ListBans
         | Operation::ShowMetrics
+        | Operation::ListConnections(None)
+        | Operation::ListQuotas(_)
+        | Operation::ListQuotaFileSystems
+        | Operation::ListScans
         | Operation::VerifyAudit => Need::Read,
         Operation::RepairChecks(_)
         | Operation::SetPolicy { .. }
@@ -155,6 +163,10 @@ fn need(operation: &Operation) -> Need<'_> {
         | Operation::UpdateGroup { .. }
         | Operation::SetMembers { .. }
         | Operation::LiftBan(_)
+        | Operation::CloseConnection(_)
+        | Operation::CloseSession(_)
+        | Operation::StartScan(_)
+        | Operation::CancelScan(_)
         | Operation::DeleteGroup { .. } => Need::Change,
     }
 }
@@ -203,6 +215,7 @@ mod tests {
             email: String::new(),
             microsoft_account: false,
             kept_hash: None,
+            extras: None,
         }
     }
 

@@ -6,7 +6,10 @@ use std::path::Path;
 
 use accountd_config::{PermitUserEnvironment, SessionRoot, SessionSettings, Sessions, TcpForwarding, VariablePattern};
 use accountd_protocol::agent::USUAL_SHELL;
-use accountd_protocol::session_policy::{Forwarding, INTERNAL_SFTP, ServiceKind, SessionPolicy, TerminalUse};
+use accountd_protocol::limits::{Limits, Root};
+use accountd_protocol::session_policy::{
+    Forwarding, INTERNAL_SFTP, ServiceKind, SessionPolicy, TerminalUse, Uploads,
+};
 
 use super::key_options::{Destination, KeyOption, Switch};
 
@@ -23,6 +26,8 @@ pub struct Holder<'a> {
     pub groups: BTreeSet<&'a str>,
     pub home: &'a [u8],
     pub shell: LoginShell,
+    /// Of the account and its groups together.
+    pub limits: &'a Limits,
 }
 
 /// Whether an account has a shell that runs commands.
@@ -60,13 +65,19 @@ impl LoginShell {
     }
 }
 
+/// `%u` stands for the user's name.
+fn rooted(path: &str, name: &str) -> Vec<u8> {
+    path.replace("%u", name).into_bytes()
+}
+
 impl Allowed {
     pub fn of(sessions: &Sessions, holder: &Holder<'_>) -> Self {
         let settings = sessions.settings_of(|rule| rule.names(holder.name, &holder.groups));
-        let root = match settings.root.clone().unwrap_or_default() {
-            SessionRoot::None => None,
-            SessionRoot::Home => Some(holder.home.to_vec()),
-            SessionRoot::Path(path) => Some(path.replace("%u", holder.name).into_bytes()),
+        let root = match (&holder.limits.root, settings.root.clone().unwrap_or_default()) {
+            (Some(Root::Home), _) | (None, SessionRoot::Home) => Some(holder.home.to_vec()),
+            (Some(Root::Path(path)), _) => Some(rooted(path, holder.name)),
+            (None, SessionRoot::Path(path)) => Some(rooted(&path, holder.name)),
+            (None, SessionRoot::None) => None,
         };
         let mut policy = SessionPolicy {
             services: services(&settings, holder.shell),
@@ -80,7 +91,12 @@ impl Allowed {
             root,
             umask: settings.umask.unwrap_or_default().bits(),
         };
-        if policy.root.is_some() {
+        // What has been written of a file that does not fit would be all that is left of it.
+        if !holder.limits.quota.is_none() && settings.uploads.is_none() {
+            policy.uploads = Uploads::Atomic;
+        }
+        // What is limited here can be held by a session of files alone.
+        if policy.root.is_some() || holder.limits.permissions.is_some() {
             policy.services.retain(|service| matches!(service, ServiceKind::Sftp | ServiceKind::Scp));
             policy.forwarding = Forwarding::None;
         }
@@ -227,7 +243,7 @@ mod tests {
     }
 
     fn allowed(text: &str, shell: LoginShell) -> Allowed {
-        let holder = Holder { name: "anna", groups: BTreeSet::from(["guests"]), home: b"/home/anna", shell };
+        let holder = Holder { name: "anna", groups: BTreeSet::from(["guests"]), home: b"/home/anna", shell, limits: &Limits::default() };
         Allowed::of(&sessions(text), &holder)
     }
 

@@ -4,8 +4,9 @@ use std::collections::HashSet;
 use std::ffi::OsString;
 
 use accountd_protocol::ageing::AgeingChange;
-use accountd_protocol::agent::{NewPassword, NewUser, PrimaryGroup};
+use accountd_protocol::agent::{Echoes, NewPassword, NewUser, PrimaryGroup};
 use accountd_protocol::id::{Gid, Uid};
+use accountd_protocol::limits::LimitsChange;
 use accountd_protocol::refusal::{Invalid, Refusal};
 use accountd_protocol::sudo::SudoCommands;
 
@@ -204,6 +205,8 @@ impl UserPlan {
             microsoft_account: self.record.microsoft_account,
             sudo: SudoCommands::default(),
             ageing: AgeingChange::default(),
+            limits: LimitsChange::default(),
+            echoes: Echoes::default(),
         };
         let policy = agent.password_policy(&agent.database.known_view());
         Plan {

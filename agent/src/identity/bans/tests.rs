@@ -1,6 +1,6 @@
 //! Who waits, who is turned away, and who is not.
 
-use accountd_config::Network;
+use accountd_protocol::network::Network;
 
 use super::*;
 

@@ -1,0 +1,179 @@
+//! What an account may use. Each of its groups may have limits of the same kind: the strictest of all
+//! counts.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use crate::network::Network;
+use crate::quota::QuotaLimits;
+
+/// Limits as they are set for one account or one group; `None` where nothing is limited.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Limits {
+    pub quota: QuotaLimits,
+    /// SSH connections at a time.
+    pub sessions: Option<u32>,
+    /// KB/s, where 1 KB is 1000 bytes.
+    pub upload: Option<u32>,
+    pub download: Option<u32>,
+    /// What `upload` and `download` are for.
+    pub bandwidth: Bandwidth,
+    /// What a session of files may do beyond looking at where it is; `None`: whatever the kernel
+    /// allows. An account with a set has no shell, no commands but scp, and no forwarding.
+    pub permissions: Option<BTreeSet<FilePermission>>,
+    /// Seconds after which a connection is closed on which nothing happens.
+    pub idle: Option<u32>,
+    /// Where a login may come from; empty: from anywhere.
+    pub networks: Vec<Network>,
+    /// What a session sees as `/`.
+    pub root: Option<Root>,
+}
+
+/// What a bandwidth is shared by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Bandwidth {
+    /// Each transfer of a file has it for itself.
+    Transfer,
+    /// All sessions of the account together.
+    #[default]
+    Account,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Root {
+    /// The account's own.
+    Home,
+    /// An absolute path; `%u` stands for the user's name.
+    Path(String),
+}
+
+/// What a session of files may do; none of it is more than what the kernel allows the user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FilePermission {
+    /// Names and attributes of files, and what is in directories.
+    List,
+    Download,
+    Upload,
+    /// Files and directories.
+    Delete,
+    Rename,
+    CreateDirs,
+    CreateSymlinks,
+}
+
+impl FilePermission {
+    pub const ALL: [Self; 7] = [
+        Self::List,
+        Self::Download,
+        Self::Upload,
+        Self::Delete,
+        Self::Rename,
+        Self::CreateDirs,
+        Self::CreateSymlinks,
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            FilePermission::List => "list",
+            FilePermission::Download => "download",
+            FilePermission::Upload => "upload",
+            FilePermission::Delete => "delete",
+            FilePermission::Rename => "rename",
+            FilePermission::CreateDirs => "create_dirs",
+            FilePermission::CreateSymlinks => "create_symlinks",
+        }
+    }
+
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|permission| permission.name() == name)
+    }
+}
+
+/// What to change; `None` leaves a field as it is, `Some(None)` lifts a limit.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LimitsChange {
+    pub bytes: Option<Option<u64>>,
+    pub soft_bytes: Option<Option<u64>>,
+    pub files: Option<Option<u64>>,
+    pub soft_files: Option<Option<u64>>,
+    pub sessions: Option<Option<u32>>,
+    pub upload: Option<Option<u32>>,
+    pub download: Option<Option<u32>>,
+    pub bandwidth: Option<Bandwidth>,
+    pub permissions: Option<Option<BTreeSet<FilePermission>>>,
+    pub idle: Option<Option<u32>>,
+    pub networks: Option<Vec<Network>>,
+    pub root: Option<Option<Root>>,
+}
+
+impl Limits {
+    /// Whether nothing is limited.
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// What counts where both do. Of two roots the first counts; of two bandwidths that of
+    /// transfers only where both are.
+    #[must_use]
+    pub fn and(self, other: &Self) -> Self {
+        Self {
+            quota: self.quota.and(other.quota),
+            sessions: least(self.sessions, other.sessions),
+            upload: least(self.upload, other.upload),
+            download: least(self.download, other.download),
+            bandwidth: match (self.has_bandwidth(), other.has_bandwidth()) {
+                (true, true) => self.bandwidth.max(other.bandwidth),
+                (false, true) => other.bandwidth,
+                (_, false) => self.bandwidth,
+            },
+            permissions: match (self.permissions, &other.permissions) {
+                (Some(ours), Some(theirs)) => Some(ours.intersection(theirs).copied().collect()),
+                (Some(only), None) => Some(only),
+                (None, theirs) => theirs.clone(),
+            },
+            idle: least(self.idle, other.idle),
+            // Whoever needs both asks them one after the other.
+            networks: self.networks,
+            root: self.root.or_else(|| other.root.clone()),
+        }
+    }
+
+    fn has_bandwidth(&self) -> bool {
+        self.upload.is_some() || self.download.is_some()
+    }
+
+    #[must_use]
+    pub fn changed(self, change: LimitsChange) -> Self {
+        let LimitsChange { bytes, soft_bytes, files, soft_files, .. } = change;
+        Self {
+            quota: QuotaLimits {
+                bytes: bytes.unwrap_or(self.quota.bytes),
+                soft_bytes: soft_bytes.unwrap_or(self.quota.soft_bytes),
+                files: files.unwrap_or(self.quota.files),
+                soft_files: soft_files.unwrap_or(self.quota.soft_files),
+            },
+            sessions: change.sessions.unwrap_or(self.sessions),
+            upload: change.upload.unwrap_or(self.upload),
+            download: change.download.unwrap_or(self.download),
+            bandwidth: change.bandwidth.unwrap_or(self.bandwidth),
+            permissions: change.permissions.unwrap_or(self.permissions),
+            idle: change.idle.unwrap_or(self.idle),
+            networks: change.networks.unwrap_or(self.networks),
+            root: change.root.unwrap_or(self.root),
+        }
+    }
+}
+
+/// The stricter of two limits.
+pub(crate) fn least<T: Ord>(one: Option<T>, other: Option<T>) -> Option<T> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
+}
