@@ -29,7 +29,7 @@ use crate::error::Error;
 use crate::order::Report;
 use crate::plan::{self, Plan};
 use crate::records;
-use crate::registry::{Period, Place, Registration, Registry, Seat};
+use crate::registry::{self, HangUp, Period, Place, Registration, Registry, Seat};
 use crate::spawner::{Handover, Spawner};
 use crate::streams;
 use crate::word::Farewell;
@@ -193,7 +193,7 @@ impl Connection {
     ) -> (Admission, LoginResult) {
         let source = ends.client.ip();
         match (decision, period) {
-            (Decision::Granted(grant), Some(asked)) => match self.shared.registry.seat(&grant, (ends.client, version)) {
+            (Decision::Granted(grant), Some(asked)) => match self.seat(&grant, ends, version) {
                 Some(seat) => {
                     info!(user = shown, uid = grant.uid.0, %source, method, "logged in");
                     let admitted = admitted(&grant);
@@ -220,6 +220,17 @@ impl Connection {
                 (Admission::NotChanged(refusal), LoginResult::PasswordNotChanged)
             }
         }
+    }
+
+    fn seat(&self, grant: &Grant, ends: Ends, version: &str) -> Option<Seat> {
+        let events = Arc::downgrade(&self.events);
+        let hang_up = HangUp(Arc::new(move || {
+            if let Some(events) = events.upgrade() {
+                // A front that has gone has closed it.
+                let _ = events.send(&LoginEvent::Disconnect, &[]);
+            }
+        }));
+        self.shared.registry.seat(grant, registry::Login { client: ends.client, version, hang_up })
     }
 
     fn open(&mut self, opening: Opening) -> Result<(), Error> {
@@ -282,7 +293,7 @@ impl Connection {
         let named = std::thread::Builder::new().name("session".into()).stack_size(STACK_BYTES);
         let spawned = named.spawn(move || {
             let (begun, number) = (Instant::now(), running.place.number());
-            records::follow(running.records, &running.user, number);
+            records::follow(running.records, (&running.user, number), &running.place);
             let how = ending(&running.control);
             info!(
                 user = running.user,

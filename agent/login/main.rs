@@ -14,6 +14,7 @@ mod keeper;
 mod keepers;
 mod order;
 mod plan;
+mod questions;
 mod records;
 mod registry;
 mod revocations;
@@ -68,6 +69,7 @@ fn run(arguments: &Arguments) -> Result<(), Error> {
     let counters = Arc::new(counters::Counters::default());
     counters::tell(agent.clone(), counters.clone())?;
     revocations::follow(arguments.agent_socket.clone(), registry.clone())?;
+    questions::answer(arguments.agent_socket.clone(), registry.clone())?;
     let front = server::Front::new(&arguments.front_user);
     let listener = server::listen(&arguments.socket, &front)?;
     server::serve(

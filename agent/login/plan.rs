@@ -182,6 +182,7 @@ pub fn no_login(uid: Uid) -> Option<String> {
 mod tests {
     use accountd_protocol::agent::Generation;
     use accountd_protocol::id::{AccountId, Gid};
+    use accountd_protocol::limits::Limits;
     use accountd_protocol::name::UserName;
     use accountd_protocol::session_policy::Leftovers;
 
@@ -210,6 +211,8 @@ mod tests {
             home: b"/home/anna".to_vec(),
             shell: b"/bin/bash".to_vec(),
             policy,
+            limits: Limits::default(),
+            quota: None,
             generation: Generation(1),
         }
     }

@@ -1,17 +1,21 @@
 //! What a session writes about its transfers, as lines of the log.
 //!
-//! The session's program writes them as the user: they are taken for text, and nothing else.
+//! The session's program writes them as the user: they are taken for text, and for notes of transfers
+//! that are shown to whoever asks what is going on.
 
 use std::io::Read;
 use std::os::fd::OwnedFd;
 
+use accountd_protocol::open_session::NOTE;
 use tracing::info;
+
+use crate::registry::Place;
 
 /// Longer lines are cut there.
 const LONGEST: usize = 4096;
 
 /// Logs every line until the session has closed its end.
-pub fn follow(records: OwnedFd, user: &str, session: u64) {
+pub fn follow(records: OwnedFd, whose: (&str, u64), place: &Place) {
     let mut reader = std::fs::File::from(records);
     let (mut buffer, mut filled) = ([0u8; LONGEST], 0);
     loop {
@@ -24,21 +28,24 @@ pub fn follow(records: OwnedFd, user: &str, session: u64) {
         let mut start = 0;
         while let Some(length) = buffer.get(start..filled).and_then(|rest| rest.iter().position(|byte| *byte == b'\n'))
         {
-            log(buffer.get(start..start + length).unwrap_or_default(), user, session);
+            take(buffer.get(start..start + length).unwrap_or_default(), whose, place);
             start += length + 1;
         }
         if start == 0 && filled == LONGEST {
-            log(&buffer, user, session);
+            take(&buffer, whose, place);
             start = filled;
         }
         buffer.copy_within(start..filled, 0);
         filled -= start;
     }
-    log(buffer.get(..filled).unwrap_or_default(), user, session);
+    take(buffer.get(..filled).unwrap_or_default(), whose, place);
 }
 
-fn log(line: &[u8], user: &str, session: u64) {
-    if !line.is_empty() {
+fn take(line: &[u8], (user, session): (&str, u64), place: &Place) {
+    if let Some((&NOTE, note)) = line.split_first() {
+        // What is no note is nothing.
+        serde_json::from_slice(note).into_iter().for_each(|note| place.note(note));
+    } else if !line.is_empty() {
         // Letters of every script stay as they are; what could move a terminal's cursor doesn't.
         let shown: String =
             String::from_utf8_lossy(line).chars().map(|c| if c.is_control() { '?' } else { c }).collect();

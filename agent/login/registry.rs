@@ -1,11 +1,14 @@
 //! All sessions, and what is known of revocations.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::net::SocketAddr;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use accountd_protocol::agent::{Generation, Grant};
 use accountd_protocol::id::AccountId;
+use accountd_protocol::metrics::SessionService;
+use accountd_protocol::open_session::{ConnectionId, OpenConnection, OpenSession, OpenTransfer, TransferNote};
 
 use crate::control::Control;
 use crate::word::Farewell;
@@ -14,6 +17,9 @@ use crate::word::Farewell;
 pub const MOST_SESSIONS: usize = 128;
 /// The most connections on which one account is logged in at a time.
 pub const MOST_CONNECTIONS: usize = 32;
+
+/// The most transfers that are shown of one session.
+const MOST_TRANSFERS: usize = 64;
 
 /// Counts the times that the subscription to revocations was lost. A decision is good only in
 /// the period in which it was asked for.
@@ -25,6 +31,13 @@ struct Entry {
     account: AccountId,
     /// That of the decision which let it start.
     generation: Generation,
+    /// The number of its connection.
+    connection: u64,
+    service: SessionService,
+    began: SystemTime,
+    /// What is on its way, by the session's own numbers.
+    transfers: BTreeMap<u64, OpenTransfer>,
+    active: SystemTime,
     /// Where its keeper listens, as soon as it has one.
     control: Option<Arc<Control>>,
     /// Told to end before it had a keeper.
@@ -35,8 +48,9 @@ struct Entry {
 struct Inner {
     sessions: HashMap<u64, Entry>,
     next: u64,
-    /// Connections on which an account is logged in; none is not kept.
-    connections: HashMap<AccountId, usize>,
+    /// Those on which somebody is logged in.
+    connections: BTreeMap<u64, Connected>,
+    connected: u64,
     revoked: HashMap<AccountId, Generation>,
     /// `None` while revocations can't be heard.
     period: Option<u64>,
@@ -61,7 +75,38 @@ pub struct Place {
 #[derive(Debug)]
 pub struct Seat {
     registry: Arc<Registry>,
+    number: u64,
+}
+
+/// A connection on which somebody is logged in.
+#[derive(Debug)]
+struct Connected {
+    id: ConnectionId,
     account: AccountId,
+    user: String,
+    client: SocketAddr,
+    version: String,
+    since: SystemTime,
+    hang_up: HangUp,
+}
+
+/// Where a login has come from.
+#[derive(Debug)]
+pub struct Login<'a> {
+    pub client: SocketAddr,
+    /// What the client calls itself.
+    pub version: &'a str,
+    pub hang_up: HangUp,
+}
+
+/// Has the front close a connection.
+#[derive(Clone)]
+pub struct HangUp(pub Arc<dyn Fn() + Send + Sync>);
+
+impl std::fmt::Debug for HangUp {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("HangUp")
+    }
 }
 
 /// Has to be opened: a session starts only from `Registered`.
@@ -85,7 +130,12 @@ impl Registry {
 
     /// Registers first, compares then, under one lock: a revocation that comes later finds the
     /// session, one that came earlier is found here.
-    pub fn register(self: &Arc<Self>, grant: &Grant, asked: Period) -> Registration {
+    pub fn register(
+        self: &Arc<Self>,
+        grant: &Grant,
+        (asked, seat): (Period, &Seat),
+        service: SessionService,
+    ) -> Registration {
         let mut inner = self.lock();
         let revoked = inner.revoked.get(&grant.account).is_some_and(|since| *since > grant.generation);
         if revoked || inner.period != Some(asked.0) {
@@ -96,20 +146,40 @@ impl Registry {
         }
         inner.next += 1;
         let number = inner.next;
-        let entry = Entry { account: grant.account, generation: grant.generation, control: None, unwanted: false };
+        let Grant { account, generation, .. } = *grant;
+        let (connection, began) = (seat.number, SystemTime::now());
+        let entry = Entry {
+            account,
+            generation,
+            connection,
+            service,
+            began,
+            transfers: BTreeMap::new(),
+            active: began,
+            control: None,
+            unwanted: false,
+        };
         inner.sessions.insert(number, entry);
         Registration::Registered(Place { registry: self.clone(), number })
     }
 
-    /// Counts a login; `None` when the account has [`MOST_CONNECTIONS`] already.
-    pub fn seat(self: &Arc<Self>, account: AccountId) -> Option<Seat> {
+    /// Counts a login; `None` when the account has as many already as it may.
+    pub fn seat(self: &Arc<Self>, grant: &Grant, login: Login<'_>) -> Option<Seat> {
+        let most = grant.limits.sessions.map_or(MOST_CONNECTIONS, |most| MOST_CONNECTIONS.min(most as usize));
+        let mut bytes = [0; 32];
+        getrandom::fill(&mut bytes).ok()?;
+        let id = ConnectionId(bytes.iter().map(|byte| format!("{byte:02x}")).collect());
+        let Login { client, version, hang_up } = login;
+        let (account, user, since) = (grant.account, grant.name.as_str().to_owned(), SystemTime::now());
+        let connected = Connected { id, account, user, client, version: version.to_owned(), since, hang_up };
         let mut inner = self.lock();
-        let count = inner.connections.entry(account).or_default();
-        if *count >= MOST_CONNECTIONS {
+        if inner.connections.values().filter(|other| other.account == account).count() >= most {
             return None;
         }
-        *count += 1;
-        Some(Seat { registry: self.clone(), account })
+        inner.connected += 1;
+        let number = inner.connected;
+        inner.connections.insert(number, connected);
+        Some(Seat { registry: self.clone(), number })
     }
 
     /// Ends every session of an account that a decision before `generation` has let start, and
@@ -200,13 +270,109 @@ impl Place {
     }
 }
 
+impl Registry {
+    /// The connections of an account, or of all, in the order in which they came.
+    pub fn connections(&self, of: Option<AccountId>) -> Vec<OpenConnection> {
+        let inner = self.lock();
+        let wanted = inner.connections.iter().filter(|(_, one)| of.is_none_or(|of| one.account == of));
+        wanted.map(|(number, one)| one.shown(inner.sessions_on(*number))).collect()
+    }
+
+    /// Ends a connection with everything that runs on it; `None` where there is none of that id.
+    pub fn close_connection(&self, id: &ConnectionId) -> Option<()> {
+        let mut inner = self.lock();
+        let (number, hang_up) = inner
+            .connections
+            .iter()
+            .find(|(_, one)| one.id == *id)
+            .map(|(number, one)| (*number, one.hang_up.clone()))?;
+        inner.end(|entry| entry.connection == number);
+        // A front that takes nothing keeps nobody else waiting.
+        drop(inner);
+        (hang_up.0)();
+        Some(())
+    }
+
+    pub fn close_session(&self, number: u64) -> Option<()> {
+        let mut inner = self.lock();
+        let entry = inner.sessions.get_mut(&number)?;
+        match &entry.control {
+            Some(control) => control.tell(Farewell::Closed),
+            None => entry.unwanted = true,
+        }
+        Some(())
+    }
+}
+
+impl Inner {
+    fn sessions_on(&self, connection: u64) -> Vec<(u64, &Entry)> {
+        let entries = self.sessions.iter().filter(|(_, entry)| entry.connection == connection);
+        let mut entries: Vec<_> = entries.map(|(number, entry)| (*number, entry)).collect();
+        entries.sort_unstable_by_key(|(number, _)| *number);
+        entries
+    }
+}
+
+impl Connected {
+    fn shown(&self, sessions: Vec<(u64, &Entry)>) -> OpenConnection {
+        let Self { id, account, user, client, version, since, hang_up: _ } = self;
+        let active = sessions.iter().map(|(_, entry)| entry.active).max().unwrap_or(*since);
+        OpenConnection {
+            id: id.clone(),
+            account: *account,
+            user: user.clone(),
+            client_version: version.clone(),
+            source: *client,
+            connected: milliseconds(*since),
+            last_activity: milliseconds(active.max(*since)),
+            sessions: sessions.into_iter().map(|(number, entry)| entry.shown(number)).collect(),
+        }
+    }
+}
+
+impl Entry {
+    fn shown(&self, number: u64) -> OpenSession {
+        OpenSession {
+            number,
+            service: self.service.name().to_owned(),
+            began: milliseconds(self.began),
+            transfers: self.transfers.values().cloned().collect(),
+        }
+    }
+}
+
+/// Of Unix time.
+pub fn milliseconds(time: SystemTime) -> u64 {
+    time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
+}
+
+impl Place {
+    /// What the session has said of its transfers.
+    pub fn note(&self, note: TransferNote) {
+        let (mut inner, now) = (self.registry.lock(), SystemTime::now());
+        let Some(entry) = inner.sessions.get_mut(&self.number) else { return };
+        entry.active = now;
+        let last_activity = milliseconds(now);
+        match note {
+            TransferNote::Begun { id, path, direction, size, for_milliseconds } => {
+                if entry.transfers.len() < MOST_TRANSFERS {
+                    let started = last_activity.saturating_sub(for_milliseconds);
+                    entry.transfers.insert(id, OpenTransfer { path, direction, started, last_activity, size });
+                }
+            }
+            TransferNote::At { id, size } => {
+                if let Some(transfer) = entry.transfers.get_mut(&id) {
+                    (transfer.size, transfer.last_activity) = (size, last_activity);
+                }
+            }
+            TransferNote::Ended { id } => drop(entry.transfers.remove(&id)),
+        }
+    }
+}
+
 impl Drop for Seat {
     fn drop(&mut self) {
-        let mut inner = self.registry.lock();
-        match inner.connections.get_mut(&self.account) {
-            Some(count) if *count > 1 => *count -= 1,
-            Some(_) | None => drop(inner.connections.remove(&self.account)),
-        }
+        self.registry.lock().connections.remove(&self.number);
     }
 }
 
@@ -223,7 +389,9 @@ mod tests {
     use std::os::unix::net::UnixStream;
 
     use accountd_protocol::id::{Gid, Uid};
+    use accountd_protocol::limits::Limits;
     use accountd_protocol::name::UserName;
+    use accountd_protocol::open_session::TransferDirection;
     use accountd_protocol::session_policy::{Forwarding, Leftovers, SessionPolicy, TerminalUse, Uploads};
 
     use super::*;
@@ -250,8 +418,56 @@ mod tests {
                 root: None,
                 umask: 0o022,
             },
+            limits: Limits::default(),
+            quota: None,
             generation: Generation(generation),
         }
+    }
+
+    fn seat(registry: &Arc<Registry>, account: u64) -> Option<Seat> {
+        seat_within(registry, account, None)
+    }
+
+    fn seat_within(registry: &Arc<Registry>, account: u64, sessions: Option<u32>) -> Option<Seat> {
+        let client = "192.0.2.1:5000".parse().unwrap();
+        let login = Login { client, version: "SSH-2.0-Test", hang_up: HangUp(Arc::new(|| ())) };
+        let grant = grant(account, 5);
+        registry.seat(&Grant { limits: Limits { sessions, ..Limits::default() }, ..grant }, login)
+    }
+
+    fn register(registry: &Arc<Registry>, account: u64, generation: u64, period: Period) -> Registration {
+        let seat = Seat { registry: registry.clone(), number: 0 };
+        registry.register(&grant(account, generation), (period, &seat), SessionService::Sftp)
+    }
+
+    #[test]
+    fn an_account_with_a_limit_has_as_many_connections_and_they_are_listed_and_closed() {
+        let registry = Arc::new(Registry::default());
+        registry.begin_period();
+        let one = seat_within(&registry, 1, Some(1)).unwrap();
+        assert!(seat_within(&registry, 1, Some(1)).is_none() && seat_within(&registry, 1, Some(2)).is_some());
+        let period = registry.period(Duration::ZERO).unwrap();
+        let Registration::Registered(place) = registry.register(&grant(1, 5), (period, &one), SessionService::Sftp)
+        else {
+            panic!("not registered");
+        };
+        let (path, direction) = ("/a".to_owned(), TransferDirection::Upload);
+        place.note(TransferNote::Begun { id: 1, path, direction, size: 5, for_milliseconds: 1000 });
+        place.note(TransferNote::At { id: 1, size: 9 });
+        let listed = registry.connections(Some(AccountId(1)));
+        assert_eq!((listed.len(), listed[0].sessions[0].transfers[0].size, listed[0].id.0.len()), (1, 9, 64));
+        assert!(listed[0].sessions[0].transfers[0].started < listed[0].last_activity);
+        place.note(TransferNote::Ended { id: 1 });
+        assert!(registry.connections(None)[0].sessions[0].transfers.is_empty());
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        place.set_control(Arc::new(Control::new(ours)));
+        assert_eq!(registry.close_connection(&ConnectionId("0".into())), None);
+        registry.close_connection(&listed[0].id).unwrap();
+        let mut bytes = [0; 2];
+        std::io::Read::read_exact(&mut theirs, &mut bytes).unwrap();
+        assert_eq!(Word::of(Some(bytes)), Word::End(Farewell::Revoked));
+        drop(one);
+        assert!(registry.connections(None).is_empty());
     }
 
     #[test]
@@ -260,11 +476,11 @@ mod tests {
         assert_eq!(registry.period(Duration::ZERO), None);
         registry.begin_period();
         let period = registry.period(Duration::ZERO).unwrap();
-        assert!(matches!(registry.register(&grant(1, 5), period), Registration::Registered(_)));
+        assert!(matches!(register(&registry, 1, 5, period), Registration::Registered(_)));
         registry.end_period(Duration::ZERO);
-        assert!(matches!(registry.register(&grant(1, 5), period), Registration::Void));
+        assert!(matches!(register(&registry, 1, 5, period), Registration::Void));
         registry.begin_period();
-        assert!(matches!(registry.register(&grant(1, 5), period), Registration::Void));
+        assert!(matches!(register(&registry, 1, 5, period), Registration::Void));
     }
 
     #[test]
@@ -273,9 +489,9 @@ mod tests {
         registry.begin_period();
         let period = registry.period(Duration::ZERO).unwrap();
         registry.revoke(AccountId(1), Generation(6), Duration::ZERO);
-        assert!(matches!(registry.register(&grant(1, 5), period), Registration::Void));
-        assert!(matches!(registry.register(&grant(1, 6), period), Registration::Registered(_)));
-        assert!(matches!(registry.register(&grant(2, 5), period), Registration::Registered(_)));
+        assert!(matches!(register(&registry, 1, 5, period), Registration::Void));
+        assert!(matches!(register(&registry, 1, 6, period), Registration::Registered(_)));
+        assert!(matches!(register(&registry, 2, 5, period), Registration::Registered(_)));
     }
 
     #[test]
@@ -283,16 +499,16 @@ mod tests {
         let registry = Arc::new(Registry::default());
         registry.begin_period();
         let period = registry.period(Duration::ZERO).unwrap();
-        let mut places: Vec<_> = (0..MOST_SESSIONS).map(|_| registry.register(&grant(1, 5), period)).collect();
+        let mut places: Vec<_> = (0..MOST_SESSIONS).map(|_| register(&registry, 1, 5, period)).collect();
         assert!(places.iter().all(|place| matches!(place, Registration::Registered(_))));
-        assert!(matches!(registry.register(&grant(1, 5), period), Registration::Full));
-        assert!(matches!(registry.register(&grant(2, 5), period), Registration::Registered(_)));
+        assert!(matches!(register(&registry, 1, 5, period), Registration::Full));
+        assert!(matches!(register(&registry, 2, 5, period), Registration::Registered(_)));
         places.pop();
-        assert!(matches!(registry.register(&grant(1, 5), period), Registration::Registered(_)));
-        let mut seats: Vec<_> = (0..MOST_CONNECTIONS).map(|_| registry.seat(AccountId(1)).unwrap()).collect();
-        assert!(registry.seat(AccountId(1)).is_none() && registry.seat(AccountId(2)).is_some());
+        assert!(matches!(register(&registry, 1, 5, period), Registration::Registered(_)));
+        let mut seats: Vec<_> = (0..MOST_CONNECTIONS).map(|_| seat(&registry, 1).unwrap()).collect();
+        assert!(seat(&registry, 1).is_none() && seat(&registry, 2).is_some());
         seats.pop();
-        drop(registry.seat(AccountId(1)).unwrap());
+        drop(seat(&registry, 1).unwrap());
         drop(seats);
         assert!(registry.lock().connections.is_empty());
     }
@@ -303,7 +519,7 @@ mod tests {
         let registry = Arc::new(Registry::default());
         registry.begin_period();
         let period = registry.period(Duration::ZERO).unwrap();
-        let Registration::Registered(place) = registry.register(&grant(1, 6), period) else { panic!("not registered") };
+        let Registration::Registered(place) = register(&registry, 1, 6, period) else { panic!("not registered") };
         let (ours, mut theirs) = UnixStream::pair().unwrap();
         place.set_control(Arc::new(Control::new(ours)));
         // It would wait for a session that is older.
@@ -313,7 +529,7 @@ mod tests {
         registry.revoke(AccountId(1), Generation(7), Duration::ZERO);
         assert_eq!(theirs.read(&mut [0; 2]).unwrap(), 2);
         registry.revoke(AccountId(1), Generation(5), Duration::ZERO);
-        assert!(matches!(registry.register(&grant(1, 6), period), Registration::Void), "7 still counts");
+        assert!(matches!(register(&registry, 1, 6, period), Registration::Void), "7 still counts");
     }
 
     #[test]
@@ -321,7 +537,7 @@ mod tests {
         use std::io::Read;
         let registry = Arc::new(Registry::default());
         registry.begin_period();
-        let Registration::Registered(place) = registry.register(&grant(1, 5), registry.period(Duration::ZERO).unwrap())
+        let Registration::Registered(place) = register(&registry, 1, 5, registry.period(Duration::ZERO).unwrap())
         else {
             panic!("not registered");
         };

@@ -61,12 +61,33 @@ pub enum AgentRequest {
     Ping,
     /// Login: turns this connection into a stream of revocations.
     Watch,
+    /// Login: turns this connection into one on which the agent asks [`SessionQuestion`]s, each answered
+    /// with a [`SessionReply`].
+    AnswerQuestions,
     /// Login: what it and the SSH front have counted.
     ReportNumbers(Box<LoginReport>),
     /// Login: what a session asks about its account's quota. Sessions are told apart by their numbers.
     Quota { account: AccountId, session: u64, request: QuotaRequest },
     /// Login: a session that has asked for quota has ended.
     QuotaEnded { account: AccountId, session: u64, how: QuotaEnd },
+}
+
+/// What the agent asks login.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SessionQuestion {
+    /// Which connections of an account, or of all, are there?
+    List(Option<AccountId>),
+    CloseConnection(ConnectionId),
+    CloseSession(u64),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SessionReply {
+    Connections(Vec<OpenConnection>),
+    Closed,
+    NotFound,
 }
 
 /// What may be believed of what an ended session has said about its quota.

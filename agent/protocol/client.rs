@@ -4,7 +4,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::agent::{AgentRequest, Reply, Revocation, Revoked};
+use crate::agent::{AgentRequest, Reply, Revocation, Revoked, SessionQuestion, SessionReply};
 use crate::frame::{self, AGENT_ANSWER_CAP, AGENT_REQUEST_CAP, FrameError};
 
 /// Longer than any commit waits for the password lock.
@@ -47,6 +47,16 @@ impl AgentClient {
     pub fn next_revocation(&mut self) -> Result<Revocation, ClientError> {
         self.stream.set_read_timeout(None).map_err(FrameError::Io)?;
         frame::read(&mut self.stream, AGENT_ANSWER_CAP)?.ok_or(ClientError::Closed)
+    }
+
+    /// The next question, however long it takes; only after [`AgentRequest::AnswerQuestions`].
+    pub fn next_question(&mut self) -> Result<SessionQuestion, ClientError> {
+        self.stream.set_read_timeout(None).map_err(FrameError::Io)?;
+        frame::read(&mut self.stream, AGENT_ANSWER_CAP)?.ok_or(ClientError::Closed)
+    }
+
+    pub fn reply(&mut self, reply: &SessionReply) -> Result<(), ClientError> {
+        Ok(frame::write(&mut self.stream, reply, AGENT_REQUEST_CAP)?)
     }
 
     pub fn acknowledge(&mut self, revoked: Revoked) -> Result<(), ClientError> {

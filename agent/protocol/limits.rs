@@ -67,15 +67,8 @@ pub enum FilePermission {
 }
 
 impl FilePermission {
-    pub const ALL: [Self; 7] = [
-        Self::List,
-        Self::Download,
-        Self::Upload,
-        Self::Delete,
-        Self::Rename,
-        Self::CreateDirs,
-        Self::CreateSymlinks,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::List, Self::Download, Self::Upload, Self::Delete, Self::Rename, Self::CreateDirs, Self::CreateSymlinks];
 
     pub fn name(self) -> &'static str {
         match self {

@@ -159,6 +159,8 @@ pub enum LoginEvent {
     Signalled,
     /// Answer to `ReportNumbers`.
     NumbersTaken,
+    /// The connection is to be closed. Not an answer.
+    Disconnect,
     /// A session is over. Not an answer.
     Ended { session: SessionId, how: Ending },
 }

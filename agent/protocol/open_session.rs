@@ -55,3 +55,28 @@ pub enum TransferDirection {
     Upload,
     Download,
 }
+
+/// What a session says of a transfer that takes long, on a line of its own among its records: behind
+/// [`NOTE`], in JSON. The numbers are the session's own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TransferNote {
+    /// It has been going on for some time.
+    Begun {
+        id: u64,
+        path: String,
+        direction: TransferDirection,
+        size: u64,
+        for_milliseconds: u64,
+    },
+    At {
+        id: u64,
+        size: u64,
+    },
+    Ended {
+        id: u64,
+    },
+}
+
+/// Begins the line of a [`TransferNote`].
+pub const NOTE: u8 = 1;

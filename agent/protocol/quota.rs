@@ -131,7 +131,10 @@ pub enum QuotaAnswer {
     /// There is not so much left.
     Exceeded(QuotaExceeded),
     Taken,
-    Use { limits: QuotaLimits, used: QuotaUse },
+    Use {
+        limits: QuotaLimits,
+        used: QuotaUse,
+    },
 }
 
 /// Which limit stands in the way.

@@ -36,6 +36,7 @@ use crate::identity::roles::{has_way_in, roles_of};
 use crate::ids::Ids;
 use crate::jobs::Jobs;
 use crate::metrics::Counters;
+use crate::open_sessions::OpenSessions;
 use crate::quota::Quotas;
 use crate::reserved::Reserved;
 use crate::revocations::{Revocations, Settled};
@@ -71,6 +72,7 @@ pub struct Agent {
     pub(crate) store: PathBuf,
     pub(crate) handles: Arc<Handles>,
     pub(crate) quotas: Quotas,
+    pub(crate) open_sessions: OpenSessions,
     revocations: Arc<Revocations>,
     root: PathBuf,
     services: [String; 2],
@@ -115,6 +117,7 @@ impl Agent {
             store: arguments.state.clone(),
             handles,
             quotas: Quotas::start(&root),
+            open_sessions: OpenSessions::default(),
             revocations,
             root,
             services: [arguments.api_user.clone(), arguments.ssh_user.clone()],
@@ -214,7 +217,7 @@ impl Agent {
                 Ok(Answer::Decision(decision))
             }
             AgentRequest::Ping => Ok(Answer::Done),
-            AgentRequest::Watch => Ok(Answer::Watching),
+            AgentRequest::Watch | AgentRequest::AnswerQuestions => Ok(Answer::Watching),
             AgentRequest::Quota { account, session, request } => {
                 self.quotas.answer((account, session), request).map(Answer::Quota)
             }

@@ -18,9 +18,9 @@ mod jobs;
 #[doc(hidden)]
 pub mod laws;
 mod metrics;
+mod open_sessions;
 mod operations;
 mod processes;
-mod open_sessions;
 mod quota;
 mod recording;
 mod reserved;

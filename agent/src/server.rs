@@ -105,6 +105,9 @@ fn answer_all(agent: &Agent, role: PeerRole, stream: &mut UnixStream) -> Result<
             stream.set_read_timeout(Some(ACKNOWLEDGE_DEADLINE))?;
             return agent.revocations().serve(stream);
         }
+        if let AgentRequest::AnswerQuestions = request {
+            return agent.open_sessions.keep(stream.try_clone()?);
+        }
         let reply: Reply = agent.answer(request);
         frame::write(stream, &reply, AGENT_ANSWER_CAP)?;
     }

@@ -177,8 +177,7 @@ pub fn join(channel: ChannelId, opened: Session, with: (Handle, Shared), reply: 
     let is_over = over.clone();
     let (counters, pace) = (shared.counters.clone(), shared.pace.clone());
     tokio::spawn(async move {
-        let outward =
-            Outward { channel, handle: &handle, shared: &shared, output, errors };
+        let outward = Outward { channel, handle: &handle, shared: &shared, output, errors };
         let how = match reply {
             None => Some(outward.until_end(Bytes::new(), ended).await),
             Some(reply) => match forward::confirm(reply, &outward.output).await {
@@ -321,7 +320,9 @@ async fn finish(channel: ChannelId, handle: &Handle, how: Ending) -> Result<(), 
             handle.exit_signal_request(channel, signals::name(signal), false, message, String::new()).await?;
         }
         Ending::Revoked => {
-            let reason = "the account has been changed, locked or deleted".to_owned();
+            let reason =
+                "ended here: the account has been changed, locked or deleted, or somebody has closed the connection"
+                    .to_owned();
             return handle.disconnect(Disconnect::ByApplication, reason, String::new()).await.map_err(|_| ());
         }
     }

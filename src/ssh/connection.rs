@@ -126,7 +126,7 @@ impl Connection {
     async fn login(&mut self) -> Result<&mut Login, Error> {
         let login = match self.login.take() {
             Some(login) => login,
-            None => Login::connect(&self.login_socket, self.ends, self.shared.line.version()).await?,
+            None => Login::connect(&self.login_socket, self.ends, &self.shared.line).await?,
         };
         Ok(self.login.insert(login))
     }

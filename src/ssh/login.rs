@@ -16,6 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::connection::Ends;
 use crate::error::Error;
+use crate::stream::Line;
 use crate::streams::Opened;
 
 /// A session that has been opened.
@@ -41,9 +42,9 @@ pub struct Login {
 }
 
 impl Login {
-    /// `version` is what the client calls itself.
-    pub async fn connect(path: &Path, ends: Ends, version: String) -> Result<Self, Error> {
-        let mut login = Self::without_client(path).await?;
+    /// `line` is cut when the connection is to be closed.
+    pub async fn connect(path: &Path, ends: Ends, line: &Line) -> Result<Self, Error> {
+        let (mut login, version) = (Self::open_to(path, line.clone()).await?, line.version());
         let plain = |address: SocketAddr| SocketAddr::new(address.ip().to_canonical(), address.port());
         let (client, server) = (plain(ends.client), plain(ends.server));
         match login.ask(&LoginRequest::Hello { client, server, version }).await? {
@@ -54,10 +55,14 @@ impl Login {
 
     /// A connection that is about no client, for [`Self::report`].
     pub async fn without_client(path: &Path) -> Result<Self, Error> {
+        Self::open_to(path, Line::default()).await
+    }
+
+    async fn open_to(path: &Path, line: Line) -> Result<Self, Error> {
         let failed = |source| Error::Login { path: path.to_owned(), source };
         let stream = Arc::new(UnixStream::connect(path).await.map_err(failed)?);
         let (sender, answers) = mpsc::channel(1);
-        tokio::spawn(listen(stream.clone(), sender));
+        tokio::spawn(listen(stream.clone(), sender, line));
         Ok(Self { stream, answers })
     }
 
@@ -128,7 +133,7 @@ impl Drop for Login {
 }
 
 /// Passes answers on and keeps the ends of sessions apart from them. Ends with the connection.
-async fn listen(stream: Arc<UnixStream>, answers: mpsc::Sender<Answer>) {
+async fn listen(stream: Arc<UnixStream>, answers: mpsc::Sender<Answer>, line: Line) {
     let mut events = Events { stream, bytes: Vec::new(), descriptors: Vec::new() };
     let mut running: HashMap<SessionId, oneshot::Sender<Ending>> = HashMap::new();
     while let Ok(event) = events.next().await {
@@ -138,6 +143,10 @@ async fn listen(stream: Arc<UnixStream>, answers: mpsc::Sender<Answer>) {
                     // Whoever waited may have gone.
                     let _ = waiting.send(how);
                 }
+                continue;
+            }
+            LoginEvent::Disconnect => {
+                line.cut();
                 continue;
             }
             LoginEvent::Opened { session: id, streams } => {

@@ -17,7 +17,8 @@ pub fn check(present: &Limits, change: &LimitsChange, faults: &mut Faults) {
     if *change == LimitsChange::default() {
         return;
     }
-    let Limits { quota, sessions, upload, download, idle, networks, root, .. } = present.clone().changed(change.clone());
+    let Limits { quota, sessions, upload, download, idle, networks, root, .. } =
+        present.clone().changed(change.clone());
     let mut unless = |field, good: bool, problem: Problem| {
         if !good {
             faults.add(Field::Limit(field), problem);

@@ -8,10 +8,11 @@ use accountd_protocol::limits::Limits;
 use accountd_protocol::name::NewGroupName;
 use accountd_protocol::refusal::{Field, Invalid, Problem, Refusal};
 
-use super::{ageing, limits};
 use super::check::{
-    Faults, free_group_name, free_user_name, known_shell, usable_hash, usable_keys, usable_mode, usable_own_hash, usable_password,
+    Faults, free_group_name, free_user_name, known_shell, usable_hash, usable_keys, usable_mode, usable_own_hash,
+    usable_password,
 };
+use super::{ageing, limits};
 use crate::agent::Agent;
 use crate::database::View;
 use crate::homes::HomeKind;

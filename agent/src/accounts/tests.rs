@@ -64,6 +64,8 @@ impl World {
 
 fn new_user(name: &str, uid: Option<u32>) -> NewUser {
     NewUser {
+        limits: Default::default(),
+        echoes: Default::default(),
         name: NewUserName::new(name).unwrap(),
         uid,
         full_name: FullName::new("").unwrap(),
@@ -84,6 +86,7 @@ fn new_user(name: &str, uid: Option<u32>) -> NewUser {
 
 fn new_group(name: &str, gid: Option<u32>) -> NewGroup {
     NewGroup {
+        limits: Default::default(),
         name: NewGroupName::new(name).unwrap(),
         gid,
         shared_gid: SharedGid::Refused,

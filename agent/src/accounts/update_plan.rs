@@ -9,10 +9,10 @@ use accountd_protocol::name::NewUserName;
 use accountd_protocol::refusal::{Field, Problem, Refusal};
 use accountd_protocol::text::FieldPath;
 
-use super::{ageing, limits};
 use super::check::{Faults, free_user_name, known_shell, usable_keys, usable_mode, usable_own_hash, usable_password};
 use super::home_change::may_change;
 use super::transfers::Claim;
+use super::{ageing, limits};
 use crate::agent::Agent;
 use crate::database::entry::{Entry, passwd, shadow};
 use crate::database::{FileKind, View};

@@ -113,6 +113,8 @@ pub fn is_change(action: AuditAction) -> bool {
         | AuditAction::BeginBan
         | AuditAction::EndBan
         | AuditAction::LiftBan
+        | AuditAction::CloseConnection
+        | AuditAction::ScanQuota
         | AuditAction::ChangeOwnPassword
         | AuditAction::RepairChecks
         | AuditAction::SetPolicy

@@ -382,8 +382,8 @@ fn renamed(names: [Option<&str>; 2], changes: &mut Vec<FieldChange>) {
     }
 }
 
-fn number(number: u32) -> Word {
-    Word::Owned(number.to_string())
+fn number(number: impl Into<u64>) -> Word {
+    Word::Owned(number.into().to_string())
 }
 
 fn yes(is_so: bool) -> Option<Word> {

@@ -34,8 +34,7 @@ pub fn text<T: Serialize>(value: Option<&T>) -> rusqlite::Result<Option<String>>
 
 pub fn of_text<T: for<'a> Deserialize<'a>>(text: Option<String>) -> rusqlite::Result<Option<Arc<T>>> {
     let value = text.map(|text| serde_json::from_str(&text)).transpose();
-    let value = value.map_err(|error| {
-        rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, error.into())
-    })?;
+    let value = value
+        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, error.into()))?;
     Ok(value.map(Arc::new))
 }

@@ -57,7 +57,9 @@ fn everybody(group: &str, view: &View) -> HashSet<String> {
     let mut all: HashSet<String> = members.into_iter().collect();
     if view.users_with_primary_gid(gid) > 0 {
         let lines = view.file(FileKind::Passwd).entries();
-        all.extend(lines.filter(|(_, line)| ids(line).is_some_and(|(_, of)| of == gid)).map(|(name, _)| name.to_owned()));
+        all.extend(
+            lines.filter(|(_, line)| ids(line).is_some_and(|(_, of)| of == gid)).map(|(name, _)| name.to_owned()),
+        );
     }
     all
 }

@@ -164,9 +164,9 @@ impl State {
     }
 
     pub fn users(&self) -> rusqlite::Result<Vec<UserRow>> {
-        let mut query = self.connection.prepare(
-            "SELECT id, name, uid, builtin, email, microsoft_account, kept_hash, extras FROM users",
-        )?;
+        let mut query = self
+            .connection
+            .prepare("SELECT id, name, uid, builtin, email, microsoft_account, kept_hash, extras FROM users")?;
         let rows = query.query_map([], |row| {
             Ok(UserRow {
                 id: AccountId(row.get(0)?),

@@ -338,11 +338,15 @@ impl View {
         let Some(row) = self.user_named(name) else { return String::new() };
         let limits = self.limits_of(row);
         let narrow = limits.iter().map(|limits| (&limits.permissions, &limits.root, &limits.networks));
-        format!("{:?}{:?}", narrow.filter(|narrow| *narrow != (&None, &None, &Vec::new())).collect::<Vec<_>>(), row.extras().own_hash)
+        format!(
+            "{:?}{:?}",
+            narrow.filter(|narrow| *narrow != (&None, &None, &Vec::new())).collect::<Vec<_>>(),
+            row.extras().own_hash
+        )
     }
 
     /// The limits that count for a user: its own, and those of each of its groups.
-    pub fn limits_of(&self, row: &UserRow) -> Vec<&Limits> {
+    pub fn limits_of<'a>(&'a self, row: &'a UserRow) -> Vec<&'a Limits> {
         let primary = self.entry(FileKind::Passwd, &row.name).and_then(|entry| entry.number::<u32>(entry::passwd::GID));
         let primary = primary.into_iter().flat_map(|gid| self.names_of_gid(gid));
         let supplementary = self.groups_of_member(&row.name).iter().map(|name| &**name);

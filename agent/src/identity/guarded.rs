@@ -53,6 +53,17 @@ impl Guarded<'_> {
             | Operation::ListApiKeys(_)
             | Operation::ListBans
             | Operation::ShowMetrics
+            | Operation::ListConnections(_)
+            // Whose it is, is asked when that is known.
+            | Operation::CloseConnection(_)
+            | Operation::CloseSession(_)
+            | Operation::GetQuota(_)
+            | Operation::ListQuotas(_)
+            | Operation::ListQuotaFileSystems
+            | Operation::ListScans
+            // It counts what is there.
+            | Operation::StartScan(_)
+            | Operation::CancelScan(_)
             // It gives nothing but further tries.
             | Operation::LiftBan(_)
             | Operation::VerifyAudit => true,
@@ -77,7 +88,7 @@ impl Guarded<'_> {
                 let known = groups.iter().filter_map(|name| self.view.group_named(name));
                 self.is_open_user(*id) && known.into_iter().all(|group| self.may_join(Some(*id), group.id))
             }
-            Operation::CreateGroup(NewGroup { name, gid, shared_gid: _, sudo }) => {
+            Operation::CreateGroup(NewGroup { name, gid, shared_gid: _, sudo, limits: _ }) => {
                 sudo.is_empty() && !self.is_privileged_name(name.as_str()) && self.is_open_gid(*gid)
             }
             Operation::UpdateGroup { id, change, .. } => self.is_own_group(*id) && self.may_be(change),

@@ -51,6 +51,7 @@ impl PeerRole {
             | AgentRequest::OfferKey { .. }
             | AgentRequest::Decide { .. }
             | AgentRequest::Watch
+            | AgentRequest::AnswerQuestions
             | AgentRequest::Quota { .. }
             | AgentRequest::QuotaEnded { .. }
             | AgentRequest::ReportNumbers(_) => self == PeerRole::Root,

@@ -7,9 +7,7 @@ use std::path::Path;
 use accountd_config::{PermitUserEnvironment, SessionRoot, SessionSettings, Sessions, TcpForwarding, VariablePattern};
 use accountd_protocol::agent::USUAL_SHELL;
 use accountd_protocol::limits::{Limits, Root};
-use accountd_protocol::session_policy::{
-    Forwarding, INTERNAL_SFTP, ServiceKind, SessionPolicy, TerminalUse, Uploads,
-};
+use accountd_protocol::session_policy::{Forwarding, INTERNAL_SFTP, ServiceKind, SessionPolicy, TerminalUse, Uploads};
 
 use super::key_options::{Destination, KeyOption, Switch};
 
@@ -243,7 +241,13 @@ mod tests {
     }
 
     fn allowed(text: &str, shell: LoginShell) -> Allowed {
-        let holder = Holder { name: "anna", groups: BTreeSet::from(["guests"]), home: b"/home/anna", shell, limits: &Limits::default() };
+        let holder = Holder {
+            name: "anna",
+            groups: BTreeSet::from(["guests"]),
+            home: b"/home/anna",
+            shell,
+            limits: &Limits::default(),
+        };
         Allowed::of(&sessions(text), &holder)
     }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use accountd_protocol::agent::{QuotaEnd, Window, Page};
+use accountd_protocol::agent::{Page, QuotaEnd, Window};
 use accountd_protocol::audit::Actor;
 use accountd_protocol::id::AccountId;
 use accountd_protocol::quota::{QuotaAnswer, QuotaBackend, QuotaFileSystem, QuotaReport, QuotaRequest, QuotaScan};

@@ -20,7 +20,7 @@ use accountd_protocol::audit::{Actor, AuditAction};
 use accountd_protocol::id::{AccountId, Gid, Uid};
 use accountd_protocol::refusal::Refusal;
 
-use super::{Database, DatabaseError, Draft, FileKind, Keeping, Line, OnRevoked, Purpose};
+use super::{Database, DatabaseError, Draft, Extras, FileKind, Keeping, Known, Line, OnRevoked, Purpose};
 
 const PASSWD: &str =
     "# kept\nroot:x:0:0:root:/root:/bin/sh\n\nbroken\nanna:x:1000:1000:Anna:/home/anna:/bin/sh:extra\n";
@@ -100,7 +100,7 @@ fn add(draft: &mut Draft<'_>, name: &str, number: u32) -> AccountId {
     draft.set_line(FileKind::Shadow, name, line(&format!("{name}:$6$x:20000:0:99999:7:::")));
     draft.set_line(FileKind::Passwd, name, line(&format!("{name}:x:{number}:{number}::/home/{name}:/bin/sh")));
     draft.add_group(name, Gid(number));
-    draft.add_user(name, Uid(number), "", false)
+    draft.add_user(name, Uid(number), unknown())
 }
 
 fn create(database: &Database, name: &str, number: u32) -> Result<(AccountId, Generation), Refusal> {
@@ -133,4 +133,9 @@ fn files_with(root: &Path, name: &str) -> Vec<&'static str> {
         content.lines().any(|line| line.split(':').next() == Some(name))
     };
     ["gshadow", "group", "shadow", "passwd"].into_iter().filter(has).collect()
+}
+
+/// Of a user of whom no more is known than the files say.
+fn unknown() -> Known<'static> {
+    Known { email: "", microsoft_account: false, extras: Extras::default() }
 }

@@ -29,7 +29,7 @@ fn agree(view: &View) {
 fn enter(draft: &mut Draft<'_>, name: &str, (uid, gid, group): (u32, u32, u32)) {
     let passwd = format!("{name}:x:{uid}:{gid}::/home/{name}:/bin/sh");
     draft.set_line(FileKind::Passwd, name, Some(Line::from(passwd.as_bytes())));
-    draft.add_user(name, Uid(uid), "", false);
+    draft.add_user(name, Uid(uid), unknown());
     draft.set_line(FileKind::Group, name, Some(Line::from(format!("{name}:x:{group}:").as_bytes())));
     draft.add_group(name, Gid(group));
 }
