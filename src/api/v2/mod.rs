@@ -25,6 +25,7 @@ mod idempotency;
 mod input;
 mod jobs;
 mod keys;
+mod limits;
 mod listing;
 mod members;
 mod memberships;
