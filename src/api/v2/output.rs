@@ -109,6 +109,6 @@ pub fn system(system: &System) -> Object {
     ])
 }
 
-fn object<const N: usize>(fields: [(&str, Value); N]) -> Object {
+pub fn object<const N: usize>(fields: [(&str, Value); N]) -> Object {
     fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
