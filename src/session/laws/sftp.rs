@@ -1,6 +1,7 @@
 //! Laws of the loop of SFTP.
 
 use super::{Ground, content, input};
+use crate::limits::Limits;
 use crate::record::Record;
 use crate::sftp::{LinkOrder, Settings, serve};
 use crate::upload::Uploads;
@@ -17,7 +18,7 @@ const LONGEST: usize = 256 * 1024 + 64;
 pub fn session(wire: &[u8], uploads: Uploads) {
     let ground = Ground::new();
     let record = Record::default();
-    let settings = Settings { tree: ground.tree(), links: LinkOrder::TargetFirst, uploads, record };
+    let settings = Settings { tree: ground.tree(), links: LinkOrder::TargetFirst, uploads, record, limits: Limits::default() };
     let output = input(&[]);
     let ended = serve(settings, input(&[&GREETING, wire].concat()), &output);
     let said = content(output);

@@ -3,16 +3,18 @@
 use std::os::fd::AsFd;
 use std::time::Duration;
 
+use accountd_protocol::limits::FilePermission;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::{read, write};
 
 use super::extensions;
-use super::handles::{Handles, Open};
+use super::handles::{Content, Handles, Open};
 use super::longname::Names;
 use super::status::{self, Failure};
 use super::wire::{MAX_PACKET, Output, Reader};
 use super::{LinkOrder, SessionError, Settings};
+use crate::limits::Limits;
 use crate::path::Tree;
 use crate::record::Record;
 use crate::upload::Uploads;
@@ -73,6 +75,7 @@ pub struct Server {
     pub links: LinkOrder,
     pub uploads: Uploads,
     pub record: Record,
+    pub limits: Limits,
     pub handles: Handles,
     pub names: Names,
     pub output: Output,
@@ -82,9 +85,9 @@ pub struct Server {
 
 impl Server {
     pub fn new(settings: Settings) -> Self {
-        let Settings { tree, links, uploads, record } = settings;
+        let Settings { tree, links, uploads, record, limits } = settings;
         let (handles, names) = (Handles::default(), Names::default());
-        Self { tree, links, uploads, record, handles, names, output: Output::new(OUTPUT_BYTES), id: 0 }
+        Self { tree, links, uploads, record, limits, handles, names, output: Output::new(OUTPUT_BYTES), id: 0 }
     }
 
     /// The client has gone. What it has not closed is not whole.
@@ -93,8 +96,14 @@ impl Server {
             if let Open::File(mut file) = open {
                 file.transfer.failed("the session ended before the file was closed");
                 self.record.transfer(&file.transfer);
+                match file.content {
+                    // The session has done with it, whatever the kernel still says.
+                    Content::InPlace(file) => drop(self.limits.quota.close(file)),
+                    Content::Upload(upload) => self.limits.quota.abandon(upload),
+                }
             }
         }
+        self.limits.quota.settle();
         self.record.total();
     }
 
@@ -114,6 +123,10 @@ impl Server {
             while let Some(packet) = whole_packet(buffer.get(start..end).unwrap_or_default())? {
                 start += packet.len() + 4;
                 if greeted {
+                    if let Some(due) = self.due(packet) {
+                        self.flush(output)?;
+                        self.record.pause(due);
+                    }
                     self.answer(packet)?;
                 } else {
                     self.greet(packet)?;
@@ -136,6 +149,21 @@ impl Server {
                 0 => return Err(SessionError::Malformed),
                 count => end += count,
             }
+        }
+    }
+
+    /// How long a request has to wait for the pace of its file.
+    fn due(&mut self, packet: &[u8]) -> Option<Duration> {
+        if self.limits.rates.is_none() {
+            return None;
+        }
+        let mut reader = Reader(packet);
+        let (kind, _id) = (reader.byte().ok()?, reader.uint32().ok()?);
+        match kind {
+            packet::READ | packet::WRITE | packet::CLOSE => {
+                self.handles.file(reader.string().ok()?).ok()?.transfer.due()
+            }
+            _ => None,
         }
     }
 
@@ -176,9 +204,23 @@ impl Server {
             Ok(Done::Replied) => {}
             Ok(Done::Ok) => self.status(status::OK, "Success"),
             Err(Failure::Malformed) => return Err(SessionError::Malformed),
-            Err(failure) => self.status(failure.code(), failure.message()),
+            Err(failure) => {
+                let failure = self.named(failure);
+                self.status(failure.code(), &failure.message());
+            }
         }
         Ok(())
+    }
+
+    fn named(&mut self, failure: Failure) -> Failure {
+        match failure {
+            Failure::Kernel(error) => self.limits.quota.named(error.into()).into(),
+            failure => failure,
+        }
+    }
+
+    pub fn require(&self, needed: FilePermission) -> Result<(), Failure> {
+        Ok(self.limits.permissions.require(needed)?)
     }
 
     fn dispatch(&mut self, kind: u8, reader: Reader<'_>) -> Result<Done, Failure> {
