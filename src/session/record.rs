@@ -364,7 +364,8 @@ mod tests {
         });
         let lines: Vec<&str> = said.lines().collect();
         let (begun, rest) = lines.split_first().unwrap();
-        let expected = "\u{1}{\"begun\":{\"id\":1,\"path\":\"/d/long\",\"direction\":\"upload\",\"size\":5,\"for_milliseconds\":2";
+        let expected =
+            "\u{1}{\"begun\":{\"id\":1,\"path\":\"/d/long\",\"direction\":\"upload\",\"size\":5,\"for_milliseconds\":2";
         assert!(begun.starts_with(expected), "{begun}");
         let at = "\u{1}{\"at\":{\"id\":1,\"size\":8}}";
         assert_eq!(rest, [at, "\u{1}{\"ended\":{\"id\":1}}", "put path=\"d/long\" bytes=8 error=\"no more\""]);

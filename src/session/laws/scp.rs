@@ -84,7 +84,12 @@ pub fn round_trip(entries: &[Entry], uploads: Uploads) {
         }
     }
     let (here, there) = UnixStream::pair().unwrap_or_else(|error| panic!("{error}"));
-    let settings = |ground: &Ground| Settings { tree: ground.tree(), uploads, record: Record::default(), limits: Limits::default() };
+    let settings = |ground: &Ground| Settings {
+        tree: ground.tree(),
+        uploads,
+        record: Record::default(),
+        limits: Limits::default(),
+    };
     let (source, sink) = (settings(&from), settings(&to));
     let statuses = std::thread::scope(|scope| {
         let words = [b"-r".to_vec(), b"-p".to_vec(), b"-f".to_vec(), b"d".to_vec()];

@@ -207,7 +207,8 @@ impl Sink<'_, '_> {
             self.run.record.change(Change::Mkdir(&folder.path));
         }
         // What is there already is changed by uploading to it.
-        let keeps = self.options.attributes == Attributes::Kept && (origin == Origin::Made || self.may_upload().is_ok());
+        let keeps =
+            self.options.attributes == Attributes::Kept && (origin == Origin::Made || self.may_upload().is_ok());
         let attributes = if keeps { Attributes::Kept } else { Attributes::New };
         let times = times.filter(|_| keeps);
         if (attributes, origin) == (Attributes::Kept, Origin::Found) {
@@ -312,7 +313,11 @@ impl Sink<'_, '_> {
     }
 
     /// Says whether it was not there before, too.
-    fn open(&mut self, (directory, name): (OwnedFd, CString), mode: Mode) -> Result<(Option<Content>, bool), StoreError> {
+    fn open(
+        &mut self,
+        (directory, name): (OwnedFd, CString),
+        mode: Mode,
+    ) -> Result<(Option<Content>, bool), StoreError> {
         let is_new = match fstatat(&directory, name.as_c_str(), AtFlags::AT_SYMLINK_NOFOLLOW) {
             Ok(status) => match SFlag::from_bits_truncate(status.st_mode & SFlag::S_IFMT.bits()) {
                 SFlag::S_IFREG => false,
