@@ -8,6 +8,7 @@
 mod arguments;
 mod command;
 mod connect;
+mod farewell;
 mod home;
 #[cfg(test)]
 mod laws;
@@ -24,6 +25,7 @@ mod sftp;
 mod transfer;
 mod upload;
 
+use std::os::fd::AsFd;
 use std::process::ExitCode;
 
 use arguments::{Arguments, Command, Options};
@@ -84,6 +86,8 @@ enum Failure {
     Root(nix::errno::Errno),
     #[error("cannot use the descriptor of --log: {0}")]
     Log(std::io::Error),
+    #[error("cannot wait for signals: {0}")]
+    Signals(std::io::Error),
     #[error("cannot use the descriptor of --quota: {0}")]
     Quota(std::io::Error),
     #[error(transparent)]
@@ -112,6 +116,10 @@ fn prepare(options: &Options) -> Result<(Tree, Record, Limits), Failure> {
         }
         None => Quota::default(),
     };
+    if quota.is_counted() {
+        let stream = std::io::stdin().as_fd().try_clone_to_owned();
+        stream.and_then(farewell::end_with_stream).map_err(Failure::Signals)?;
+    }
     // There are copies of both by now.
     forget_given(options);
     let limits = Limits { permissions: options.permissions.clone(), rates: options.rates, quota };

@@ -6,6 +6,8 @@ use std::time::Duration;
 use accountd_protocol::limits::FilePermission;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{setsockopt, sockopt};
+use nix::sys::time::{TimeVal, TimeValLike};
 use nix::unistd::{read, write};
 
 use super::extensions;
@@ -24,6 +26,9 @@ const VERSION: u32 = 3;
 const INPUT_BYTES: usize = MAX_PACKET + 64 * 1024;
 /// Replies are sent when this much has gathered, or when no request is waiting.
 const OUTPUT_BYTES: usize = 64 * 1024;
+
+/// Seconds after which a client counts as silent.
+const SILENCE: i64 = 2;
 
 /// Packet types (section 3).
 mod packet {
@@ -108,6 +113,10 @@ impl Server {
     }
 
     pub fn run(&mut self, input: &impl AsFd, output: &impl AsFd) -> Result<(), SessionError> {
+        if self.limits.quota.is_counted() {
+            // Only a socket has it; elsewhere what is leased comes back at the end.
+            let _ = setsockopt(input, sockopt::ReceiveTimeout, &TimeVal::seconds(SILENCE));
+        }
         let result = self.exchange(input, output);
         if let Err(SessionError::Malformed | SessionError::PacketLength(_)) = result {
             // What came before has been done, and its answers are waiting.
@@ -144,10 +153,22 @@ impl Server {
             {
                 self.record.flush();
             }
-            match receive(input, buffer.get_mut(end..).unwrap_or_default()).map_err(SessionError::Read)? {
+            match self.receive(input, buffer.get_mut(end..).unwrap_or_default())? {
                 0 if end == 0 => return Ok(()),
                 0 => return Err(SessionError::Malformed),
                 count => end += count,
+            }
+        }
+    }
+
+    /// A client that says nothing for some time keeps nothing from others.
+    fn receive(&mut self, input: &impl AsFd, buffer: &mut [u8]) -> Result<usize, SessionError> {
+        loop {
+            match read(input, buffer) {
+                Ok(count) => return Ok(count),
+                Err(Errno::EINTR) => {}
+                Err(Errno::EAGAIN) => self.limits.quota.settle(),
+                Err(error) => return Err(SessionError::Read(error)),
             }
         }
     }
@@ -272,13 +293,4 @@ fn whole_packet(bytes: &[u8]) -> Result<Option<&[u8]>, SessionError> {
 fn comes_within(input: &impl AsFd, time: Duration) -> bool {
     let milliseconds = PollTimeout::try_from(time).unwrap_or(PollTimeout::ZERO);
     poll(&mut [PollFd::new(input.as_fd(), PollFlags::POLLIN)], milliseconds) != Ok(0)
-}
-
-fn receive(input: &impl AsFd, buffer: &mut [u8]) -> nix::Result<usize> {
-    loop {
-        match read(input, buffer) {
-            Err(Errno::EINTR) => {}
-            result => return result,
-        }
-    }
 }
