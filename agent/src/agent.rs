@@ -94,6 +94,7 @@ impl Agent {
         let keeping = Keeping { root: &root, store: &arguments.state, audit: &config.audit };
         let database = Database::open(keeping, Box::new(on_revoked), Box::new(end))?;
         let emptier = Emptier::start(&homes, database.home_parents()).map_err(Error::Emptier)?;
+        let quotas = Quotas::start(homes.root(), &database).map_err(Error::Quotas)?;
         Ok(Self {
             transfers: Transfers::new(database.stored_transfers()),
             key_uses: KeyUses::new(database.stored_key_uses()),
@@ -116,7 +117,7 @@ impl Agent {
             counters: Counters::default(),
             store: arguments.state.clone(),
             handles,
-            quotas: Quotas::start(&root),
+            quotas,
             open_sessions: OpenSessions::default(),
             revocations,
             root,
@@ -328,11 +329,13 @@ impl Agent {
         change: impl FnOnce(&mut Draft<'_>) -> Result<T, Refusal> + Send + 'static,
     ) -> Result<(T, Generation), Refusal> {
         let (roles, now) = (self.config.roles.clone(), now());
-        self.database.change(purpose, move |draft| {
+        let changed = self.database.change(purpose, move |draft| {
             let before = has_way_in(draft, &roles, now);
             let value = change(draft)?;
             if before && !has_way_in(draft, &roles, now) { Err(Refusal::LastAdministrator) } else { Ok(value) }
-        })
+        })?;
+        self.quotas.settle();
+        Ok(changed)
     }
 
     /// Waits until no session that a change has made void is left.

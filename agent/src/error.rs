@@ -58,6 +58,8 @@ pub enum Error {
     Repair { home: String, source: crate::homes::WorkError },
     #[error("cannot start the thread that empties the trash: {0}")]
     Emptier(io::Error),
+    #[error("cannot start what sets quotas: {0}")]
+    Quotas(io::Error),
     #[error("cannot put the keys in {home} in place, which is tried again: {source}")]
     Keys { home: String, source: crate::homes::WorkError },
 }
@@ -81,6 +83,7 @@ impl Error {
             | Error::Clerk(_)
             | Error::Bans(_)
             | Error::Emptier(_)
+            | Error::Quotas(_)
             | Error::Listen { .. }
             | Error::Root { .. }
             | Error::Database(_)

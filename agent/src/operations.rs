@@ -81,10 +81,10 @@ impl Agent {
             Operation::CloseSession(number) => self.close_session(by, caller, number).map(|()| Answer::Done),
             Operation::GetQuota(id) => self.get_quota(id).map(|report| Answer::QuotaReport(Box::new(report))),
             Operation::ListQuotas(window) => self.list_quotas(&window).map(Answer::QuotaReports),
-            Operation::ListQuotaFileSystems => Ok(Answer::QuotaFileSystems(self.quotas.file_systems())),
+            Operation::ListQuotaFileSystems => Ok(Answer::QuotaFileSystems(self.list_quota_file_systems())),
             Operation::StartScan(id) => self.start_scan(by, id).map(|()| Answer::Done),
             Operation::ListScans => Ok(Answer::QuotaScans(self.list_scans())),
-            Operation::CancelScan(id) => self.cancel_scan(id).map(|()| Answer::Done),
+            Operation::CancelScan(id) => self.cancel_scan(by, id).map(|()| Answer::Done),
             Operation::ShowMetrics => Ok(Answer::Metrics(Box::new(self.metrics()))),
         }
     }

@@ -60,6 +60,7 @@ impl Agent {
                 warn!(%account, %refusal, "cannot store that a transfer is at its end");
             }
             self.transfers.let_go(account);
+            self.quotas.home_has_changed(account);
         }
     }
 

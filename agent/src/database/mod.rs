@@ -40,6 +40,8 @@ mod password_history;
 #[cfg(any(test, feature = "laws"))]
 pub(crate) mod planted;
 mod policy;
+mod quota_counts;
+mod quota_store;
 mod reading;
 mod recovery;
 mod relocation;
@@ -90,6 +92,8 @@ pub use self::journal::Action;
 pub use self::key_files::{Becomes, KeyFileRow};
 pub use self::numbers::{Numbers, first_outside};
 pub use self::password_history::{read as read_password_history, read_all as read_password_histories};
+pub use self::quota_counts::{CountState, MarkedPlace, QuotaCount, QuotaMark, QuotaWrite};
+pub use self::quota_store::QuotaStore;
 pub use self::row::{GroupRow, Origin, UserRow, kept};
 pub use self::transfers::TransferRow;
 pub use self::view::View;
@@ -100,6 +104,7 @@ use self::copier::Copier;
 use self::copies::{Copies, Public};
 use self::disk::Disk;
 use self::lock::PasswordLock;
+use self::quota_store::Touched;
 use self::state::Note;
 use self::watch::Watch;
 use self::writer::{Change, End, Job, Writer};
@@ -130,6 +135,9 @@ pub struct Database {
     transfers: Vec<TransferRow>,
     key_files: Vec<KeyFileRow>,
     key_uses: HashMap<ApiKeyId, u64>,
+    quota_counts: Vec<QuotaCount>,
+    quota_marks: Vec<QuotaMark>,
+    touched: Touched,
     _watch: Watch,
     _alone: Flock<File>,
 }
@@ -157,7 +165,7 @@ impl Database {
         view.generation = stored.starts << 32;
         view.password_rules = stored.password_rules;
         view.api_keys = stored.api_keys;
-        let public = Public::default();
+        let (public, touched) = (Public::default(), Touched::default());
         let mut writer = Writer {
             root: root.to_owned(),
             disk: disk.clone(),
@@ -167,6 +175,7 @@ impl Database {
             next_group: stored.next_group,
             origin: if stored.fresh { Origin::Builtin } else { Origin::Added },
             on_revoked,
+            touched: touched.clone(),
             copier: Copier::start(store)?,
             is_damaged: false,
             left_free: 0,
@@ -182,6 +191,7 @@ impl Database {
         let transfers = writer.state.transfers()?;
         let key_files = writer.state.key_files()?;
         let key_uses = writer.state.key_uses()?;
+        let (quota_counts, quota_marks) = (writer.state.quota_counts()?, writer.state.quota_marks()?);
         let (jobs, waiting) = channel();
         let named = std::thread::Builder::new().name("writer".into());
         named.spawn(move || run_or_abort(writer, waiting, on_damaged)).map_err(DatabaseError::Watch)?;
@@ -194,6 +204,9 @@ impl Database {
             transfers,
             key_files,
             key_uses,
+            quota_counts,
+            quota_marks,
+            touched,
             _watch: watch,
             _alone: alone,
         })

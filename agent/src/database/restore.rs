@@ -12,6 +12,7 @@ use super::api_keys;
 use super::error::DatabaseError;
 use super::good_copy::{self, COMPANIONS, beside};
 use super::mark::{BEHIND, Mark, Reached};
+use super::quota_counts;
 use super::state::State;
 use crate::audit;
 
@@ -105,6 +106,7 @@ fn unpack(copy: &Path, ready: &Path, store: &Path, found: &str) -> Result<Reache
         reached = skip(copy, noted)?;
         // What was revoked since the copy was made must not come back.
         let keys = api_keys::void(copy, SKIP)?;
+        quota_counts::doubt(copy)?;
         record(copy, store, (found, keys))
     })?;
     Ok(reached)

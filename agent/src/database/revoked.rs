@@ -11,13 +11,11 @@ use super::file::FileKind;
 use super::row::GroupRow;
 use super::view::{Edit, View};
 
-/// The users that were there before and that some steps are about: named by their lines and rows, or
-/// put into a group or out of it.
+/// The users that some steps are about: named by their lines and rows, or put into a group or out of it.
 pub fn touched(steps: &[Step], before: &View, after: &View) -> HashSet<String> {
-    let was = |name: &&str| before.user_named(name).is_some();
     let (mut names, mut groups) = (HashSet::new(), HashSet::new());
     let mut note = |kind, keys: &mut dyn Iterator<Item = &str>| match kind {
-        FileKind::Passwd | FileKind::Shadow => names.extend(keys.filter(was).map(str::to_owned)),
+        FileKind::Passwd | FileKind::Shadow => names.extend(keys.map(str::to_owned)),
         FileKind::Group => groups.extend(keys.map(str::to_owned)),
         FileKind::Gshadow | FileKind::Smbpasswd | FileKind::UsernameMap | FileKind::Aliases => {}
     };
@@ -46,7 +44,7 @@ pub fn touched(steps: &[Step], before: &View, after: &View) -> HashSet<String> {
             Step::File { kind, names: changed, .. } => note(*kind, &mut changed.iter().map(String::as_str)),
         }
     }
-    names.extend(limited.into_iter().filter(|name: &String| before.user_named(name).is_some()));
+    names.extend(limited);
     groups.iter().for_each(|group| names.extend(moved(group, before, after)));
     names
 }

@@ -2,11 +2,11 @@
 
 use rusqlite::Connection;
 
-use super::{api_keys, extras, key_files, password_history, policy, transfers};
+use super::{api_keys, extras, key_files, password_history, policy, quota_counts, transfers};
 use crate::audit;
 
 /// One step for each `user_version`; a step that has been released never changes.
-const MIGRATIONS: [&str; 9] = [
+const MIGRATIONS: [&str; 10] = [
     "
     CREATE TABLE users (
         id INTEGER PRIMARY KEY, name TEXT NOT NULL, uid INTEGER NOT NULL, builtin INTEGER NOT NULL,
@@ -36,10 +36,11 @@ const MIGRATIONS: [&str; 9] = [
     api_keys::MIGRATION,
     key_files::MIGRATION,
     extras::MIGRATION,
+    quota_counts::MIGRATION,
 ];
 
 /// Reads a row of each table, as far as there is one.
-const LOOK: [&str; 15] = [
+const LOOK: [&str; 17] = [
     "SELECT id, name, uid, builtin, email, microsoft_account, kept_hash, extras FROM users LIMIT 1",
     "SELECT id, name, gid, builtin, limits FROM groups LIMIT 1",
     "SELECT kind, id, name, number FROM tombstones LIMIT 1",
@@ -56,6 +57,8 @@ const LOOK: [&str; 15] = [
     "SELECT name, value FROM password_rules LIMIT 1",
     "SELECT id, account, name, digest, created, expires, last_used FROM api_keys LIMIT 1",
     "SELECT home, uid, gid, groups, becomes FROM key_files LIMIT 1",
+    "SELECT account, bytes, files, is_open, scanned FROM quota_counts LIMIT 1",
+    "SELECT kind, place, uid FROM quota_marks LIMIT 1",
 ];
 
 /// What a store says of itself.

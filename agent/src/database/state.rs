@@ -20,6 +20,7 @@ use super::good_copy;
 use super::journal::Journal;
 use super::key_files::{self, KeyFileRow};
 use super::mark::{BEHIND, Mark, Reached};
+use super::quota_counts::{self, QuotaCount, QuotaMark, QuotaWrite};
 use super::row::{GroupRow, Origin, UserRow};
 use super::schema::{self, Age};
 use super::transfers::{self, TransferRow};
@@ -285,6 +286,7 @@ impl State {
                         transfers::store(&transaction, *id, None)?;
                         password_history::store(&transaction, *id, &[])?;
                         api_keys::forget(&transaction, *id)?;
+                        quota_counts::forget(&transaction, *id)?;
                     }
                     if let (Some(row), Some(uid)) = (old, edit.freed_uid()) {
                         bury(&transaction, "user", *id, (&row.name, uid.0))?;
@@ -377,6 +379,20 @@ impl State {
     pub fn note_key_use(&mut self, id: ApiKeyId, time: u64) -> rusqlite::Result<()> {
         self.let_checkpoints(self.unfinished.is_nothing())?;
         api_keys::note_use(&self.connection, id, time)
+    }
+
+    pub fn quota_counts(&self) -> rusqlite::Result<Vec<QuotaCount>> {
+        quota_counts::counts(&self.connection)
+    }
+
+    pub fn quota_marks(&self) -> rusqlite::Result<Vec<QuotaMark>> {
+        quota_counts::marks(&self.connection)
+    }
+
+    /// The good copy need not have it at once.
+    pub fn write_quota(&mut self, write: &QuotaWrite) -> rusqlite::Result<()> {
+        self.let_checkpoints(self.unfinished.is_nothing())?;
+        quota_counts::write(&self.connection, write)
     }
 
     pub fn home_parents(&self) -> rusqlite::Result<Vec<String>> {

@@ -19,6 +19,8 @@ use super::disk::{Disk, Fingerprints};
 use super::draft::{Batch, Draft};
 use super::error::DatabaseError;
 use super::lock::{self, PasswordLock};
+use super::quota_counts::QuotaWrite;
+use super::quota_store::Touched;
 use super::revoked::{revoked, touched};
 use super::row::Origin;
 use super::state::{Note, State};
@@ -49,6 +51,8 @@ pub(super) enum Job {
     Transfer(Box<TransferRow>, Sender<Result<(), Refusal>>),
     /// Store when an API key was used.
     KeyUse(ApiKeyId, u64),
+    /// Store what quotas have counted or set; whoever waits for it is told.
+    Quota(QuotaWrite, Option<Sender<Result<(), Refusal>>>),
     /// Store that the key file in this home is in its place, or will not be.
     KeyFile(String),
     /// Store records of what is no change.
@@ -82,6 +86,7 @@ pub(super) struct Writer {
     /// Until the first reading is stored, accounts that appear are built in.
     pub origin: Origin,
     pub on_revoked: OnRevoked,
+    pub touched: Touched,
     pub copier: Copier,
     /// The state store has been found damaged.
     pub is_damaged: bool,
@@ -183,6 +188,7 @@ impl Writer {
                         self.is_damaged |= DatabaseError::from(error).ends_the_agent();
                     }
                 }
+                Job::Quota(write, answer) => self.write_quota(&write, answer),
                 Job::KeyFile(home) => self.placed.push(home),
                 Job::Record(events, answer) => {
                     let stored = self.state.record(events).map_err(|error| self.refusal(error.into()));
@@ -204,6 +210,19 @@ impl Writer {
         }
         if !changes.is_empty() {
             self.change(changes);
+        }
+    }
+
+    fn write_quota(&mut self, write: &QuotaWrite, answer: Option<Sender<Result<(), Refusal>>>) {
+        let written = self.state.write_quota(write).map_err(|error| self.refusal(error.into()));
+        match answer {
+            // Whoever asked may have given up waiting.
+            Some(answer) => drop(answer.send(written)),
+            None => {
+                if let Err(refusal) = written {
+                    tracing::error!(%refusal, "it can not be stored what quotas have counted");
+                }
+            }
         }
     }
 
@@ -308,6 +327,7 @@ impl Writer {
         if !revoked.is_empty() {
             (self.on_revoked)(&revoked);
         }
+        self.touched.tell(&before, &self.copies.public(), &names);
         self.copies.public().generation()
     }
 }

@@ -14,6 +14,7 @@ use super::adopted;
 use super::directory;
 use super::emptying::random_name;
 use super::place::{Homes, Parent};
+use super::subvolume;
 
 /// The beginning of every hidden name; what is left over of one is removed at the next start.
 pub const HIDDEN_PREFIX: &str = ".accountd-new-";
@@ -128,7 +129,7 @@ impl Homes {
         filling: Filling<'_>,
     ) -> Result<(), BuildError> {
         let hidden = hidden_name()?;
-        let home = directory::make_directory(&prepared.parent.directory, &hidden, Mode::S_IRWXU)?;
+        let home = subvolume::make_home(&prepared.parent.directory, &hidden)?;
         prepared.state = State::Hidden { hidden, name };
         self.fill(&home, owner, filling)
     }

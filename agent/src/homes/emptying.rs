@@ -18,6 +18,7 @@ use nix::sys::stat::{Mode, fstat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
 use super::{Owner, directory};
+use crate::sys::btrfs;
 
 /// The deepest tree that is removed in one go.
 const MOST_ROUNDS: u32 = 20_000;
@@ -26,6 +27,8 @@ const MOST_ROUNDS: u32 = 20_000;
 const MOST_PASSES: u32 = 4;
 /// So many entries that can't be removed are remembered, so that the others are come to.
 const MOST_STUCK: usize = 10_000;
+/// Subvolumes lie no deeper in each other where they are removed.
+const DEEPEST: u32 = 16;
 /// So many of them are told.
 const MOST_TOLD: usize = 5;
 
@@ -45,7 +48,12 @@ pub fn take(directory: &OwnedFd) -> nix::Result<()> {
 /// are not followed, and what is mounted stays with all above it. An error means that the
 /// directory itself can't be read.
 pub fn empty(directory: &OwnedFd, kept: impl Fn(&CStr) -> bool) -> nix::Result<Leftovers> {
-    let mut emptying = Emptying::new(directory)?;
+    empty_at(0, directory, kept)
+}
+
+/// The same in a subvolume that lies in so many others.
+fn empty_at(depth: u32, directory: &OwnedFd, kept: impl Fn(&CStr) -> bool) -> nix::Result<Leftovers> {
+    let mut emptying = Emptying::new(directory, depth)?;
     for round in 0..MOST_ROUNDS {
         if emptying.round(round, &kept)? == Progress::None {
             return Ok(emptying.leftovers());
@@ -60,6 +68,7 @@ pub fn empty(directory: &OwnedFd, kept: impl Fn(&CStr) -> bool) -> nix::Result<L
 struct Emptying<'a> {
     directory: &'a OwnedFd,
     device: u64,
+    depth: u32,
     /// Begins the names that directories get here; nobody else can know it.
     run: String,
     round: u32,
@@ -82,10 +91,10 @@ enum Unlinked {
 }
 
 impl<'a> Emptying<'a> {
-    fn new(directory: &'a OwnedFd) -> nix::Result<Self> {
+    fn new(directory: &'a OwnedFd, depth: u32) -> nix::Result<Self> {
         let device = fstat(directory)?.st_dev;
         let run = random_name()?;
-        Ok(Self { directory, device, run, round: 0, renamed: 0, stuck: HashMap::new() })
+        Ok(Self { directory, device, depth, run, round: 0, renamed: 0, stuck: HashMap::new() })
     }
 
     /// Removes every entry that was not renamed here in this very round: reading a directory may
@@ -122,7 +131,7 @@ impl<'a> Emptying<'a> {
         let filled = directory::open_here(self.directory, name).map_err(reason)?;
         let device = fstat(&filled).map_err(reason)?.st_dev;
         if device != self.device {
-            return Err("it is another file system".into());
+            return self.remove_subvolume(name, &filled);
         }
         take(&filled).map_err(|error| format!("it can not be made root's: {error}"))?;
         let mut fault = None;
@@ -136,6 +145,25 @@ impl<'a> Emptying<'a> {
             }
         }
         Err(fault.unwrap_or_else(|| "something is made in it all the time".into()))
+    }
+
+    /// Removes a subvolume of btrfs at once; one that has others in it is emptied of them first.
+    fn remove_subvolume(&self, name: &CStr, filled: &OwnedFd) -> Result<(), String> {
+        if !btrfs::is_subvolume(filled) {
+            return Err("it is another file system".into());
+        }
+        match btrfs::destroy_subvolume(self.directory, name) {
+            Ok(()) | Err(Errno::ENOENT) => return Ok(()),
+            Err(Errno::ENOTEMPTY) if self.depth < DEEPEST => {}
+            Err(error) => return Err(reason(error)),
+        }
+        take(filled).map_err(|error| format!("it can not be made root's: {error}"))?;
+        let leftovers = empty_at(self.depth + 1, filled, |_| false).map_err(reason)?;
+        match btrfs::destroy_subvolume(self.directory, name) {
+            Ok(()) | Err(Errno::ENOENT) => Ok(()),
+            Err(error) if leftovers.is_none() => Err(reason(error)),
+            Err(_) => Err(leftovers.to_string()),
+        }
     }
 
     /// Removes what is in `filled` and renames its directories up. Gives the first fault.

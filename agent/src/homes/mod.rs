@@ -17,6 +17,7 @@ mod place;
 mod relocation;
 mod repair;
 mod retirement;
+mod subvolume;
 pub mod transfer;
 mod trash;
 mod worker;

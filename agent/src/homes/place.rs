@@ -100,6 +100,17 @@ impl Homes {
         &self.pools
     }
 
+    /// The pools that there are, as paths below the root directory.
+    pub fn pools(&self) -> Vec<String> {
+        let listed = |roots: &FieldPath| {
+            let opened = directory::open_directory(&self.root, roots.as_str().trim_start_matches('/'));
+            let names = opened.and_then(|opened| directory::entries(&opened)).unwrap_or_default();
+            let names = names.into_iter().filter_map(|name| name.into_string().ok());
+            names.map(|name| format!("{roots}/{name}")).collect::<Vec<_>>()
+        };
+        self.pools.iter().flat_map(listed).collect()
+    }
+
     /// The permission bits of a home; `None` where there is none. An error where a symbolic link
     /// leads to it.
     pub fn mode_of(&self, home: &FieldPath) -> nix::Result<Option<u32>> {

@@ -11,6 +11,7 @@ use nix::sys::stat::{fstat, fstatat};
 use super::build::BuildError;
 use super::directory::{kind, open_below, open_directory};
 use super::place::{Homes, Parent, trusted};
+use crate::sys::btrfs;
 
 /// The way to the new place is made. Dropped without [`Relocation::keep`], it is taken away again.
 #[derive(Debug)]
@@ -49,7 +50,10 @@ impl Homes {
         let opened = open_below(&parent, name_of(home)?, OFlag::O_PATH | OFlag::O_DIRECTORY)?;
         let status = fstat(&opened)?;
         let movable = kind(&status) == libc::S_IFDIR && status.st_uid == uid.0 && uid != Uid::ROOT;
-        Ok((movable && is_roots_alone(&parent) && on_one_mount(&opened, &parent)).then_some(parent))
+        // A subvolume of btrfs has a device of its own, and is renamed like any directory beside it.
+        let same = |file: &OwnedFd| btrfs::is_subvolume(file) && mount_of(file) == mount_of(&parent);
+        let same_mount = on_one_mount(&opened, &parent) || same(&opened);
+        Ok((movable && is_roots_alone(&parent) && same_mount).then_some(parent))
     }
 }
 

@@ -1,58 +1,117 @@
 //! How much accounts store, and how much they may.
+//!
+//! Where a home lies decides who counts: the kernel's user quotas, a qgroup of btrfs, or the ledger, which
+//! leases to sessions what they are about to write.
 
+mod apply;
+mod backend;
+mod btrfs;
+mod changes;
+mod count;
+mod holder;
+mod kernel;
+mod leases;
+mod ledger;
+mod place;
+mod report;
+mod scan;
+mod scans;
+mod shared;
+
+#[cfg(test)]
+mod tests;
+
+use std::os::fd::OwnedFd;
 use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use accountd_protocol::agent::{Page, QuotaEnd, Window};
-use accountd_protocol::audit::Actor;
+use accountd_protocol::agent::QuotaEnd;
 use accountd_protocol::id::AccountId;
-use accountd_protocol::quota::{QuotaAnswer, QuotaBackend, QuotaFileSystem, QuotaReport, QuotaRequest, QuotaScan};
+use accountd_protocol::quota::{QuotaAnswer, QuotaBackend, QuotaRequest};
 use accountd_protocol::refusal::Refusal;
 
-use crate::agent::Agent;
+use self::changes::{Changes, Work};
+use self::leases::Of;
+use self::ledger::Ledger;
+use self::place::Places;
+use self::scans::Scans;
+use self::shared::{Shared, Tasks};
+use crate::database::Database;
+
+/// After so long without a change the thread looks around.
+const ROUND: Duration = Duration::from_secs(30);
+/// How long an answer waits for limits to be set.
+const SET_DEADLINE: Duration = Duration::from_secs(5);
 
 /// Every back end, and what is counted in the ledger.
 #[derive(Debug)]
-pub struct Quotas {}
+pub struct Quotas {
+    shared: Arc<Shared>,
+    changes: Arc<Changes>,
+}
 
 impl Quotas {
-    pub fn start(_root: &Path) -> Self {
-        Self {}
+    /// Starts the thread that sets limits: all of them first.
+    pub fn start(root: &OwnedFd, database: &Database) -> std::io::Result<Self> {
+        let marks = database.stored_quota_marks().iter().cloned().collect();
+        let shared = Arc::new(Shared {
+            root: root.try_clone()?,
+            store: database.quota_store(),
+            places: Places::default(),
+            ledger: Ledger::new(database.stored_quota_counts()),
+            scans: Scans::default(),
+            tasks: Mutex::new(Tasks { marks, ..Tasks::default() }),
+        });
+        shared.tasks().known = apply::known_at_start(&shared);
+        shared.tasks().mounts = std::fs::read("/proc/self/mountinfo")?;
+        shared.forget_unlimited(database.stored_quota_counts());
+        let changes = Arc::new(Changes::default());
+        let noting = changes.clone();
+        database.on_touched(Box::new(move |before, after, names| noting.note(before, after, names)));
+        changes.add_later(shared.all_uids());
+        let (weak, waiting) = (Arc::downgrade(&shared), changes.clone());
+        std::thread::Builder::new().name("quotas".into()).spawn(move || {
+            loop {
+                let work = waiting.next(ROUND);
+                let Some(shared) = weak.upgrade() else { return };
+                match work {
+                    Work::Set(uids) => uids.into_iter().for_each(|uid| shared.apply(uid)),
+                    Work::LookAround => waiting.add_later(shared.look_around()),
+                    Work::End => return,
+                }
+            }
+        })?;
+        Ok(Self { shared, changes })
     }
 
     /// Who counts what is in a home.
-    pub fn backend_of(&self, _home: &Path) -> QuotaBackend {
-        QuotaBackend::Ledger
+    pub fn backend_of(&self, home: &Path) -> QuotaBackend {
+        self.shared.find(home).map_or(QuotaBackend::Ledger, |(_, place)| place.backend)
     }
 
-    pub fn answer(&self, _of: (AccountId, u64), _request: QuotaRequest) -> Result<QuotaAnswer, Refusal> {
-        Err(Refusal::NotFound)
+    pub fn answer(&self, of: Of, request: QuotaRequest) -> Result<QuotaAnswer, Refusal> {
+        self.shared.answer(of, request)
     }
 
-    pub fn session_ended(&self, _of: (AccountId, u64), _how: QuotaEnd) {}
+    pub fn session_ended(&self, of: Of, how: QuotaEnd) {
+        self.shared.session_ended(of, how);
+    }
 
-    pub fn file_systems(&self) -> Vec<QuotaFileSystem> {
-        Vec::new()
+    /// Waits until the limits of committed changes are set, for a while.
+    pub fn settle(&self) {
+        self.changes.settle(SET_DEADLINE);
+    }
+
+    /// What was to become of an account's home is done.
+    pub fn home_has_changed(&self, account: AccountId) {
+        self.shared.home_has_changed(account);
     }
 }
 
-impl Agent {
-    pub(crate) fn get_quota(&self, _id: AccountId) -> Result<QuotaReport, Refusal> {
-        Err(Refusal::NotFound)
-    }
-
-    pub(crate) fn list_quotas(&self, _window: &Window) -> Result<Page<QuotaReport>, Refusal> {
-        Err(Refusal::NotFound)
-    }
-
-    pub(crate) fn start_scan(&self, _by: &Actor, _id: AccountId) -> Result<(), Refusal> {
-        Err(Refusal::NotFound)
-    }
-
-    pub(crate) fn list_scans(&self) -> Vec<QuotaScan> {
-        Vec::new()
-    }
-
-    pub(crate) fn cancel_scan(&self, _id: AccountId) -> Result<(), Refusal> {
-        Err(Refusal::NotFound)
+impl Drop for Quotas {
+    fn drop(&mut self) {
+        self.changes.close();
+        self.shared.scans.cancel_all();
     }
 }

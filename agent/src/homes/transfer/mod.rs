@@ -9,7 +9,7 @@ mod measure;
 mod own;
 mod report;
 mod staging;
-mod walk;
+pub mod walk;
 mod work;
 
 #[cfg(test)]

@@ -1,0 +1,382 @@
+//! What one account stores as far as its sessions say, and what they have leased.
+//!
+//! A lease counts as used at once, so sessions that run side by side never have more than the limit between
+//! them. What comes back of it is at most what was leased. What is freed of older files is only a hint: an
+//! account is shown without it, and a scan finds out before anything is refused.
+
+use std::collections::HashMap;
+
+use accountd_protocol::agent::QuotaEnd;
+use accountd_protocol::id::AccountId;
+use accountd_protocol::quota::{QuotaExceeded, QuotaLimits, QuotaUse};
+
+use crate::database::{CountState, QuotaCount};
+
+/// So far ahead of the count is the ceiling that is stored, so that not every lease is a write.
+const AHEAD: QuotaUse = QuotaUse { bytes: 64 << 20, files: 1000 };
+
+#[derive(Clone, Debug, Default)]
+pub struct Count {
+    /// Leases included.
+    used: QuotaUse,
+    /// What is freed of that, by the word of sessions.
+    freed: QuotaUse,
+    sessions: HashMap<u64, Leases>,
+    /// All that was leased and returned since the agent's start.
+    leased: QuotaUse,
+    returned: QuotaUse,
+    knowledge: Knowledge,
+    /// More is counted than there is, perhaps.
+    doubt: Doubt,
+    scanned: Option<u64>,
+    stored: Stored,
+}
+
+/// Whether a scan has ever told what there is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Knowledge {
+    #[default]
+    Nothing,
+    /// There is no more than is counted.
+    Ceiling,
+    Counted,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Doubt {
+    #[default]
+    None,
+    /// A scan has counted a second time what sessions had written; they are still there.
+    Waiting,
+    /// A scan would find less.
+    Ripe,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Leases {
+    granted: QuotaUse,
+    returned: QuotaUse,
+    largest: QuotaUse,
+    is_lost: bool,
+}
+
+/// What the store has.
+#[derive(Clone, Copy, Debug, Default)]
+enum Stored {
+    #[default]
+    Nothing,
+    Exact,
+    Ceiling(QuotaUse),
+}
+
+/// What is to be done when a session has ended.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    Nothing,
+    /// A scan would find less, some time.
+    ScanLater,
+    /// Nobody knows what there is.
+    ScanNow,
+}
+
+/// How the leases stood when a scan began.
+#[derive(Clone, Debug)]
+pub struct ScanStart {
+    /// What open sessions may still have had to write.
+    unwritten: QuotaUse,
+    leased: QuotaUse,
+    returned: QuotaUse,
+    freed: QuotaUse,
+    had_sessions: bool,
+    lost: Vec<u64>,
+}
+
+impl Count {
+    /// As it was stored.
+    pub fn stored(row: &QuotaCount) -> Self {
+        let (knowledge, stored) = match row.state {
+            CountState::Exact => (Knowledge::Counted, Stored::Exact),
+            CountState::Ceiling => (Knowledge::Ceiling, Stored::Ceiling(row.used)),
+        };
+        Self { used: row.used, knowledge, stored, scanned: row.scanned, ..Self::default() }
+    }
+
+    /// Whether nothing is known of what there is.
+    pub fn is_unknown(&self) -> bool {
+        self.knowledge == Knowledge::Nothing
+    }
+
+    /// Whether a scan may find less than is counted.
+    pub fn may_be_less(&self) -> bool {
+        self.knowledge != Knowledge::Counted || self.doubt == Doubt::Ripe || self.freed != QuotaUse::default()
+    }
+
+    /// Whether a scan has to tell what there is, though nobody waits for it.
+    pub fn needs_scan(&self) -> bool {
+        self.knowledge != Knowledge::Counted
+    }
+
+    pub fn scanned(&self) -> Option<u64> {
+        self.scanned
+    }
+
+    /// As it is shown.
+    pub fn shown(&self) -> QuotaUse {
+        minus(self.used, self.freed)
+    }
+
+    /// Counts `need` as used, if `limits` allow it.
+    pub fn lease(&mut self, session: u64, need: QuotaUse, limits: QuotaLimits) -> Result<(), QuotaExceeded> {
+        let used = plus(self.used, need);
+        if let Some(limit) = limits.bytes.filter(|limit| need.bytes > 0 && used.bytes > *limit) {
+            return Err(QuotaExceeded::Bytes(limit));
+        }
+        if let Some(limit) = limits.files.filter(|limit| need.files > 0 && used.files > *limit) {
+            return Err(QuotaExceeded::Files(limit));
+        }
+        self.used = used;
+        self.leased = plus(self.leased, need);
+        let leases = self.sessions.entry(session).or_default();
+        leases.granted = plus(leases.granted, need);
+        leases.largest = most(leases.largest, need);
+        Ok(())
+    }
+
+    /// Takes back what a session has leased and not needed, and hears what it has freed.
+    pub fn give_back(&mut self, session: u64, unused: QuotaUse, freed: QuotaUse) {
+        self.freed = least(plus(self.freed, freed), self.used);
+        let Some(leases) = self.sessions.get_mut(&session) else { return };
+        let back = least(unused, minus(leases.granted, leases.returned));
+        leases.returned = plus(leases.returned, back);
+        self.returned = plus(self.returned, back);
+        self.used = minus(self.used, back);
+        self.freed = least(self.freed, self.used);
+    }
+
+    pub fn end(&mut self, session: u64, how: QuotaEnd) -> Next {
+        match (how, self.sessions.get_mut(&session)) {
+            (QuotaEnd::Lost, Some(leases)) => {
+                leases.is_lost = true;
+                return Next::ScanNow;
+            }
+            // It has leased from an agent that has ended since.
+            (QuotaEnd::Lost, None) => return Next::ScanNow,
+            (QuotaEnd::Settled, None) => {}
+            (QuotaEnd::Settled, Some(_)) => {
+                self.sessions.remove(&session);
+            }
+        }
+        if self.doubt == Doubt::Waiting {
+            self.doubt = Doubt::Ripe;
+        }
+        if self.may_be_less() { Next::ScanLater } else { Next::Nothing }
+    }
+
+    pub fn begin_scan(&self) -> ScanStart {
+        let open = || self.sessions.values().filter(|leases| !leases.is_lost);
+        let lost = self.sessions.iter().filter(|(_, leases)| leases.is_lost).map(|(session, _)| *session);
+        ScanStart {
+            unwritten: open().map(Leases::unwritten).fold(QuotaUse::default(), plus),
+            leased: self.leased,
+            returned: self.returned,
+            freed: self.freed,
+            had_sessions: open().next().is_some(),
+            lost: lost.collect(),
+        }
+    }
+
+    /// A scan has found so much. What was leased meanwhile may or may not be among it.
+    pub fn end_scan(&mut self, start: &ScanStart, found: QuotaUse, now: u64) {
+        let (leased, returned) = (minus(self.leased, start.leased), minus(self.returned, start.returned));
+        let more = plus(found, plus(start.unwritten, leased));
+        self.used = most(minus(more, returned), found);
+        self.freed = minus(self.freed, start.freed);
+        self.knowledge = Knowledge::Counted;
+        self.doubt = if start.had_sessions && self.used != found { Doubt::Waiting } else { Doubt::None };
+        self.scanned = Some(now);
+        self.sessions.retain(|session, _| !start.lost.contains(session));
+    }
+
+    /// What is to be stored before a lease may be used: `None` where the ceiling is high enough.
+    pub fn ceiling_to_store(&mut self, account: AccountId) -> Option<QuotaCount> {
+        if let Stored::Ceiling(ceiling) = self.stored
+            && self.used.bytes <= ceiling.bytes
+            && self.used.files <= ceiling.files
+        {
+            return None;
+        }
+        let ceiling = plus(self.used, AHEAD);
+        self.stored = Stored::Ceiling(ceiling);
+        Some(QuotaCount { account, used: ceiling, state: CountState::Ceiling, scanned: self.scanned })
+    }
+
+    /// What could not be stored counts as not stored.
+    pub fn not_stored(&mut self) {
+        self.stored = Stored::Nothing;
+    }
+
+    /// What is to be stored when no session has a lease any more.
+    pub fn exact_to_store(&mut self, account: AccountId) -> Option<QuotaCount> {
+        if !self.sessions.is_empty() || self.knowledge != Knowledge::Counted {
+            return None;
+        }
+        self.stored = Stored::Exact;
+        Some(QuotaCount { account, used: self.used, state: CountState::Exact, scanned: self.scanned })
+    }
+}
+
+impl Leases {
+    /// A session asks for more when what it has does not do for the next write: so what it has not written yet
+    /// is about its largest lease, however much it has leased in all. Twice that leaves room for writes that
+    /// are on their way.
+    fn unwritten(&self) -> QuotaUse {
+        least(minus(self.granted, self.returned), plus(self.largest, self.largest))
+    }
+}
+
+fn plus(one: QuotaUse, other: QuotaUse) -> QuotaUse {
+    QuotaUse { bytes: one.bytes.saturating_add(other.bytes), files: one.files.saturating_add(other.files) }
+}
+
+fn minus(one: QuotaUse, other: QuotaUse) -> QuotaUse {
+    QuotaUse { bytes: one.bytes.saturating_sub(other.bytes), files: one.files.saturating_sub(other.files) }
+}
+
+fn least(one: QuotaUse, other: QuotaUse) -> QuotaUse {
+    QuotaUse { bytes: one.bytes.min(other.bytes), files: one.files.min(other.files) }
+}
+
+fn most(one: QuotaUse, other: QuotaUse) -> QuotaUse {
+    QuotaUse { bytes: one.bytes.max(other.bytes), files: one.files.max(other.files) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NONE: QuotaUse = QuotaUse { bytes: 0, files: 0 };
+    const HUNDRED: QuotaLimits = QuotaLimits { bytes: Some(100), soft_bytes: None, files: Some(5), soft_files: None };
+
+    fn amount(bytes: u64, files: u64) -> QuotaUse {
+        QuotaUse { bytes, files }
+    }
+
+    /// Of an account whose files have been counted.
+    fn counted(bytes: u64, files: u64) -> Count {
+        let (account, used) = (AccountId(7), amount(bytes, files));
+        Count::stored(&QuotaCount { account, used, state: CountState::Exact, scanned: None })
+    }
+
+    #[test]
+    fn sessions_never_have_more_than_the_limit_between_them() {
+        let mut count = counted(20, 1);
+        assert_eq!(count.lease(1, amount(50, 1), HUNDRED), Ok(()));
+        assert_eq!(count.lease(2, amount(31, 0), HUNDRED), Err(QuotaExceeded::Bytes(100)));
+        assert_eq!(count.lease(2, amount(30, 0), HUNDRED), Ok(()));
+        assert_eq!(count.lease(3, amount(0, 4), HUNDRED), Err(QuotaExceeded::Files(5)));
+        assert_eq!(count.lease(3, amount(0, 3), HUNDRED), Ok(()));
+        assert_eq!(count.lease(3, amount(1, 1), QuotaLimits::default()), Ok(()), "no limit is left");
+        assert_eq!(count.shown(), amount(101, 6));
+        let lower = QuotaLimits { bytes: Some(10), ..HUNDRED };
+        assert_eq!(count.lease(1, amount(0, 0), lower), Ok(()), "nothing is always there");
+    }
+
+    #[test]
+    fn a_session_gets_back_at_most_what_it_has_leased() {
+        let mut count = counted(20, 1);
+        count.lease(1, amount(50, 2), HUNDRED).unwrap();
+        count.give_back(1, amount(30, 1), NONE);
+        count.give_back(1, amount(1000, 1000), NONE);
+        count.give_back(1, amount(1000, 1000), NONE);
+        count.give_back(2, amount(20, 1), NONE);
+        assert_eq!(count.shown(), amount(20, 1));
+        assert_eq!(count.lease(1, amount(81, 0), HUNDRED), Err(QuotaExceeded::Bytes(100)));
+    }
+
+    #[test]
+    fn what_is_said_to_be_freed_is_shown_and_lets_nobody_store_more() {
+        let mut count = counted(90, 3);
+        count.give_back(1, NONE, amount(60, 2));
+        assert_eq!(count.shown(), amount(30, 1));
+        assert_eq!(count.lease(1, amount(20, 0), HUNDRED), Err(QuotaExceeded::Bytes(100)));
+        assert!(count.may_be_less());
+        count.give_back(1, NONE, amount(u64::MAX, u64::MAX));
+        assert_eq!(count.shown(), NONE);
+        let start = count.begin_scan();
+        count.end_scan(&start, amount(40, 1), 1);
+        assert!(!count.may_be_less());
+        assert_eq!((count.shown(), count.lease(1, amount(20, 0), HUNDRED)), (amount(40, 1), Ok(())));
+    }
+
+    #[test]
+    fn a_scan_counts_what_is_leased_and_returned_while_it_runs() {
+        let mut count = counted(0, 0);
+        let start = count.begin_scan();
+        count.lease(1, amount(30, 2), HUNDRED).unwrap();
+        count.give_back(1, amount(10, 1), amount(3, 0));
+        count.end_scan(&start, amount(40, 2), 5);
+        assert_eq!(count.shown(), amount(57, 3), "40 and 20, less the hint that came later");
+        assert_eq!(count.scanned(), Some(5));
+    }
+
+    #[test]
+    fn what_an_open_session_has_not_written_yet_is_counted_beside_what_a_scan_finds() {
+        let mut count = counted(0, 0);
+        for _ in 0..10 {
+            count.lease(1, amount(8, 0), HUNDRED).unwrap();
+        }
+        let start = count.begin_scan();
+        count.end_scan(&start, amount(75, 1), 1);
+        assert_eq!(count.shown(), amount(91, 1), "twice its largest lease");
+        assert!(!count.may_be_less(), "another scan would say the same");
+        assert_eq!(count.end(1, QuotaEnd::Settled), Next::ScanLater);
+        let start = count.begin_scan();
+        count.end_scan(&start, amount(80, 1), 2);
+        assert_eq!((count.shown(), count.may_be_less()), (amount(80, 1), false));
+    }
+
+    #[test]
+    fn what_a_killed_session_has_leased_is_counted_until_a_scan_has_ended() {
+        let mut count = counted(0, 0);
+        count.lease(1, amount(60, 1), HUNDRED).unwrap();
+        assert_eq!(count.end(1, QuotaEnd::Lost), Next::ScanNow);
+        assert_eq!(count.lease(2, amount(50, 0), HUNDRED), Err(QuotaExceeded::Bytes(100)));
+        let start = count.begin_scan();
+        assert_eq!(count.lease(2, amount(20, 0), HUNDRED), Ok(()));
+        count.end_scan(&start, amount(10, 1), 1);
+        assert_eq!(count.shown(), amount(30, 1));
+        assert_eq!(count.end(2, QuotaEnd::Settled), Next::Nothing);
+        assert_eq!(count.end(9, QuotaEnd::Lost), Next::ScanNow, "of an earlier run of the agent");
+    }
+
+    #[test]
+    fn the_store_always_has_at_least_what_is_used() {
+        let (account, mut count) = (AccountId(7), counted(20, 1));
+        count.lease(1, amount(1 << 20, 1), QuotaLimits::default()).unwrap();
+        let row = count.ceiling_to_store(account).unwrap();
+        assert_eq!((row.state, row.used), (CountState::Ceiling, amount(20 + (65 << 20), 1002)));
+        assert_eq!(count.exact_to_store(account), None, "a session has a lease");
+        count.lease(1, amount(64 << 20, 0), QuotaLimits::default()).unwrap();
+        assert_eq!(count.ceiling_to_store(account), None, "exactly as high as the ceiling");
+        count.lease(1, amount(1, 0), QuotaLimits::default()).unwrap();
+        assert!(count.ceiling_to_store(account).is_some());
+        assert_eq!(count.end(1, QuotaEnd::Settled), Next::Nothing);
+        let row = count.exact_to_store(account).unwrap();
+        assert_eq!((row.state, row.used), (CountState::Exact, amount(21 + (65 << 20), 2)));
+    }
+
+    #[test]
+    fn a_ceiling_from_the_store_counts_until_a_scan() {
+        let row =
+            QuotaCount { account: AccountId(7), used: amount(90, 1), state: CountState::Ceiling, scanned: Some(3) };
+        let mut count = Count::stored(&row);
+        assert!(count.needs_scan() && count.may_be_less() && !count.is_unknown());
+        assert_eq!(count.lease(1, amount(20, 0), HUNDRED), Err(QuotaExceeded::Bytes(100)));
+        assert_eq!(count.exact_to_store(AccountId(7)), None);
+        let start = count.begin_scan();
+        count.end_scan(&start, amount(50, 1), 4);
+        assert_eq!(count.lease(1, amount(20, 0), HUNDRED), Ok(()));
+        assert!(Count::default().is_unknown());
+    }
+}
