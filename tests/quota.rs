@@ -1,6 +1,7 @@
 //! What a session is held to: quota, permissions and rates. The session program by itself, with an
 //! agent that the test plays, and with OpenSSH's clients.
 
+mod ends;
 mod ledger;
 mod permissions;
 mod rates;
@@ -9,6 +10,7 @@ use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
 use serde_json::{Value, json};
@@ -23,18 +25,22 @@ pub struct Agent {
     thread: JoinHandle<Use>,
     /// The session's end.
     pub socket: OwnedFd,
+    /// Each time that something is given back, what is taken then.
+    pub returned: Receiver<Use>,
 }
 
 struct Ledger {
     limit: Use,
     taken: Use,
+    returned: Sender<Use>,
 }
 
 impl Agent {
     pub fn start(limit: Use, taken: Use) -> Self {
         let (ours, theirs) = UnixStream::pair().unwrap();
-        let thread = std::thread::spawn(move || Ledger { limit, taken }.serve(ours));
-        Self { thread, socket: theirs.into() }
+        let (heard, returned) = channel();
+        let thread = std::thread::spawn(move || Ledger { limit, taken, returned: heard }.serve(ours));
+        Self { thread, socket: theirs.into(), returned }
     }
 
     /// Begins a session of SFTP that asks this agent.
@@ -85,6 +91,8 @@ impl Ledger {
         }
         let (unused, freed) = (read(&request["return"]["unused"]), read(&request["return"]["freed"]));
         self.taken = (taken.0 - unused.0 - freed.0, taken.1 - unused.1 - freed.1);
+        // A test need not look at it.
+        let _ = self.returned.send(self.taken);
         json!("taken")
     }
 }

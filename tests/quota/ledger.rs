@@ -205,7 +205,9 @@ fn the_room_that_is_shown_is_that_of_the_account() {
     let agent = Agent::start((40 << 20, 12), (10 << 20, 3));
     let mut raw = agent.session(place.path("").as_path(), &[]);
     let handle = raw.open_file("f", READ_WRITE_CREATE);
-    for body in [Body::new().text("statvfs@openssh.com").text("."), Body::new().text("fstatvfs@openssh.com").text(&handle)] {
+    for body in
+        [Body::new().text("statvfs@openssh.com").text("."), Body::new().text("fstatvfs@openssh.com").text(&handle)]
+    {
         let (kind, body) = raw.ask(EXTENDED, body);
         assert_eq!(kind, EXTENDED_REPLY);
         let fields: Vec<u64> = body.chunks(8).map(|bytes| u64::from_be_bytes(bytes.try_into().unwrap())).collect();

@@ -51,9 +51,11 @@ const ROWS: [Row; 27] = [
     ("open to make and read", |raw| open(raw, "new", 1 | 8), &["upload", "download"]),
     ("open for both", |raw| open(raw, "f", 1 | 2), &["upload", "download"]),
     ("setstat of the size", |raw| code(raw, SETSTAT, Body::new().text("f").number(SIZE).long(1)), &["upload"]),
-    ("setstat of the mode", |raw| code(raw, SETSTAT, Body::new().text("f").number(PERMISSIONS).number(0o600)), &[
-        "upload",
-    ]),
+    (
+        "setstat of the mode",
+        |raw| code(raw, SETSTAT, Body::new().text("f").number(PERMISSIONS).number(0o600)),
+        &["upload"],
+    ),
     (
         "lsetstat of the times",
         |raw| {

@@ -175,7 +175,9 @@ impl Quota {
         match published {
             Ok(()) => {
                 self.gone(victim);
-                fstat(&file).iter().for_each(|status| drop(self.released(status)));
+                if let Ok(status) = fstat(&file) {
+                    self.released(&status);
+                }
             }
             Err(_) => self.abandoned(&file),
         }

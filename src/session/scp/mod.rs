@@ -9,6 +9,7 @@ mod control;
 mod folder;
 mod options;
 mod pattern;
+mod receiving;
 mod sink;
 mod source;
 mod stream;

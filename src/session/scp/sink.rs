@@ -6,18 +6,18 @@ use std::os::fd::OwnedFd;
 use accountd_protocol::limits::FilePermission;
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag};
-use nix::sys::stat::{Mode, SFlag, fchmod, fstat, fstatat, futimens, umask};
-use nix::unistd::write;
+use nix::sys::stat::{Mode, SFlag, fstat, fstatat, umask};
 
 use super::Run;
 use super::control::{Control, OK, Refusal, Times};
 use super::folder::{Folder, Origin, join};
 use super::options::{Attributes, Depth, Options};
+use super::receiving::{Announced, Content, Receiving};
 use super::stream::{Abort, Line, MAX_LINE};
 use crate::home;
 use crate::path::open_data_in;
 use crate::permissions::NotPermitted;
-use crate::quota::{Quota, Span, StoreError};
+use crate::quota::StoreError;
 use crate::record::Change;
 use crate::transfer::{Direction, Transfer};
 use crate::upload::{Target, Upload, Uploads, Wish};
@@ -47,43 +47,6 @@ struct Level {
 struct Spot<'a> {
     folder: &'a Folder,
     name: &'a CStr,
-}
-
-/// An announced file.
-struct Announced {
-    mode: u32,
-    size: u64,
-    times: Option<Times>,
-}
-
-/// A file that is being received.
-enum Content {
-    InPlace(OwnedFd),
-    Upload(Upload),
-}
-
-struct Receiving {
-    content: Content,
-    /// The permissions that it gets at the end, if they are not those that it has.
-    mode: Option<u32>,
-}
-
-impl Receiving {
-    fn file(&self) -> &OwnedFd {
-        match &self.content {
-            Content::InPlace(file) => file,
-            Content::Upload(upload) => upload.file(),
-        }
-    }
-
-    /// What is in place stays as it is; of what is not, nothing does.
-    fn abandon(self, quota: &mut Quota) {
-        match self.content {
-            // It has failed already.
-            Content::InPlace(file) => drop(quota.close(file)),
-            Content::Upload(upload) => quota.abandon(upload),
-        }
-    }
 }
 
 struct Sink<'a, 'b> {
@@ -267,7 +230,7 @@ impl Sink<'_, '_> {
                 Ok(receiving) => Ok((receiving, shown)),
                 Err(why) => Err((shown, why)),
             },
-            Err((shown, error)) => Err((shown, error.desc().to_owned())),
+            Err(refused) => Err(refused),
         };
         let (receiving, shown) = match begun {
             Ok(begun) => begun,
@@ -287,20 +250,23 @@ impl Sink<'_, '_> {
     }
 
     /// Directory and name of a file that comes, and what it is called in messages.
-    fn destination(&self, name: &CStr) -> Result<((OwnedFd, CString), Vec<u8>), (Vec<u8>, Errno)> {
-        let (Spot { folder, name }, shown) = self.spot(name)?;
+    fn destination(&self, name: &CStr) -> Result<((OwnedFd, CString), Vec<u8>), (Vec<u8>, String)> {
+        let told = |(shown, error): (Vec<u8>, Errno)| (shown, error.desc().to_owned());
+        let (Spot { folder, name }, shown) = self.spot(name).map_err(told)?;
+        if let Err(missing) = self.may_upload() {
+            return Err((shown, missing.to_string()));
+        }
         if matches!(self.top, Top::AsDirectory(..)) && self.levels.is_empty() {
-            return Err((shown, Errno::EISDIR));
+            return Err(told((shown, Errno::EISDIR)));
         }
         match folder.destination(&self.run.tree, name) {
             Ok(destination) => Ok((destination, shown)),
-            Err(error) => Err((shown, error)),
+            Err(error) => Err(told((shown, error))),
         }
     }
 
     /// Opens the file that is to be written.
     fn begin(&mut self, destination: (OwnedFd, CString), announced: &Announced) -> Result<Receiving, String> {
-        self.may_upload().map_err(|missing| missing.to_string())?;
         let opened = self.open(destination, Mode::from_bits_truncate(announced.mode & 0o777) | Mode::S_IWUSR);
         let (content, is_new) = opened.map_err(|error| self.explain(error))?;
         let content = content.ok_or("not a regular file")?;
@@ -357,30 +323,19 @@ impl Sink<'_, '_> {
         announced: &Announced,
         transfer: &mut Transfer,
     ) -> Result<Option<String>, Abort> {
-        let Run { stream, limits, record, .. } = &mut *self.run;
-        let (mut left, piece) = (announced.size, transfer.piece());
-        while left > 0 {
-            let data = stream.data(usize::try_from(left).unwrap_or(usize::MAX).min(piece))?;
-            if data.is_empty() {
-                receiving.abandon(&mut limits.quota);
-                return Err(Abort::Lost);
+        let is_whole = match self.take(&receiving, announced.size, transfer) {
+            Ok(is_whole) => is_whole,
+            Err(abort) => {
+                receiving.abandon(&mut self.run.limits.quota);
+                return Err(abort);
             }
-            left -= data.len() as u64;
-            if transfer.error.is_none() {
-                store(receiving.file(), data, transfer, &mut limits.quota);
-            }
-            record.progress(transfer);
-            if let Some(due) = transfer.due() {
-                record.pause(due);
-            }
-        }
-        let is_whole = self.run.response()?;
-        if !is_whole && matches!(receiving.content, Content::Upload(_)) {
+        };
+        if !is_whole && receiving.is_upload() {
             transfer.failed(NOT_WHOLE);
         }
         let quota = &mut self.run.limits.quota;
         let ended = match transfer.error {
-            None => finish(receiving, announced, quota).map_err(|error| quota.named(error)),
+            None => receiving.finish(announced, quota).map_err(|error| quota.named(error)),
             Some(_) => Ok(receiving.abandon(quota)),
         };
         if let Err(error) = ended {
@@ -393,60 +348,25 @@ impl Sink<'_, '_> {
         }
         Ok(told)
     }
-}
 
-/// Writes behind what was written before.
-fn store(file: &OwnedFd, data: &[u8], transfer: &mut Transfer, quota: &mut Quota) {
-    let span = Span { offset: Some(transfer.written), length: data.len() as u64 };
-    let charge = match quota.before_write(file, span) {
-        Ok(charge) => charge,
-        Err(error) => return transfer.failed(&quota.named(error).to_string()),
-    };
-    let (written, result) = write_all(file, data);
-    quota.after_write(charge, written as u64);
-    transfer.has_written(written as u64);
-    if let Err(error) = result {
-        transfer.failed(&quota.named(error.into()).to_string());
-    }
-}
-
-/// How much of it was written, and what became of the rest.
-fn write_all(file: &OwnedFd, data: &[u8]) -> (usize, nix::Result<()>) {
-    let mut done = 0;
-    while let Some(rest) = data.get(done..).filter(|rest| !rest.is_empty()) {
-        match write(file, rest) {
-            Ok(0) => return (done, Err(Errno::EIO)),
-            Ok(count) => done += count,
-            Err(Errno::EINTR) => {}
-            Err(error) => return (done, Err(error)),
+    /// Whether the other side could read all of it.
+    fn take(&mut self, receiving: &Receiving, size: u64, transfer: &mut Transfer) -> Result<bool, Abort> {
+        let Run { stream, limits, record, .. } = &mut *self.run;
+        let (mut left, piece) = (size, transfer.piece());
+        while left > 0 {
+            let data = stream.data(usize::try_from(left).unwrap_or(usize::MAX).min(piece))?;
+            if data.is_empty() {
+                return Err(Abort::Lost);
+            }
+            left -= data.len() as u64;
+            if transfer.error.is_none() {
+                receiving.store(data, transfer, &mut limits.quota);
+            }
+            record.progress(transfer);
+            if let Some(due) = transfer.due() {
+                record.pause(due);
+            }
         }
+        self.run.response()
     }
-    (done, Ok(()))
-}
-
-/// Everything has come.
-fn finish(receiving: Receiving, announced: &Announced, quota: &mut Quota) -> Result<(), StoreError> {
-    match set_up(&receiving, announced, quota) {
-        Ok(()) => match receiving.content {
-            Content::InPlace(file) => Ok(quota.close(file)?),
-            Content::Upload(upload) => quota.publish(upload),
-        },
-        Err(error) => {
-            receiving.abandon(quota);
-            Err(error)
-        }
-    }
-}
-
-fn set_up(receiving: &Receiving, announced: &Announced, quota: &mut Quota) -> Result<(), StoreError> {
-    if let Content::InPlace(file) = &receiving.content {
-        quota.truncate(file, announced.size)?;
-    }
-    if let Some(mode) = receiving.mode {
-        fchmod(receiving.file(), Mode::from_bits_truncate(mode & 0o7777))?;
-    }
-    if let Some(times) = &announced.times {
-        futimens(receiving.file(), &times.access, &times.modification)?;
-    }
-    Ok(())
 }

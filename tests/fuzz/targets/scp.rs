@@ -6,6 +6,16 @@
 mod home;
 #[path = "../../../src/session/laws/mod.rs"]
 mod laws;
+#[path = "../../../src/session/limits.rs"]
+mod limits;
+#[path = "../../../src/session/notes.rs"]
+mod notes;
+#[path = "../../../src/session/pace.rs"]
+mod pace;
+#[path = "../../../src/session/permissions.rs"]
+mod permissions;
+#[path = "../../../src/session/quota/mod.rs"]
+mod quota;
 #[path = "../../../src/session/path.rs"]
 mod path;
 #[path = "../../../src/session/record.rs"]
@@ -16,6 +26,8 @@ mod rename;
 mod scp;
 #[path = "../../../src/session/sftp/mod.rs"]
 mod sftp;
+#[path = "../../../src/session/transfer.rs"]
+mod transfer;
 #[path = "../../../src/session/upload.rs"]
 mod upload;
 
