@@ -12,6 +12,8 @@ use accountd_protocol::quota::{QuotaExceeded, QuotaLimits, QuotaUse};
 
 use crate::database::{CountState, QuotaCount};
 
+/// Milliseconds: between two scans of an account that has no room, at least.
+const OLD: u64 = 60_000;
 /// So far ahead of the count is the ceiling that is stored, so that not every lease is a write.
 const AHEAD: QuotaUse = QuotaUse { bytes: 64 << 20, files: 1000 };
 
@@ -88,7 +90,8 @@ pub struct ScanStart {
     leased: QuotaUse,
     returned: QuotaUse,
     freed: QuotaUse,
-    had_sessions: bool,
+    /// Whether nothing spoke against the count.
+    is_exact: bool,
     lost: Vec<u64>,
 }
 
@@ -115,6 +118,11 @@ impl Count {
     /// Whether a scan has to tell what there is, though nobody waits for it.
     pub fn needs_scan(&self) -> bool {
         self.knowledge != Knowledge::Counted
+    }
+
+    /// Whether others may have removed much since the last scan: worth one before anything is refused.
+    pub fn is_old(&self, now: u64) -> bool {
+        self.scanned.is_none_or(|scanned| now.saturating_sub(scanned) >= OLD)
     }
 
     pub fn scanned(&self) -> Option<u64> {
@@ -181,7 +189,7 @@ impl Count {
             leased: self.leased,
             returned: self.returned,
             freed: self.freed,
-            had_sessions: open().next().is_some(),
+            is_exact: !self.may_be_less() && open().count() == self.sessions.len(),
             lost: lost.collect(),
         }
     }
@@ -189,11 +197,15 @@ impl Count {
     /// A scan has found so much. What was leased meanwhile may or may not be among it.
     pub fn end_scan(&mut self, start: &ScanStart, found: QuotaUse, now: u64) {
         let (leased, returned) = (minus(self.leased, start.leased), minus(self.returned, start.returned));
-        let more = plus(found, plus(start.unwritten, leased));
-        self.used = most(minus(more, returned), found);
+        let more = most(minus(plus(found, plus(start.unwritten, leased)), returned), found);
+        // What was counted so far is better than either bound, unless it is outside them.
+        let is_good = start.is_exact && found == least(found, self.used) && self.used == least(self.used, more);
+        if !is_good {
+            self.used = more;
+        }
         self.freed = minus(self.freed, start.freed);
         self.knowledge = Knowledge::Counted;
-        self.doubt = if start.had_sessions && self.used != found { Doubt::Waiting } else { Doubt::None };
+        self.doubt = if !is_good && start.unwritten != QuotaUse::default() { Doubt::Waiting } else { Doubt::None };
         self.scanned = Some(now);
         self.sessions.retain(|session, _| !start.lost.contains(session));
     }
@@ -221,8 +233,14 @@ impl Count {
         if !self.sessions.is_empty() || self.knowledge != Knowledge::Counted {
             return None;
         }
-        self.stored = Stored::Exact;
-        Some(QuotaCount { account, used: self.used, state: CountState::Exact, scanned: self.scanned })
+        // What is said to be freed is not stored: a scan has to find it.
+        let is_exact = !self.may_be_less();
+        let (stored, state) = match is_exact {
+            true => (Stored::Exact, CountState::Exact),
+            false => (Stored::Ceiling(self.used), CountState::Ceiling),
+        };
+        self.stored = stored;
+        Some(QuotaCount { account, used: self.used, state, scanned: self.scanned })
     }
 }
 
@@ -327,13 +345,21 @@ mod tests {
             count.lease(1, amount(8, 0), HUNDRED).unwrap();
         }
         let start = count.begin_scan();
-        count.end_scan(&start, amount(75, 1), 1);
-        assert_eq!(count.shown(), amount(91, 1), "twice its largest lease");
+        count.end_scan(&start, amount(75, 0), 1);
+        assert_eq!(count.shown(), amount(80, 0), "nothing speaks against the count");
+        let start = count.begin_scan();
+        count.end_scan(&start, amount(50, 0), 1);
+        assert_eq!(count.shown(), amount(66, 0), "somebody has removed files; twice the largest lease may be to come");
+        let start = count.begin_scan();
+        count.end_scan(&start, amount(70, 1), 1);
+        assert_eq!(count.shown(), amount(86, 1), "somebody else has written");
         assert!(!count.may_be_less(), "another scan would say the same");
         assert_eq!(count.end(1, QuotaEnd::Settled), Next::ScanLater);
+        assert_eq!(count.exact_to_store(AccountId(7)).map(|row| row.state), Some(CountState::Ceiling));
         let start = count.begin_scan();
-        count.end_scan(&start, amount(80, 1), 2);
-        assert_eq!((count.shown(), count.may_be_less()), (amount(80, 1), false));
+        count.end_scan(&start, amount(71, 1), 2);
+        assert_eq!((count.shown(), count.may_be_less()), (amount(71, 1), false));
+        assert!(!count.is_old(60_001) && count.is_old(60_002));
     }
 
     #[test]
