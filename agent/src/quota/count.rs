@@ -85,7 +85,8 @@ pub enum Next {
 /// How the leases stood when a scan began.
 #[derive(Clone, Debug)]
 pub struct ScanStart {
-    /// What open sessions may still have had to write.
+    /// What open sessions had leased and not returned, and how much of that they had still to write, about.
+    leased_by_open: QuotaUse,
     unwritten: QuotaUse,
     leased: QuotaUse,
     returned: QuotaUse,
@@ -185,11 +186,14 @@ impl Count {
         let open = || self.sessions.values().filter(|leases| !leases.is_lost);
         let lost = self.sessions.iter().filter(|(_, leases)| leases.is_lost).map(|(session, _)| *session);
         ScanStart {
+            leased_by_open: open().map(Leases::kept).fold(QuotaUse::default(), plus),
             unwritten: open().map(Leases::unwritten).fold(QuotaUse::default(), plus),
             leased: self.leased,
             returned: self.returned,
             freed: self.freed,
-            is_exact: !self.may_be_less() && open().count() == self.sessions.len(),
+            is_exact: self.knowledge == Knowledge::Counted
+                && self.doubt == Doubt::None
+                && open().count() == self.sessions.len(),
             lost: lost.collect(),
         }
     }
@@ -197,12 +201,11 @@ impl Count {
     /// A scan has found so much. What was leased meanwhile may or may not be among it.
     pub fn end_scan(&mut self, start: &ScanStart, found: QuotaUse, now: u64) {
         let (leased, returned) = (minus(self.leased, start.leased), minus(self.returned, start.returned));
-        let more = most(minus(plus(found, plus(start.unwritten, leased)), returned), found);
-        // What was counted so far is better than either bound, unless it is outside them.
-        let is_good = start.is_exact && found == least(found, self.used) && self.used == least(self.used, more);
-        if !is_good {
-            self.used = more;
-        }
+        let with = |unwritten| most(minus(plus(found, plus(unwritten, leased)), returned), found);
+        // What was counted so far is the better number, unless it can't be: files of others came or went.
+        let (counted, highest) = (minus(self.used, start.freed), with(start.leased_by_open));
+        let is_good = start.is_exact && found == least(found, counted) && counted == least(counted, highest);
+        self.used = if is_good { counted } else { with(start.unwritten) };
         self.freed = minus(self.freed, start.freed);
         self.knowledge = Knowledge::Counted;
         self.doubt = if !is_good && start.unwritten != QuotaUse::default() { Doubt::Waiting } else { Doubt::None };
@@ -249,7 +252,11 @@ impl Leases {
     /// is about its largest lease, however much it has leased in all. Twice that leaves room for writes that
     /// are on their way.
     fn unwritten(&self) -> QuotaUse {
-        least(minus(self.granted, self.returned), plus(self.largest, self.largest))
+        least(self.kept(), plus(self.largest, self.largest))
+    }
+
+    fn kept(&self) -> QuotaUse {
+        minus(self.granted, self.returned)
     }
 }
 
@@ -348,11 +355,8 @@ mod tests {
         count.end_scan(&start, amount(75, 0), 1);
         assert_eq!(count.shown(), amount(80, 0), "nothing speaks against the count");
         let start = count.begin_scan();
-        count.end_scan(&start, amount(50, 0), 1);
-        assert_eq!(count.shown(), amount(66, 0), "somebody has removed files; twice the largest lease may be to come");
-        let start = count.begin_scan();
-        count.end_scan(&start, amount(70, 1), 1);
-        assert_eq!(count.shown(), amount(86, 1), "somebody else has written");
+        count.end_scan(&start, amount(85, 1), 1);
+        assert_eq!(count.shown(), amount(101, 1), "others have written; twice the largest lease may be to come");
         assert!(!count.may_be_less(), "another scan would say the same");
         assert_eq!(count.end(1, QuotaEnd::Settled), Next::ScanLater);
         assert_eq!(count.exact_to_store(AccountId(7)).map(|row| row.state), Some(CountState::Ceiling));
@@ -360,6 +364,23 @@ mod tests {
         count.end_scan(&start, amount(71, 1), 2);
         assert_eq!((count.shown(), count.may_be_less()), (amount(71, 1), false));
         assert!(!count.is_old(60_001) && count.is_old(60_002));
+    }
+
+    #[test]
+    fn what_a_session_has_freed_of_older_files_is_not_counted_after_a_scan_that_misses_it() {
+        let mut count = counted(50, 2);
+        count.lease(1, amount(40, 1), HUNDRED).unwrap();
+        count.give_back(1, NONE, amount(30, 1));
+        let start = count.begin_scan();
+        count.end_scan(&start, amount(25, 2), 1);
+        assert_eq!((count.shown(), count.may_be_less()), (amount(60, 2), false), "20 of the old, and the lease");
+        let start = count.begin_scan();
+        count.end_scan(&start, amount(10, 1), 2);
+        assert_eq!(count.shown(), amount(60, 2), "an open session may still write");
+        assert_eq!(count.end(1, QuotaEnd::Settled), Next::Nothing);
+        let start = count.begin_scan();
+        count.end_scan(&start, amount(10, 1), 3);
+        assert_eq!(count.shown(), amount(10, 1), "somebody else has removed files");
     }
 
     #[test]
