@@ -2,7 +2,7 @@
 //!
 //! Accounts beside shadow-utils, and SSH beside OpenSSH's `sshd`. Prints medians and ratios and
 //! judges nothing. `cargo bench --workspace --bench accountd -- create 1000` runs one part: `create`,
-//! `many` and `checks` beside that many accounts; `transfer`, `parallel`, `small`, `listing`, `logins`
+//! `many` and `checks` beside that many accounts; `scan` of that many files; `transfer`, `parallel`, `small`, `listing`, `logins`
 //! and `idle`, or `ssh` for all of these.
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that can not go on has failed")]
@@ -17,6 +17,7 @@ mod populated;
 #[path = "../rest.rs"]
 #[allow(dead_code, reason = "shared with the tests, which need more of it")]
 mod rest;
+mod scan;
 mod ssh;
 mod table;
 mod traced;
@@ -36,6 +37,9 @@ fn main() {
     }
     if wants("checks") {
         checks::run(if sizes.is_empty() { &checks::SIZES } else { &sizes });
+    }
+    if wants("scan") {
+        scan::run(if sizes.is_empty() { &scan::SIZES } else { &sizes });
     }
     ssh::run(&|part| wants(part) || wants("ssh"));
 }

@@ -19,7 +19,6 @@ use super::backend::{Backend, Subject};
 use super::btrfs::Btrfs;
 use super::holder::{Holder, has_quota};
 use super::kernel::Kernel;
-use super::ledger::locked;
 use super::place::{Place, open_plain};
 use super::scans::Added;
 use super::shared::{Failure, Shared};
@@ -247,12 +246,6 @@ impl Shared {
         for row in counted.iter().filter(|row| unlimited(row.account)) {
             self.ledger.forget(row.account);
             self.store.note(QuotaWrite::Forget(row.account));
-        }
-        for row in counted.iter().filter(|row| !unlimited(row.account)) {
-            let count = self.ledger.count(row.account);
-            if locked(&count).needs_scan() {
-                self.tasks().to_scan.insert(row.account);
-            }
         }
     }
 }

@@ -12,6 +12,8 @@ use accountd_protocol::quota::{QuotaExceeded, QuotaLimits, QuotaUse};
 
 use crate::database::{CountState, QuotaCount};
 
+/// Milliseconds: between two scans of an account that has no room, at least.
+const OLD: u64 = 60_000;
 /// So far ahead of the count is the ceiling that is stored, so that not every lease is a write.
 const AHEAD: QuotaUse = QuotaUse { bytes: 64 << 20, files: 1000 };
 
@@ -83,12 +85,14 @@ pub enum Next {
 /// How the leases stood when a scan began.
 #[derive(Clone, Debug)]
 pub struct ScanStart {
-    /// What open sessions may still have had to write.
+    /// What open sessions had leased and not returned, and how much of that they had still to write, about.
+    leased_by_open: QuotaUse,
     unwritten: QuotaUse,
     leased: QuotaUse,
     returned: QuotaUse,
     freed: QuotaUse,
-    had_sessions: bool,
+    /// Whether nothing spoke against the count.
+    is_exact: bool,
     lost: Vec<u64>,
 }
 
@@ -115,6 +119,11 @@ impl Count {
     /// Whether a scan has to tell what there is, though nobody waits for it.
     pub fn needs_scan(&self) -> bool {
         self.knowledge != Knowledge::Counted
+    }
+
+    /// Whether others may have removed much since the last scan: worth one before anything is refused.
+    pub fn is_old(&self, now: u64) -> bool {
+        self.scanned.is_none_or(|scanned| now.saturating_sub(scanned) >= OLD)
     }
 
     pub fn scanned(&self) -> Option<u64> {
@@ -177,11 +186,14 @@ impl Count {
         let open = || self.sessions.values().filter(|leases| !leases.is_lost);
         let lost = self.sessions.iter().filter(|(_, leases)| leases.is_lost).map(|(session, _)| *session);
         ScanStart {
+            leased_by_open: open().map(Leases::kept).fold(QuotaUse::default(), plus),
             unwritten: open().map(Leases::unwritten).fold(QuotaUse::default(), plus),
             leased: self.leased,
             returned: self.returned,
             freed: self.freed,
-            had_sessions: open().next().is_some(),
+            is_exact: self.knowledge == Knowledge::Counted
+                && self.doubt == Doubt::None
+                && open().count() == self.sessions.len(),
             lost: lost.collect(),
         }
     }
@@ -189,11 +201,14 @@ impl Count {
     /// A scan has found so much. What was leased meanwhile may or may not be among it.
     pub fn end_scan(&mut self, start: &ScanStart, found: QuotaUse, now: u64) {
         let (leased, returned) = (minus(self.leased, start.leased), minus(self.returned, start.returned));
-        let more = plus(found, plus(start.unwritten, leased));
-        self.used = most(minus(more, returned), found);
+        let with = |unwritten| most(minus(plus(found, plus(unwritten, leased)), returned), found);
+        // What was counted so far is the better number, unless it can't be: files of others came or went.
+        let (counted, highest) = (minus(self.used, start.freed), with(start.leased_by_open));
+        let is_good = start.is_exact && found == least(found, counted) && counted == least(counted, highest);
+        self.used = if is_good { counted } else { with(start.unwritten) };
         self.freed = minus(self.freed, start.freed);
         self.knowledge = Knowledge::Counted;
-        self.doubt = if start.had_sessions && self.used != found { Doubt::Waiting } else { Doubt::None };
+        self.doubt = if !is_good && start.unwritten != QuotaUse::default() { Doubt::Waiting } else { Doubt::None };
         self.scanned = Some(now);
         self.sessions.retain(|session, _| !start.lost.contains(session));
     }
@@ -221,8 +236,14 @@ impl Count {
         if !self.sessions.is_empty() || self.knowledge != Knowledge::Counted {
             return None;
         }
-        self.stored = Stored::Exact;
-        Some(QuotaCount { account, used: self.used, state: CountState::Exact, scanned: self.scanned })
+        // What is said to be freed is not stored: a scan has to find it.
+        let is_exact = !self.may_be_less();
+        let (stored, state) = match is_exact {
+            true => (Stored::Exact, CountState::Exact),
+            false => (Stored::Ceiling(self.used), CountState::Ceiling),
+        };
+        self.stored = stored;
+        Some(QuotaCount { account, used: self.used, state, scanned: self.scanned })
     }
 }
 
@@ -231,7 +252,11 @@ impl Leases {
     /// is about its largest lease, however much it has leased in all. Twice that leaves room for writes that
     /// are on their way.
     fn unwritten(&self) -> QuotaUse {
-        least(minus(self.granted, self.returned), plus(self.largest, self.largest))
+        least(self.kept(), plus(self.largest, self.largest))
+    }
+
+    fn kept(&self) -> QuotaUse {
+        minus(self.granted, self.returned)
     }
 }
 
@@ -327,13 +352,35 @@ mod tests {
             count.lease(1, amount(8, 0), HUNDRED).unwrap();
         }
         let start = count.begin_scan();
-        count.end_scan(&start, amount(75, 1), 1);
-        assert_eq!(count.shown(), amount(91, 1), "twice its largest lease");
+        count.end_scan(&start, amount(75, 0), 1);
+        assert_eq!(count.shown(), amount(80, 0), "nothing speaks against the count");
+        let start = count.begin_scan();
+        count.end_scan(&start, amount(85, 1), 1);
+        assert_eq!(count.shown(), amount(101, 1), "others have written; twice the largest lease may be to come");
         assert!(!count.may_be_less(), "another scan would say the same");
         assert_eq!(count.end(1, QuotaEnd::Settled), Next::ScanLater);
+        assert_eq!(count.exact_to_store(AccountId(7)).map(|row| row.state), Some(CountState::Ceiling));
         let start = count.begin_scan();
-        count.end_scan(&start, amount(80, 1), 2);
-        assert_eq!((count.shown(), count.may_be_less()), (amount(80, 1), false));
+        count.end_scan(&start, amount(71, 1), 2);
+        assert_eq!((count.shown(), count.may_be_less()), (amount(71, 1), false));
+        assert!(!count.is_old(60_001) && count.is_old(60_002));
+    }
+
+    #[test]
+    fn what_a_session_has_freed_of_older_files_is_not_counted_after_a_scan_that_misses_it() {
+        let mut count = counted(50, 2);
+        count.lease(1, amount(40, 1), HUNDRED).unwrap();
+        count.give_back(1, NONE, amount(30, 1));
+        let start = count.begin_scan();
+        count.end_scan(&start, amount(25, 2), 1);
+        assert_eq!((count.shown(), count.may_be_less()), (amount(60, 2), false), "20 of the old, and the lease");
+        let start = count.begin_scan();
+        count.end_scan(&start, amount(10, 1), 2);
+        assert_eq!(count.shown(), amount(50, 2), "others have removed 10; the session may still write");
+        assert_eq!(count.end(1, QuotaEnd::Settled), Next::ScanLater);
+        let start = count.begin_scan();
+        count.end_scan(&start, amount(10, 1), 3);
+        assert_eq!((count.shown(), count.may_be_less()), (amount(10, 1), false));
     }
 
     #[test]

@@ -12,6 +12,7 @@ use super::backend::Subject;
 use super::count::{Count, Next};
 use super::holder::Holder;
 use super::ledger::locked;
+use super::scans::{Added, now};
 use super::shared::Shared;
 use crate::database::QuotaWrite;
 
@@ -44,7 +45,9 @@ impl Shared {
             self.scan_through(holder, end);
         }
         let mut leased = self.try_to_lease(holder, &mut locked(&count), (session, need))?;
-        if leased.is_err() && locked(&count).may_be_less() {
+        // Others may have removed files of which the ledger does not know.
+        let is_doubtful = |count: &Count| count.may_be_less() || count.is_old(now());
+        if leased.is_err() && is_doubtful(&locked(&count)) {
             self.scan_through(holder, end);
             leased = self.try_to_lease(holder, &mut locked(&count), (session, need))?;
         }
@@ -104,8 +107,9 @@ impl Shared {
             Next::ScanLater => drop(self.tasks().to_scan.insert(account)),
             // One that is under way has begun before the end.
             Next::ScanNow => {
-                let _ = self.begin_scan(account, &holder.name);
-                self.tasks().to_scan.insert(account);
+                if self.begin_scan(account, &holder.name) == Added::Present {
+                    self.tasks().to_scan.insert(account);
+                }
             }
         }
     }

@@ -14,6 +14,7 @@ use tracing::warn;
 
 use super::backend::{Subject, Usage};
 use super::holder::{Holder, has_quota};
+use super::place::{Place, Places, open_nearest};
 use super::scans::Added;
 use super::shared::Shared;
 use crate::agent::Agent;
@@ -113,13 +114,14 @@ impl Shared {
 
     /// Each once, by where it is mounted.
     fn file_systems(&self, directories: &BTreeSet<PathBuf>) -> Vec<QuotaFileSystem> {
-        let mut all = BTreeMap::new();
+        // Whoever asks may just have turned quotas on.
+        let (mut all, places) = (BTreeMap::new(), Places::default());
         for directory in directories {
-            let Ok((opened, _)) = self.find(directory) else { continue };
-            let Ok(place) = self.places.of_file_system(&opened) else { continue };
+            let opened = open_nearest(&self.root, directory).and_then(|opened| places.of_file_system(&opened));
+            let Ok(place) = opened else { continue };
             all.entry(place.mount.clone()).or_insert(place);
         }
-        let shown = |(mount, place): (PathBuf, super::place::Place)| QuotaFileSystem {
+        let shown = |(mount, place): (PathBuf, Place)| QuotaFileSystem {
             mount: mount.display().to_string(),
             kind: place.kind,
             backend: place.backend,
