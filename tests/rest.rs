@@ -34,6 +34,11 @@ impl Rest {
         Self { base: format!("{address}/api/v2"), credential: format!("{user}:{password}") }
     }
 
+    /// The same for SFTPGo's API.
+    pub fn sftpgo(address: &str, user: &str, password: &str) -> Self {
+        Self { base: format!("{address}/api/v1"), credential: format!("{user}:{password}") }
+    }
+
     /// The same API with another credential.
     pub fn as_user(&self, user: &str, password: &str) -> Self {
         Self { base: self.base.clone(), credential: format!("{user}:{password}") }
