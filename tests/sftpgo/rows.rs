@@ -277,3 +277,16 @@ fn accounts_that_share_a_uid_are_told_so_and_roles_count() {
     assert_eq!(stranger.object(401)["error"], "Unauthorized");
     assert!(stranger.header("www-authenticate").unwrap().starts_with("Basic realm="));
 }
+
+#[test]
+fn a_browser_sends_nothing_for_a_page_of_another_site() {
+    let server = Server::start();
+    let body = br#"{"username":"evil","password":"pw","home_dir":"/mnt/tank/evil","permissions":["*"]}"#;
+    let send = |origin: &str| {
+        let options = ["-H", "Content-Type: text/plain", "-H", &format!("Origin: {origin}")];
+        server.rest.curl("POST", "/user", &options, Some(body)).status
+    };
+    assert_eq!(send("http://evil.example"), 403);
+    assert_eq!(server.disk.line("/etc/passwd", "evil"), None);
+    assert_eq!(send(&server.world.api()), 200);
+}
