@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::Server;
 
-/// `ID` stands for the id of the user that was made first.
+/// `@ID` stands for the id of the user that was made first.
 type Row = (&'static str, &'static str, &'static str, u16, &'static str);
 
 const NOT_FOUND: &str = r#"{"error":"","message":"Not Found","status":404}"#;
@@ -135,7 +135,7 @@ const ROWS: [Row; 58] = [
         "/user",
         r#"{"USERNAME":"alice","Home_Dir":"/mnt/tank//alice/","password":"secret","permissions":["*","list"],"uid":70000,"quota_size":-5,"id":4,"unknown":{}} trailing"#,
         200,
-        r#"{"id":ID,"username":"alice","home_dir":"/mnt/tank//alice/","uid":70000,"gid":0,"max_sessions":0,"quota_size":-5,"quota_files":0,"permissions":["*","list"],"used_quota_size":0,"used_quota_files":0,"last_quota_update":0,"upload_bandwidth":0,"download_bandwidth":0,"effective_uid":70000,"effective_gid":70000}"#,
+        r#"{"id":@ID,"username":"alice","home_dir":"/mnt/tank//alice/","uid":70000,"gid":0,"max_sessions":0,"quota_size":-5,"quota_files":0,"permissions":["*","list"],"used_quota_size":0,"used_quota_files":0,"last_quota_update":0,"upload_bandwidth":0,"download_bandwidth":0,"effective_uid":70000,"effective_gid":70000}"#,
     ),
     (
         "POST",
@@ -144,47 +144,47 @@ const ROWS: [Row; 58] = [
         500,
         r#"{"error":"username 'alice' already exists","message":"","status":500}"#,
     ),
-    ("PUT", "/user/ID", "{}", 200, UPDATED),
-    ("PUT", "/user/ID", "", 400, r#"{"error":"EOF","message":"","status":400}"#),
+    ("PUT", "/user/@ID", "{}", 200, UPDATED),
+    ("PUT", "/user/@ID", "", 400, r#"{"error":"EOF","message":"","status":400}"#),
     ("PUT", "/user/a", "{}", 400, r#"{"error":"Invalid userID","message":"","status":400}"#),
     (
         "PUT",
-        "/user/ID",
+        "/user/@ID",
         r#"{"id":1}"#,
         400,
         r#"{"error":"","message":"user ID in request body does not match user ID in path parameter","status":400}"#,
     ),
     (
         "PUT",
-        "/user/ID",
+        "/user/@ID",
         r#"{"password":""}"#,
         400,
         r#"{"error":"Validation error: Please set password or at least a public_key","message":"","status":400}"#,
     ),
     (
         "PUT",
-        "/user/ID",
+        "/user/@ID",
         r#"{"permissions":null}"#,
         400,
         r#"{"error":"Validation error: Please grant some permissions to this user","message":"","status":400}"#,
     ),
     (
         "PUT",
-        "/user/ID",
+        "/user/@ID",
         r#"{"username":"carol","max_sessions":2,"upload_bandwidth":99999999999,"permissions":["upload","list"],"uid":0}"#,
         200,
         UPDATED,
     ),
     (
         "GET",
-        "/user/ID",
+        "/user/@ID",
         "",
         200,
-        r#"{"id":ID,"username":"alice","home_dir":"/mnt/tank//alice/","uid":0,"gid":0,"max_sessions":2,"quota_size":-5,"quota_files":0,"permissions":["upload","list"],"used_quota_size":0,"used_quota_files":0,"last_quota_update":0,"upload_bandwidth":99999999999,"download_bandwidth":0,"effective_uid":70000,"effective_gid":70000}"#,
+        r#"{"id":@ID,"username":"alice","home_dir":"/mnt/tank//alice/","uid":0,"gid":0,"max_sessions":2,"quota_size":-5,"quota_files":0,"permissions":["upload","list"],"used_quota_size":0,"used_quota_files":0,"last_quota_update":0,"upload_bandwidth":99999999999,"download_bandwidth":0,"effective_uid":70000,"effective_gid":70000}"#,
     ),
     (
         "PUT",
-        "/user/ID",
+        "/user/@ID",
         r#"{"permissions":["*"],"max_sessions":0,"upload_bandwidth":0,"home_dir":"/mnt/tank/alice"}"#,
         200,
         UPDATED,
@@ -194,7 +194,7 @@ const ROWS: [Row; 58] = [
         "/user?limit=1000&offset=-1&order=DESC&username=alice",
         "",
         200,
-        r#"[{"id":ID,"username":"alice","home_dir":"/mnt/tank/alice","uid":0,"gid":0,"max_sessions":0,"quota_size":-5,"quota_files":0,"permissions":["*"],"used_quota_size":0,"used_quota_files":0,"last_quota_update":0,"upload_bandwidth":0,"download_bandwidth":0,"effective_uid":70000,"effective_gid":70000}]"#,
+        r#"[{"id":@ID,"username":"alice","home_dir":"/mnt/tank/alice","uid":0,"gid":0,"max_sessions":0,"quota_size":-5,"quota_files":0,"permissions":["*"],"used_quota_size":0,"used_quota_files":0,"last_quota_update":0,"upload_bandwidth":0,"download_bandwidth":0,"effective_uid":70000,"effective_gid":70000}]"#,
     ),
     ("GET", "/user?limit=0", "", 200, "[]"),
     ("GET", "/user?limit=-1", "", 200, "[]"),
@@ -207,7 +207,7 @@ const ROWS: [Row; 58] = [
         404,
         r#"{"error":"Not found: username bob does not exist","message":"","status":404}"#,
     ),
-    ("DELETE", "/user/ID", "", 200, r#"{"error":"","message":"User deleted","status":200}"#),
+    ("DELETE", "/user/@ID", "", 200, r#"{"error":"","message":"User deleted","status":200}"#),
 ];
 
 /// With a body, curl says that it is a form; nobody minds.
@@ -217,12 +217,12 @@ fn every_row_of_the_contract_has_its_status_and_its_body() {
     let mut id = String::new();
     for (method, path, body, status, expected) in ROWS {
         let body = Some(body.as_bytes()).filter(|_| matches!(method, "POST" | "PUT" | "PATCH"));
-        let answer = server.rest.curl(method, &path.replace("ID", &id), &[], body);
+        let answer = server.rest.curl(method, &path.replace("@ID", &id), &[], body);
         if id.is_empty() && (method, status) == ("POST", 200) {
             id = serde_json::from_str::<Value>(&answer.body).unwrap()["id"].to_string();
         }
         let row = format!("{method} {path} {}", String::from_utf8_lossy(body.unwrap_or_default()));
-        assert_eq!((answer.status, answer.body), (status, expected.replace("ID", &id) + "\n"), "{row}");
+        assert_eq!((answer.status, answer.body), (status, expected.replace("@ID", &id) + "\n"), "{row}");
         let header = |name: &str| answer.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
         assert_eq!(header("content-type"), Some("application/json; charset=utf-8"), "{row}");
         assert_eq!(header("allow"), None, "{row}");
