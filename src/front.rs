@@ -14,6 +14,7 @@ use nix::sys::signal::Signal;
 use nix::unistd::User;
 
 use crate::command::{ApiArguments, ImportArguments, SshArguments};
+use crate::version;
 
 #[derive(Debug, thiserror::Error)]
 pub enum FrontError {
@@ -39,7 +40,11 @@ pub enum FrontError {
 
 pub fn api(arguments: ApiArguments) -> Result<(), FrontError> {
     drop_privileges(arguments.user.as_deref())?;
-    let settings = accountd_api::Settings { listen: arguments.listen, agent_socket: arguments.agent_socket };
+    let settings = accountd_api::Settings {
+        listen: arguments.listen,
+        agent_socket: arguments.agent_socket,
+        build: version::program_build(),
+    };
     let on_ready = |address: SocketAddr| ready(&format!("http://{address}"));
     let served = runtime()?.block_on(accountd_api::run(settings, on_ready));
     notify(State::Stopping);

@@ -48,6 +48,7 @@ mod sandbox_root;
 mod scp;
 mod session;
 mod sftp;
+mod sftpgo;
 mod ssh_server;
 #[path = "bench/ssh/sshd.rs"]
 #[allow(dead_code, reason = "shared with the benchmark, which needs more of it")]

@@ -34,6 +34,11 @@ impl Rest {
         Self { base: format!("{address}/api/v2"), credential: format!("{user}:{password}") }
     }
 
+    /// The same for SFTPGo's API.
+    pub fn sftpgo(address: &str, user: &str, password: &str) -> Self {
+        Self { base: format!("{address}/api/v1"), credential: format!("{user}:{password}") }
+    }
+
     /// The same API with another credential.
     pub fn as_user(&self, user: &str, password: &str) -> Self {
         Self { base: self.base.clone(), credential: format!("{user}:{password}") }
@@ -166,7 +171,9 @@ impl Disk {
 /// `passwd.lock` and `passwd.1234` of shadow-utils' way to lock.
 fn is_lock(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let Some((file, end)) = name.rsplit_once('.') else { return false };
+    let Some((file, end)) = name.rsplit_once('.') else {
+        return false;
+    };
     let locks = end == "lock" || end.bytes().all(|byte| byte.is_ascii_digit());
     locks && ["passwd", "shadow", "group", "gshadow"].contains(&file)
 }

@@ -34,12 +34,14 @@ pub async fn read_one_of(
     let Some(format) = formats.iter().find(|known| format.eq_ignore_ascii_case(known)).copied() else {
         return Err(BodyError::Format(format));
     };
+    Ok((format, read_any(mebibytes, data).await?))
+}
+
+/// The bytes of a body, whatever it says that it is. A browser sends such a body for a page of any site.
+pub async fn read_any(mebibytes: u64, data: Data<'_>) -> Result<Zeroizing<Vec<u8>>, BodyError> {
     let read = data.open(mebibytes.mebibytes()).into_bytes().await;
     let body = read.map_err(|_| BodyError::Unreadable)?;
-    if !body.is_complete() {
-        return Err(BodyError::TooLarge);
-    }
-    Ok((format, Zeroizing::new(body.into_inner())))
+    if body.is_complete() { Ok(Zeroizing::new(body.into_inner())) } else { Err(BodyError::TooLarge) }
 }
 
 /// Rocket lets a field `_method` of a form stand for another method. Nothing here is a form, so a

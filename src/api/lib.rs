@@ -15,6 +15,7 @@ mod reply;
 #[path = "../core/scripted_agent.rs"]
 #[allow(dead_code, reason = "the tests of the core use the rest of it")]
 mod scripted_agent;
+mod sftpgo;
 mod v2;
 
 use std::io;
@@ -37,6 +38,16 @@ pub struct Settings {
     /// Port 0: any free one; `on_ready` is told which.
     pub listen: SocketAddr,
     pub agent_socket: PathBuf,
+    pub build: ProgramBuild,
+}
+
+/// Which build of the program this is, for clients that ask.
+#[derive(Clone, Debug)]
+pub struct ProgramBuild {
+    pub version: String,
+    /// RFC 3339, in UTC.
+    pub date: String,
+    pub commit: String,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -57,7 +68,7 @@ pub async fn run(settings: Settings, on_ready: impl FnOnce(SocketAddr) + Send + 
         on_ready(SocketAddr::new(config.address, config.port));
         Box::pin(async {})
     });
-    match rocket(core, settings.listen).attach(liftoff).launch().await {
+    match rocket(core, settings.listen).manage(settings.build).attach(liftoff).launch().await {
         Ok(_) => Ok(()),
         Err(error) => ended(&error, settings.listen),
     }
@@ -66,7 +77,7 @@ pub async fn run(settings: Settings, on_ready: impl FnOnce(SocketAddr) + Send + 
 /// Every dialect, mounted.
 fn rocket(core: Core, listen: SocketAddr) -> Rocket<Build> {
     let rocket = rocket::custom(config(listen)).manage(core).attach(access_log::AccessLog);
-    v2::attach(freenas::attach(health::attach(rocket.register("/", catchers![outside]))))
+    v2::attach(sftpgo::attach(freenas::attach(health::attach(rocket.register("/", catchers![outside])))))
 }
 
 /// Whatever belongs to no dialect. Rocket's own page would say who answers.

@@ -1,0 +1,251 @@
+//! The dialect against a scripted agent: what the agent is asked, statuses, texts, headers.
+
+mod accounts;
+mod changes;
+mod connections;
+mod json;
+mod refusals;
+mod transport;
+
+use std::net::SocketAddr;
+
+use accountd_core::Core;
+use accountd_protocol::agent::{AgentRequest, Answer, Dialect, Echoes, Group, Operation, Page, User};
+use accountd_protocol::ended::Ended;
+use accountd_protocol::id::{AccountId, AccountRef, Gid, Uid};
+use accountd_protocol::list::Filter;
+use accountd_protocol::open_session::OpenConnection;
+use accountd_protocol::quota::{QuotaReport, QuotaScan, QuotaUse, ScanState};
+use accountd_protocol::refusal::Refusal;
+use accountd_protocol::secret::Secret;
+use rocket::http::{Header, Method};
+use rocket::local::blocking::{Client, LocalResponse};
+
+use crate::ProgramBuild;
+use crate::scripted_agent::ScriptedAgent;
+
+/// What the agent has, what it was asked to change, as text, and what it says to that.
+#[derive(Clone)]
+struct Script {
+    user: User,
+    quota: Option<QuotaReport>,
+    /// How many accounts have the user's uid.
+    of_uid: usize,
+    connections: Vec<OpenConnection>,
+    asked: Vec<String>,
+    refusal: Option<Refusal>,
+}
+
+fn user() -> User {
+    User {
+        id: AccountId(7),
+        name: "alice".into(),
+        uid: Uid(3001),
+        gid: Gid(3001),
+        primary_group: Some(AccountId(40)),
+        full_name: String::new(),
+        email: String::new(),
+        home: "/mnt/tank/alice".into(),
+        shell: "/usr/sbin/nologin".into(),
+        builtin: false,
+        locked: false,
+        password_disabled: false,
+        microsoft_account: false,
+        sudo: None,
+        unix_hash: "*".into(),
+        smb_hash: "*".into(),
+        ssh_keys: String::new(),
+        key_advice: vec![],
+        roles: Vec::new(),
+        ageing: Default::default(),
+        limits: Default::default(),
+        effective_limits: Default::default(),
+        echoes: Echoes::default(),
+        smb: false,
+        groups: vec![],
+        group_names: vec![],
+        tag: None,
+    }
+}
+
+fn report() -> QuotaReport {
+    let report = serde_json::json!({"account": 7, "name": "alice", "backend": "ledger", "limits": {},
+        "used": {"bytes": 123, "files": 4}, "scanned": 1_795_351_640_010_u64});
+    serde_json::from_value(report).unwrap()
+}
+
+impl Script {
+    fn of(user: User) -> Self {
+        Self { user, quota: None, of_uid: 1, connections: vec![], asked: vec![], refusal: None }
+    }
+
+    fn operate(&mut self, operation: &Operation) -> Result<Answer, Refusal> {
+        let user = || Ok(Answer::User(Box::new(self.user.clone())));
+        match operation {
+            Operation::FindUser(AccountRef::Name(name)) if *name != self.user.name => return Err(Refusal::NotFound),
+            Operation::FindUser(AccountRef::Id(id)) | Operation::GetUser(id) if *id != self.user.id => {
+                return Err(Refusal::NotFound);
+            }
+            Operation::FindUser(_) | Operation::GetUser(_) => return user(),
+            Operation::GetQuota(_) => {
+                return self.quota.clone().map(|quota| Answer::QuotaReport(Box::new(quota))).ok_or(Refusal::NotFound);
+            }
+            Operation::ListUsers(window) if window.filters == [Filter::Number(self.user.uid.0)] => {
+                return Ok(Answer::Users(Page { items: vec![], total: self.of_uid, next: None }));
+            }
+            Operation::ListConnections(None) => return Ok(Answer::Connections(self.connections.clone())),
+            Operation::FindGroup(AccountRef::Number(gid)) if *gid != 1000 => return Err(Refusal::NotFound),
+            Operation::FindGroup(_) => return Ok(Answer::Group(Box::new(group()))),
+            _ => {}
+        }
+        self.asked.push(format!("{operation:?}"));
+        if let Some(refusal) = self.refusal.clone() {
+            return Err(refusal);
+        }
+        match operation {
+            Operation::ListUsers(_) => Ok(Answer::Users(Page { items: vec![self.user.clone()], total: 1, next: None })),
+            Operation::CreateUser(new) => {
+                let user = User { echoes: new.echoes.clone(), ..self.user.clone() };
+                Ok(Answer::User(Box::new(user)))
+            }
+            Operation::UpdateUser { .. } => user(),
+            Operation::DeleteUser { .. } => Ok(Answer::Ended(Ended::default())),
+            Operation::ListScans => Ok(Answer::QuotaScans(vec![QuotaScan {
+                account: AccountId(7),
+                name: "alice".into(),
+                started: 1_795_351_640_010,
+                found: QuotaUse::default(),
+                entries: 0,
+                state: ScanState::Running,
+            }])),
+            Operation::StartScan(_) | Operation::CloseConnection(_) => Ok(Answer::Done),
+            other => panic!("nobody asks for {other:?} here"),
+        }
+    }
+}
+
+fn group() -> Group {
+    Group {
+        id: AccountId(40),
+        name: "staff".into(),
+        gid: Gid(1000),
+        builtin: false,
+        sudo: None,
+        members: vec![],
+        limits: Default::default(),
+        tag: None,
+    }
+}
+
+fn scripted(script: &mut Script, request: &AgentRequest) -> Result<Answer, Refusal> {
+    match request {
+        AgentRequest::OpenHandle { user, password, .. } if user == "root" && password.reveal() == "a:b" => {
+            Ok(Answer::Handle(Secret::new("handle".into())))
+        }
+        AgentRequest::OpenHandle { user, .. } if user == "banned" => Err(Refusal::TooManyFailures { seconds: 60 }),
+        AgentRequest::Operate { operation, .. } => script.operate(operation),
+        _ => Err(Refusal::BadCredentials),
+    }
+}
+
+struct World {
+    agent: ScriptedAgent<Script>,
+    client: Client,
+}
+
+/// Status, headers in lower case, body.
+struct Seen {
+    status: u16,
+    headers: Vec<(String, String)>,
+    body: String,
+}
+
+impl Seen {
+    fn of(response: LocalResponse<'_>) -> Self {
+        let status = response.status().code;
+        let headers =
+            response.headers().iter().map(|h| (h.name.as_str().to_lowercase(), h.value.to_string())).collect();
+        Self { status, headers, body: response.into_string().unwrap_or_default() }
+    }
+
+    fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Every answer is JSON with a newline behind it.
+    #[track_caller]
+    fn is(&self, status: u16, body: &str) {
+        assert_eq!((self.status, self.body.as_str()), (status, format!("{body}\n").as_str()));
+        assert_eq!(self.header("content-type"), Some("application/json; charset=utf-8"));
+    }
+
+    #[track_caller]
+    fn is_error(&self, status: u16, error: &str) {
+        self.is(status, &format!(r#"{{"error":{},"message":"","status":{status}}}"#, serde_json::json!(error)));
+    }
+
+    #[track_caller]
+    fn is_message(&self, status: u16, message: &str) {
+        self.is(status, &format!(r#"{{"error":"","message":"{message}","status":{status}}}"#));
+    }
+}
+
+const ROOT: &str = "Basic cm9vdDphOmI=";
+
+impl World {
+    fn new() -> Self {
+        Self::of(Script::of(user()))
+    }
+
+    fn of_user(user: User) -> Self {
+        Self::of(Script::of(user))
+    }
+
+    fn refusing(refusal: Refusal) -> Self {
+        Self::of(Script { refusal: Some(refusal), ..Script::of(user()) })
+    }
+
+    fn of(script: Script) -> Self {
+        let agent = ScriptedAgent::start(script, scripted);
+        let core = Core::new(agent.socket()).unwrap();
+        let build =
+            ProgramBuild { version: "0.1.0".into(), date: "2026-11-27T02:26:14Z".into(), commit: "2995aa0".into() };
+        let rocket = crate::rocket(core, SocketAddr::from(([127, 0, 0, 1], 0))).manage(build);
+        Self { agent, client: Client::untracked(rocket).unwrap() }
+    }
+
+    fn send(&self, method: Method, path: &str, headers: &[(&'static str, &str)], body: &[u8]) -> Seen {
+        let mut request = self.client.req(method, format!("/api/v1{path}")).body(body);
+        for (name, value) in headers {
+            request.add_header(Header::new(*name, (*value).to_owned()));
+        }
+        Seen::of(request.dispatch())
+    }
+
+    /// As root, with no word on what the body is.
+    fn root(&self, method: Method, path: &str, body: &str) -> Seen {
+        self.send(method, path, &[("Authorization", ROOT)], body.as_bytes())
+    }
+
+    fn get(&self, path: &str) -> Seen {
+        self.root(Method::Get, path, "")
+    }
+
+    /// The only thing that the agent was asked to do.
+    #[track_caller]
+    fn asked(&self) -> String {
+        let asked = self.agent.state().asked;
+        assert_eq!(asked.len(), 1, "{asked:?}");
+        asked[0].clone()
+    }
+
+    #[track_caller]
+    fn nothing_was_asked(&self) {
+        assert_eq!(self.agent.state().asked, [""; 0]);
+    }
+}
+
+/// A user who has been made over this API with these words.
+fn echoing(user: User, echo: &str) -> User {
+    User { echoes: Echoes::from([(Dialect::Sftpgo, echo.to_owned())]), ..user }
+}
