@@ -160,7 +160,7 @@ fn sftp(place: &ScpPlace, permissions: &str, batch: &str) -> bool {
 #[test]
 fn single_permissions_with_openssh_clients() {
     let rows = [
-        ("ls", "list"),
+        ("ls d", "list"),
         ("cd d", "list"),
         ("get f", "list,download"),
         ("put mine", "upload"),

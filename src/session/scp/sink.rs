@@ -49,6 +49,11 @@ struct Spot<'a> {
     name: &'a CStr,
 }
 
+/// A directory, and a name in it that is no symbolic link.
+type Destination = (OwnedFd, CString);
+/// What an object is called in messages, and why it is refused.
+type Refused = (Vec<u8>, String);
+
 struct Sink<'a, 'b> {
     run: &'a mut Run<'b>,
     options: &'a Options,
@@ -188,7 +193,7 @@ impl Sink<'_, '_> {
     }
 
     /// Into a directory, which is made where there is none.
-    fn descend(&self, mode: u32, name: &CStr) -> Result<(Folder, Origin), (Vec<u8>, String)> {
+    fn descend(&self, mode: u32, name: &CStr) -> Result<(Folder, Origin), Refused> {
         let told = |(shown, error): (Vec<u8>, Errno)| (shown, error.desc().to_owned());
         let (Spot { folder, name }, shown) = self.spot(name).map_err(told)?;
         // Whoever makes a directory that may not be written still has to fill it.
@@ -250,7 +255,7 @@ impl Sink<'_, '_> {
     }
 
     /// Directory and name of a file that comes, and what it is called in messages.
-    fn destination(&self, name: &CStr) -> Result<((OwnedFd, CString), Vec<u8>), (Vec<u8>, String)> {
+    fn destination(&self, name: &CStr) -> Result<(Destination, Vec<u8>), Refused> {
         let told = |(shown, error): (Vec<u8>, Errno)| (shown, error.desc().to_owned());
         let (Spot { folder, name }, shown) = self.spot(name).map_err(told)?;
         if let Err(missing) = self.may_upload() {
@@ -266,7 +271,7 @@ impl Sink<'_, '_> {
     }
 
     /// Opens the file that is to be written.
-    fn begin(&mut self, destination: (OwnedFd, CString), announced: &Announced) -> Result<Receiving, String> {
+    fn begin(&mut self, destination: Destination, announced: &Announced) -> Result<Receiving, String> {
         let opened = self.open(destination, Mode::from_bits_truncate(announced.mode & 0o777) | Mode::S_IWUSR);
         let (content, is_new) = opened.map_err(|error| self.explain(error))?;
         let content = content.ok_or("not a regular file")?;
@@ -279,11 +284,7 @@ impl Sink<'_, '_> {
     }
 
     /// Says whether it was not there before, too.
-    fn open(
-        &mut self,
-        (directory, name): (OwnedFd, CString),
-        mode: Mode,
-    ) -> Result<(Option<Content>, bool), StoreError> {
+    fn open(&mut self, (directory, name): Destination, mode: Mode) -> Result<(Option<Content>, bool), StoreError> {
         let is_new = match fstatat(&directory, name.as_c_str(), AtFlags::AT_SYMLINK_NOFOLLOW) {
             Ok(status) => match SFlag::from_bits_truncate(status.st_mode & SFlag::S_IFMT.bits()) {
                 SFlag::S_IFREG => false,
@@ -336,7 +337,10 @@ impl Sink<'_, '_> {
         let quota = &mut self.run.limits.quota;
         let ended = match transfer.error {
             None => receiving.finish(announced, quota).map_err(|error| quota.named(error)),
-            Some(_) => Ok(receiving.abandon(quota)),
+            Some(_) => {
+                receiving.abandon(quota);
+                Ok(())
+            }
         };
         if let Err(error) = ended {
             transfer.failed(&error.to_string());

@@ -40,7 +40,7 @@ impl Server {
         let direction = if flags & (WRITE | APPEND) == 0 { Direction::Read } else { Direction::Write };
         let transfer = Transfer::new(path, direction, self.limits.rates);
         let file = File { content, transfer, appends: open.contains(OFlag::O_APPEND), torn: None };
-        let handle = self.handles.add(Open::File(file))?;
+        let handle = self.handles.add(Open::File(Box::new(file)))?;
         self.reply_handle(&handle)
     }
 
@@ -101,7 +101,7 @@ impl Server {
 
     pub fn close(&mut self, mut packet: Reader<'_>) -> Result<Done, Failure> {
         let Open::File(file) = self.handles.remove(packet.string()?)? else { return Ok(Done::Ok) };
-        let File { content, mut transfer, torn, .. } = file;
+        let File { content, mut transfer, torn, .. } = *file;
         let quota = &mut self.limits.quota;
         let closed = match (content, torn) {
             (Content::InPlace(file), _) => quota.close(file).map_err(StoreError::from),

@@ -15,7 +15,7 @@ pub const MAX_HANDLES: usize = 1000;
 /// What a handle stands for.
 #[derive(Debug)]
 pub enum Open {
-    File(File),
+    File(Box<File>),
     Directory(Directory),
 }
 
@@ -144,7 +144,7 @@ mod tests {
     fn file() -> Open {
         let content = Content::InPlace(std::fs::File::open("/dev/null").unwrap().into());
         let transfer = Transfer::new(b"", crate::transfer::Direction::Read, crate::pace::Rates::default());
-        Open::File(File { content, transfer, appends: false, torn: None })
+        Open::File(Box::new(File { content, transfer, appends: false, torn: None }))
     }
 
     #[test]
