@@ -171,9 +171,7 @@ impl Disk {
 /// `passwd.lock` and `passwd.1234` of shadow-utils' way to lock.
 fn is_lock(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let Some((file, end)) = name.rsplit_once('.') else {
-        return false;
-    };
+    let Some((file, end)) = name.rsplit_once('.') else { return false };
     let locks = end == "lock" || end.bytes().all(|byte| byte.is_ascii_digit());
     locks && ["passwd", "shadow", "group", "gshadow"].contains(&file)
 }

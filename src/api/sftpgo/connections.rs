@@ -2,6 +2,7 @@
 //! but a shell or a command runs are not seen here, nor closed.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use accountd_core::Caller;
 use accountd_protocol::agent::User;
@@ -50,11 +51,12 @@ pub async fn list(caller: Signed) -> Result<Reply, Error> {
     let (mut shown, mut homes) = (Vec::new(), HashMap::new());
     for connection in open {
         let Some(protocol) = protocol(&connection) else { continue };
-        if !homes.contains_key(&connection.account) {
-            homes.insert(connection.account, visible_home(&caller, connection.account).await);
-        }
-        let home = homes.get(&connection.account).and_then(Option::as_ref);
-        shown.push(Shown::of(connection, protocol, home));
+        let account = connection.account;
+        let home = match homes.entry(account) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => unknown.insert(visible_home(&caller, account).await),
+        };
+        shown.push(Shown::of(connection, protocol, home.as_ref()));
     }
     Ok(Reply::object(&shown))
 }
