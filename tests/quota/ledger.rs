@@ -185,6 +185,24 @@ fn ways_around_are_refused_where_there_is_no_room() {
     assert_eq!((stored(&place), agent.end()), ((1000, 2), (1000, 2)));
 }
 
+#[test]
+fn a_file_can_be_replaced_where_there_is_no_room_for_one_more() {
+    for options in [&[][..], &ATOMIC] {
+        let place = Place::new();
+        place.put("f", [b'o'; 100]);
+        let agent = Agent::start((1000, 1), (100, 1));
+        let mut raw = agent.session(place.path("").as_path(), options);
+        put(&mut raw, "f", UPLOAD, 30);
+        let told = "Disk quota exceeded: the quota of this account is 1 files".to_owned();
+        for flags in [UPLOAD, UPLOAD | 32] {
+            let open = Body::new().text("g").number(flags).number(NO_ATTRIBUTES);
+            assert_eq!(refusal(&mut raw, OPEN, open), (FAILURE, told.clone()));
+        }
+        raw.ends();
+        assert_eq!((place.read("f").len(), place.names().len(), agent.end()), (30, 1, (30, 1)));
+    }
+}
+
 /// Under one of its names a new file would be a second one.
 #[test]
 fn a_file_with_several_names_is_written_in_place() {

@@ -9,7 +9,7 @@ use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::{FileStat, Mode, fstat};
 
-use super::{Quota, StoreError, identity, size};
+use super::{OverQuota, Quota, StoreError, identity, size};
 use crate::upload::{Target, Upload};
 
 const ONE_FILE: QuotaUse = QuotaUse { bytes: 0, files: 1 };
@@ -59,14 +59,21 @@ impl Quota {
         Ok(opened?)
     }
 
-    /// Begins an upload to the side, which is a new file in any case.
+    /// Begins an upload to the side, which is a new file in any case. `None` also where there is no room for
+    /// one more file: what is there can be written where it is.
     pub fn begin(
         &mut self,
         directory: impl FnOnce() -> nix::Result<OwnedFd>,
         begin: impl FnOnce() -> nix::Result<Option<Upload>>,
     ) -> Result<Option<Upload>, StoreError> {
-        let reserved = self.reserve_file(directory)?;
-        let begun = begin();
+        let reserved = match self.reserve_file(directory) {
+            Err(StoreError::Quota(OverQuota::Files(_))) => return Ok(None),
+            reserved => reserved?,
+        };
+        let begun = match begin() {
+            Err(Errno::EDQUOT) => Ok(None),
+            begun => begun,
+        };
         let file = begun.as_ref().ok().and_then(Option::as_ref).map(Upload::file);
         self.made(reserved, file);
         if self.is_counted()
