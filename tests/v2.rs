@@ -13,6 +13,7 @@ mod idempotency;
 mod keys;
 mod lists;
 mod names;
+mod own_password;
 mod password_history;
 mod policy;
 mod preconditions;

@@ -324,6 +324,12 @@ pub struct User {
     pub builtin: bool,
     pub locked: bool,
     pub password_disabled: bool,
+    /// The password's hash is one that only accountd knows.
+    #[serde(default)]
+    pub own_password: bool,
+    /// Another account has the same uid.
+    #[serde(default)]
+    pub shares_uid: bool,
     pub microsoft_account: bool,
     /// What a drop-in of ours lets the user do.
     #[serde(default)]
@@ -529,9 +535,10 @@ pub struct UserChange {
     pub sudo: Option<SudoChange>,
     #[serde(default)]
     pub ageing: AgeingChange,
-    /// As [`NewPassword::Kept`], in place of `password`.
+    /// In place of `password`: as [`NewPassword::Hashed`] or, in a form that crypt(5) does not know, as
+    /// [`NewPassword::Kept`].
     #[serde(default)]
-    pub kept_hash: Option<Secret>,
+    pub password_hash: Option<Secret>,
     #[serde(default)]
     pub limits: LimitsChange,
     /// Takes the place of what a dialect has said before; the others stay.
@@ -570,7 +577,7 @@ impl UserChange {
             microsoft_account: None,
             sudo: None,
             ageing: NO_AGEING,
-            kept_hash: None,
+            password_hash: None,
             limits,
             echoes,
         } = self

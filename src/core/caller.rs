@@ -556,6 +556,8 @@ mod tests {
                     builtin: false,
                     locked: false,
                     password_disabled: false,
+                    own_password: false,
+                    shares_uid: false,
                     microsoft_account: false,
                     sudo: None,
                     unix_hash: "*".into(),

@@ -9,6 +9,7 @@
 
 mod checks;
 mod create;
+mod ledger;
 mod many;
 #[path = "../openssh.rs"]
 #[allow(dead_code, reason = "shared with the tests, which need more of it")]
@@ -40,6 +41,9 @@ fn main() {
     }
     if wants("scan") {
         scan::run(if sizes.is_empty() { &scan::SIZES } else { &sizes });
+    }
+    if wants("ledger") {
+        ledger::run();
     }
     ssh::run(&|part| wants(part) || wants("ssh"));
 }

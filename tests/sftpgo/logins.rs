@@ -53,3 +53,22 @@ fn hashes_let_in_who_knows_the_password() {
         assert!(!server.world.with_password(name, hash).logs_in(), "{name}");
     }
 }
+
+#[test]
+fn a_hash_takes_the_place_of_a_password_and_nothing_of_that_stays() {
+    let server = Server::start();
+    let id = server.create(r#"{"username":"anna","password":"old","home_dir":"/mnt/tank/anna","permissions":["*"]}"#);
+    let lets_in = |password: &str| server.world.with_password("anna", password).logs_in();
+    assert!(lets_in("old") && server.disk.line("/etc/samba/smbpasswd", "anna").is_some());
+    let bcrypt = "$2a$14$ajq8Q7fbtFRQvXpdCq7Jcuy.Rx1h/L4J60Otx.gyNLbAYctGMJ9tK";
+    let path = format!("/user/{id}");
+    server.rest.put(&path, &json!({"password": bcrypt}).to_string()).status_is(200);
+    assert_eq!(server.disk.field("/etc/shadow", "anna", 1), bcrypt);
+    assert_eq!(server.disk.line("/etc/samba/smbpasswd", "anna"), None, "Samba would let the old one in");
+    assert!(lets_in("secret") && !lets_in("old"));
+    let pbkdf2 = "$pbkdf2-sha256$150000$E86a9YMX3zC7$R5J62hsSq+pYw00hLLPKBbcGXmq7fj5+/M0IFoYtZbo=";
+    server.rest.put(&path, &json!({"password": pbkdf2}).to_string()).status_is(200);
+    assert_eq!(server.disk.field("/etc/shadow", "anna", 1), "*");
+    assert_eq!(server.rest.get(&path).object(200)["own_password"], json!(true));
+    assert!(lets_in("password") && !lets_in("secret"));
+}

@@ -113,6 +113,8 @@ pub fn show_user(view: &View, row: &UserRow) -> Option<Shown> {
         builtin: row.is_builtin(),
         locked: field.starts_with('!'),
         password_disabled: !is_hash(hash) && row.extras().own_hash.is_none(),
+        shares_uid: view.names_of_uid(row.uid.0).len() > 1,
+        own_password: !is_hash(hash) && row.extras().own_hash.is_some(),
         microsoft_account: row.microsoft_account,
         sudo: view.sudo(Grantee::User(row.id)).grant().cloned(),
         unix_hash: if is_hash(hash) { hash.to_owned() } else { row.kept_hash.clone().unwrap_or(NO_HASH.into()) },

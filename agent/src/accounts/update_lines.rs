@@ -25,6 +25,7 @@ use crate::database::entry::{Entry, passwd, shadow};
 use crate::database::{Action, Draft, Extras, FileKind, UserRow, kept};
 use crate::identity::authorized_keys::fingerprints;
 use crate::identity::hash::is_hash;
+use crate::identity::own_hash::is_own;
 use crate::samba::{self, Flags};
 use crate::sudoers::Grantee;
 use crate::suspension::Suspension;
@@ -142,8 +143,8 @@ fn enter(
 /// A password that any program may know takes the place of one that only accountd does.
 fn changed_extras(row: &UserRow, change: &UserChange) -> Extras {
     let Extras { limits, mut echoes, own_hash } = row.extras().clone();
-    let own_hash = match &change.kept_hash {
-        Some(hash) => Some(hash.reveal().to_owned()),
+    let own_hash = match &change.password_hash {
+        Some(hash) => Some(hash.reveal().to_owned()).filter(|hash| is_own(hash)),
         None => own_hash.filter(|_| change.password.is_none() && change.password_disabled != Some(true)),
     };
     echoes.extend(change.echoes.clone());
@@ -195,15 +196,17 @@ fn edit_shadow(
     let lock = plan.change.locked.filter(|locked| *locked != was_locked);
     let disable = plan.change.password_disabled.filter(|disabled| *disabled != present.is_none());
     let locked = lock.unwrap_or(was_locked);
-    // Behind a hash of its own nothing of another password may be left to come back.
-    if plan.change.kept_hash.is_some() {
+    // Beside a hash that is given nothing of another password may be left to come back.
+    if let Some(given) = &plan.change.password_hash {
         let mark = if locked { "!" } else { "" };
         entry.set(shadow::NAME, name);
         entry.set(shadow::LAST_CHANGE, &today.to_string());
         ageing::set(&mut entry, &plan.change.ageing, today);
-        entry.set(shadow::PASSWORD, &format!("{mark}{NO_HASH}"));
+        let field = if is_own(given.reveal()) { NO_HASH } else { given.reveal() };
+        entry.set(shadow::PASSWORD, &format!("{mark}{field}"));
         draft.set_line(FileKind::Shadow, &row.name, Some(entry.line()));
-        return (None, Some(Flags::Disabled));
+        draft.set_line(FileKind::Smbpasswd, &row.name, None);
+        return (None, None);
     }
     let (hash, kept) = match (hashes.map(|new| new.unix.clone()), disable) {
         // A new password does not lift that passwords are disabled; it waits for that.

@@ -9,7 +9,7 @@ use accountd_protocol::name::NewUserName;
 use accountd_protocol::refusal::{Field, Problem, Refusal};
 use accountd_protocol::text::FieldPath;
 
-use super::check::{Faults, free_user_name, known_shell, usable_keys, usable_mode, usable_own_hash, usable_password};
+use super::check::{Faults, free_user_name, known_shell, usable_hash, usable_keys, usable_mode, usable_own_hash, usable_password};
 use super::home_change::may_change;
 use super::transfers::Claim;
 use super::{ageing, limits};
@@ -112,8 +112,8 @@ impl Agent {
         if change.password_disabled == Some(false) && no_password() {
             faults.add(Field::Password, Problem::Required);
         }
-        if let Some(hash) = &change.kept_hash {
-            faults.take(Field::PasswordHash, usable_own_hash(hash));
+        if let Some(hash) = &change.password_hash {
+            faults.take(Field::PasswordHash, usable_own_hash(hash).or_else(|_| usable_hash(hash)));
             if change.password.is_some() || change.random_password == RandomPassword::Made {
                 faults.add(Field::PasswordHash, Problem::MustBeAbsent);
             }

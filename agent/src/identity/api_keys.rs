@@ -180,5 +180,5 @@ fn gives_way_in(change: &UserChange) -> bool {
         || change.random_password != RandomPassword::No
         || change.password_disabled.is_some()
         || change.ssh_keys.is_some()
-        || change.kept_hash.is_some()
+        || change.password_hash.is_some()
 }

@@ -42,6 +42,8 @@ fn user(id: u64) -> User {
         builtin: false,
         locked: false,
         password_disabled: false,
+        own_password: false,
+        shares_uid: false,
         microsoft_account: false,
         sudo: None,
         unix_hash: "$6$s$h".into(),

@@ -42,7 +42,7 @@ pub fn user_change(form: &mut Form) -> Result<UserChange, Faults> {
         sudo: read.form.boolean("bsdusr_sudo").map(SudoChange::All),
         // The dialect has no fields for it.
         ageing: AgeingChange::default(),
-        kept_hash: None,
+        password_hash: None,
         limits: LimitsChange::default(),
         echoes: Echoes::default(),
     };

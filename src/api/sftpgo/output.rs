@@ -1,8 +1,7 @@
 //! A user as this API shows it: SFTPGo's members in their order, then ours.
 
 use accountd_core::Caller;
-use accountd_protocol::agent::{User, Window};
-use accountd_protocol::list::Filter;
+use accountd_protocol::agent::User;
 use serde::Serialize;
 
 use super::asked::Asked;
@@ -27,6 +26,9 @@ pub struct Shown {
     /// What the kernel knows the account by.
     effective_uid: u32,
     effective_gid: u32,
+    /// There where no other program knows the password.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    own_password: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     shared_uid: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -39,7 +41,7 @@ impl Shown {
     pub async fn of(caller: &Caller, user: User) -> Self {
         let used = caller.quota(user.id).await.ok();
         let (bytes, files) = used.as_ref().map_or((0, 0), |report| (report.used.bytes, report.used.files));
-        let is_shared = is_shared(caller, user.uid.0).await;
+        let is_shared = user.shares_uid;
         let asked = Asked::of(&user);
         Self {
             id: user.id.0,
@@ -57,16 +59,12 @@ impl Shown {
             download_bandwidth: asked.download_bandwidth,
             effective_uid: user.uid.0,
             effective_gid: user.gid.0,
+            own_password: user.own_password.then_some(true),
             shared_uid: is_shared.then_some(true),
             quota_note: is_shared.then(|| note(user.uid.0)),
             username: user.name,
         }
     }
-}
-
-async fn is_shared(caller: &Caller, uid: u32) -> bool {
-    let of_uid = Window { filters: vec![Filter::Number(uid)], ..Window::part(0, 0, Vec::new()) };
-    caller.find_users(of_uid).await.is_ok_and(|page| page.total > 1)
 }
 
 fn note(uid: u32) -> String {

@@ -13,7 +13,6 @@ use accountd_core::Core;
 use accountd_protocol::agent::{AgentRequest, Answer, Dialect, Echoes, Group, Operation, Page, User};
 use accountd_protocol::ended::Ended;
 use accountd_protocol::id::{AccountId, AccountRef, Gid, Uid};
-use accountd_protocol::list::Filter;
 use accountd_protocol::open_session::OpenConnection;
 use accountd_protocol::quota::{QuotaReport, QuotaScan, QuotaUse, ScanState};
 use accountd_protocol::refusal::Refusal;
@@ -30,7 +29,6 @@ struct Script {
     user: User,
     quota: Option<QuotaReport>,
     /// How many accounts have the user's uid.
-    of_uid: usize,
     connections: Vec<OpenConnection>,
     asked: Vec<String>,
     refusal: Option<Refusal>,
@@ -50,6 +48,8 @@ fn user() -> User {
         builtin: false,
         locked: false,
         password_disabled: false,
+        own_password: false,
+        shares_uid: false,
         microsoft_account: false,
         sudo: None,
         unix_hash: "*".into(),
@@ -76,7 +76,7 @@ fn report() -> QuotaReport {
 
 impl Script {
     fn of(user: User) -> Self {
-        Self { user, quota: None, of_uid: 1, connections: vec![], asked: vec![], refusal: None }
+        Self { user, quota: None, connections: vec![], asked: vec![], refusal: None }
     }
 
     fn operate(&mut self, operation: &Operation) -> Result<Answer, Refusal> {
@@ -89,9 +89,6 @@ impl Script {
             Operation::FindUser(_) | Operation::GetUser(_) => return user(),
             Operation::GetQuota(_) => {
                 return self.quota.clone().map(|quota| Answer::QuotaReport(Box::new(quota))).ok_or(Refusal::NotFound);
-            }
-            Operation::ListUsers(window) if window.filters == [Filter::Number(self.user.uid.0)] => {
-                return Ok(Answer::Users(Page { items: vec![], total: self.of_uid, next: None }));
             }
             Operation::ListConnections(None) => return Ok(Answer::Connections(self.connections.clone())),
             Operation::FindGroup(AccountRef::Number(gid)) if *gid != 1000 => return Err(Refusal::NotFound),

@@ -62,9 +62,9 @@ fn credential(password: Option<Secret>) -> Result<UserChange, String> {
         NewPassword::Clear(password) => {
             Ok(UserChange { password: Some(password), password_disabled: Some(false), ..UserChange::default() })
         }
-        NewPassword::Kept(hash) => Ok(UserChange { kept_hash: Some(hash), ..UserChange::default() }),
-        // The agent takes one only with a new account.
-        NewPassword::Hashed(_) => Err("password can be a hash of crypt(5) only where a user is made".into()),
+        NewPassword::Kept(hash) | NewPassword::Hashed(hash) => {
+            Ok(UserChange { password_hash: Some(hash), ..UserChange::default() })
+        }
         NewPassword::Random | NewPassword::Disabled => Ok(UserChange::default()),
     }
 }

@@ -9,7 +9,7 @@ use crate::advice;
 pub type Object = Map<String, Value>;
 
 /// Every field that a user is shown with.
-pub const USER_FIELDS: [&str; 25] = [
+pub const USER_FIELDS: [&str; 26] = [
     "id",
     "uid",
     "gid",
@@ -20,6 +20,7 @@ pub const USER_FIELDS: [&str; 25] = [
     "shell",
     "locked",
     "password_disabled",
+    "own_password",
     "builtin",
     "groups",
     "sudo",
@@ -38,7 +39,8 @@ pub const USER_FIELDS: [&str; 25] = [
 ];
 
 /// Those of them that nobody chooses.
-pub const USER_READ_ONLY: [&str; 6] = ["id", "builtin", "smb", "roles", "password_changed", "effective_limits"];
+pub const USER_READ_ONLY: [&str; 7] =
+    ["id", "builtin", "smb", "roles", "password_changed", "effective_limits", "own_password"];
 
 pub const GROUP_FIELDS: [&str; 7] = ["id", "gid", "groupname", "builtin", "sudo", "members", "limits"];
 /// Members are a set of their own.
@@ -56,6 +58,7 @@ pub fn user(user: &User) -> Object {
         ("shell", json!(user.shell)),
         ("locked", json!(user.locked)),
         ("password_disabled", json!(user.password_disabled)),
+        ("own_password", json!(user.own_password)),
         ("builtin", json!(user.builtin)),
         ("groups", json!(user.group_names)),
         ("sudo", sudo::shown(user.sudo.as_ref())),

@@ -66,7 +66,7 @@ pub fn draft(mut input: Input) -> Result<Draft, Error> {
         microsoft_account: input.boolean("microsoft_account").value(),
         sudo: sudo::change(&mut input),
         ageing: ageing::change(&mut input),
-        kept_hash: None,
+        password_hash: None,
         limits: limits::change(&mut input),
         echoes: Echoes::default(),
     };

@@ -37,6 +37,7 @@ const SHAPE: Shape = Shape {
         "sudo",
         "locked",
         "password_disabled",
+        "own_password",
         "must_change",
         "password_changed",
         "min_days",

@@ -123,7 +123,7 @@ fn an_echo_that_can_not_be_read_is_as_good_as_none() {
 
 #[test]
 fn what_is_stored_and_who_shares_the_uid_is_asked() {
-    let world = World::of(Script { quota: Some(report()), of_uid: 3, ..Script::of(user()) });
+    let world = World::of(Script { quota: Some(report()), ..Script::of(User { shares_uid: true, ..user() }) });
     let used = r#""used_quota_size":123,"used_quota_files":4,"last_quota_update":1795351640010,"#;
     let shared = concat!(
         r#","shared_uid":true,"quota_note":"uid 3001 is that of other accounts too: "#,
