@@ -1,6 +1,6 @@
 //! Commands and shells over SSH: run as the user, by the user's own shell.
 
-mod ended;
+pub mod ended;
 mod environment;
 mod policy;
 mod programs;

@@ -26,6 +26,7 @@ mod ids;
 mod key_advice;
 mod key_options;
 mod leftovers;
+mod limits;
 mod login;
 mod mail;
 mod metrics;

@@ -258,7 +258,7 @@ fn numbers_of_a_front_are_taken_where_no_client_is_and_nowhere_else() {
     assert!(matches!(ask(&mut front, &open(41)), Some(LoginEvent::NumbersTaken)));
     let here: SocketAddr = "192.0.2.1:22".parse().unwrap();
     let mut client = connect();
-    let greeted = ask(&mut client, &LoginRequest::Hello { client: here, server: here });
+    let greeted = ask(&mut client, &LoginRequest::Hello { client: here, server: here, version: "SSH-2.0-Test".into() });
     assert!(matches!(greeted, Some(LoginEvent::Welcome)));
     assert!(ask(&mut client, &open(42)).is_none(), "its connection is ended");
     shows(&nas, &[("accountd_ssh_connections", 41)]);

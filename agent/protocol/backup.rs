@@ -15,6 +15,8 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use crate::ageing::Ageing;
+use crate::agent::Echoes;
+use crate::limits::Limits;
 use crate::policy::PasswordRule;
 use crate::secret::Secret;
 
@@ -59,6 +61,9 @@ pub struct GroupRecord {
     pub members: Vec<String>,
     /// The text of its drop-in of sudo.
     pub sudo: Option<String>,
+    /// Not there where nothing is limited.
+    #[serde(default, skip_serializing_if = "Limits::is_none")]
+    pub limits: Limits,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -98,6 +103,15 @@ pub struct UserRecord {
     pub sudo: Option<String>,
     /// The text of its key file; `None` where there is no telling.
     pub keys: Option<String>,
+    /// Not there where nothing is limited.
+    #[serde(default, skip_serializing_if = "Limits::is_none")]
+    pub limits: Limits,
+    /// Not there where no dialect has said anything.
+    #[serde(default, skip_serializing_if = "Echoes::is_empty")]
+    pub echoes: Echoes,
+    /// A hash that only accountd knows; not there where it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub own_password: Option<Secret>,
 }
 
 /// The fields of smbpasswd(5) behind name and uid.
@@ -193,6 +207,7 @@ mod tests {
             administrators: vec![],
             members: vec!["änna".into()],
             sudo: None,
+            limits: Limits::default(),
         };
         let unsealed = Backup {
             format: FORMAT.into(),

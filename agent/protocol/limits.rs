@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::network::Network;
 use crate::quota::QuotaLimits;
@@ -91,18 +91,33 @@ impl FilePermission {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct LimitsChange {
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
     pub bytes: Option<Option<u64>>,
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
     pub soft_bytes: Option<Option<u64>>,
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
     pub files: Option<Option<u64>>,
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
     pub soft_files: Option<Option<u64>>,
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
     pub sessions: Option<Option<u32>>,
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
     pub upload: Option<Option<u32>>,
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
     pub download: Option<Option<u32>>,
     pub bandwidth: Option<Bandwidth>,
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
     pub permissions: Option<Option<BTreeSet<FilePermission>>>,
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
     pub idle: Option<Option<u32>>,
     pub networks: Option<Vec<Network>>,
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
     pub root: Option<Option<Root>>,
+}
+
+/// A field that is there: null lifts the limit, and a field that is left out never comes here.
+fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
 }
 
 impl Limits {
@@ -168,5 +183,39 @@ pub(crate) fn least<T: Ord>(one: Option<T>, other: Option<T>) -> Option<T> {
     match (one, other) {
         (Some(one), Some(other)) => Some(one.min(other)),
         (one, other) => one.or(other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_means_the_same_at_the_other_end() {
+        let change = LimitsChange { sessions: Some(None), idle: Some(Some(5)), ..LimitsChange::default() };
+        let text = serde_json::to_string(&change).unwrap();
+        assert_eq!(serde_json::from_str::<LimitsChange>(&text).unwrap(), change);
+        let limits = Limits { sessions: Some(3), upload: Some(4), ..Limits::default() };
+        let changed = limits.changed(change);
+        assert_eq!((changed.sessions, changed.idle, changed.upload), (None, Some(5), Some(4)));
+    }
+
+    #[test]
+    fn the_stricter_of_two_counts_field_by_field() {
+        let all = |list: &[FilePermission]| Some(list.iter().copied().collect::<BTreeSet<_>>());
+        use FilePermission::{Delete, List, Upload};
+        let one = Limits { sessions: Some(3), permissions: all(&[List, Upload]), ..Limits::default() };
+        let two = Limits {
+            sessions: Some(2),
+            upload: Some(9),
+            bandwidth: Bandwidth::Transfer,
+            permissions: all(&[Upload, Delete]),
+            root: Some(Root::Home),
+            ..Limits::default()
+        };
+        let both = one.clone().and(&two);
+        assert_eq!((both.sessions, both.upload, both.permissions.clone()), (Some(2), Some(9), all(&[Upload])));
+        assert_eq!((both.bandwidth, both.root.clone()), (Bandwidth::Transfer, Some(Root::Home)));
+        assert_eq!(two.and(&one), both, "nobody's word counts more");
     }
 }

@@ -71,6 +71,7 @@ pub struct QuotaFileSystem {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QuotaReport {
     pub account: AccountId,
+    pub name: String,
     pub backend: QuotaBackend,
     /// Those that count: the account's and its groups'.
     pub limits: QuotaLimits,

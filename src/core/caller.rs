@@ -20,8 +20,10 @@ use accountd_protocol::import::Import;
 use accountd_protocol::job::{Job, JobId, Passwords};
 use accountd_protocol::list::KeyTexts;
 use accountd_protocol::metrics::Metrics;
+use accountd_protocol::open_session::{ConnectionId, OpenConnection};
 use accountd_protocol::policy::{Policy, PolicyChange};
 use accountd_protocol::precondition::Precondition;
+use accountd_protocol::quota::{QuotaFileSystem, QuotaReport, QuotaScan};
 use accountd_protocol::refusal::Refusal;
 use accountd_protocol::removal::DeletedHome;
 use accountd_protocol::role::Role;
@@ -312,6 +314,44 @@ impl Caller {
         expect!(self.operate(Operation::ShowMetrics).await?, Metrics).map(|metrics| *metrics)
     }
 
+    /// The SSH connections of a user, or of all.
+    pub async fn connections(&self, of: Option<AccountId>) -> Result<Vec<OpenConnection>, Error> {
+        expect!(self.operate(Operation::ListConnections(of)).await?, Connections)
+    }
+
+    pub async fn close_connection(&self, id: ConnectionId) -> Result<(), Error> {
+        self.operate(Operation::CloseConnection(id)).await.map(drop)
+    }
+
+    pub async fn close_session(&self, number: u64) -> Result<(), Error> {
+        self.operate(Operation::CloseSession(number)).await.map(drop)
+    }
+
+    pub async fn quota(&self, id: AccountId) -> Result<QuotaReport, Error> {
+        expect!(self.operate(Operation::GetQuota(id)).await?, QuotaReport).map(|report| *report)
+    }
+
+    /// Of all users that have one.
+    pub async fn quotas(&self, window: Window) -> Result<Page<QuotaReport>, Error> {
+        expect!(self.operate(Operation::ListQuotas(window)).await?, QuotaReports)
+    }
+
+    pub async fn quota_file_systems(&self) -> Result<Vec<QuotaFileSystem>, Error> {
+        expect!(self.operate(Operation::ListQuotaFileSystems).await?, QuotaFileSystems)
+    }
+
+    pub async fn start_scan(&self, id: AccountId) -> Result<(), Error> {
+        self.operate(Operation::StartScan(id)).await.map(drop)
+    }
+
+    pub async fn scans(&self) -> Result<Vec<QuotaScan>, Error> {
+        expect!(self.operate(Operation::ListScans).await?, QuotaScans)
+    }
+
+    pub async fn cancel_scan(&self, id: AccountId) -> Result<(), Error> {
+        self.operate(Operation::CancelScan(id)).await.map(drop)
+    }
+
     pub async fn lift_ban(&self, id: BanId) -> Result<(), Error> {
         self.operate(Operation::LiftBan(id)).await.map(drop)
     }
@@ -415,6 +455,9 @@ mod tests {
             | AgentRequest::Decide { .. }
             | AgentRequest::Ping
             | AgentRequest::Watch
+            | AgentRequest::AnswerQuestions
+            | AgentRequest::Quota { .. }
+            | AgentRequest::QuotaEnded { .. }
             | AgentRequest::ReportNumbers(_) => Err(Refusal::BadCredentials),
         }
     }
@@ -523,6 +566,9 @@ mod tests {
                     groups: Vec::new(),
                     roles: Vec::new(),
                     ageing: accountd_protocol::ageing::Ageing::default(),
+                    limits: Default::default(),
+                    effective_limits: Default::default(),
+                    echoes: Default::default(),
                     group_names: Vec::new(),
                     tag: None,
                 }))),
@@ -559,6 +605,7 @@ mod tests {
             builtin: false,
             sudo: None,
             members: vec![],
+            limits: Default::default(),
             tag: None,
         };
         let items = (0..250).skip(window.offset).take(window.limit).filter(|id| *id != 42).map(group).collect();

@@ -16,7 +16,8 @@ fn only_a_username_is_required() {
         "home": "/nonexistent", "shell": "/usr/sbin/nologin", "locked": false, "password_disabled": true,
         "builtin": false, "groups": [], "sudo": null, "smb": false, "microsoft_account": false, "roles": [],
         "must_change": false, "password_changed": user["password_changed"], "min_days": 0, "max_days": 99999,
-        "warn_days": 7, "inactive_days": null, "expires": null});
+        "warn_days": 7, "inactive_days": null, "expires": null, "limits": user["limits"],
+        "effective_limits": user["limits"]});
     assert_eq!(user, expected);
     let line = format!("anna:x:{uid}:{gid}::/nonexistent:/usr/sbin/nologin");
     assert_eq!(nas.disk.line("/etc/passwd", "anna"), Some(line));

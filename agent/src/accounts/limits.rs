@@ -14,29 +14,36 @@ const LONGEST_ROOT: usize = 4096;
 
 /// Notes what is wrong with limits as a change would leave them.
 pub fn check(present: &Limits, change: &LimitsChange, faults: &mut Faults) {
-    if *change == LimitsChange::default() {
-        return;
+    if *change != LimitsChange::default() {
+        for (field, problem) in problems(&present.clone().changed(change.clone())) {
+            faults.add(Field::Limit(field), problem);
+        }
     }
-    let Limits { quota, sessions, upload, download, idle, networks, root, .. } =
-        present.clone().changed(change.clone());
+}
+
+/// What is wrong with limits.
+pub fn problems(limits: &Limits) -> Vec<(LimitField, Problem)> {
+    let Limits { quota, sessions, upload, download, idle, networks, root, .. } = limits;
+    let mut problems = Vec::new();
     let mut unless = |field, good: bool, problem: Problem| {
         if !good {
-            faults.add(Field::Limit(field), problem);
+            problems.push((field, problem));
         }
     };
     let above = |soft: Option<u64>, hard: Option<u64>| soft.zip(hard).is_some_and(|(soft, hard)| soft > hard);
     let softer = !above(quota.soft_bytes, quota.bytes) && !above(quota.soft_files, quota.files);
     unless(LimitField::Quota, softer, Problem::SoftAboveHard);
-    unless(LimitField::Sessions, sessions != Some(0), Problem::Zero);
-    unless(LimitField::Bandwidth, upload != Some(0) && download != Some(0), Problem::Zero);
-    unless(LimitField::Idle, idle != Some(0), Problem::Zero);
+    unless(LimitField::Sessions, *sessions != Some(0), Problem::Zero);
+    unless(LimitField::Bandwidth, *upload != Some(0) && *download != Some(0), Problem::Zero);
+    unless(LimitField::Idle, *idle != Some(0), Problem::Zero);
     let long = Problem::TooLarge(LONGEST_IDLE.into());
     unless(LimitField::Idle, idle.is_none_or(|idle| idle <= LONGEST_IDLE), long);
     let many = Problem::TooMany { max: MOST_NETWORKS, actual: networks.len() };
     unless(LimitField::Networks, networks.len() <= MOST_NETWORKS, many);
-    if let Some(Root::Path(path)) = &root {
+    if let Some(Root::Path(path)) = root {
         unless(LimitField::Root, is_plain(path), Problem::NotAPlainPath);
     }
+    problems
 }
 
 /// Absolute, without `..`, and nothing that moves a cursor.

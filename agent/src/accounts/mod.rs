@@ -18,7 +18,7 @@ mod home_change;
 mod home_state;
 mod in_home;
 mod key_set;
-mod limits;
+pub mod limits;
 mod list;
 mod members;
 mod memberships;

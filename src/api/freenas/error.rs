@@ -99,7 +99,8 @@ impl Error {
             Refusal::BuiltinDelete => Error::BuiltinDelete(place.kind),
             Refusal::LastAdministrator => Error::LastAdministrator,
             // Nothing here is asked for with a precondition.
-            Refusal::Busy | Refusal::Changed => Error::Busy,
+            Refusal::Busy | Refusal::Changed | Refusal::ScanRunning => Error::Busy,
+            Refusal::NoSessions => Error::AgentDown,
             Refusal::NoSpace => Error::NoSpace,
             Refusal::Internal(reason) => {
                 tracing::error!(reason, "the agent failed");

@@ -1,6 +1,7 @@
 //! `account/groups/`: a form becomes a new group or a change of one.
 
 use accountd_protocol::agent::{GroupChange, NewGroup, SharedGid};
+use accountd_protocol::limits::LimitsChange;
 use accountd_protocol::name::NewGroupName;
 use accountd_protocol::refusal::Field;
 use accountd_protocol::sudo::{SudoChange, SudoCommands};
@@ -23,7 +24,10 @@ pub fn new_group(form: &Form) -> Result<NewGroup, Faults> {
     let all = form.boolean("bsdgrp_sudo") == Some(true);
     let sudo = if all { SudoCommands::everything() } else { SudoCommands::default() };
     match name {
-        Some(name) if faults.is_empty() => Ok(NewGroup { name, gid, shared_gid: shared_gid(form), sudo }),
+        Some(name) if faults.is_empty() => {
+            let limits = LimitsChange::default();
+            Ok(NewGroup { name, gid, shared_gid: shared_gid(form), sudo, limits })
+        }
         Some(_) | None => Err(faults),
     }
 }
@@ -35,7 +39,7 @@ pub fn group_change(form: &Form) -> Result<GroupChange, Faults> {
     let gid = gid(form, &mut faults);
     faults.into_result()?;
     let sudo = form.boolean("bsdgrp_sudo").map(SudoChange::All);
-    Ok(GroupChange { name, gid, shared_gid: shared_gid(form), sudo })
+    Ok(GroupChange { name, gid, shared_gid: shared_gid(form), sudo, limits: LimitsChange::default() })
 }
 
 fn name(place: Place, form: &Form, faults: &mut Faults) -> Option<NewGroupName> {

@@ -48,6 +48,7 @@ pub fn key(place: Place, field: Field) -> &'static str {
             | Field::EndProcesses
             | Field::RandomPassword
             | Field::Rule(_)
+            | Field::Limit(_)
             | Field::ApiKeyName
             | Field::Roles
             | Field::ApiKeys
@@ -97,6 +98,9 @@ pub fn text(place: Place, field: Field, problem: &Problem, form: &Form) -> Strin
         Problem::SharedUid(others) => format!("The User ID is that of {others} too."),
         Problem::SudoByHand => "These sudo rights were changed by hand and cannot be replaced here.".into(),
         Problem::NoSudo(reason) => format!("Sudo rights cannot be given: {reason}."),
+        Problem::SoftAboveHard | Problem::Zero | Problem::TooLarge(_) | Problem::NotAPlainPath => {
+            format!("This value {problem}.")
+        }
         Problem::Wrong => "This is not the present password.".into(),
         Problem::Unchanged => "This is the present password.".into(),
         Problem::TooEarly => "The password was changed too short a time ago.".into(),
@@ -203,6 +207,7 @@ fn bad_characters(field: Field, characters: &str) -> String {
         | Field::EndProcesses
         | Field::RandomPassword
         | Field::Rule(_)
+        | Field::Limit(_)
         | Field::Members
         | Field::ApiKeyName
         | Field::Roles
@@ -242,6 +247,7 @@ fn duplicate(field: Field, existing: &str, given: &str) -> String {
         | Field::EndProcesses
         | Field::RandomPassword
         | Field::Rule(_)
+        | Field::Limit(_)
         | Field::Members
         | Field::ApiKeyName
         | Field::Roles

@@ -1,7 +1,8 @@
 //! `POST account/users/`: a form becomes a new user.
 
 use accountd_protocol::ageing::AgeingChange;
-use accountd_protocol::agent::{NewPassword, NewUser, PrimaryGroup};
+use accountd_protocol::agent::{Echoes, NewPassword, NewUser, PrimaryGroup};
+use accountd_protocol::limits::LimitsChange;
 use accountd_protocol::name::NewUserName;
 use accountd_protocol::refusal::Field;
 use accountd_protocol::secret::Secret;
@@ -41,6 +42,8 @@ pub fn new_user(form: &mut Form) -> Result<NewUser, Faults> {
         ["bsdusr_locked", "bsdusr_microsoft_account", "bsdusr_sudo"].map(|key| read.checked_box(key));
     read.faults.into_result()?;
     Ok(NewUser {
+        limits: LimitsChange::default(),
+        echoes: Echoes::default(),
         name,
         uid: Some(uid),
         full_name,

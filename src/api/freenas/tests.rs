@@ -50,6 +50,9 @@ fn user(id: u64) -> User {
         key_advice: vec![],
         roles: Vec::new(),
         ageing: Ageing::default(),
+        limits: Default::default(),
+        effective_limits: Default::default(),
+        echoes: Default::default(),
         smb: false,
         groups: vec![],
         group_names: vec![],
@@ -65,6 +68,7 @@ fn group() -> Group {
         builtin: false,
         sudo: None,
         members: vec![],
+        limits: Default::default(),
         tag: None,
     }
 }
@@ -81,6 +85,9 @@ fn scripted(script: &mut Script, request: &AgentRequest) -> Result<Answer, Refus
         | AgentRequest::Decide { .. }
         | AgentRequest::Ping
         | AgentRequest::Watch
+        | AgentRequest::AnswerQuestions
+        | AgentRequest::Quota { .. }
+        | AgentRequest::QuotaEnded { .. }
         | AgentRequest::ReportNumbers(_) => return Err(Refusal::BadCredentials),
         AgentRequest::Operate { operation, .. } => operation,
     };
@@ -142,6 +149,15 @@ fn scripted(script: &mut Script, request: &AgentRequest) -> Result<Answer, Refus
         | Operation::ListAudit(_)
         | Operation::ListBans
         | Operation::ShowMetrics
+        | Operation::ListConnections(_)
+        | Operation::CloseConnection(_)
+        | Operation::CloseSession(_)
+        | Operation::GetQuota(_)
+        | Operation::ListQuotas(_)
+        | Operation::ListQuotaFileSystems
+        | Operation::StartScan(_)
+        | Operation::ListScans
+        | Operation::CancelScan(_)
         | Operation::LiftBan(_)
         | Operation::VerifyAudit => Err(Refusal::NotPermitted),
     }

@@ -1,7 +1,8 @@
 //! `PUT` and `PATCH account/users/ID/`: a form becomes a change. What it does not name stays.
 
 use accountd_protocol::ageing::AgeingChange;
-use accountd_protocol::agent::{RandomPassword, UserChange};
+use accountd_protocol::agent::{Echoes, RandomPassword, UserChange};
+use accountd_protocol::limits::LimitsChange;
 use accountd_protocol::sudo::SudoChange;
 
 use super::faults::Faults;
@@ -41,6 +42,9 @@ pub fn user_change(form: &mut Form) -> Result<UserChange, Faults> {
         sudo: read.form.boolean("bsdusr_sudo").map(SudoChange::All),
         // The dialect has no fields for it.
         ageing: AgeingChange::default(),
+        kept_hash: None,
+        limits: LimitsChange::default(),
+        echoes: Echoes::default(),
     };
     read.faults.into_result()?;
     Ok(change)

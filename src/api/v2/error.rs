@@ -42,6 +42,7 @@ pub enum Error {
     KeyReused,
     /// A request with this `Idempotency-Key` is not answered yet.
     KeyInUse,
+    ScanRunning,
     Builtin,
     /// The password is good for nothing but being changed.
     PasswordExpired,
@@ -88,6 +89,8 @@ impl Error {
             Refusal::LastAdministrator => Error::LastAdministrator,
             Refusal::BuiltinDelete => Error::Builtin,
             Refusal::Busy => Error::Busy,
+            Refusal::ScanRunning => Error::ScanRunning,
+            Refusal::NoSessions => Error::Unavailable,
             Refusal::NoSpace => Error::NoSpace,
             Refusal::Internal(reason) => {
                 tracing::error!(reason, "the agent failed");
@@ -109,7 +112,7 @@ impl Error {
             Error::Fields(faults) if are_conflicts(faults) => Status::Conflict,
             Error::Fields(_) | Error::KeyReused => Status::UnprocessableEntity,
             Error::Changed => Status::PreconditionFailed,
-            Error::KeyInUse | Error::Builtin | Error::LastAdministrator => Status::Conflict,
+            Error::ScanRunning | Error::KeyInUse | Error::Builtin | Error::LastAdministrator => Status::Conflict,
             Error::Busy => Status::Locked,
             Error::Unavailable => Status::ServiceUnavailable,
             Error::NoSpace => Status::InsufficientStorage,
@@ -133,6 +136,7 @@ impl Error {
             Error::Fields(_) => ("invalid-values", "The body has values that are no good"),
             Error::Changed => ("precondition-failed", "It is not as If-Match has it"),
             Error::KeyReused => ("idempotency-key-reused", "Another request had this Idempotency-Key"),
+            Error::ScanRunning => ("scan-running", "A scan of this user is on its way already"),
             Error::KeyInUse => ("idempotency-key-in-use", "A request with this Idempotency-Key is under way"),
             Error::Builtin => ("builtin", "A built-in account can not be deleted"),
             Error::PasswordExpired => ("password-expired", "The password has to be changed first"),
@@ -157,6 +161,7 @@ impl Error {
             }
             Error::Changed => "Get it again, and decide anew.".into(),
             Error::KeyReused => "Take a fresh key for each request that is not a repetition.".into(),
+            Error::ScanRunning => "Wait for it, or cancel it.".into(),
             Error::KeyInUse | Error::Busy => "Nothing has been changed. Try again later.".into(),
             Error::Unavailable => "Try again later; look first whether a change has been made.".into(),
             Error::Unauthenticated => "The credential is missing or wrong.".into(),
@@ -182,6 +187,7 @@ impl Error {
             Error::KeyInUse | Error::Busy | Error::Unavailable => Some(("Retry-After", RETRY_AFTER)),
             Error::NotPermitted
             | Error::NotFound(_)
+            | Error::ScanRunning
             | Error::Malformed(_)
             | Error::Format(_)
             | Error::TooLarge

@@ -9,7 +9,7 @@ use accountd_protocol::sudo::{SudoFault, SudoProblem};
 use accountd_protocol::text::TextError;
 use serde::Serialize;
 
-use super::policy;
+use super::{limits, policy};
 use crate::advice;
 
 /// What the fields of a request belong to.
@@ -112,6 +112,7 @@ fn name(kind: Kind, field: Field) -> &'static str {
         (Field::Accounts, _) => "accounts",
         (Field::RandomPassword, _) => "random_password",
         (Field::Rule(rule), _) => policy::path(rule),
+        (Field::Limit(limit), _) => limits::path(limit),
         (Field::EndProcesses, _) => "end_processes",
     }
 }
@@ -160,6 +161,10 @@ fn code(problem: &Problem) -> &'static str {
         Problem::SharedUid(_) => "shared_uid",
         Problem::TransferRunning => "transfer_running",
         Problem::HoldsHome(_) => "holds_home",
+        Problem::SoftAboveHard => "soft_above_hard",
+        Problem::Zero => "zero",
+        Problem::TooLarge(_) => "too_large",
+        Problem::NotAPlainPath => "not_a_plain_path",
         Problem::Wrong => "wrong",
         Problem::Unchanged => "unchanged",
         Problem::TooEarly => "too_early",
@@ -265,6 +270,10 @@ fn conflict(problem: &Problem) -> Conflict {
         | Problem::NotForSudoers
         | Problem::NoSudo(_)
         | Problem::SudoCommand(_)
+        | Problem::SoftAboveHard
+        | Problem::Zero
+        | Problem::TooLarge(_)
+        | Problem::NotAPlainPath
         | Problem::Wrong
         | Problem::Unchanged
         | Problem::TooEarly

@@ -7,7 +7,7 @@ use accountd_protocol::refusal::Field;
 use super::error::Error;
 use super::input::{Given, Input};
 use super::output::GROUP_READ_ONLY;
-use super::sudo;
+use super::{limits, sudo};
 
 pub fn new_group(mut input: Input) -> Result<NewGroup, Error> {
     input.require("groupname");
@@ -15,9 +15,10 @@ pub fn new_group(mut input: Input) -> Result<NewGroup, Error> {
     let name = input.parsed(Field::GroupName, name, NewGroupName::new);
     let (gid, shared_gid) = (input.number("gid").value(), shared_gid(&mut input));
     let sudo = sudo::of_new(&mut input);
+    let limits = limits::change(&mut input);
     input.finish(&GROUP_READ_ONLY)?;
     // What is missing has been named.
-    Ok(NewGroup { name: name.ok_or(Error::Internal)?, gid, shared_gid, sudo })
+    Ok(NewGroup { name: name.ok_or(Error::Internal)?, gid, shared_gid, sudo, limits })
 }
 
 pub fn group_change(mut input: Input) -> Result<GroupChange, Error> {
@@ -28,6 +29,7 @@ pub fn group_change(mut input: Input) -> Result<GroupChange, Error> {
         gid: input.number("gid").value(),
         shared_gid: shared_gid(&mut input),
         sudo: sudo::change(&mut input),
+        limits: limits::change(&mut input),
     };
     input.finish(&GROUP_READ_ONLY)?;
     Ok(change)

@@ -129,6 +129,20 @@ impl Input {
         self.take(field, "true or false", |value| value.as_bool())
     }
 
+    pub fn number64(&mut self, field: &str) -> Given<u64> {
+        self.take(field, "a whole number from 0 to 9223372036854775807", |value| {
+            value.as_u64().filter(|number| i64::try_from(*number).is_ok())
+        })
+    }
+
+    pub fn is_null(&mut self, field: &str) -> bool {
+        let is_null = self.values.get(field).is_some_and(Value::is_null);
+        if is_null {
+            self.values.remove(field);
+        }
+        is_null
+    }
+
     pub fn number(&mut self, field: &str) -> Given<u32> {
         self.take(field, "a whole number from 0 to 4294967295", |value| u32::try_from(value.as_u64()?).ok())
     }

@@ -13,6 +13,7 @@ mod bans;
 mod batch;
 mod batch_table;
 mod checks;
+mod connections;
 mod cursor;
 mod day;
 mod disable;
@@ -25,6 +26,7 @@ mod idempotency;
 mod input;
 mod jobs;
 mod keys;
+mod limits;
 mod listing;
 mod members;
 mod memberships;
@@ -36,6 +38,7 @@ mod output;
 mod password;
 mod path;
 mod policy;
+mod quotas;
 mod resolve;
 mod roles;
 mod sudo;
@@ -74,6 +77,9 @@ pub fn attach(rocket: Rocket<Build>) -> Rocket<Build> {
         .mount(BASE, routes![backups::current, backups::import])
         .mount(BASE, routes![policy::show, policy::change])
         .mount(BASE, routes![bans::list, bans::lift])
+        .mount(BASE, routes![connections::list, connections::close, connections::end])
+        .mount(BASE, routes![quotas::show, quotas::scan, quotas::cancel])
+        .mount(BASE, routes![quotas::list, quotas::file_systems, quotas::scans])
         .mount(BASE, routes![system::show, openapi::show, metrics::show])
         .mount(BASE, fallback::routes())
         .register(BASE, catchers![caught])

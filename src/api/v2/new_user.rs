@@ -1,18 +1,18 @@
 //! `POST /users`: a body becomes a new user. Only `username` is required.
 
 use accountd_core::Caller;
-use accountd_protocol::agent::{NewPassword, NewUser, PrimaryGroup};
+use accountd_protocol::agent::{Echoes, NewPassword, NewUser, PrimaryGroup};
 use accountd_protocol::name::NewUserName;
 use accountd_protocol::refusal::{Field, Problem};
 use accountd_protocol::text::{Email, FieldPath, FullName};
 
-use super::ageing;
 use super::error::Error;
 use super::input::Input;
 use super::output::USER_READ_ONLY;
 use super::resolve::{Called, Found};
 use super::sudo;
 use super::user_fields::{home_mode, key_text};
+use super::{ageing, limits};
 
 /// No home is made where none is asked for, as in every dialect.
 const DEFAULT_HOME: &str = "/nonexistent";
@@ -42,6 +42,7 @@ pub fn draft(mut input: Input) -> Result<Draft, Error> {
     let [locked, microsoft_account] =
         ["locked", "microsoft_account"].map(|field| input.boolean(field).value().unwrap_or(false));
     let sudo = sudo::of_new(&mut input);
+    let limits = limits::change(&mut input);
     input.finish(&USER_READ_ONLY)?;
     let texts = name.zip(full_name).zip(email).zip(home.zip(shell));
     // What is missing has been named.
@@ -63,6 +64,8 @@ pub fn draft(mut input: Input) -> Result<Draft, Error> {
         microsoft_account,
         sudo,
         ageing,
+        limits,
+        echoes: Echoes::default(),
     };
     Ok(Draft { new, called: Called { gid, groups } })
 }
@@ -114,7 +117,13 @@ fn password(input: &mut Input) -> NewPassword {
             NewPassword::Disabled
         }
         (Some(clear), None) => NewPassword::Clear(clear),
+        (None, Some(hash)) if is_for_accountd_alone(hash.reveal()) => NewPassword::Kept(hash),
         (None, Some(hash)) => NewPassword::Hashed(hash),
         (None, None) => NewPassword::Disabled,
     }
+}
+
+/// The formats that crypt(5) does not have.
+fn is_for_accountd_alone(hash: &str) -> bool {
+    hash.starts_with("$argon2id$") || hash.starts_with("$pbkdf2-")
 }

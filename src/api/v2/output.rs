@@ -3,13 +3,13 @@
 use accountd_protocol::agent::{Group, KeyFile, KeyLine, System, User};
 use serde_json::{Map, Value, json};
 
-use super::{ageing, sudo};
+use super::{ageing, limits, sudo};
 use crate::advice;
 
 pub type Object = Map<String, Value>;
 
 /// Every field that a user is shown with.
-pub const USER_FIELDS: [&str; 23] = [
+pub const USER_FIELDS: [&str; 25] = [
     "id",
     "uid",
     "gid",
@@ -33,12 +33,14 @@ pub const USER_FIELDS: [&str; 23] = [
     "warn_days",
     "inactive_days",
     "expires",
+    "limits",
+    "effective_limits",
 ];
 
 /// Those of them that nobody chooses.
-pub const USER_READ_ONLY: [&str; 5] = ["id", "builtin", "smb", "roles", "password_changed"];
+pub const USER_READ_ONLY: [&str; 6] = ["id", "builtin", "smb", "roles", "password_changed", "effective_limits"];
 
-pub const GROUP_FIELDS: [&str; 6] = ["id", "gid", "groupname", "builtin", "sudo", "members"];
+pub const GROUP_FIELDS: [&str; 7] = ["id", "gid", "groupname", "builtin", "sudo", "members", "limits"];
 /// Members are a set of their own.
 pub const GROUP_READ_ONLY: [&str; 3] = ["id", "builtin", "members"];
 
@@ -60,6 +62,8 @@ pub fn user(user: &User) -> Object {
         ("smb", json!(user.smb)),
         ("microsoft_account", json!(user.microsoft_account)),
         ("roles", json!(user.roles)),
+        ("limits", limits::shown(&user.limits)),
+        ("effective_limits", limits::shown(&user.effective_limits)),
     ]
     .into_iter()
     .chain(ageing::fields(&user.ageing));
@@ -74,6 +78,7 @@ pub fn group(group: &Group) -> Object {
         ("builtin", json!(group.builtin)),
         ("sudo", sudo::shown(group.sudo.as_ref())),
         ("members", json!(group.members)),
+        ("limits", limits::shown(&group.limits)),
     ])
 }
 
@@ -104,6 +109,6 @@ pub fn system(system: &System) -> Object {
     ])
 }
 
-fn object<const N: usize>(fields: [(&str, Value); N]) -> Object {
+pub fn object<const N: usize>(fields: [(&str, Value); N]) -> Object {
     fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }

@@ -18,17 +18,21 @@ impl<'a> FromParam<'a> for Named {
     type Error = Infallible;
 
     fn from_param(text: &'a str) -> Result<Self, Infallible> {
-        let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        Ok(Named(match text {
-            "~" => AccountRef::Caller,
-            // Nobody has an id that does not fit.
-            _ if digits => AccountRef::Id(AccountId(text.parse().unwrap_or(u64::MAX))),
-            _ => AccountRef::Name(text.to_owned()),
-        }))
+        Ok(Self::of(text))
     }
 }
 
 impl Named {
+    pub fn of(text: &str) -> Self {
+        let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        Named(match text {
+            "~" => AccountRef::Caller,
+            // Nobody has an id that does not fit.
+            _ if digits => AccountRef::Id(AccountId(text.parse().unwrap_or(u64::MAX))),
+            _ => AccountRef::Name(text.to_owned()),
+        })
+    }
+
     /// The user's id. Whether there is one of this id, the operation on it says.
     pub async fn user(self, caller: &Caller) -> Result<AccountId, Error> {
         match self.0 {

@@ -2,19 +2,19 @@
 //! mail address, sudo and limits of days away; no other field can be without a value.
 
 use accountd_core::Caller;
-use accountd_protocol::agent::{RandomPassword, UserChange};
+use accountd_protocol::agent::{Echoes, RandomPassword, UserChange};
 use accountd_protocol::home::HomeTransfer;
 use accountd_protocol::name::NewUserName;
 use accountd_protocol::refusal::{Field, Problem};
 use accountd_protocol::text::{Email, FieldPath, FullName};
 
-use super::ageing;
 use super::error::Error;
 use super::input::{Given, Input};
 use super::output::USER_READ_ONLY;
 use super::resolve::{Called, Found};
 use super::sudo;
 use super::user_fields::home_mode;
+use super::{ageing, limits};
 
 /// The fields that null is no value for.
 const NEVER_NULL: [&str; 14] = [
@@ -66,6 +66,9 @@ pub fn draft(mut input: Input) -> Result<Draft, Error> {
         microsoft_account: input.boolean("microsoft_account").value(),
         sudo: sudo::change(&mut input),
         ageing: ageing::change(&mut input),
+        kept_hash: None,
+        limits: limits::change(&mut input),
+        echoes: Echoes::default(),
     };
     // Who gets a password is to use it.
     let is_made = change.random_password == RandomPassword::Made;

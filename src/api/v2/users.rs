@@ -100,7 +100,7 @@ pub async fn create(
                 let (user, password) = caller.create_user_with_password(new).await.map_err(failed)?;
                 (user, Some(password))
             }
-            NewPassword::Clear(_) | NewPassword::Hashed(_) | NewPassword::Disabled => {
+            NewPassword::Clear(_) | NewPassword::Hashed(_) | NewPassword::Kept(_) | NewPassword::Disabled => {
                 (caller.create_user(new).await.map_err(failed)?, None)
             }
         };

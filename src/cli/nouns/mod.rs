@@ -10,9 +10,12 @@ mod check;
 mod group;
 mod job;
 mod key;
+mod limit;
 mod member;
 mod metrics;
+mod open_session;
 mod policy;
+mod quota;
 mod role;
 mod system;
 mod user;
@@ -43,6 +46,15 @@ pub enum Noun {
     /// Who may do what for others
     #[command(subcommand)]
     Role(role::Verb),
+    /// What a user, or each member of a group, may use
+    #[command(subcommand)]
+    Limit(limit::Verb),
+    /// What users store, and who counts it
+    #[command(subcommand)]
+    Quota(quota::Verb),
+    /// Who is logged in over SSH, and what is on its way
+    #[command(subcommand)]
+    Session(open_session::Verb),
     /// The rules for passwords
     #[command(subcommand)]
     Policy(policy::Verb),
@@ -77,6 +89,9 @@ impl Noun {
             Noun::Key(verb) => verb.run(session),
             Noun::ApiKey(verb) => verb.run(session),
             Noun::Role(verb) => verb.run(session),
+            Noun::Limit(verb) => verb.run(session),
+            Noun::Quota(verb) => verb.run(session),
+            Noun::Session(verb) => verb.run(session),
             Noun::Policy(verb) => verb.run(session),
             Noun::Job(verb) => verb.run(session),
             Noun::Ban(verb) => verb.run(session),

@@ -16,7 +16,7 @@ use crate::accounts::memberships::Joining;
 use crate::accounts::sudo::SudoEdit;
 use crate::accounts::{address, memberships, suspended};
 use crate::database::entry::{gshadow, passwd};
-use crate::database::{Draft, FileKind, KeyFileRow, UserRow};
+use crate::database::{Draft, Extras, FileKind, GroupRow, KeyFileRow, UserRow, kept};
 use crate::identity::authorized_keys::fingerprints;
 use crate::sudoers::Grantee;
 use crate::suspension::Suspension;
@@ -81,6 +81,7 @@ impl GroupEntry {
         let name = plan.name.as_str();
         match *id {
             Some(id) if draft.group(id).is_some_and(|row| row.name == name && row.gid.0 == plan.gid) => {
+                set_limits(draft, id, plan);
                 sudo.enter(draft, Grantee::Group(id))
             }
             Some(_) => Err(Refusal::Busy),
@@ -90,6 +91,7 @@ impl GroupEntry {
                     return Err(Refusal::Busy);
                 }
                 let id = write_group(draft, name, Gid(plan.gid));
+                set_limits(draft, id, plan);
                 remark_rename(draft, Grantee::Group(id), plan.was.as_ref());
                 sudo.enter_new(draft, Grantee::Group(id));
                 Ok(())
@@ -139,6 +141,12 @@ impl UserEntry {
     }
 }
 
+fn set_limits(draft: &mut Draft<'_>, id: AccountId, plan: &GroupPlan) {
+    if let Some(row) = draft.group(id).cloned() {
+        draft.set_group(id, Some(GroupRow { limits: kept(plan.limits.clone()), ..row }));
+    }
+}
+
 /// The record of an account says what it is called in the backup.
 fn remark_rename(draft: &mut Draft<'_>, of: Grantee, was: Option<&String>) {
     if let Some(was) = was {
@@ -177,7 +185,9 @@ impl UserPlan {
         draft.set_line(FileKind::Smbpasswd, name, samba);
         let kept_hash = record.kept_password.as_ref().map(|kept| kept.reveal().to_owned());
         if let Some(row) = draft.user(id).cloned() {
-            draft.set_user(id, Some(UserRow { kept_hash, ..row }));
+            let own_hash = record.own_password.as_ref().map(|own| own.reveal().to_owned());
+            let extras = Extras { limits: record.limits.clone(), echoes: record.echoes.clone(), own_hash };
+            draft.set_user(id, Some(UserRow { kept_hash, extras: kept(extras), ..row }));
         }
         let history = record.password_history.iter().map(|hash| hash.reveal().to_owned()).collect();
         draft.set_password_history(id, history);

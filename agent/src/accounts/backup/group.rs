@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use accountd_config::Roles;
 use accountd_protocol::backup::GroupRecord;
 use accountd_protocol::import::Settlement;
+use accountd_protocol::limits::Limits;
 use accountd_protocol::name::NewGroupName;
 use accountd_protocol::refusal::{Field, Problem, Refusal};
 use accountd_protocol::secret::Secret;
@@ -13,6 +14,7 @@ use super::judge::{Item, Notes, Sight, Step};
 use super::numbers::{Given, Wanted};
 use super::rename::{Called, Named};
 use super::secrets::gshadow_field;
+use crate::accounts::limits;
 use crate::database::GroupRow;
 use crate::ids::Question;
 use crate::sudoers::{Grantee, Kind, Sudo};
@@ -31,6 +33,7 @@ pub(super) struct GroupPlan {
     pub administrators: Vec<String>,
     pub members: Vec<String>,
     pub sudo: Option<String>,
+    pub limits: Limits,
     /// What is granted now.
     pub before: Sudo,
 }
@@ -122,6 +125,7 @@ impl Sight<'_> {
         if let Some(password) = &record.password {
             notes.take(Field::PasswordHash, gshadow_field(password));
         }
+        note_limits(&record.limits, notes);
         GroupPlan {
             name: record.name.clone(),
             was: record.called.new.as_ref().map(|_| record.called.was.clone()),
@@ -130,6 +134,7 @@ impl Sight<'_> {
             administrators: self.known(&record.administrators, notes),
             members: self.known(&record.members, notes),
             sudo: self.sudo((Kind::Group, record.called), record.sudo.as_ref(), notes),
+            limits: record.limits.clone(),
             before: Sudo::None,
         }
     }
@@ -145,6 +150,13 @@ impl Sight<'_> {
     }
 }
 
+/// What is wrong with limits.
+pub(super) fn note_limits(limits: &Limits, notes: &mut Notes) {
+    for (field, problem) in limits::problems(limits) {
+        notes.open(Field::Limit(field), problem);
+    }
+}
+
 fn gives_role(roles: &Roles, name: &str) -> bool {
     let Roles { administrators, account_administrators, auditors, privileged_groups: _ } = roles;
     administrators.iter().chain(account_administrators).chain(auditors).any(|group| group == name)
@@ -152,7 +164,7 @@ fn gives_role(roles: &Roles, name: &str) -> bool {
 
 /// Whether nothing but the stable id differs. The order of names means nothing.
 fn is_same(record: &Named<'_, GroupRecord>, here: &GroupRecord) -> bool {
-    let GroupRecord { name, id: _, gid, password, administrators, members, sudo } = record.record;
+    let GroupRecord { name, id: _, gid, password, administrators, members, sudo, limits } = record.record;
     let sudo = sudo.as_ref().map(|text| record.called.drop_in(Kind::Group, text));
     let set = |names: &[String]| names.iter().cloned().collect::<HashSet<String>>();
     let text = |password: &Option<Secret>| password.as_ref().map(|password| password.reveal().to_owned());
@@ -162,4 +174,5 @@ fn is_same(record: &Named<'_, GroupRecord>, here: &GroupRecord) -> bool {
         && set(administrators) == set(&here.administrators)
         && set(members) == set(&here.members)
         && sudo == here.sudo.clone().map(Ok)
+        && *limits == here.limits
 }

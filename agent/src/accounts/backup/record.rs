@@ -85,6 +85,9 @@ impl Sources {
             password_history: self.histories.get(&row.id).into_iter().flatten().map(secret).collect(),
             sudo: self.drop_in(view, Grantee::User(row.id)),
             keys: None,
+            limits: row.extras().limits.clone(),
+            echoes: row.extras().echoes.clone(),
+            own_password: row.extras().own_hash.as_ref().map(secret),
         };
         Some(Unread { record, identity: identity_of(view, &row.name, row.uid, Gid(gid)) })
     }
@@ -100,6 +103,7 @@ impl Sources {
             administrators: shadow.map(|entry| entry.names(gshadow::ADMINISTRATORS)).unwrap_or_default(),
             members: members.unwrap_or_default(),
             sudo: self.drop_in(view, Grantee::Group(row.id)),
+            limits: row.limits().clone(),
         }
     }
 

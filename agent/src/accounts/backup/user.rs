@@ -12,12 +12,12 @@ use accountd_protocol::refusal::{Field, Problem, Refusal};
 use accountd_protocol::secret::Secret;
 use accountd_protocol::text::{Email, FieldPath, FullName};
 
-use super::group::Gids;
+use super::group::{Gids, note_limits};
 use super::judge::{Item, Notes, Sight, Step};
 use super::numbers::{Given, Wanted};
 use super::rename::{Called, Named};
 use super::secrets;
-use crate::accounts::check::{known_shell, usable_hash, usable_keys, usable_mode};
+use crate::accounts::check::{known_shell, usable_hash, usable_keys, usable_mode, usable_own_hash};
 use crate::accounts::show::identity_of;
 use crate::database::{FileKind, UserRow, home_field};
 use crate::homes::HomeKind;
@@ -224,6 +224,10 @@ impl Sight<'_> {
         if let Some(kept) = &record.kept_password {
             notes.take(Field::PasswordHash, usable_hash(kept));
         }
+        if let Some(own) = &record.own_password {
+            notes.take(Field::PasswordHash, usable_own_hash(own));
+        }
+        note_limits(&record.limits, notes);
         notes.take(Field::PasswordHash, secrets::history(&record.password_history));
     }
 
