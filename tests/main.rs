@@ -39,6 +39,7 @@ mod payloads;
 #[path = "bench/populated.rs"]
 #[allow(dead_code, reason = "shared with the benchmark, which needs more of it")]
 mod populated;
+mod quota;
 mod raw;
 mod refusals;
 mod rest;

@@ -3,15 +3,22 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
-use accountd_protocol::agent::{AgentRequest, Answer, Decision, KeyOffer, Reply};
+use accountd_protocol::agent::{AgentRequest, Answer, Decision, KeyOffer, QuotaEnd, Reply};
 use accountd_protocol::client::{AgentClient, ClientError};
+use accountd_protocol::id::AccountId;
 use accountd_protocol::login::Proof;
 use accountd_protocol::metrics::LoginReport;
+use accountd_protocol::quota::{QuotaAnswer, QuotaRequest};
 use tracing::{debug, warn};
 
 /// The most connections that are kept for later.
 const KEPT: usize = 8;
+
+/// How long a session waits for an agent that is being started again.
+const RESTART_PATIENCE: Duration = Duration::from_secs(5);
+const RETRY: Duration = Duration::from_millis(100);
 
 /// The way to the agent. When it can't be reached, the answer is no.
 #[derive(Debug)]
@@ -40,6 +47,41 @@ impl Agent {
             Err(error) => {
                 warn!(%error, "the agent can not be asked; the login is refused");
                 Decision::Refused { wait_milliseconds: 0 }
+            }
+        }
+    }
+
+    /// What a session asks for. `None`: the agent can't be asked, and nobody knows what it has heard.
+    pub fn quota(&self, of: (AccountId, u64), request: QuotaRequest) -> Option<QuotaAnswer> {
+        let (account, session) = of;
+        match self.ask_patiently(&AgentRequest::Quota { account, session, request }) {
+            Ok(Ok(Answer::Quota(answer))) => Some(answer),
+            Ok(Ok(_)) => None,
+            Ok(Err(refusal)) => {
+                warn!(%refusal, session, "the agent leases nothing");
+                None
+            }
+            Err(error) => {
+                warn!(%error, session, "the agent can not be asked for quota");
+                None
+            }
+        }
+    }
+
+    pub fn quota_ended(&self, of: (AccountId, u64), how: QuotaEnd) {
+        let (account, session) = of;
+        if let Err(error) = self.ask_patiently(&AgentRequest::QuotaEnded { account, session, how }) {
+            warn!(%error, session, "the agent can not be told that a session has no quota any more");
+        }
+    }
+
+    /// Also of an agent that is being started again.
+    fn ask_patiently(&self, request: &AgentRequest) -> Result<Reply, ClientError> {
+        let deadline = Instant::now() + RESTART_PATIENCE;
+        loop {
+            match self.ask(request) {
+                Err(ClientError::Connect { .. }) if Instant::now() < deadline => std::thread::sleep(RETRY),
+                reply => return reply,
             }
         }
     }

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use accountd_protocol::agent::{Decision, Grant, KeyOffer};
 use accountd_protocol::frame::{self, LOGIN_CAP};
+use accountd_protocol::id::AccountId;
 use accountd_protocol::limits::{Bandwidth, Limits};
 use accountd_protocol::login::{
     Admission, Admitted, Ending, LoginEvent, LoginRequest, Opening, Proof, Service, SessionId, Streams,
@@ -28,9 +29,10 @@ use crate::environment::Ends;
 use crate::error::Error;
 use crate::order::Report;
 use crate::plan::{self, Plan};
+use crate::quota;
 use crate::records;
 use crate::registry::{self, HangUp, Period, Place, Registration, Registry, Seat};
-use crate::spawner::{Handover, Spawner};
+use crate::spawner::{Given, Handover, Spawner};
 use crate::streams;
 use crate::word::Farewell;
 
@@ -255,7 +257,7 @@ impl Connection {
             Registration::Void => return self.not_opened(NotOpened::AccountChanged, CHANGED),
             Registration::Full => return self.not_opened(NotOpened::TooManyOfAccount, TOO_MANY),
         };
-        match start(&self.shared.spawner, plan, &place) {
+        match start(&self.shared, plan, (grant.account, &place)) {
             Ok(started) => {
                 self.next += 1;
                 let session = SessionId(self.next);
@@ -265,8 +267,8 @@ impl Connection {
                 let opened = LoginEvent::Opened { session, streams: started.streams };
                 let counted = counters::Running::new(self.shared.counters.clone(), started.service);
                 self.events.send(&opened, &started.front)?;
-                let Started { control, records, .. } = started;
-                self.wait_for_end(session, Running { user, control, records, place, counted })
+                let Started { control, records, quota, .. } = started;
+                self.wait_for_end(session, Running { user, control, records, quota, place, counted })
             }
             Err(error) => {
                 warn!(%error, user, "no session");
@@ -304,6 +306,9 @@ impl Connection {
             );
             running.counted.ended(&how, running.control.close());
             drop(running.place);
+            if let Some(quota) = running.quota {
+                quota.ended(&how);
+            }
             events.ended.lock().unwrap_or_else(PoisonError::into_inner).push(session);
             // A front that has gone does not need to know.
             let _ = events.send(&LoginEvent::Ended { session, how }, &[]);
@@ -317,6 +322,7 @@ struct Running {
     user: String,
     control: Arc<Control>,
     records: OwnedFd,
+    quota: Option<quota::Relay>,
     place: Place,
     counted: counters::Running,
 }
@@ -325,6 +331,7 @@ struct Running {
 struct Started {
     control: Arc<Control>,
     records: OwnedFd,
+    quota: Option<quota::Relay>,
     streams: Streams,
     /// The front's ends.
     front: Vec<OwnedFd>,
@@ -354,7 +361,7 @@ fn cut(text: &str) -> String {
 }
 
 /// Has the session started and waits for its keeper's word.
-fn start(spawner: &Spawner, plan: Plan, place: &Place) -> Result<Started, Error> {
+fn start(shared: &Shared, plan: Plan, (account, place): (AccountId, &Place)) -> Result<Started, Error> {
     let Plan { mut order, terminal, service } = plan;
     let streams::Ends { front, session } = streams::make(order.streams, terminal.as_ref(), order.uid)?;
     if let (Some(terminal), [ours]) = (&terminal, session.as_slice()) {
@@ -364,11 +371,17 @@ fn start(spawner: &Spawner, plan: Plan, place: &Place) -> Result<Started, Error>
     }
     let (control, keeper) = UnixStream::pair().map_err(Error::Spawner)?;
     let (records, written) = pipe2(OFlag::O_CLOEXEC).map_err(Error::kernel("make a pipe for records"))?;
-    spawner.spawn(&order, &Handover { control: keeper.into(), records: written, streams: session })?;
+    let (quota, asking) = match order.quota {
+        Some(_) => quota::Relay::start(shared.agent.clone(), (account, place.number()))
+            .map(|(one, end)| (Some(one), Some(end)))?,
+        None => (None, None),
+    };
+    let given = Given { records: written, quota: asking, streams: session };
+    shared.spawner.spawn(&order, &Handover { control: keeper.into(), given })?;
     let control = Arc::new(Control::new(control));
     place.set_control(control.clone());
     match control.report(Some(START_DEADLINE))? {
-        Some(Report::Started) => Ok(Started { control, records, streams: order.streams, front, service }),
+        Some(Report::Started) => Ok(Started { control, records, quota, streams: order.streams, front, service }),
         Some(Report::NotStarted(reason)) => Err(Error::Start(reason)),
         Some(Report::Ended(_)) | None => Err(Error::Start("its keeper has ended".into())),
     }

@@ -25,7 +25,7 @@ use crate::children::children;
 use crate::keepers::{LEFT_RUNNING, NOTHING_LEFT};
 use crate::order::{MAX_ORDER, Order, Report};
 use crate::session::{Descriptors, become_session};
-use crate::spawner::Handover;
+use crate::spawner::{Given, Handover};
 use crate::sys;
 use crate::sys::logins::{self, Event};
 use crate::word::{Farewell, Word};
@@ -35,13 +35,13 @@ const GRACE: Duration = Duration::from_millis(300);
 
 /// The keeper's whole life; returns its exit status.
 pub fn keep(order: &Order, open: Handover, program: &OwnedFd) -> i32 {
-    let Handover { control, records, streams } = open;
+    let Handover { control, given } = open;
     let control = UnixStream::from(control);
-    match start(order, &control, (&streams, &records), program) {
+    match start(order, &control, &given, program) {
         Ok((child, signals)) => {
-            let login = Login::of(order, &streams, child);
+            let login = Login::of(order, &given.streams, child);
             // The session's ends: as long as they are open here, nobody hears that it has closed them.
-            drop((streams, records));
+            drop(given);
             report(&control, &Report::Started);
             login.iter().for_each(|login| login.record(Event::Begun));
             let ending = Watch { order, child, control: &control, signals: &signals }.until_end();
@@ -104,12 +104,7 @@ fn report(control: &UnixStream, report: &Report) {
     let _ = frame::write(&mut &*control, report, MAX_ORDER);
 }
 
-fn start(
-    order: &Order,
-    control: &UnixStream,
-    (streams, records): (&[OwnedFd], &OwnedFd),
-    program: &OwnedFd,
-) -> Result<(Pid, SignalFd), String> {
+fn start(order: &Order, control: &UnixStream, given: &Given, program: &OwnedFd) -> Result<(Pid, SignalFd), String> {
     let fail = |doing: &'static str| move |error: Errno| format!("cannot {doing}: {error}");
     prctl::set_name(c"login-keeper").map_err(fail("name the keeper"))?;
     prctl::set_child_subreaper(true).map_err(fail("become a subreaper"))?;
@@ -124,7 +119,7 @@ fn start(
     let keeper = Pid::this();
     match sys::fork_single_threaded().map_err(fail("fork"))? {
         ForkResult::Child => {
-            let open = Descriptors { streams, records, errors: errors.as_ref(), program };
+            let open = Descriptors { given, errors: errors.as_ref(), program };
             let reason = match become_session(order, open, keeper) {
                 Ok(never) => match never {},
                 Err(reason) => reason,

@@ -15,6 +15,7 @@ mod keepers;
 mod order;
 mod plan;
 mod questions;
+mod quota;
 mod records;
 mod registry;
 mod revocations;

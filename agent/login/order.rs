@@ -8,6 +8,7 @@ use accountd_protocol::id::{Gid, Uid};
 use accountd_protocol::identity::Identity;
 use accountd_protocol::login::{Ending, Streams};
 use accountd_protocol::octets;
+use accountd_protocol::quota::QuotaBackend;
 use accountd_protocol::session_policy::Leftovers;
 use serde::{Deserialize, Serialize};
 
@@ -15,7 +16,7 @@ use serde::{Deserialize, Serialize};
 pub const MAX_ORDER: usize = 512 * 1024;
 
 /// A session to start. Its descriptors come with it: its keeper's control socket, where its
-/// records go, and its side of the streams.
+/// records go, where it asks for quota, and its side of the streams.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Order {
     pub user: String,
@@ -34,6 +35,8 @@ pub struct Order {
     pub privileges: NewPrivileges,
     pub streams: Streams,
     pub leftovers: Leftovers,
+    /// Who counts what the session stores. Then a socket comes with the order on which it asks.
+    pub quota: Option<QuotaBackend>,
     /// Where the client is.
     pub source: IpAddr,
 }

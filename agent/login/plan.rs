@@ -7,6 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use accountd_protocol::agent::Grant;
 use accountd_protocol::id::Uid;
+use accountd_protocol::limits::Bandwidth;
 use accountd_protocol::login::{LinkOrder, Opening, Service, Streams, Terminal};
 use accountd_protocol::metrics::SessionService;
 use accountd_protocol::session_policy::{Forwarding, INTERNAL_SFTP, ServiceKind, SessionPolicy, TerminalUse, Uploads};
@@ -37,6 +38,12 @@ pub fn plan(grant: &Grant, opening: Opening, ends: Ends) -> Result<Plan, &'stati
         Some(command) => forced(command, opening.service, &mut environment),
         None => opening.service,
     };
+    // What other programs store can't be leased for them.
+    let serves_files = match &service {
+        Service::Sftp { .. } => true,
+        Service::Command(_) => command_services(grant).contains(&ServiceKind::Scp),
+        Service::Shell | Service::Connect { .. } => false,
+    };
     let (arguments, kind) = program(grant, service)?;
     let is_command = matches!(kind, SessionService::Command | SessionService::Shell);
     let terminal = opening.terminal.filter(|_| is_command && policy.terminal == TerminalUse::Allowed);
@@ -54,9 +61,10 @@ pub fn plan(grant: &Grant, opening: Opening, ends: Ends) -> Result<Plan, &'stati
         home: grant.home.clone(),
         arguments,
         environment: environment.into_texts(),
-        privileges: if is_command && may_shell(policy) { NewPrivileges::Possible } else { NewPrivileges::Never },
+        privileges: if is_command && may_shell(grant) { NewPrivileges::Possible } else { NewPrivileges::Never },
         streams,
         leftovers: policy.leftovers,
+        quota: grant.quota.filter(|_| serves_files),
         source: ends.client.ip(),
     };
     Ok(Plan { order, terminal, service: kind })
@@ -91,21 +99,21 @@ fn program(grant: &Grant, service: Service) -> Result<(Vec<Vec<u8>>, SessionServ
                 LinkOrder::TargetFirst => Vec::new(),
                 LinkOrder::LinkFirst => vec![b"--link-first".to_vec()],
             };
-            Ok(([vec![b"sftp".to_vec()], links, file_options(policy)].concat(), SessionService::Sftp))
+            Ok(([vec![b"sftp".to_vec()], links, file_options(grant)].concat(), SessionService::Sftp))
         }
         Service::Command(command) => {
-            let services = command_services(policy);
+            let services = command_services(grant);
             if services.is_empty() {
                 return Err(NO_COMMANDS);
             }
             let names: Vec<&str> = services.iter().map(|kind| kind.name()).collect();
             let mut arguments = vec![b"command".to_vec(), b"--services".to_vec(), names.join(",").into_bytes()];
             arguments.extend(shell_option(grant));
-            arguments.extend(file_options(policy));
+            arguments.extend(file_options(grant));
             arguments.extend([b"--".to_vec(), command]);
             Ok((arguments, SessionService::Command))
         }
-        Service::Shell if !may_shell(policy) => Err(NO_SHELL),
+        Service::Shell if !may_shell(grant) => Err(NO_SHELL),
         Service::Shell => Ok(([vec![b"shell".to_vec()], shell_option(grant).to_vec()].concat(), SessionService::Shell)),
         Service::Connect { host, port } if may_connect(&policy.forwarding, &host, port) => {
             let arguments = vec![b"connect".to_vec(), b"--".to_vec(), host.into_bytes(), port.to_string().into_bytes()];
@@ -115,9 +123,10 @@ fn program(grant: &Grant, service: Service) -> Result<(Vec<Vec<u8>>, SessionServ
     }
 }
 
-/// What a command line may be. A session with a root serves files alone.
-fn command_services(policy: &SessionPolicy) -> BTreeSet<ServiceKind> {
-    let files_only = policy.root.is_some();
+/// What a command line may be. A session with a root, or with permissions, serves files alone.
+fn command_services(grant: &Grant) -> BTreeSet<ServiceKind> {
+    let policy = &grant.policy;
+    let files_only = policy.root.is_some() || grant.limits.permissions.is_some();
     let fits = |kind: &ServiceKind| match kind {
         ServiceKind::Sftp => false,
         ServiceKind::Scp => true,
@@ -130,16 +139,18 @@ fn may(policy: &SessionPolicy, kind: ServiceKind) -> bool {
     policy.services.contains(&kind)
 }
 
-/// A session with a root has none.
-fn may_shell(policy: &SessionPolicy) -> bool {
-    may(policy, ServiceKind::Shell) && policy.root.is_none()
+/// A session with a root, or with permissions, has none.
+fn may_shell(grant: &Grant) -> bool {
+    let Grant { policy, limits, .. } = grant;
+    may(policy, ServiceKind::Shell) && policy.root.is_none() && limits.permissions.is_none()
 }
 
 fn shell_option(grant: &Grant) -> [Vec<u8>; 2] {
     [b"--shell".to_vec(), grant.shell_program().to_vec()]
 }
 
-fn file_options(policy: &SessionPolicy) -> Vec<Vec<u8>> {
+fn file_options(grant: &Grant) -> Vec<Vec<u8>> {
+    let (policy, limits) = (&grant.policy, &grant.limits);
     let mut options = Vec::new();
     if let Some(root) = &policy.root {
         options.extend([b"--root".to_vec(), root.clone()]);
@@ -147,6 +158,20 @@ fn file_options(policy: &SessionPolicy) -> Vec<Vec<u8>> {
     match policy.uploads {
         Uploads::InPlace => {}
         Uploads::Atomic => options.extend([b"--uploads".to_vec(), b"atomic".to_vec()]),
+    }
+    if let Some(permissions) = &limits.permissions {
+        let names: Vec<&str> = permissions.iter().map(|permission| permission.name()).collect();
+        options.extend([b"--permissions".to_vec(), names.join(",").into_bytes()]);
+    }
+    let rates = match limits.bandwidth {
+        Bandwidth::Transfer => [("--upload-rate", limits.upload), ("--download-rate", limits.download)],
+        // The front keeps to these.
+        Bandwidth::Account => return options,
+    };
+    for (option, rate) in rates {
+        if let Some(rate) = rate.filter(|rate| *rate > 0) {
+            options.extend([option.as_bytes().to_vec(), rate.to_string().into_bytes()]);
+        }
     }
     options
 }
@@ -182,8 +207,9 @@ pub fn no_login(uid: Uid) -> Option<String> {
 mod tests {
     use accountd_protocol::agent::Generation;
     use accountd_protocol::id::{AccountId, Gid};
-    use accountd_protocol::limits::Limits;
+    use accountd_protocol::limits::{FilePermission, Limits};
     use accountd_protocol::name::UserName;
+    use accountd_protocol::quota::QuotaBackend;
     use accountd_protocol::session_policy::Leftovers;
 
     use super::*;
@@ -263,6 +289,37 @@ mod tests {
         assert!(words.windows(2).any(|two| two == ["--services", "scp"]), "{words:?}");
         assert!(words.windows(2).any(|two| two == ["--root", "/mnt/tank/anna"]), "{words:?}");
         assert_eq!(planned(&confined, Service::Shell).unwrap_err(), NO_SHELL);
+    }
+
+    #[test]
+    fn what_an_account_is_held_to_is_told_to_what_serves_its_files() {
+        let mut held = grant(|policy| policy.services = BTreeSet::from([ServiceKind::Sftp, ServiceKind::Scp]));
+        held.quota = Some(QuotaBackend::Ledger);
+        held.limits.permissions = Some(BTreeSet::from([FilePermission::Upload, FilePermission::List]));
+        (held.limits.upload, held.limits.download) = (Some(100), Some(0));
+        let sftp = Service::Sftp { links: LinkOrder::TargetFirst };
+        let plan = planned(&held, sftp.clone()).unwrap();
+        assert_eq!(words(&plan), ["sftp", "--permissions", "list,upload"]);
+        assert_eq!(plan.order.quota, Some(QuotaBackend::Ledger));
+        held.limits.bandwidth = Bandwidth::Transfer;
+        held.limits.permissions = Some(BTreeSet::new());
+        let plan = planned(&held, sftp).unwrap();
+        assert_eq!(words(&plan), ["sftp", "--permissions", "", "--upload-rate", "100"]);
+        let scp = planned(&held, Service::Command(b"scp -t x".to_vec())).unwrap();
+        assert!(words(&scp).contains(&"--permissions".to_owned()));
+        assert_eq!(scp.order.quota, Some(QuotaBackend::Ledger));
+    }
+
+    #[test]
+    fn what_runs_other_programs_has_no_permissions_to_keep_to_and_leases_nothing() {
+        let mut held = grant(|_| ());
+        held.quota = Some(QuotaBackend::Ledger);
+        assert_eq!(planned(&held, Service::Shell).unwrap().order.quota, None);
+        held.policy.services.remove(&ServiceKind::Scp);
+        assert_eq!(planned(&held, Service::Command(b"id".to_vec())).unwrap().order.quota, None);
+        held.limits.permissions = Some(BTreeSet::from(FilePermission::ALL));
+        assert_eq!(planned(&held, Service::Shell).unwrap_err(), NO_SHELL);
+        assert_eq!(planned(&held, Service::Command(b"id".to_vec())).unwrap_err(), NO_COMMANDS);
     }
 
     #[test]

@@ -18,6 +18,7 @@ use nix::sys::stat::{Mode, umask};
 use nix::unistd::{Pid, chdir, getppid, setsid};
 
 use crate::order::{NewPrivileges, Order};
+use crate::spawner::Given;
 use crate::sys;
 
 const NAME: &str = "accountd-session";
@@ -27,10 +28,7 @@ const OPEN_FILES: u64 = 4096;
 /// What a session is made of, all of it open.
 #[derive(Clone, Copy, Debug)]
 pub struct Descriptors<'a> {
-    /// Its side of the streams, in their order.
-    pub streams: &'a [OwnedFd],
-    /// Where it writes what it has transferred.
-    pub records: &'a OwnedFd,
+    pub given: &'a Given,
     /// Its standard error, where that is not one of the streams.
     pub errors: Option<&'a OwnedFd>,
     pub program: &'a OwnedFd,
@@ -39,7 +37,7 @@ pub struct Descriptors<'a> {
 /// Becomes the session's program, or says why not. `keeper` is the process that has forked.
 pub fn become_session(order: &Order, open: Descriptors<'_>, keeper: Pid) -> Result<Infallible, String> {
     setsid().map_err(at("leave the session of root"))?;
-    if let (Streams::Terminal, [terminal]) = (order.streams, open.streams) {
+    if let (Streams::Terminal, [terminal]) = (order.streams, open.given.streams.as_slice()) {
         sys::set_controlling_terminal(terminal.as_fd()).map_err(at("take the terminal"))?;
     }
     sys::reset_signals();
@@ -58,7 +56,7 @@ pub fn become_session(order: &Order, open: Descriptors<'_>, keeper: Pid) -> Resu
         prctl::set_no_new_privs().map_err(at("forbid new privileges"))?;
     }
     prctl::set_dumpable(false).map_err(at("become undumpable"))?;
-    let (arguments, environment) = texts(order, open.records)?;
+    let (arguments, environment) = texts(order, open.given)?;
     set_up(open)?;
     sys::execute(open.program, &arguments, &environment).map_err(at("execute the session program"))
 }
@@ -79,10 +77,10 @@ fn limit(order: &Order) -> Result<(), String> {
     Ok(())
 }
 
-/// Standard input, output and error, and the records under the number that they have; nothing
-/// else stays open.
+/// Standard input, output and error, and the records and the way to the quota under the numbers that
+/// they have; nothing else stays open.
 fn set_up(open: Descriptors<'_>) -> Result<(), String> {
-    let [input, output, errors] = match open.streams {
+    let [input, output, errors] = match open.given.streams.as_slice() {
         [one] => [one, one, open.errors.unwrap_or(one)],
         [input, output, errors] => [input, output, errors],
         _ => return Err("the streams are not whole".to_owned()),
@@ -91,7 +89,10 @@ fn set_up(open: Descriptors<'_>) -> Result<(), String> {
         sys::duplicate_to(descriptor.as_fd(), number).map_err(at("set up the streams"))?;
     }
     sys::close_on_exec_from(3).map_err(at("close what is open"))?;
-    fcntl(open.records, FcntlArg::F_SETFD(FdFlag::empty())).map(|_| ()).map_err(at("keep the records open"))
+    for kept in [Some(&open.given.records), open.given.quota.as_ref()].into_iter().flatten() {
+        fcntl(kept, FcntlArg::F_SETFD(FdFlag::empty())).map_err(at("keep the records open"))?;
+    }
+    Ok(())
 }
 
 /// Has the kernel end the session with its keeper. Only a process that has its identity can ask
@@ -101,13 +102,17 @@ fn end_with(keeper: Pid) -> Result<(), String> {
     if getppid() == keeper { Ok(()) } else { Err("the keeper has ended".to_owned()) }
 }
 
-/// The number of the records stands behind the first argument, which says what the program is.
-fn texts(order: &Order, records: &OwnedFd) -> Result<(Vec<CString>, Vec<CString>), String> {
+/// Numbers of descriptors stand behind the first argument, which says what the program is.
+fn texts(order: &Order, given: &Given) -> Result<(Vec<CString>, Vec<CString>), String> {
     let text = |bytes: &[u8]| CString::new(bytes).map_err(at("pass a text with a NUL"));
     let (first, rest) = order.arguments.split_at_checked(1).ok_or("the order has no arguments")?;
-    let number = records.as_raw_fd().to_string();
-    let log = [b"--log", number.as_bytes()];
-    let arguments = first.iter().map(Vec::as_slice).chain(log).chain(rest.iter().map(Vec::as_slice));
+    let mut numbers = vec!["--log".to_owned(), given.records.as_raw_fd().to_string()];
+    if let (Some(backend), Some(quota)) = (order.quota, &given.quota) {
+        numbers.extend(["--quota".to_owned(), quota.as_raw_fd().to_string()]);
+        numbers.extend(["--quota-backend".to_owned(), backend.name().to_owned()]);
+    }
+    let given = numbers.iter().map(String::as_bytes);
+    let arguments = first.iter().map(Vec::as_slice).chain(given).chain(rest.iter().map(Vec::as_slice));
     let arguments = [NAME.as_bytes()].into_iter().chain(arguments).map(text).collect::<Result<_, _>>()?;
     let environment = order.environment.iter().map(|variable| text(variable)).collect::<Result<_, _>>()?;
     Ok((arguments, environment))

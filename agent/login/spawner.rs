@@ -83,8 +83,9 @@ impl Spawner {
     /// Has a session started; what becomes of it is said on the other end of `control`.
     pub fn spawn(&self, order: &Order, open: &Handover) -> Result<(), Error> {
         let text = serde_json::to_vec(order).map_err(|error| Error::Spawner(error.into()))?;
-        let fixed = [open.control.as_raw_fd(), open.records.as_raw_fd()];
-        let descriptors: Vec<RawFd> = fixed.into_iter().chain(open.streams.iter().map(AsRawFd::as_raw_fd)).collect();
+        let Given { records, quota, streams } = &open.given;
+        let all = [&open.control, records].into_iter().chain(quota).chain(streams);
+        let descriptors: Vec<RawFd> = all.map(AsRawFd::as_raw_fd).collect();
         let rights = [ControlMessage::ScmRights(&descriptors)];
         let parts = [io::IoSlice::new(&text)];
         sendmsg::<UnixAddr>(self.socket.as_raw_fd(), &parts, &rights, MsgFlags::MSG_NOSIGNAL, None)
@@ -97,20 +98,31 @@ impl Spawner {
 #[derive(Debug)]
 pub struct Handover {
     pub control: OwnedFd,
+    pub given: Given,
+}
+
+/// What the session is given.
+#[derive(Debug)]
+pub struct Given {
     pub records: OwnedFd,
-    /// The session's side.
+    /// Where the order has a quota.
+    pub quota: Option<OwnedFd>,
+    /// Its side of them.
     pub streams: Vec<OwnedFd>,
 }
 
 impl Handover {
     /// As they have been received.
-    fn of(mut descriptors: Vec<OwnedFd>) -> Option<Self> {
-        if descriptors.len() < 3 {
-            return None;
-        }
-        let streams = descriptors.split_off(2);
-        let (records, control) = (descriptors.pop()?, descriptors.pop()?);
-        Some(Self { control, records, streams })
+    fn of(descriptors: Vec<OwnedFd>, order: &Order) -> Option<Self> {
+        let mut descriptors = descriptors.into_iter();
+        let (control, records) = (descriptors.next()?, descriptors.next()?);
+        let quota = match order.quota {
+            Some(_) => Some(descriptors.next()?),
+            None => None,
+        };
+        let streams: Vec<OwnedFd> = descriptors.collect();
+        let given = Given { records, quota, streams };
+        (given.streams.len() == order.streams.count()).then_some(Self { control, given })
     }
 }
 
@@ -145,7 +157,9 @@ fn spawn_for_ever(orders: OwnedFd, program: &OwnedFd) -> Result<(), Error> {
             Err(error) => return Err(Error::Spawner(error)),
         };
         let order: Result<Order, _> = serde_json::from_slice(buffer.get(..count).unwrap_or_default());
-        let (Ok(order), Some(open)) = (order, Handover::of(descriptors)) else {
+        let Some((order, open)) =
+            order.ok().and_then(|order| Handover::of(descriptors, &order).map(|open| (order, open)))
+        else {
             // Without its control socket the order is answered by that being closed.
             continue;
         };

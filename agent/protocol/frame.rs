@@ -16,6 +16,8 @@ pub const AGENT_REQUEST_CAP: usize = 65 * 1024 * 1024;
 pub const AGENT_ANSWER_CAP: usize = 64 * 1024 * 1024;
 /// Cap of both directions between the SSH front and `accountd-login`.
 pub const LOGIN_CAP: usize = 256 * 1024;
+/// Cap of both directions between a session and `accountd-login`.
+pub const QUOTA_CAP: usize = 1024;
 
 #[derive(Debug, thiserror::Error)]
 pub enum FrameError {

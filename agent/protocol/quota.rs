@@ -136,6 +136,8 @@ pub enum QuotaAnswer {
         limits: QuotaLimits,
         used: QuotaUse,
     },
+    /// Login: the agent can't be asked now.
+    Unavailable,
 }
 
 /// Which limit stands in the way.

@@ -1,18 +1,22 @@
 //! The command line. Parsed by hand: the program starts once for every session.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
+use accountd_protocol::quota::QuotaBackend;
+
 use crate::command::Services;
+use crate::pace::Rates;
+use crate::permissions::Permissions;
 use crate::sftp::LinkOrder;
 use crate::upload::Uploads;
 
 pub const HELP: &str = "\
-Usage: accountd-session sftp [--root DIR] [--uploads HOW] [--link-first]
-       accountd-session scp [--root DIR] [--uploads HOW] -- WORD...
+Usage: accountd-session sftp [--root DIR] [--uploads HOW] [--link-first] [LIMITS]
+       accountd-session scp [--root DIR] [--uploads HOW] [LIMITS] -- WORD...
        accountd-session command --services LIST [--shell FILE] [--root DIR]
-                        [--uploads HOW] -- COMMAND
+                        [--uploads HOW] [LIMITS] -- COMMAND
        accountd-session shell --shell FILE
        accountd-session connect -- HOST PORT
 
@@ -34,6 +38,16 @@ in the current directory. accountd-login starts it.
                   (the default): as it comes
   --link-first    the client sends the link before its target, as the draft of
                   the protocol has it; without this, the other way round
+  --permissions LIST
+                  of list, download, upload, delete, rename, create_dirs and
+                  create_symlinks, with commas between: nothing else is done
+                  with files; without this, whatever the kernel allows
+  --upload-rate KBPS, --download-rate KBPS
+                  how fast each file may come and go, in 1000 bytes per second
+  --quota NUMBER  an open descriptor on which accountd-login answers for the
+                  quota of the account
+  --quota-backend WHO
+                  kernel, btrfs or ledger: who counts
   --log NUMBER    an open descriptor that gets a line for every transfer
   --help          this text
 ";
@@ -62,6 +76,12 @@ pub struct Options {
     pub shell: Option<PathBuf>,
     pub log: Option<i32>,
     pub uploads: Uploads,
+    pub permissions: Permissions,
+    pub rates: Rates,
+    /// A descriptor, and who counts.
+    pub quota: Option<(i32, QuotaBackend)>,
+    quota_descriptor: Option<i32>,
+    quota_backend: Option<QuotaBackend>,
 }
 
 impl Arguments {
@@ -75,6 +95,7 @@ impl Arguments {
                 options.set(&word, &mut arguments)?;
             }
         }
+        options.pair_quota()?;
         let command = match (name.to_str(), operands.as_slice()) {
             (Some("sftp"), []) => Command::Sftp,
             (Some("scp"), _) => Command::Scp(operands.into_iter().map(OsString::into_vec).collect()),
@@ -97,8 +118,28 @@ fn connection(host: &OsString, port: &OsString) -> Result<Command, String> {
 
 impl Options {
     fn new() -> Self {
-        let (links, uploads) = (LinkOrder::TargetFirst, Uploads::InPlace);
-        Self { root: None, links, services: Services::default(), shell: None, log: None, uploads }
+        Self {
+            root: None,
+            links: LinkOrder::TargetFirst,
+            services: Services::default(),
+            shell: None,
+            log: None,
+            uploads: Uploads::InPlace,
+            permissions: Permissions::default(),
+            rates: Rates::default(),
+            quota: None,
+            quota_descriptor: None,
+            quota_backend: None,
+        }
+    }
+
+    fn pair_quota(&mut self) -> Result<(), String> {
+        self.quota = match (self.quota_descriptor, self.quota_backend) {
+            (Some(descriptor), Some(backend)) => Some((descriptor, backend)),
+            (None, None) => None,
+            (Some(_), None) | (None, Some(_)) => return Err("--quota and --quota-backend belong together".into()),
+        };
+        Ok(())
     }
 
     fn set(&mut self, word: &OsString, rest: &mut impl Iterator<Item = OsString>) -> Result<(), String> {
@@ -108,10 +149,12 @@ impl Options {
             Some("--shell") => self.shell = Some(value()?.into()),
             Some("--services") => self.services = Services::parse(&value()?)?,
             Some("--link-first") => self.links = LinkOrder::LinkFirst,
-            Some("--log") => {
-                let number = value()?.to_str().and_then(|number| number.parse().ok());
-                self.log = Some(number.filter(|number| *number >= 2).ok_or("--log needs the number of a descriptor")?);
-            }
+            Some("--log") => self.log = Some(descriptor("--log", &value()?, 2)?),
+            Some("--quota") => self.quota_descriptor = Some(descriptor("--quota", &value()?, 3)?),
+            Some("--quota-backend") => self.quota_backend = Some(backend(&value()?)?),
+            Some("--permissions") => self.permissions = Permissions::parse(&value()?)?,
+            Some("--upload-rate") => self.rates.upload = Some(rate(&value()?)?),
+            Some("--download-rate") => self.rates.download = Some(rate(&value()?)?),
             Some("--uploads") => {
                 self.uploads = match value()?.to_str() {
                     Some("in-place") => Uploads::InPlace,
@@ -125,12 +168,50 @@ impl Options {
     }
 }
 
+fn descriptor(option: &str, value: &OsStr, least: i32) -> Result<i32, String> {
+    let number = value.to_str().and_then(|number| number.parse().ok());
+    number.filter(|number| *number >= least).ok_or(format!("{option} needs the number of a descriptor"))
+}
+
+fn backend(value: &OsStr) -> Result<QuotaBackend, String> {
+    let all = [QuotaBackend::Kernel, QuotaBackend::Btrfs, QuotaBackend::Ledger];
+    let named = all.into_iter().find(|backend| value == backend.name());
+    named.ok_or_else(|| "--quota-backend is kernel, btrfs or ledger".to_owned())
+}
+
+fn rate(value: &OsStr) -> Result<u32, String> {
+    let number = value.to_str().and_then(|number| number.parse().ok());
+    number.filter(|rate| *rate > 0).ok_or_else(|| "a rate is a number of KB per second, at least 1".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn parse(words: &[&str]) -> Result<Arguments, String> {
         Arguments::parse(words.iter().map(OsString::from))
+    }
+
+    #[test]
+    fn limits_are_read_and_half_a_quota_is_none() {
+        let options = parse(&["sftp", "--permissions", "list", "--upload-rate", "100", "--quota", "5"]);
+        assert!(options.is_err());
+        let words = ["sftp", "--quota-backend", "ledger", "--quota", "5", "--download-rate", "7", "--permissions", ""];
+        let options = parse(&words).unwrap().options;
+        assert_eq!(options.quota, Some((5, QuotaBackend::Ledger)));
+        assert_eq!(options.rates, Rates { upload: None, download: Some(7) });
+        assert_ne!(options.permissions, Permissions::default());
+        assert_eq!(parse(&["sftp"]).unwrap().options.permissions, Permissions::default());
+        let wrong: [&[&str]; 5] = [
+            &["--quota-backend", "ledger"],
+            &["--quota", "2", "--quota-backend", "ledger"],
+            &["--quota", "5", "--quota-backend", "zfs"],
+            &["--upload-rate", "0"],
+            &["--permissions", "lists"],
+        ];
+        for words in wrong {
+            assert!(parse(&[&["sftp"], words].concat()).is_err(), "{words:?}");
+        }
     }
 
     #[test]

@@ -8,21 +8,31 @@
 mod arguments;
 mod command;
 mod connect;
+mod farewell;
 mod home;
 #[cfg(test)]
 mod laws;
+mod limits;
+mod notes;
+mod pace;
 mod path;
+mod permissions;
+mod quota;
 mod record;
 mod rename;
 mod scp;
 mod sftp;
+mod transfer;
 mod upload;
 
+use std::os::fd::AsFd;
 use std::process::ExitCode;
 
 use arguments::{Arguments, Command, Options};
 use command::Own;
+use limits::Limits;
 use path::Tree;
+use quota::{Quota, Relay};
 use record::Record;
 
 fn main() -> ExitCode {
@@ -45,23 +55,24 @@ fn serve(command: Command, options: &Options) -> ExitCode {
         Command::Sftp => report(serve_sftp(options)),
         Command::Scp(words) => serve_scp(options, &words),
         Command::Line(line) => {
-            let own = Own { scp: |words: &[Vec<u8>]| serve_scp(options, words), others: || forget_records(options) };
+            let own = Own { scp: |words: &[Vec<u8>]| serve_scp(options, words), others: || forget_given(options) };
             command::run(&line, options.shell.as_deref(), options.services, own)
         }
         Command::Shell(shell) => {
-            forget_records(options);
+            forget_given(options);
             command::run_shell(&shell)
         }
         Command::Connect { host, port } => {
-            forget_records(options);
+            forget_given(options);
             report(harden().and_then(|()| Ok(connect::run(&host, port, std::io::stdin())?)))
         }
     }
 }
 
-/// What runs in place of this program has no records.
-fn forget_records(options: &Options) {
-    if let Some(number) = options.log {
+/// What runs in place of this program has no records, and nobody leases anything for it.
+fn forget_given(options: &Options) {
+    let log = options.log.filter(|number| *number != 2);
+    for number in [log, options.quota.map(|(number, _)| number)].into_iter().flatten() {
         // One that is not open is as closed.
         let _ = nix::unistd::close(number);
     }
@@ -75,6 +86,10 @@ enum Failure {
     Root(nix::errno::Errno),
     #[error("cannot use the descriptor of --log: {0}")]
     Log(std::io::Error),
+    #[error("cannot wait for signals: {0}")]
+    Signals(std::io::Error),
+    #[error("cannot use the descriptor of --quota: {0}")]
+    Quota(std::io::Error),
     #[error(transparent)]
     Sftp(#[from] sftp::SessionError),
     #[error(transparent)]
@@ -88,28 +103,39 @@ fn harden() -> Result<(), Failure> {
     nix::sys::prctl::set_no_new_privs().map_err(Failure::Harden)
 }
 
-/// What a session of files needs: nothing of more rights, its root, and where its records go.
-fn prepare(options: &Options) -> Result<(Tree, Record), Failure> {
+/// What a session of files needs: nothing of more rights, its root, where its records go, and what it
+/// is held to.
+fn prepare(options: &Options) -> Result<(Tree, Record, Limits), Failure> {
     harden()?;
     let tree = Tree::open(options.root.as_deref()).map_err(Failure::Root)?;
     let record = Record::to(options.log).map_err(Failure::Log)?;
-    if options.log != Some(2) {
-        // The record has a copy of it.
-        forget_records(options);
+    let quota = match options.quota {
+        Some((number, backend)) => {
+            let relay = Relay::to(number).map_err(Failure::Quota)?;
+            Quota::of(relay, backend, &tree).map_err(Failure::Root)?
+        }
+        None => Quota::default(),
+    };
+    if quota.is_counted() {
+        let stream = std::io::stdin().as_fd().try_clone_to_owned();
+        stream.and_then(farewell::end_with_stream).map_err(Failure::Signals)?;
     }
-    Ok((tree, record))
+    // There are copies of both by now.
+    forget_given(options);
+    let limits = Limits { permissions: options.permissions.clone(), rates: options.rates, quota };
+    Ok((tree, record, limits))
 }
 
 fn serve_sftp(options: &Options) -> Result<(), Failure> {
-    let (tree, record) = prepare(options)?;
-    let settings = sftp::Settings { tree, links: options.links, uploads: options.uploads, record };
+    let (tree, record, limits) = prepare(options)?;
+    let settings = sftp::Settings { tree, links: options.links, uploads: options.uploads, record, limits };
     Ok(sftp::serve(settings, std::io::stdin(), std::io::stdout())?)
 }
 
 fn serve_scp(options: &Options, words: &[Vec<u8>]) -> ExitCode {
     match prepare(options) {
-        Ok((tree, record)) => {
-            let settings = scp::Settings { tree, uploads: options.uploads, record };
+        Ok((tree, record, limits)) => {
+            let settings = scp::Settings { tree, uploads: options.uploads, record, limits };
             ExitCode::from(scp::serve(settings, words, std::io::stdin(), std::io::stdout()))
         }
         Err(error) => report(Err(error)),

@@ -12,7 +12,7 @@ use std::path::Path;
 
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, OFlag, OpenHow, ResolveFlag, open, openat, openat2, readlinkat};
-use nix::sys::stat::{Mode, SFlag, fstat};
+use nix::sys::stat::{FileStat, Mode, SFlag, fstat, stat};
 
 /// How often a path is resolved anew when names change meanwhile.
 const RESOLVE_TRIES: usize = 128;
@@ -61,6 +61,14 @@ impl Tree {
         let Some(root) = root else { return Ok(Tree::Whole) };
         let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
         Ok(Tree::Confined(open(root, flags, Mode::empty())?))
+    }
+
+    /// What the session's files are in: its root, or the directory that it begins in.
+    pub fn status(&self) -> nix::Result<FileStat> {
+        match self {
+            Tree::Whole => stat(c"."),
+            Tree::Confined(root) => fstat(root),
+        }
     }
 
     /// Opens what `path` leads to, following symbolic links.
@@ -138,6 +146,14 @@ impl Tree {
         match self {
             Tree::Whole => real_in_whole(path),
             Tree::Confined(_) => Ok(normal(path)),
+        }
+    }
+
+    /// The same by the path's components alone, for a session that may not look.
+    pub fn real_unseen(&self, path: &[u8]) -> nix::Result<Vec<u8>> {
+        match self {
+            Tree::Whole if !path.starts_with(b"/") => Ok(normal(&[&real_in_whole(b".")?, &b"/"[..], path].concat())),
+            Tree::Whole | Tree::Confined(_) => Ok(normal(path)),
         }
     }
 }

@@ -9,8 +9,12 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd, RawFd};
 use std::time::{Duration, Instant};
 
+use accountd_protocol::open_session::TransferNote;
 use nix::errno::Errno;
-use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
+use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
+
+use crate::notes;
+use crate::transfer::{Direction, Noted, Transfer};
 
 /// How long a line waits for others.
 const HOLD: Duration = Duration::from_secs(1);
@@ -32,6 +36,8 @@ pub struct Record {
     /// as a small file itself.
     held: Vec<u8>,
     held_since: Option<Instant>,
+    /// How many transfers have been told of while they were going on.
+    noted: u64,
 }
 
 /// A change of a name.
@@ -49,37 +55,6 @@ pub enum Change<'a> {
     Setstat(&'a [u8]),
 }
 
-/// One file from its opening to its closing.
-#[derive(Debug)]
-pub struct Transfer {
-    /// As the client has written it.
-    pub path: Vec<u8>,
-    pub direction: Direction,
-    pub read: u64,
-    pub written: u64,
-    /// The first that went wrong.
-    pub error: Option<String>,
-}
-
-/// What a file was opened for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Direction {
-    Read,
-    /// Perhaps for reading too.
-    Write,
-}
-
-impl Transfer {
-    pub fn new(path: &[u8], direction: Direction) -> Self {
-        Self { path: path.to_vec(), direction, read: 0, written: 0, error: None }
-    }
-
-    /// Keeps the first error.
-    pub fn failed(&mut self, error: &str) {
-        self.error.get_or_insert_with(|| error.to_owned());
-    }
-}
-
 impl Record {
     /// To an open descriptor of this process; to nowhere without one.
     ///
@@ -89,7 +64,7 @@ impl Record {
         let pipe = match descriptor {
             // That one is at hand, also where the call is forbidden.
             Some(2) => Some(io::stderr().as_fd().try_clone_to_owned()?),
-            Some(number) => Some(copy_of(getpid(), number)?),
+            Some(number) => Some(copy_of(number)?),
             None => None,
         };
         Ok(Self { pipe, ..Self::default() })
@@ -102,6 +77,9 @@ impl Record {
 
     /// A file is closed. Nothing is said of one that was opened for reading and never read.
     pub fn transfer(&mut self, transfer: &Transfer) {
+        if let Some(Noted { id, .. }) = transfer.noted {
+            self.note(&TransferNote::Ended { id });
+        }
         self.read += transfer.read;
         self.written += transfer.written;
         let error = transfer.error.as_deref();
@@ -111,6 +89,49 @@ impl Record {
         let was_read = transfer.read > 0 || (transfer.direction == Direction::Read && error.is_some());
         if was_read {
             self.transferred("get", transfer, transfer.read, error);
+        }
+    }
+
+    /// A transfer has gone on: that is told once it has lasted for a second, and then once a second.
+    pub fn progress(&mut self, transfer: &mut Transfer) {
+        if self.pipe.is_none() {
+            return;
+        }
+        let now = Instant::now();
+        let last = transfer.noted.map_or(transfer.begun, |noted| noted.last);
+        if now.duration_since(last) < HOLD {
+            return;
+        }
+        let note = match transfer.noted {
+            Some(Noted { id, .. }) => TransferNote::At { id, size: transfer.size() },
+            None => {
+                self.noted += 1;
+                notes::begun(self.noted, transfer, now)
+            }
+        };
+        let id = transfer.noted.map_or(self.noted, |noted| noted.id);
+        transfer.noted = Some(Noted { id, last: now });
+        self.note(&note);
+    }
+
+    /// At once, with the lines that wait.
+    fn note(&mut self, note: &TransferNote) {
+        if self.pipe.is_some() {
+            self.push(&notes::line(note));
+            self.flush();
+        }
+    }
+
+    /// Sleeps; lines are held no longer for that.
+    pub fn pause(&mut self, time: Duration) {
+        let deadline = Instant::now() + time;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let Some(patience) = self.patience().filter(|patience| *patience < left) else {
+                return std::thread::sleep(left);
+            };
+            std::thread::sleep(patience);
+            self.flush();
         }
     }
 
@@ -155,13 +176,17 @@ impl Record {
             return;
         }
         line.push('\n');
-        if self.held.len() + line.len() > MAX_LINE {
-            self.flush();
-        }
-        self.held.extend_from_slice(line.as_bytes());
+        self.push(line.as_bytes());
         if self.held_since.get_or_insert_with(Instant::now).elapsed() >= HOLD {
             self.flush();
         }
+    }
+
+    fn push(&mut self, line: &[u8]) {
+        if self.held.len() + line.len() > MAX_LINE {
+            self.flush();
+        }
+        self.held.extend_from_slice(line);
     }
 
     /// For how long lines may be held yet; `None` when there are none.
@@ -190,8 +215,9 @@ impl Record {
     }
 }
 
-fn copy_of(process: Pid, number: RawFd) -> io::Result<OwnedFd> {
-    let this = pidfd_open(process, PidfdFlags::empty())?;
+/// An open descriptor of this process by its number, closed when a program takes its place.
+pub fn copy_of(number: RawFd) -> io::Result<OwnedFd> {
+    let this = pidfd_open(getpid(), PidfdFlags::empty())?;
     Ok(pidfd_getfd(this, number, PidfdGetfdFlags::empty())?)
 }
 
@@ -243,6 +269,7 @@ mod tests {
     use nix::unistd::pipe2;
 
     use super::*;
+    use crate::pace::Rates;
 
     /// What `act` writes.
     fn lines(act: impl FnOnce(&mut Record)) -> String {
@@ -261,9 +288,12 @@ mod tests {
     fn every_transfer_and_change_is_a_line() {
         let said = lines(|record| {
             record.request();
-            record.transfer(&Transfer::new(b"looked at", Direction::Read));
-            record.transfer(&Transfer { read: 7, ..Transfer::new(b"a b", Direction::Read) });
-            let mut failed = Transfer { written: 9, ..Transfer::new(b"new", Direction::Write) };
+            let transfer = |path: &[u8], direction| Transfer::new(path, direction, Rates::default());
+            record.transfer(&transfer(b"looked at", Direction::Read));
+            let (mut read, mut failed) = (transfer(b"a b", Direction::Read), transfer(b"new", Direction::Write));
+            read.has_read(7);
+            record.transfer(&read);
+            failed.has_written(9);
             failed.failed("No space left");
             failed.failed("and later this");
             record.transfer(&failed);
@@ -311,6 +341,34 @@ mod tests {
         assert_eq!(record.patience(), Some(Duration::ZERO));
         record.change(Change::Mkdir(b"c"));
         assert!(reader.read(&mut page).unwrap() > 1000 && record.patience().is_none());
+    }
+
+    #[test]
+    fn a_transfer_that_takes_long_is_told_of_while_it_goes_on_and_when_it_is_over() {
+        let second = Duration::from_secs(1);
+        let begin = Instant::now().checked_sub(2 * second).unwrap();
+        let said = lines(|record| {
+            let mut short = Transfer::new(b"short", Direction::Read, Rates::default());
+            record.progress(&mut short);
+            record.transfer(&short);
+            let mut long = Transfer::new(b"d/long", Direction::Write, Rates::default());
+            long.begun = begin;
+            long.has_written(5);
+            record.progress(&mut long);
+            long.has_written(3);
+            record.progress(&mut long);
+            long.noted = long.noted.map(|noted| Noted { last: begin, ..noted });
+            record.progress(&mut long);
+            long.failed("no more");
+            record.transfer(&long);
+        });
+        let lines: Vec<&str> = said.lines().collect();
+        let (begun, rest) = lines.split_first().unwrap();
+        let expected =
+            "\u{1}{\"begun\":{\"id\":1,\"path\":\"/d/long\",\"direction\":\"upload\",\"size\":5,\"for_milliseconds\":2";
+        assert!(begun.starts_with(expected), "{begun}");
+        let at = "\u{1}{\"at\":{\"id\":1,\"size\":8}}";
+        assert_eq!(rest, [at, "\u{1}{\"ended\":{\"id\":1}}", "put path=\"d/long\" bytes=8 error=\"no more\""]);
     }
 
     #[test]

@@ -69,8 +69,8 @@ pub struct Upload {
 }
 
 impl Upload {
-    /// Begins to upload to `path`. `None`: the target is no file, or its directory takes no new
-    /// one; so it has to be written in place, if it can be written at all.
+    /// Begins to upload to `path`. `None`: the target is no file or has several names, or its directory
+    /// takes no new one; so it has to be written in place, if it can be written at all.
     pub fn begin(tree: &Tree, path: &[u8], wish: Wish) -> nix::Result<Option<Self>> {
         if matches!(path, [] | [.., b'/']) {
             return Ok(None);
@@ -107,6 +107,15 @@ impl Upload {
 
     pub fn file(&self) -> &OwnedFd {
         &self.file
+    }
+
+    /// Where it will be.
+    pub fn place(&self) -> (&OwnedFd, &CStr) {
+        (&self.directory, &self.name)
+    }
+
+    pub fn target(&self) -> Target {
+        self.wish.target
     }
 
     /// Gives the file its name. On failure nothing is left of it, and the target is as it was.
@@ -185,7 +194,9 @@ fn existing(directory: &OwnedFd, name: &CStr, target: Target) -> nix::Result<Exi
     // In a directory like /tmp only the owners may rename over a file.
     let is_stuck = around.st_mode & libc::S_ISVTX != 0 && ![status.st_uid, around.st_uid, 0].contains(&own);
     let is_stuck = is_stuck && own != 0;
-    Ok(if is_file(&status) && !is_stuck { Existing::File(old) } else { Existing::Other })
+    // Replaced under one of its names, it would be two files.
+    let is_one = is_file(&status) && status.st_nlink == 1;
+    Ok(if is_one && !is_stuck { Existing::File(old) } else { Existing::Other })
 }
 
 fn is_file(status: &FileStat) -> bool {

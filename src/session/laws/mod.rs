@@ -1,6 +1,7 @@
 //! What holds for everything that a client may send. The property tests and the fuzz targets
 //! (`tests/fuzz`) call the same functions; each of them panics where its law does not hold.
 
+mod quota;
 mod scp;
 mod sftp;
 
@@ -14,6 +15,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
+pub use self::quota::{scp_quota, sftp_quota};
 pub use self::scp::{round_trip, sink, source};
 pub use self::sftp::session;
 use crate::path::Tree;

@@ -9,6 +9,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 
 use super::{Ground, HIDDEN, content, input};
+use crate::limits::Limits;
 use crate::record::Record;
 use crate::scp::{SUCCESS, Settings, serve};
 use crate::upload::Uploads;
@@ -49,7 +50,7 @@ pub fn source(words: &[Vec<u8>], answers: &[u8]) {
 fn run(ground: &Ground, words: &[impl AsRef<OsStr>], wire: &[u8], uploads: Uploads) -> (u8, Vec<u8>) {
     let words: Vec<Vec<u8>> = words.iter().map(|word| word.as_ref().as_bytes().to_vec()).collect();
     let output = input(&[]);
-    let settings = Settings { tree: ground.tree(), uploads, record: Record::default() };
+    let settings = Settings { tree: ground.tree(), uploads, record: Record::default(), limits: Limits::default() };
     let status = serve(settings, &words, input(wire), &output);
     (status, content(output))
 }
@@ -83,7 +84,12 @@ pub fn round_trip(entries: &[Entry], uploads: Uploads) {
         }
     }
     let (here, there) = UnixStream::pair().unwrap_or_else(|error| panic!("{error}"));
-    let settings = |ground: &Ground| Settings { tree: ground.tree(), uploads, record: Record::default() };
+    let settings = |ground: &Ground| Settings {
+        tree: ground.tree(),
+        uploads,
+        record: Record::default(),
+        limits: Limits::default(),
+    };
     let (source, sink) = (settings(&from), settings(&to));
     let statuses = std::thread::scope(|scope| {
         let words = [b"-r".to_vec(), b"-p".to_vec(), b"-f".to_vec(), b"d".to_vec()];

@@ -1,11 +1,12 @@
 //! Laws of the loop of SFTP.
 
 use super::{Ground, content, input};
+use crate::limits::Limits;
 use crate::record::Record;
 use crate::sftp::{LinkOrder, Settings, serve};
 use crate::upload::Uploads;
 
-const GREETING: [u8; 9] = [0, 0, 0, 5, 1, 0, 0, 0, 3];
+pub const GREETING: [u8; 9] = [0, 0, 0, 5, 1, 0, 0, 0, 3];
 const VERSION: u8 = 2;
 /// The types of what may answer a request.
 const ANSWERS: [u8; 6] = [101, 102, 103, 104, 105, 201];
@@ -17,7 +18,8 @@ const LONGEST: usize = 256 * 1024 + 64;
 pub fn session(wire: &[u8], uploads: Uploads) {
     let ground = Ground::new();
     let record = Record::default();
-    let settings = Settings { tree: ground.tree(), links: LinkOrder::TargetFirst, uploads, record };
+    let settings =
+        Settings { tree: ground.tree(), links: LinkOrder::TargetFirst, uploads, record, limits: Limits::default() };
     let output = input(&[]);
     let ended = serve(settings, input(&[&GREETING, wire].concat()), &output);
     let said = content(output);

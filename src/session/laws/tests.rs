@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::upload::Uploads;
+use accountd_protocol::quota::QuotaUse;
 
 /// Few names, so that they meet, and those that lead elsewhere.
 fn name() -> impl Strategy<Value = Vec<u8>> {
@@ -113,6 +114,12 @@ fn uploads() -> impl Strategy<Value = Uploads> {
     prop_oneof![Just(Uploads::InPlace), Just(Uploads::Atomic)]
 }
 
+/// Little, as the files are; or so much that a step is leased.
+fn limit() -> impl Strategy<Value = QuotaUse> {
+    let bytes = prop_oneof![4 => 0..80_u64, 1 => 10_000_000..20_000_000_u64, 1 => Just(1 << 41)];
+    (bytes, prop_oneof![3 => 0..6_u64, 1 => 60..200_u64]).prop_map(|(bytes, files)| QuotaUse { bytes, files })
+}
+
 /// A record of scp, with the bytes that belong to it.
 fn control() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
@@ -132,6 +139,20 @@ proptest! {
     #[test]
     fn every_request_has_one_answer_and_none_leads_outside(wire in requests(), uploads in uploads()) {
         session(&wire, uploads);
+    }
+
+    #[test]
+    fn what_sftp_stores_is_what_was_leased(wire in requests(), uploads in uploads(), limit in limit()) {
+        sftp_quota(&wire, uploads, limit);
+    }
+
+    #[test]
+    fn what_a_sink_stores_is_what_was_leased(
+        wire in vec(control(), 0..12),
+        uploads in uploads(),
+        limit in limit(),
+    ) {
+        scp_quota(&wire.concat(), uploads, limit);
     }
 
     #[test]

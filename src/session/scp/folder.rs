@@ -38,16 +38,23 @@ impl Folder {
         }
     }
 
-    /// The directory of that name, made where there is none; `path` is the way to it.
-    pub fn descend(&self, tree: &Tree, (name, path): (&CStr, &[u8]), mode: Mode) -> nix::Result<(Self, Origin)> {
+    /// The directory of that name, made where there is none; `path` is the way to it. `None`: it is
+    /// not there, and `making` has no mode for one.
+    pub fn descend(
+        &self,
+        tree: &Tree,
+        (name, path): (&CStr, &[u8]),
+        making: Option<Mode>,
+    ) -> nix::Result<Option<(Self, Origin)>> {
         let path = path.to_vec();
         let (directory, name) = self.destination(tree, name)?;
         let open = || openat(&directory, name.as_c_str(), REFERENCE | OFlag::O_NOFOLLOW, Mode::empty());
         match open() {
-            Ok(directory) => Ok((Self { directory, path }, Origin::Found)),
+            Ok(directory) => Ok(Some((Self { directory, path }, Origin::Found))),
             Err(Errno::ENOENT) => {
+                let Some(mode) = making else { return Ok(None) };
                 mkdirat(&directory, name.as_c_str(), mode)?;
-                Ok((Self { directory: open()?, path }, Origin::Made))
+                Ok(Some((Self { directory: open()?, path }, Origin::Made)))
             }
             Err(error) => Err(error),
         }

@@ -2,7 +2,8 @@
 //!
 //! There is no standard; what OpenSSH's scp(1) does on the server is what clients expect, and what
 //! is done here. One side sends control records, the other one answers each with a byte: 0, or 1
-//! and a message. The program runs as the user, and the kernel decides what is allowed.
+//! and a message. The program runs as the user, and the kernel decides what is allowed, and of that
+//! the account's own permissions and its quota.
 
 mod control;
 mod folder;
@@ -16,6 +17,7 @@ use std::os::fd::AsFd;
 
 use self::options::{Options, Side};
 use self::stream::{Abort, Stream};
+use crate::limits::Limits;
 use crate::path::Tree;
 use crate::record::Record;
 use crate::upload::Uploads;
@@ -31,6 +33,7 @@ pub struct Settings {
     pub tree: Tree,
     pub uploads: Uploads,
     pub record: Record,
+    pub limits: Limits,
 }
 
 /// One run of scp on the server.
@@ -38,6 +41,7 @@ struct Run<'a> {
     tree: Tree,
     uploads: Uploads,
     record: Record,
+    limits: Limits,
     stream: Stream<'a>,
     errors: u64,
 }
@@ -47,9 +51,9 @@ struct Run<'a> {
 /// path is expanded, and so are patterns (glob(7)) of paths to be sent, unless something has just
 /// that name; a backslash in a pattern protects what follows.
 pub fn serve(settings: Settings, words: &[Vec<u8>], input: impl AsFd, output: impl AsFd) -> u8 {
-    let Settings { tree, uploads, record } = settings;
+    let Settings { tree, uploads, record, limits } = settings;
     let stream = Stream::new(input.as_fd(), output.as_fd());
-    let mut run = Run { tree, uploads, record, stream, errors: 0 };
+    let mut run = Run { tree, uploads, record, limits, stream, errors: 0 };
     let ended = match Options::parse(words) {
         Ok(options) => match options.side {
             Side::Source => run.send_all(&options),
@@ -57,6 +61,7 @@ pub fn serve(settings: Settings, words: &[Vec<u8>], input: impl AsFd, output: im
         },
         Err(message) => run.fatal(&message),
     };
+    run.limits.quota.settle();
     run.record.total();
     if ended.is_ok() && run.errors == 0 { SUCCESS } else { FAILURE }
 }

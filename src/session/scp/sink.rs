@@ -3,10 +3,11 @@
 use std::ffi::{CStr, CString};
 use std::os::fd::OwnedFd;
 
+use accountd_protocol::limits::FilePermission;
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag};
 use nix::sys::stat::{Mode, SFlag, fchmod, fstat, fstatat, futimens, umask};
-use nix::unistd::{ftruncate, write};
+use nix::unistd::write;
 
 use super::Run;
 use super::control::{Control, OK, Refusal, Times};
@@ -15,7 +16,10 @@ use super::options::{Attributes, Depth, Options};
 use super::stream::{Abort, Line, MAX_LINE};
 use crate::home;
 use crate::path::open_data_in;
-use crate::record::{Change, Direction, Transfer};
+use crate::permissions::NotPermitted;
+use crate::quota::{Quota, Span, StoreError};
+use crate::record::Change;
+use crate::transfer::{Direction, Transfer};
 use crate::upload::{Target, Upload, Uploads, Wish};
 
 /// What is sent in place of what the other side could not read is not the file.
@@ -69,6 +73,15 @@ impl Receiving {
         match &self.content {
             Content::InPlace(file) => file,
             Content::Upload(upload) => upload.file(),
+        }
+    }
+
+    /// What is in place stays as it is; of what is not, nothing does.
+    fn abandon(self, quota: &mut Quota) {
+        match self.content {
+            // It has failed already.
+            Content::InPlace(file) => drop(quota.close(file)),
+            Content::Upload(upload) => quota.abandon(upload),
         }
     }
 }
@@ -186,32 +199,49 @@ impl Sink<'_, '_> {
 
     fn directory(&mut self, mode: u32, name: &CStr) -> Result<(), Abort> {
         let times = self.times.take();
-        let made = match self.spot(name) {
-            Ok((Spot { folder, name }, shown)) => {
-                // Whoever makes a directory that may not be written still has to fill it.
-                let mode = Mode::from_bits_truncate(mode & 0o777) | Mode::S_IRWXU;
-                folder.descend(&self.run.tree, (name, &shown), mode).map_err(|error| (shown, error))
-            }
-            Err(refused) => Err(refused),
-        };
-        let (folder, origin) = match made {
-            Ok(made) => made,
-            Err((shown, error)) => return self.run.complain_of(&shown, error.desc()),
+        let (folder, origin) = match self.descend(mode, name) {
+            Ok(found) => found,
+            Err((shown, why)) => return self.run.complain_of(&shown, &why),
         };
         if origin == Origin::Made {
             self.run.record.change(Change::Mkdir(&folder.path));
         }
-        if (self.options.attributes, origin) == (Attributes::Kept, Origin::Found) {
+        // What is there already is changed by uploading to it.
+        let keeps =
+            self.options.attributes == Attributes::Kept && (origin == Origin::Made || self.may_upload().is_ok());
+        let attributes = if keeps { Attributes::Kept } else { Attributes::New };
+        let times = times.filter(|_| keeps);
+        if (attributes, origin) == (Attributes::Kept, Origin::Found) {
             // It may be closed now and open then; if it can't be changed, that is told at its end.
             let _ = folder.set_mode(mode | 0o700, 0);
         }
-        let mode = match (self.options.attributes, origin) {
+        let mode = match (attributes, origin) {
             (Attributes::Kept, _) => Some(mode),
             (Attributes::New, Origin::Made) if mode & 0o700 != 0o700 => Some(mode & !self.mask & 0o777),
             (Attributes::New, Origin::Made | Origin::Found) => None,
         };
         self.levels.push(Level { folder, mode, times });
         self.acknowledge()
+    }
+
+    /// Into a directory, which is made where there is none.
+    fn descend(&self, mode: u32, name: &CStr) -> Result<(Folder, Origin), (Vec<u8>, String)> {
+        let told = |(shown, error): (Vec<u8>, Errno)| (shown, error.desc().to_owned());
+        let (Spot { folder, name }, shown) = self.spot(name).map_err(told)?;
+        // Whoever makes a directory that may not be written still has to fill it.
+        let mode = Mode::from_bits_truncate(mode & 0o777) | Mode::S_IRWXU;
+        let permitted = self.run.limits.permissions.require(FilePermission::CreateDirs);
+        match (folder.descend(&self.run.tree, (name, &shown), permitted.is_ok().then_some(mode)), permitted) {
+            (Ok(Some(found)), _) => Ok(found),
+            (Ok(None), Err(missing)) => Err((shown, missing.to_string())),
+            (Ok(None), Ok(())) => Err(told((shown, Errno::ENOENT))),
+            (Err(error), _) => Err(told((shown, error))),
+        }
+    }
+
+    /// What an object has to be permitted before anything of it is changed.
+    fn may_upload(&self) -> Result<(), NotPermitted> {
+        self.run.limits.permissions.require(FilePermission::Upload)
     }
 
     /// Says whether that was the end of everything.
@@ -232,19 +262,19 @@ impl Sink<'_, '_> {
     }
 
     fn file(&mut self, announced: &Announced, name: &CStr) -> Result<(), Abort> {
-        let begun = match self.spot(name) {
-            Ok((spot, shown)) => match self.begin(&spot, announced) {
+        let begun = match self.destination(name) {
+            Ok((destination, shown)) => match self.begin(destination, announced) {
                 Ok(receiving) => Ok((receiving, shown)),
-                Err(error) => Err((shown, error)),
+                Err(why) => Err((shown, why)),
             },
-            Err((shown, error)) => Err((shown, error.desc())),
+            Err((shown, error)) => Err((shown, error.desc().to_owned())),
         };
         let (receiving, shown) = match begun {
             Ok(begun) => begun,
-            Err((shown, error)) => return self.run.complain_of(&shown, error),
+            Err((shown, why)) => return self.run.complain_of(&shown, &why),
         };
         self.acknowledge()?;
-        let mut transfer = Transfer::new(&shown, Direction::Write);
+        let mut transfer = Transfer::new(&shown, Direction::Write, self.run.limits.rates);
         let result = self.content(receiving, announced, &mut transfer);
         if result.is_err() {
             transfer.failed("the client has gone");
@@ -256,26 +286,23 @@ impl Sink<'_, '_> {
         }
     }
 
+    /// Directory and name of a file that comes, and what it is called in messages.
+    fn destination(&self, name: &CStr) -> Result<((OwnedFd, CString), Vec<u8>), (Vec<u8>, Errno)> {
+        let (Spot { folder, name }, shown) = self.spot(name)?;
+        if matches!(self.top, Top::AsDirectory(..)) && self.levels.is_empty() {
+            return Err((shown, Errno::EISDIR));
+        }
+        match folder.destination(&self.run.tree, name) {
+            Ok(destination) => Ok((destination, shown)),
+            Err(error) => Err((shown, error)),
+        }
+    }
+
     /// Opens the file that is to be written.
-    fn begin(&self, spot: &Spot<'_>, announced: &Announced) -> Result<Receiving, &'static str> {
-        let open = || -> nix::Result<(Option<Content>, bool)> {
-            if matches!(self.top, Top::AsDirectory(..)) && self.levels.is_empty() {
-                return Err(Errno::EISDIR);
-            }
-            let (directory, name) = spot.folder.destination(&self.run.tree, spot.name)?;
-            let is_new = match fstatat(&directory, name.as_c_str(), AtFlags::AT_SYMLINK_NOFOLLOW) {
-                Ok(status) => match SFlag::from_bits_truncate(status.st_mode & SFlag::S_IFMT.bits()) {
-                    SFlag::S_IFREG => false,
-                    SFlag::S_IFDIR => return Err(Errno::EISDIR),
-                    _ => return Ok((None, false)),
-                },
-                Err(Errno::ENOENT) => true,
-                Err(error) => return Err(error),
-            };
-            let mode = Mode::from_bits_truncate(announced.mode & 0o777) | Mode::S_IWUSR;
-            Ok((self.open(directory, name, mode)?, is_new))
-        };
-        let (content, is_new) = open().map_err(Errno::desc)?;
+    fn begin(&mut self, destination: (OwnedFd, CString), announced: &Announced) -> Result<Receiving, String> {
+        self.may_upload().map_err(|missing| missing.to_string())?;
+        let opened = self.open(destination, Mode::from_bits_truncate(announced.mode & 0o777) | Mode::S_IWUSR);
+        let (content, is_new) = opened.map_err(|error| self.explain(error))?;
         let content = content.ok_or("not a regular file")?;
         let mode = match self.options.attributes {
             Attributes::Kept => Some(announced.mode),
@@ -285,18 +312,41 @@ impl Sink<'_, '_> {
         Ok(Receiving { content, mode })
     }
 
-    fn open(&self, directory: OwnedFd, name: CString, mode: Mode) -> nix::Result<Option<Content>> {
+    /// Says whether it was not there before, too.
+    fn open(
+        &mut self,
+        (directory, name): (OwnedFd, CString),
+        mode: Mode,
+    ) -> Result<(Option<Content>, bool), StoreError> {
+        let is_new = match fstatat(&directory, name.as_c_str(), AtFlags::AT_SYMLINK_NOFOLLOW) {
+            Ok(status) => match SFlag::from_bits_truncate(status.st_mode & SFlag::S_IFMT.bits()) {
+                SFlag::S_IFREG => false,
+                SFlag::S_IFDIR => return Err(Errno::EISDIR.into()),
+                _ => return Ok((None, false)),
+            },
+            Err(Errno::ENOENT) => true,
+            Err(error) => return Err(error.into()),
+        };
+        let quota = &mut self.run.limits.quota;
+        let around = || directory.try_clone().map_err(|_| Errno::EMFILE);
         if self.run.uploads == Uploads::Atomic {
             let wish = Wish { flags: OFlag::O_WRONLY, mode, target: Target::Replaced };
-            let clone = directory.try_clone().map_err(|_| Errno::EMFILE)?;
-            if let Some(upload) = Upload::begin_in(clone, name.clone(), wish)? {
-                return Ok(Some(Content::Upload(upload)));
+            let upload = quota.begin(around, || Upload::begin_in(around()?, name.clone(), wish))?;
+            if let Some(upload) = upload {
+                return Ok((Some(Content::Upload(upload)), is_new));
             }
         }
         let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_NOFOLLOW;
-        let file = open_data_in(&directory, &name, flags, mode)?;
-        let is_file = fstat(&file)?.st_mode & SFlag::S_IFMT.bits() == SFlag::S_IFREG.bits();
-        Ok(is_file.then_some(Content::InPlace(file)))
+        let file = quota.open_file(flags, around, |flags| open_data_in(&directory, &name, flags, mode))?;
+        let status = fstat(&file)?;
+        let is_file = status.st_mode & SFlag::S_IFMT.bits() == SFlag::S_IFREG.bits();
+        quota.opened(&status);
+        Ok((is_file.then_some(Content::InPlace(file)), is_new))
+    }
+
+    /// In words for the user.
+    fn explain(&mut self, error: StoreError) -> String {
+        self.run.limits.quota.named(error).to_string()
     }
 
     /// Takes all of the announced bytes, also when they can't be stored, so that both sides stay
@@ -307,26 +357,34 @@ impl Sink<'_, '_> {
         announced: &Announced,
         transfer: &mut Transfer,
     ) -> Result<Option<String>, Abort> {
-        let mut left = announced.size;
+        let Run { stream, limits, record, .. } = &mut *self.run;
+        let (mut left, piece) = (announced.size, transfer.piece());
         while left > 0 {
-            let most = usize::try_from(left).unwrap_or(usize::MAX);
-            let data = self.run.stream.data(most)?;
+            let data = stream.data(usize::try_from(left).unwrap_or(usize::MAX).min(piece))?;
             if data.is_empty() {
+                receiving.abandon(&mut limits.quota);
                 return Err(Abort::Lost);
             }
             left -= data.len() as u64;
             if transfer.error.is_none() {
-                store(receiving.file(), data, transfer);
+                store(receiving.file(), data, transfer, &mut limits.quota);
+            }
+            record.progress(transfer);
+            if let Some(due) = transfer.due() {
+                record.pause(due);
             }
         }
         let is_whole = self.run.response()?;
         if !is_whole && matches!(receiving.content, Content::Upload(_)) {
             transfer.failed(NOT_WHOLE);
         }
-        if transfer.error.is_none()
-            && let Err(error) = finish(receiving, announced)
-        {
-            transfer.failed(explain(error));
+        let quota = &mut self.run.limits.quota;
+        let ended = match transfer.error {
+            None => finish(receiving, announced, quota).map_err(|error| quota.named(error)),
+            Some(_) => Ok(receiving.abandon(quota)),
+        };
+        if let Err(error) = ended {
+            transfer.failed(&error.to_string());
         }
         let told = transfer.error.clone();
         if !is_whole {
@@ -337,32 +395,52 @@ impl Sink<'_, '_> {
     }
 }
 
-fn store(file: &OwnedFd, data: &[u8], transfer: &mut Transfer) {
-    let mut rest = data;
-    while !rest.is_empty() {
+/// Writes behind what was written before.
+fn store(file: &OwnedFd, data: &[u8], transfer: &mut Transfer, quota: &mut Quota) {
+    let span = Span { offset: Some(transfer.written), length: data.len() as u64 };
+    let charge = match quota.before_write(file, span) {
+        Ok(charge) => charge,
+        Err(error) => return transfer.failed(&quota.named(error).to_string()),
+    };
+    let (written, result) = write_all(file, data);
+    quota.after_write(charge, written as u64);
+    transfer.has_written(written as u64);
+    if let Err(error) = result {
+        transfer.failed(&quota.named(error.into()).to_string());
+    }
+}
+
+/// How much of it was written, and what became of the rest.
+fn write_all(file: &OwnedFd, data: &[u8]) -> (usize, nix::Result<()>) {
+    let mut done = 0;
+    while let Some(rest) = data.get(done..).filter(|rest| !rest.is_empty()) {
         match write(file, rest) {
-            Ok(0) => return transfer.failed(Errno::EIO.desc()),
-            Ok(count) => {
-                transfer.written += count as u64;
-                rest = rest.get(count..).unwrap_or_default();
-            }
+            Ok(0) => return (done, Err(Errno::EIO)),
+            Ok(count) => done += count,
             Err(Errno::EINTR) => {}
-            Err(error) => return transfer.failed(explain(error)),
+            Err(error) => return (done, Err(error)),
+        }
+    }
+    (done, Ok(()))
+}
+
+/// Everything has come.
+fn finish(receiving: Receiving, announced: &Announced, quota: &mut Quota) -> Result<(), StoreError> {
+    match set_up(&receiving, announced, quota) {
+        Ok(()) => match receiving.content {
+            Content::InPlace(file) => Ok(quota.close(file)?),
+            Content::Upload(upload) => quota.publish(upload),
+        },
+        Err(error) => {
+            receiving.abandon(quota);
+            Err(error)
         }
     }
 }
 
-fn explain(error: Errno) -> &'static str {
-    match error {
-        Errno::EDQUOT => "Disk quota exceeded: this account may not store more",
-        error => error.desc(),
-    }
-}
-
-/// Everything has come.
-fn finish(receiving: Receiving, announced: &Announced) -> nix::Result<()> {
+fn set_up(receiving: &Receiving, announced: &Announced, quota: &mut Quota) -> Result<(), StoreError> {
     if let Content::InPlace(file) = &receiving.content {
-        ftruncate(file, i64::try_from(announced.size).map_err(|_| Errno::EFBIG)?)?;
+        quota.truncate(file, announced.size)?;
     }
     if let Some(mode) = receiving.mode {
         fchmod(receiving.file(), Mode::from_bits_truncate(mode & 0o7777))?;
@@ -370,8 +448,5 @@ fn finish(receiving: Receiving, announced: &Announced) -> nix::Result<()> {
     if let Some(times) = &announced.times {
         futimens(receiving.file(), &times.access, &times.modification)?;
     }
-    match receiving.content {
-        Content::InPlace(file) => nix::unistd::close(file),
-        Content::Upload(upload) => upload.publish(),
-    }
+    Ok(())
 }

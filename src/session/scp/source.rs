@@ -3,6 +3,7 @@
 use std::ffi::CStr;
 use std::os::fd::OwnedFd;
 
+use accountd_protocol::limits::FilePermission;
 use nix::dir::{Dir, OwningIter};
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat};
@@ -15,7 +16,7 @@ use super::options::{Attributes, Depth, Options};
 use super::stream::{Abort, send};
 use super::{Run, control, pattern};
 use crate::path::{Tree, open_data_in};
-use crate::record::{Direction, Transfer};
+use crate::transfer::{Direction, Transfer};
 
 /// A directory that is being sent; its entries are read as they are sent.
 struct Level {
@@ -59,6 +60,9 @@ impl Run<'_> {
     fn send_path(&mut self, path: &[u8], options: &Options) -> Result<(), Abort> {
         let end = path.iter().rposition(|byte| *byte != b'/').map_or(path.len().min(1), |last| last + 1);
         let path = path.get(..end).unwrap_or_default();
+        if let Err(missing) = self.limits.permissions.require(FilePermission::Download) {
+            return self.complain_of(path, &missing.to_string());
+        }
         let opened = self.tree.open_data(path, OFlag::O_RDONLY, Mode::empty());
         let mut levels = Vec::new();
         self.send_opened(opened, path, options, &mut levels)?;
@@ -150,7 +154,7 @@ impl Run<'_> {
         if !self.announce(found, file_record(&found.status, found.name()), options)? {
             return Ok(());
         }
-        let mut transfer = Transfer::new(found.path, Direction::Read);
+        let mut transfer = Transfer::new(found.path, Direction::Read, self.limits.rates);
         let result = self.send_content(found, &mut transfer);
         if result.is_err() {
             transfer.failed("the client has gone");
@@ -170,8 +174,9 @@ impl Run<'_> {
     fn send_content(&mut self, found: &Found<'_>, transfer: &mut Transfer) -> Result<(), Abort> {
         let mut left = u64::try_from(found.status.st_size).unwrap_or_default();
         let (buffer, output) = self.stream.outgoing();
+        let piece = transfer.piece().min(buffer.len());
         while left > 0 {
-            let most = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
+            let most = usize::try_from(left).unwrap_or(usize::MAX).min(piece);
             let part = buffer.get_mut(..most).unwrap_or_default();
             let count = match &transfer.error {
                 None => match read(&found.file, part) {
@@ -180,7 +185,8 @@ impl Run<'_> {
                         continue;
                     }
                     Ok(count) => {
-                        transfer.read += count as u64;
+                        transfer.has_read(count as u64);
+                        self.record.progress(transfer);
                         count
                     }
                     Err(Errno::EINTR) => continue,
@@ -196,6 +202,9 @@ impl Run<'_> {
             };
             send(output, part.get(..count).unwrap_or_default())?;
             left -= count as u64;
+            if let Some(due) = transfer.due() {
+                self.record.pause(due);
+            }
         }
         Ok(())
     }

@@ -19,7 +19,7 @@ impl Server {
     /// `~`, `~/PATH` and `~NAME/PATH`, then as SSH_FXP_REALPATH (expand-path@openssh.com).
     pub fn expand_path(&mut self, mut packet: Reader<'_>) -> Result<Done, Failure> {
         let path = home::expand(&self.tree, packet.string()?).ok_or(Failure::Kernel(Errno::ENOENT))?;
-        let real = self.tree.real(&path)?;
+        let real = self.real(&path)?;
         self.reply_name(&real)
     }
 
@@ -27,7 +27,7 @@ impl Server {
     pub fn home_directory(&mut self, mut packet: Reader<'_>) -> Result<Done, Failure> {
         let name = packet.string()?;
         let home = if name.is_empty() { home::expand(&self.tree, b"~") } else { home::home_of(&self.tree, name) };
-        let real = self.tree.real(&home.ok_or(Failure::NoSuchUser)?)?;
+        let real = self.real(&home.ok_or(Failure::NoSuchUser)?)?;
         self.reply_name(&real)
     }
 

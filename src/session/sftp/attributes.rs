@@ -5,11 +5,12 @@ use std::os::fd::AsFd;
 use nix::fcntl::{AtFlags, OFlag};
 use nix::sys::stat::{FchmodatFlags, FileStat, Mode, UtimensatFlags, fchmod, fchmodat, futimens, utimensat};
 use nix::sys::time::TimeSpec;
-use nix::unistd::{Gid, Uid, fchown, fchownat, ftruncate};
+use nix::unistd::{Gid, Uid, fchown, fchownat};
 
 use super::status::Failure;
 use super::wire::{Output, Reader, Truncated};
 use crate::path::{Place, Tree};
+use crate::quota::{Quota, StoreError};
 
 const SIZE: u32 = 1;
 const UID_GID: u32 = 2;
@@ -72,8 +73,8 @@ impl Attributes {
     /// Sets all of it on an open file. Size first and owner last: a change of owner may take the
     /// right to do the rest. The kernel decides on each; what can be set is set, and the first
     /// failure is told. So it is with paths and links.
-    pub fn set_on_file(&self, file: &impl AsFd) -> Result<(), Failure> {
-        let size = self.size.map(|size| truncate(file, size)).transpose();
+    pub fn set_on_file(&self, file: &impl AsFd, quota: &mut Quota) -> Result<(), Failure> {
+        let size = self.size.map(|size| quota.truncate(file, size)).transpose();
         let mode = self.mode().map(|mode| fchmod(file, mode)).transpose();
         let times = self.time_specs().map(|(access, change)| futimens(file, &access, &change)).transpose();
         let owner = self.ids().map(|(uid, gid)| fchown(file, uid, gid)).transpose();
@@ -85,8 +86,8 @@ impl Attributes {
     }
 
     /// Sets all of it on what `path` leads to.
-    pub fn set_on_path(&self, tree: &Tree, path: &[u8]) -> Result<(), Failure> {
-        let size = self.size.map(|size| truncate_path(tree, path, size)).transpose();
+    pub fn set_on_path(&self, tree: &Tree, path: &[u8], quota: &mut Quota) -> Result<(), Failure> {
+        let size = self.size.map(|size| truncate_path(tree, path, size, quota)).transpose();
         let rest = Attributes { size: None, ..*self }.set_rest_on_path(tree, path);
         size?;
         rest
@@ -165,12 +166,8 @@ impl Follow {
     }
 }
 
-fn truncate_path(tree: &Tree, path: &[u8], size: u64) -> nix::Result<()> {
-    truncate(&tree.open_data(path, OFlag::O_WRONLY, Mode::empty())?, size)
-}
-
-fn truncate(file: &impl AsFd, size: u64) -> nix::Result<()> {
-    ftruncate(file, i64::try_from(size).map_err(|_| nix::errno::Errno::EFBIG)?)
+fn truncate_path(tree: &Tree, path: &[u8], size: u64, quota: &mut Quota) -> Result<(), StoreError> {
+    quota.truncate(&tree.open_data(path, OFlag::O_WRONLY, Mode::empty())?, size)
 }
 
 /// The attributes of a file as it is.

@@ -2,6 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use accountd_protocol::limits::FilePermission;
 use nix::dir::Dir;
 use nix::fcntl::{AtFlags, OFlag, openat};
 use nix::sys::stat::{Mode, fstatat, mkdirat};
@@ -20,6 +21,7 @@ const REPLY_ENTRIES: u32 = 200;
 
 impl Server {
     pub fn opendir(&mut self, mut packet: Reader<'_>) -> Result<Done, Failure> {
+        self.require(FilePermission::List)?;
         let path = packet.string()?;
         self.handles.room()?;
         let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NONBLOCK;
@@ -62,6 +64,7 @@ impl Server {
     }
 
     pub fn mkdir(&mut self, mut packet: Reader<'_>) -> Result<Done, Failure> {
+        self.require(FilePermission::CreateDirs)?;
         let path = packet.string()?;
         let attributes = Attributes::read(&mut packet)?;
         let place = self.tree.place(path)?;
@@ -71,6 +74,7 @@ impl Server {
     }
 
     pub fn rmdir(&mut self, mut packet: Reader<'_>) -> Result<Done, Failure> {
+        self.require(FilePermission::Delete)?;
         let path = packet.string()?;
         let place = self.tree.place(path)?;
         unlinkat(&place, place.name.as_c_str(), UnlinkatFlags::RemoveDir)?;

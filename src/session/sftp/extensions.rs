@@ -1,11 +1,13 @@
 //! Extensions of OpenSSH (its PROTOCOL file, section 4).
 
+use accountd_protocol::limits::FilePermission;
 use nix::fcntl::OFlag;
 use nix::sys::stat::Mode;
-use nix::sys::statvfs::{FsFlags, Statvfs, fstatvfs};
+use nix::sys::statvfs::FsFlags;
 
 use super::attributes::Attributes;
 use super::handles::{MAX_HANDLES, Open};
+use super::room::Room;
 use super::server::{Done, Server, reply};
 use super::status::Failure;
 use super::wire::{MAX_DATA, MAX_PACKET, Reader};
@@ -36,21 +38,25 @@ impl Server {
             b"posix-rename@openssh.com" => self.posix_rename(packet),
             b"hardlink@openssh.com" => self.hard_link(packet),
             b"statvfs@openssh.com" => {
+                self.require(FilePermission::List)?;
                 let file = self.tree.open_file(packet.string()?, OFlag::O_PATH, Mode::empty())?;
-                self.reply_statvfs(&fstatvfs(&file)?)
+                let room = Room::of(&file, &mut self.limits.quota)?;
+                self.reply_statvfs(&room)
             }
             b"fstatvfs@openssh.com" => {
-                let status = match self.handles.get(packet.string()?)? {
-                    Open::File(file) => fstatvfs(file.descriptor())?,
-                    Open::Directory(directory) => fstatvfs(&directory.descriptor)?,
+                let descriptor = match self.handles.get(packet.string()?)? {
+                    Open::File(file) => file.descriptor(),
+                    Open::Directory(directory) => &directory.descriptor,
                 };
-                self.reply_statvfs(&status)
+                let room = Room::of(descriptor, &mut self.limits.quota)?;
+                self.reply_statvfs(&room)
             }
             b"fsync@openssh.com" => {
                 nix::unistd::fsync(self.handles.file(packet.string()?)?.descriptor())?;
                 Ok(Done::Ok)
             }
             b"lsetstat@openssh.com" => {
+                self.require(FilePermission::Upload)?;
                 let path = packet.string()?;
                 Attributes::read(&mut packet)?.set_on_link(&self.tree, path)?;
                 self.record.change(Change::Setstat(path));
@@ -65,7 +71,7 @@ impl Server {
         }
     }
 
-    fn reply_statvfs(&mut self, status: &Statvfs) -> Result<Done, Failure> {
+    fn reply_statvfs(&mut self, Room { status, blocks, files }: &Room) -> Result<Done, Failure> {
         let mut flags = 0;
         if status.flags().contains(FsFlags::ST_RDONLY) {
             flags |= READ_ONLY;
@@ -77,12 +83,12 @@ impl Server {
         for value in [
             status.block_size(),
             status.fragment_size(),
-            status.blocks(),
-            status.blocks_free(),
-            status.blocks_available(),
-            status.files(),
-            status.files_free(),
-            status.files_available(),
+            blocks.all,
+            blocks.free,
+            blocks.available,
+            files.all,
+            files.free,
+            files.available,
             status.filesystem_id(),
             flags,
             status.name_max(),

@@ -5,7 +5,8 @@ use std::os::fd::OwnedFd;
 use nix::dir::OwningIter;
 
 use super::status::Failure;
-use crate::record::Transfer;
+use crate::quota::Span;
+use crate::transfer::Transfer;
 use crate::upload::Upload;
 
 /// The most open at a time.
@@ -23,6 +24,10 @@ pub enum Open {
 pub struct File {
     pub content: Content,
     pub transfer: Transfer,
+    /// Opened with O_APPEND.
+    pub appends: bool,
+    /// Why something of it could not be written: what is uploaded to the side is not whole then.
+    pub torn: Option<Failure>,
 }
 
 #[derive(Debug)]
@@ -34,6 +39,17 @@ pub enum Content {
 }
 
 impl File {
+    /// Something could not be written.
+    pub fn tear(&mut self, failure: Failure) {
+        self.torn.get_or_insert(failure);
+        self.transfer.failed(&failure.message());
+    }
+
+    /// Where a write goes.
+    pub fn span(&self, offset: u64, length: u64) -> Span {
+        Span { offset: (!self.appends).then_some(offset), length }
+    }
+
     pub fn descriptor(&self) -> &OwnedFd {
         match &self.content {
             Content::InPlace(file) => file,
@@ -127,7 +143,8 @@ mod tests {
 
     fn file() -> Open {
         let content = Content::InPlace(std::fs::File::open("/dev/null").unwrap().into());
-        Open::File(File { content, transfer: Transfer::new(b"", crate::record::Direction::Read) })
+        let transfer = Transfer::new(b"", crate::transfer::Direction::Read, crate::pace::Rates::default());
+        Open::File(File { content, transfer, appends: false, torn: None })
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! SFTP version 3 (draft-ietf-secsh-filexfer-02): one blocking loop over one stream.
 //!
 //! A request is answered before the next one is looked at; the replies to all requests that
-//! have come in together go out together. The kernel decides what is allowed.
+//! have come in together go out together. The kernel decides what is allowed, and of that the
+//! account's own permissions and its quota.
 
 mod accounts;
 mod attributes;
@@ -12,6 +13,7 @@ mod files;
 mod handles;
 mod longname;
 mod names;
+mod room;
 mod server;
 mod status;
 mod wire;
@@ -20,6 +22,7 @@ use std::os::fd::AsFd;
 
 use nix::errno::Errno;
 
+use crate::limits::Limits;
 use crate::path::Tree;
 use crate::record::Record;
 use crate::upload::Uploads;
@@ -54,6 +57,7 @@ pub struct Settings {
     pub links: LinkOrder,
     pub uploads: Uploads,
     pub record: Record,
+    pub limits: Limits,
 }
 
 /// Serves until the client closes.

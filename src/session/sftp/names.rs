@@ -1,5 +1,6 @@
 //! Names: real paths, links, renames, removal (sections 6.5, 6.10, 6.11).
 
+use accountd_protocol::limits::FilePermission;
 use nix::errno::Errno;
 use nix::fcntl::{readlinkat, renameat};
 use nix::unistd::{LinkatFlags, UnlinkatFlags, linkat, symlinkat, unlinkat};
@@ -15,11 +16,20 @@ use crate::rename::rename_to_free;
 
 impl Server {
     pub fn realpath(&mut self, mut packet: Reader<'_>) -> Result<Done, Failure> {
-        let real = self.tree.real(packet.string()?)?;
+        let real = self.real(packet.string()?)?;
         self.reply_name(&real)
     }
 
+    /// Whoever may not look is told nothing of what is there.
+    pub fn real(&self, path: &[u8]) -> nix::Result<Vec<u8>> {
+        match self.limits.permissions.include(FilePermission::List) {
+            true => self.tree.real(path),
+            false => self.tree.real_unseen(path),
+        }
+    }
+
     pub fn readlink(&mut self, mut packet: Reader<'_>) -> Result<Done, Failure> {
+        self.require(FilePermission::List)?;
         let place = self.tree.place(packet.string()?)?;
         let target = readlinkat(&place, place.name.as_c_str())?;
         self.reply_name(target.as_bytes())
@@ -37,32 +47,49 @@ impl Server {
     }
 
     pub fn remove(&mut self, mut packet: Reader<'_>) -> Result<Done, Failure> {
+        self.require(FilePermission::Delete)?;
         let path = packet.string()?;
         let place = self.tree.place(path)?;
+        let victim = self.limits.quota.victim(&place, &place.name);
         unlinkat(&place, place.name.as_c_str(), UnlinkatFlags::NoRemoveDir)?;
+        self.limits.quota.gone(victim);
         self.record.change(Change::Remove(path));
         Ok(Done::Ok)
     }
 
     /// Fails when the new name exists, as version 3 has it.
     pub fn rename(&mut self, mut packet: Reader<'_>) -> Result<Done, Failure> {
+        self.require(FilePermission::Rename)?;
         let (from, to) = (packet.string()?, packet.string()?);
         rename_to_free(&self.tree.place(from)?, &self.tree.place(to)?)?;
         self.record.change(Change::Rename(from, to));
         Ok(Done::Ok)
     }
 
-    /// Replaces what has the new name (posix-rename@openssh.com).
+    /// Replaces what has the new name (posix-rename@openssh.com), if it may be deleted.
     pub fn posix_rename(&mut self, mut packet: Reader<'_>) -> Result<Done, Failure> {
+        self.require(FilePermission::Rename)?;
         let (from, to) = (packet.string()?, packet.string()?);
         let (old, new) = (self.tree.place(from)?, self.tree.place(to)?);
-        renameat(&old, old.name.as_c_str(), &new, new.name.as_c_str())?;
+        match self.limits.permissions.require(FilePermission::Delete) {
+            Ok(()) => {
+                let victim = self.limits.quota.victim(&new, &new.name);
+                renameat(&old, old.name.as_c_str(), &new, new.name.as_c_str())?;
+                self.limits.quota.gone(victim);
+            }
+            Err(missing) => match rename_to_free(&old, &new) {
+                Err(Errno::EEXIST) => return Err(missing.into()),
+                result => result?,
+            },
+        }
         self.record.change(Change::Rename(from, to));
         Ok(Done::Ok)
     }
 
     /// A second name of the same file (hardlink@openssh.com).
     pub fn hard_link(&mut self, mut packet: Reader<'_>) -> Result<Done, Failure> {
+        self.require(FilePermission::Rename)?;
+        self.require(FilePermission::Upload)?;
         let (from, to) = (packet.string()?, packet.string()?);
         let (old, new) = (self.tree.place(from)?, self.tree.place(to)?);
         linkat(&old, old.name.as_c_str(), &new, new.name.as_c_str(), LinkatFlags::empty())?;
@@ -72,6 +99,7 @@ impl Server {
 
     /// What the target says is the user's business.
     pub fn symlink(&mut self, mut packet: Reader<'_>) -> Result<Done, Failure> {
+        self.require(FilePermission::CreateSymlinks)?;
         let (first, second) = (packet.string()?, packet.string()?);
         let (target, link) = match self.links {
             LinkOrder::TargetFirst => (first, second),

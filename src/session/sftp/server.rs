@@ -3,16 +3,20 @@
 use std::os::fd::AsFd;
 use std::time::Duration;
 
+use accountd_protocol::limits::FilePermission;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{setsockopt, sockopt};
+use nix::sys::time::{TimeVal, TimeValLike};
 use nix::unistd::{read, write};
 
 use super::extensions;
-use super::handles::{Handles, Open};
+use super::handles::{Content, Handles, Open};
 use super::longname::Names;
 use super::status::{self, Failure};
 use super::wire::{MAX_PACKET, Output, Reader};
 use super::{LinkOrder, SessionError, Settings};
+use crate::limits::Limits;
 use crate::path::Tree;
 use crate::record::Record;
 use crate::upload::Uploads;
@@ -22,6 +26,9 @@ const VERSION: u32 = 3;
 const INPUT_BYTES: usize = MAX_PACKET + 64 * 1024;
 /// Replies are sent when this much has gathered, or when no request is waiting.
 const OUTPUT_BYTES: usize = 64 * 1024;
+
+/// Seconds after which a client counts as silent.
+const SILENCE: i64 = 2;
 
 /// Packet types (section 3).
 mod packet {
@@ -73,6 +80,7 @@ pub struct Server {
     pub links: LinkOrder,
     pub uploads: Uploads,
     pub record: Record,
+    pub limits: Limits,
     pub handles: Handles,
     pub names: Names,
     pub output: Output,
@@ -82,9 +90,9 @@ pub struct Server {
 
 impl Server {
     pub fn new(settings: Settings) -> Self {
-        let Settings { tree, links, uploads, record } = settings;
+        let Settings { tree, links, uploads, record, limits } = settings;
         let (handles, names) = (Handles::default(), Names::default());
-        Self { tree, links, uploads, record, handles, names, output: Output::new(OUTPUT_BYTES), id: 0 }
+        Self { tree, links, uploads, record, limits, handles, names, output: Output::new(OUTPUT_BYTES), id: 0 }
     }
 
     /// The client has gone. What it has not closed is not whole.
@@ -93,12 +101,22 @@ impl Server {
             if let Open::File(mut file) = open {
                 file.transfer.failed("the session ended before the file was closed");
                 self.record.transfer(&file.transfer);
+                match file.content {
+                    // The session has done with it, whatever the kernel still says.
+                    Content::InPlace(file) => drop(self.limits.quota.close(file)),
+                    Content::Upload(upload) => self.limits.quota.abandon(upload),
+                }
             }
         }
+        self.limits.quota.settle();
         self.record.total();
     }
 
     pub fn run(&mut self, input: &impl AsFd, output: &impl AsFd) -> Result<(), SessionError> {
+        if self.limits.quota.is_counted() {
+            // Only a socket has it; elsewhere what is leased comes back at the end.
+            let _ = setsockopt(input, sockopt::ReceiveTimeout, &TimeVal::seconds(SILENCE));
+        }
         let result = self.exchange(input, output);
         if let Err(SessionError::Malformed | SessionError::PacketLength(_)) = result {
             // What came before has been done, and its answers are waiting.
@@ -114,6 +132,10 @@ impl Server {
             while let Some(packet) = whole_packet(buffer.get(start..end).unwrap_or_default())? {
                 start += packet.len() + 4;
                 if greeted {
+                    if let Some(due) = self.due(packet) {
+                        self.flush(output)?;
+                        self.record.pause(due);
+                    }
                     self.answer(packet)?;
                 } else {
                     self.greet(packet)?;
@@ -131,11 +153,38 @@ impl Server {
             {
                 self.record.flush();
             }
-            match receive(input, buffer.get_mut(end..).unwrap_or_default()).map_err(SessionError::Read)? {
+            match self.receive(input, buffer.get_mut(end..).unwrap_or_default())? {
                 0 if end == 0 => return Ok(()),
                 0 => return Err(SessionError::Malformed),
                 count => end += count,
             }
+        }
+    }
+
+    /// A client that says nothing for some time keeps nothing from others.
+    fn receive(&mut self, input: &impl AsFd, buffer: &mut [u8]) -> Result<usize, SessionError> {
+        loop {
+            match read(input, buffer) {
+                Ok(count) => return Ok(count),
+                Err(Errno::EINTR) => {}
+                Err(Errno::EAGAIN) => self.limits.quota.settle(),
+                Err(error) => return Err(SessionError::Read(error)),
+            }
+        }
+    }
+
+    /// How long a request has to wait for the pace of its file.
+    fn due(&mut self, packet: &[u8]) -> Option<Duration> {
+        if self.limits.rates.is_none() {
+            return None;
+        }
+        let mut reader = Reader(packet);
+        let (kind, _id) = (reader.byte().ok()?, reader.uint32().ok()?);
+        match kind {
+            packet::READ | packet::WRITE | packet::CLOSE => {
+                self.handles.file(reader.string().ok()?).ok()?.transfer.due()
+            }
+            _ => None,
         }
     }
 
@@ -176,9 +225,23 @@ impl Server {
             Ok(Done::Replied) => {}
             Ok(Done::Ok) => self.status(status::OK, "Success"),
             Err(Failure::Malformed) => return Err(SessionError::Malformed),
-            Err(failure) => self.status(failure.code(), failure.message()),
+            Err(failure) => {
+                let failure = self.named(failure);
+                self.status(failure.code(), &failure.message());
+            }
         }
         Ok(())
+    }
+
+    fn named(&mut self, failure: Failure) -> Failure {
+        match failure {
+            Failure::Kernel(error) => self.limits.quota.named(error.into()).into(),
+            failure => failure,
+        }
+    }
+
+    pub fn require(&self, needed: FilePermission) -> Result<(), Failure> {
+        Ok(self.limits.permissions.require(needed)?)
     }
 
     fn dispatch(&mut self, kind: u8, reader: Reader<'_>) -> Result<Done, Failure> {
@@ -230,13 +293,4 @@ fn whole_packet(bytes: &[u8]) -> Result<Option<&[u8]>, SessionError> {
 fn comes_within(input: &impl AsFd, time: Duration) -> bool {
     let milliseconds = PollTimeout::try_from(time).unwrap_or(PollTimeout::ZERO);
     poll(&mut [PollFd::new(input.as_fd(), PollFlags::POLLIN)], milliseconds) != Ok(0)
-}
-
-fn receive(input: &impl AsFd, buffer: &mut [u8]) -> nix::Result<usize> {
-    loop {
-        match read(input, buffer) {
-            Err(Errno::EINTR) => {}
-            result => return result,
-        }
-    }
 }

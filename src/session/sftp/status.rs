@@ -1,6 +1,11 @@
 //! Status replies (section 7): the kernel's error as a code and as words for the user.
 
+use std::borrow::Cow;
+
 use nix::errno::Errno;
+
+use crate::permissions::NotPermitted;
+use crate::quota::{OverQuota, StoreError};
 
 pub const OK: u32 = 0;
 pub const EOF: u32 = 1;
@@ -15,6 +20,8 @@ pub const OP_UNSUPPORTED: u32 = 8;
 pub enum Failure {
     /// The kernel said no.
     Kernel(Errno),
+    Quota(OverQuota),
+    NotPermitted(NotPermitted),
     EndOfFile,
     BadHandle,
     TooManyHandles,
@@ -35,6 +42,21 @@ impl From<Errno> for Failure {
     }
 }
 
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Kernel(error) => Failure::Kernel(error),
+            StoreError::Quota(refused) => Failure::Quota(refused),
+        }
+    }
+}
+
+impl From<NotPermitted> for Failure {
+    fn from(missing: NotPermitted) -> Self {
+        Failure::NotPermitted(missing)
+    }
+}
+
 impl From<super::wire::Truncated> for Failure {
     fn from(_: super::wire::Truncated) -> Self {
         Failure::Malformed
@@ -45,11 +67,14 @@ impl Failure {
     pub fn code(self) -> u32 {
         match self {
             Failure::Kernel(Errno::ENOENT | Errno::ENOTDIR | Errno::ELOOP) => NO_SUCH_FILE,
-            Failure::Kernel(Errno::EACCES | Errno::EPERM | Errno::EROFS) => PERMISSION_DENIED,
+            Failure::Kernel(Errno::EACCES | Errno::EPERM | Errno::EROFS) | Failure::NotPermitted(_) => {
+                PERMISSION_DENIED
+            }
             Failure::Kernel(Errno::ENOSYS | Errno::EOPNOTSUPP) | Failure::Unsupported => OP_UNSUPPORTED,
             Failure::EndOfFile => EOF,
             Failure::Malformed => BAD_MESSAGE,
             Failure::Kernel(_)
+            | Failure::Quota(_)
             | Failure::BadHandle
             | Failure::TooManyHandles
             | Failure::NotAFile
@@ -59,20 +84,22 @@ impl Failure {
         }
     }
 
-    pub fn message(self) -> &'static str {
+    pub fn message(self) -> Cow<'static, str> {
         match self {
-            Failure::Kernel(Errno::EDQUOT) => "Disk quota exceeded: this account may not store more",
-            Failure::Kernel(Errno::ENOSPC) => "No space left on the file system",
-            Failure::Kernel(error) => error.desc(),
-            Failure::EndOfFile => "End of file",
-            Failure::BadHandle => "No such handle",
-            Failure::TooManyHandles => "Too many open files and directories in this session",
-            Failure::NotAFile => "Not a regular file",
-            Failure::IsADirectory => "Is a directory",
-            Failure::NoSuchUser => "No such user",
-            Failure::Overlap => "The ranges overlap",
-            Failure::Unsupported => "Not supported",
-            Failure::Malformed => "Malformed packet",
+            Failure::Quota(refused) => refused.to_string().into(),
+            Failure::NotPermitted(missing) => missing.to_string().into(),
+            Failure::Kernel(Errno::EDQUOT) => OverQuota::Unknown.to_string().into(),
+            Failure::Kernel(Errno::ENOSPC) => "No space left on the file system".into(),
+            Failure::Kernel(error) => error.desc().into(),
+            Failure::EndOfFile => "End of file".into(),
+            Failure::BadHandle => "No such handle".into(),
+            Failure::TooManyHandles => "Too many open files and directories in this session".into(),
+            Failure::NotAFile => "Not a regular file".into(),
+            Failure::IsADirectory => "Is a directory".into(),
+            Failure::NoSuchUser => "No such user".into(),
+            Failure::Overlap => "The ranges overlap".into(),
+            Failure::Unsupported => "Not supported".into(),
+            Failure::Malformed => "Malformed packet".into(),
         }
     }
 }

@@ -1,0 +1,162 @@
+//! Between a session and the agent: what the session leases of its account's quota.
+//!
+//! The session's program runs as the user, and only its own account and its own number are passed on.
+
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use accountd_protocol::agent::QuotaEnd;
+use accountd_protocol::frame::{self, QUOTA_CAP};
+use accountd_protocol::id::AccountId;
+use accountd_protocol::login::Ending;
+use accountd_protocol::quota::{QuotaAnswer, QuotaRequest};
+use tracing::debug;
+
+use crate::agent::Agent;
+use crate::error::Error;
+
+const STACK_BYTES: usize = 128 * 1024;
+
+/// A thread that passes questions on until the session has closed its end.
+#[derive(Debug)]
+pub struct Relay {
+    agent: Arc<Agent>,
+    of: (AccountId, u64),
+    thread: JoinHandle<Account>,
+}
+
+/// What has become of what was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Account {
+    NothingAsked,
+    /// Only how much there is.
+    Looked,
+    /// Nothing is leased, or everything that was not used has been returned.
+    Returned,
+    Leased,
+    /// The agent did not answer: it may have leased something that the session knows nothing of.
+    Uncertain,
+}
+
+impl Relay {
+    /// Gives the session's end too.
+    pub fn start(agent: Arc<Agent>, of: (AccountId, u64)) -> Result<(Self, OwnedFd), Error> {
+        let (ours, theirs) = UnixStream::pair().map_err(Error::Spawner)?;
+        let asked = agent.clone();
+        let named = std::thread::Builder::new().name("quota".into()).stack_size(STACK_BYTES);
+        let thread = named.spawn(move || pass_on(ours, |request| asked.quota(of, request)));
+        Ok((Self { agent, of, thread: thread.map_err(Error::Thread)? }, theirs.into()))
+    }
+
+    /// The session has ended: what it has leased and not returned is not its own any more.
+    pub fn ended(self, how: &Ending) {
+        let account = self.thread.join().unwrap_or(Account::Uncertain);
+        if let Some(end) = end(account, how) {
+            self.agent.quota_ended(self.of, end);
+        }
+    }
+}
+
+/// What the agent is told; `None`: nothing, because it was asked for nothing.
+fn end(account: Account, how: &Ending) -> Option<QuotaEnd> {
+    match (account, how) {
+        (Account::NothingAsked, _) => None,
+        (Account::Looked, _) | (Account::Returned, Ending::Exited(_)) => Some(QuotaEnd::Settled),
+        (Account::Returned, Ending::Killed(_) | Ending::Revoked) | (Account::Leased | Account::Uncertain, _) => {
+            Some(QuotaEnd::Lost)
+        }
+    }
+}
+
+fn pass_on(mut session: UnixStream, ask: impl Fn(QuotaRequest) -> Option<QuotaAnswer>) -> Account {
+    let mut account = Account::NothingAsked;
+    loop {
+        let request = match frame::read::<QuotaRequest>(&mut session, QUOTA_CAP) {
+            Ok(Some(request)) => request,
+            Ok(None) => return account,
+            Err(error) => {
+                debug!(%error, "what a session asks for quota is not passed on any more");
+                return account;
+            }
+        };
+        let answer = ask(request);
+        account = account.after(request, answer);
+        let answer = answer.unwrap_or(QuotaAnswer::Unavailable);
+        if frame::write(&mut session, &answer, QUOTA_CAP).is_err() {
+            return account;
+        }
+    }
+}
+
+impl Account {
+    fn after(self, request: QuotaRequest, answer: Option<QuotaAnswer>) -> Self {
+        match (self, request, answer) {
+            (Account::Uncertain, ..) => Account::Uncertain,
+            (Account::NothingAsked, QuotaRequest::Use, _) => Account::Looked,
+            (account, QuotaRequest::Use, _) => account,
+            (_, QuotaRequest::Lease(_), Some(_)) => Account::Leased,
+            (_, QuotaRequest::Return { .. }, Some(_)) => Account::Returned,
+            (_, QuotaRequest::Lease(_) | QuotaRequest::Return { .. }, None) => Account::Uncertain,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use accountd_protocol::quota::QuotaUse;
+
+    use super::*;
+
+    const SOME: QuotaUse = QuotaUse { bytes: 10, files: 1 };
+    const RETURN: QuotaRequest = QuotaRequest::Return { unused: SOME, freed: SOME };
+
+    /// What comes of a session that asks for these and goes.
+    fn relayed(requests: &[QuotaRequest], answer: Option<QuotaAnswer>) -> (Vec<QuotaAnswer>, Account) {
+        let (mut session, ours) = UnixStream::pair().unwrap();
+        let thread = std::thread::spawn(move || pass_on(ours, |_| answer));
+        let answers = requests.iter().map(|request| {
+            frame::write(&mut session, request, QUOTA_CAP).unwrap();
+            frame::read(&mut session, QUOTA_CAP).unwrap().unwrap()
+        });
+        let answers = answers.collect();
+        drop(session);
+        (answers, thread.join().unwrap())
+    }
+
+    #[test]
+    fn what_is_asked_is_answered_and_remembered() {
+        let leased = Some(QuotaAnswer::Leased(SOME));
+        assert_eq!(relayed(&[], leased), (Vec::new(), Account::NothingAsked));
+        assert_eq!(relayed(&[QuotaRequest::Use], None).1, Account::Looked);
+        let (answers, account) = relayed(&[QuotaRequest::Lease(SOME), QuotaRequest::Use], leased);
+        assert_eq!((answers, account), (vec![QuotaAnswer::Leased(SOME); 2], Account::Leased));
+        assert_eq!(relayed(&[QuotaRequest::Lease(SOME), RETURN], leased).1, Account::Returned);
+        let (answers, account) = relayed(&[QuotaRequest::Lease(SOME), RETURN], None);
+        assert_eq!((answers, account), (vec![QuotaAnswer::Unavailable; 2], Account::Uncertain));
+    }
+
+    #[test]
+    fn only_who_has_returned_and_exited_is_believed() {
+        let (exited, killed) = (Ending::Exited(0), Ending::Killed(9));
+        assert_eq!(end(Account::NothingAsked, &killed), None);
+        assert_eq!(end(Account::Looked, &killed), Some(QuotaEnd::Settled));
+        assert_eq!(end(Account::Returned, &exited), Some(QuotaEnd::Settled));
+        for (account, how) in [
+            (Account::Returned, &killed),
+            (Account::Returned, &Ending::Revoked),
+            (Account::Leased, &exited),
+            (Account::Uncertain, &exited),
+        ] {
+            assert_eq!(end(account, how), Some(QuotaEnd::Lost), "{account:?} {how:?}");
+        }
+    }
+
+    #[test]
+    fn a_frame_that_is_none_ends_the_relay() {
+        let (session, ours) = UnixStream::pair().unwrap();
+        std::io::Write::write_all(&mut &session, &u32::MAX.to_be_bytes()).unwrap();
+        assert_eq!(pass_on(ours, |_| None), Account::NothingAsked);
+    }
+}
