@@ -4,6 +4,7 @@
 mod bandwidth;
 mod connections;
 mod logins;
+mod quota;
 mod set;
 
 use serde_json::{Value, json};

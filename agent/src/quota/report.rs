@@ -107,7 +107,8 @@ impl Shared {
             Usage::default()
         });
         let scanned = self.ledger.look(account).scanned();
-        QuotaReport { account, backend, limits, used, bytes_grace, files_grace, scanned }
+        let name = holder.name.clone();
+        QuotaReport { account, name, backend, limits, used, bytes_grace, files_grace, scanned }
     }
 
     /// Each once, by where it is mounted.
