@@ -57,10 +57,10 @@ fn each_transfer_keeps_its_rate_and_one_without_a_rate_does_not_wait() {
         begun.elapsed()
     };
     let paced = ["--upload-rate", RATE, "--download-rate", RATE];
+    let option = format!("--upload-rate {RATE} --download-rate {RATE}");
     std::thread::scope(|scope| {
         let both = scope.spawn(|| timed(&|| upload(&mut place.session(&paced), &["one", "two"])));
         let down = scope.spawn(|| timed(&|| download(&mut place.session(&paced), "f")));
-        let option = format!("--upload-rate {RATE} --download-rate {RATE}");
         let to = scope.spawn(|| timed(&|| assert!(scp.scp_with(&option, &["mine", "host:new"]).status.success())));
         let from = scope.spawn(|| timed(&|| assert!(scp.scp_with(&option, &["host:f", "got"]).status.success())));
         let other_way = timed(&|| download(&mut place.session(&["--upload-rate", "1"]), "f"));
