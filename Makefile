@@ -5,6 +5,8 @@ PACKAGES := gcc g++ make cmake perl pkg-config libcrypt-dev git curl openssl ope
 # For the tests alone: Samba, whose sessions have to end, the sftp-server that ours is held against, and clients of all kinds.
 test: PACKAGES += samba smbclient openssh-server openssh-sftp-server lftp putty-tools rclone sshfs fuse3 fio \
 	python3-paramiko python3-asyncssh python3-requests ssh-audit borgbackup restic tzdata btrfs-progs
+# The machine whose kernel has quotas (tests/kernel_quotas.rs).
+test: PACKAGES += qemu-system-x86 busybox-static cpio e2fsprogs xfsprogs quota
 # Seconds for each fuzz target.
 FUZZ_SECONDS := 60
 

@@ -23,6 +23,7 @@ mod hand_edits;
 mod home_deletion;
 mod homes;
 mod ids;
+mod kernel_quotas;
 mod key_advice;
 mod key_options;
 mod leftovers;
