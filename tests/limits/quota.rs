@@ -187,7 +187,7 @@ fn quotas_scans_and_file_systems_are_listed_and_unknown_ones_are_not_there() {
     assert!(nas.rest.get("/users/berta/quota").object(200)["limits"]["bytes"].is_null());
     let places = nas.rest.get("/quotas/file-systems").object(200);
     assert_eq!(
-        (&places["items"][0]["backend"], places["items"].as_array().unwrap().len() > 0),
+        (&places["items"][0]["backend"], !places["items"].as_array().unwrap().is_empty()),
         (&json!("ledger"), true)
     );
     assert!(!places["items"][0]["reason"].as_str().unwrap().is_empty(), "{places}");

@@ -88,10 +88,13 @@ fn the_number_of_files_is_a_limit_of_its_own() {
     }
 }
 
+/// What is done, how, and what is stored then.
+type Storing = (&'static str, fn(&mut Raw), Use);
+
 /// Each way around a quota that was found in some server.
 #[test]
 fn what_is_stored_is_what_was_leased_however_it_was_stored() {
-    let stores: [(&str, fn(&mut Raw), Use); 12] = [
+    let stores: [Storing; 12] = [
         ("beyond a hole", |raw| far(raw, 1 << 30), ((1 << 30) + 1, 2)),
         ("stretched by its handle", |raw| stretch(raw, FSETSTAT), (5000, 2)),
         ("stretched by its path", |raw| stretch(raw, SETSTAT), (5000, 2)),

@@ -42,7 +42,10 @@ fn accountd_lets_in_by_them_and_shadow_holds_nothing() {
 #[test]
 fn one_that_can_not_be_verified_or_costs_too_much_is_refused() {
     let nas = Nas::start();
-    for hash in ["$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ", "$argon2id$v=19$m=9999999,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc"] {
+    for hash in [
+        "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ",
+        "$argon2id$v=19$m=9999999,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc",
+    ] {
         let answer = nas.rest.post("/users", &json!({"username": "anna", "password_hash": hash}).to_string());
         problem(&answer, 422, "invalid-values", &[("password_hash", "bad_hash")]);
     }

@@ -9,7 +9,9 @@ use accountd_protocol::name::NewUserName;
 use accountd_protocol::refusal::{Field, Problem, Refusal};
 use accountd_protocol::text::FieldPath;
 
-use super::check::{Faults, free_user_name, known_shell, usable_hash, usable_keys, usable_mode, usable_own_hash, usable_password};
+use super::check::{
+    Faults, free_user_name, known_shell, usable_hash, usable_keys, usable_mode, usable_own_hash, usable_password,
+};
 use super::home_change::may_change;
 use super::transfers::Claim;
 use super::{ageing, limits};
