@@ -11,7 +11,8 @@ fn a_group_is_made_changed_and_deleted() {
     let group = answer.object(201);
     let id = &group["id"];
     assert_eq!(answer.header("location"), Some(&*format!("/api/v2/groups/{id}")));
-    let expected = json!({"id": id, "gid": 4200, "groupname": "team", "builtin": false, "sudo": null, "members": []});
+    let expected = json!({"id": id, "gid": 4200, "groupname": "team", "builtin": false, "sudo": null, "members": [],
+        "limits": group["limits"]});
     assert_eq!(group, expected);
     assert_eq!(nas.disk.line("/etc/group", "team").as_deref(), Some("team:x:4200:"));
     assert_eq!(nas.rest.get("/groups/team").object(200), group);
