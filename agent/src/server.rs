@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use accountd_protocol::agent::{AgentRequest, Reply};
+use accountd_protocol::agent::{AgentRequest, QuotaEnd, Reply};
 use accountd_protocol::frame::{self, AGENT_ANSWER_CAP, AGENT_REQUEST_CAP, FrameError};
 use accountd_protocol::id::Gid;
 use accountd_protocol::notify::{State, notify};
@@ -25,6 +25,9 @@ const WRITE_DEADLINE: Duration = Duration::from_secs(30);
 
 /// A watcher that does not say for so long that sessions have ended has failed.
 const ACKNOWLEDGE_DEADLINE: Duration = Duration::from_secs(15);
+
+/// How long keepers take to end sessions that nobody has a word for any more.
+const SESSIONS_END: Duration = Duration::from_secs(1);
 
 /// Makes the socket anew, for root and the group of the REST front. What a peer may is decided by
 /// its uid; the mode keeps everybody else from taking places.
@@ -94,6 +97,16 @@ fn converse(agent: &Agent, mut stream: UnixStream) {
     }
 }
 
+/// Whoever opens sessions has gone, and they end with it. What they had leased of quotas is counted
+/// once that is so.
+fn sessions_are_lost(agent: &Agent) {
+    let lost = agent.quotas.open_sessions();
+    if !lost.is_empty() {
+        std::thread::sleep(SESSIONS_END);
+        lost.into_iter().for_each(|session| agent.quotas.session_ended(session, QuotaEnd::Lost));
+    }
+}
+
 fn answer_all(agent: &Agent, role: PeerRole, stream: &mut UnixStream) -> Result<(), FrameError> {
     stream.set_write_timeout(Some(WRITE_DEADLINE))?;
     while let Some(request) = frame::read::<AgentRequest>(stream, AGENT_REQUEST_CAP)? {
@@ -103,7 +116,9 @@ fn answer_all(agent: &Agent, role: PeerRole, stream: &mut UnixStream) -> Result<
         };
         if let AgentRequest::Watch = request {
             stream.set_read_timeout(Some(ACKNOWLEDGE_DEADLINE))?;
-            return agent.revocations().serve(stream);
+            let served = agent.revocations().serve(stream);
+            sessions_are_lost(agent);
+            return served;
         }
         if let AgentRequest::AnswerQuestions = request {
             return agent.open_sessions.keep(stream.try_clone()?);

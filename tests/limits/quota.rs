@@ -132,6 +132,21 @@ fn a_crashed_session_gives_its_lease_back_when_it_has_been_counted() {
 }
 
 #[test]
+fn leases_come_back_when_whoever_opens_sessions_is_killed() {
+    let nas = nas_with(&json!({"quota_bytes": 50 * MIB}));
+    let begun = used(&nas);
+    let mut client = anna(&nas).prepare("ssh");
+    let mut client =
+        client.args(["127.0.0.1", "scp -t lost"]).stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    std::io::Write::write_all(client.stdin.as_mut().unwrap(), b"C0644 1000000 f\nsome of it").unwrap();
+    wait_for("the lease", || used(&nas).0 >= begun.0 + MIB);
+    nas.world.kill("login");
+    client.wait().unwrap();
+    wait_for("the count to be true again", || used(&nas) == stored(&nas));
+    wait_for("a login", || anna(&nas).logs_in());
+}
+
+#[test]
 fn the_count_survives_restarts_and_what_others_write_is_found_by_a_scan() {
     let mut nas = nas_with(&json!({"quota_bytes": 10 * MIB, "quota_files": 1000}));
     file(&nas, "one", MIB);

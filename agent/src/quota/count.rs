@@ -152,6 +152,11 @@ impl Count {
         Ok(())
     }
 
+    /// Those that have leased and of whose end nobody has spoken.
+    pub fn open_sessions(&self) -> Vec<u64> {
+        self.sessions.iter().filter(|(_, leases)| !leases.is_lost).map(|(session, _)| *session).collect()
+    }
+
     /// Takes back what a session has leased and not needed, and hears what it has freed.
     pub fn give_back(&mut self, session: u64, unused: QuotaUse, freed: QuotaUse) {
         self.freed = least(plus(self.freed, freed), self.used);

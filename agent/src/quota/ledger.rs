@@ -32,6 +32,15 @@ impl Ledger {
         count.map(|count| locked(&count).clone()).unwrap_or_default()
     }
 
+    /// The sessions that are open, by account.
+    pub fn open_sessions(&self) -> Vec<(AccountId, u64)> {
+        let counts: Vec<_> = self.lock().iter().map(|(account, count)| (*account, count.clone())).collect();
+        let sessions = counts
+            .iter()
+            .flat_map(|(account, count)| locked(count).open_sessions().into_iter().map(|session| (*account, session)));
+        sessions.collect()
+    }
+
     pub fn forget(&self, account: AccountId) {
         self.lock().remove(&account);
     }

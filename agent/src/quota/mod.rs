@@ -98,6 +98,11 @@ impl Quotas {
         self.shared.session_ended(of, how);
     }
 
+    /// The sessions that have leased something and have not ended.
+    pub fn open_sessions(&self) -> Vec<Of> {
+        self.shared.ledger.open_sessions()
+    }
+
     /// Waits until the limits of committed changes are set, for a while.
     pub fn settle(&self) {
         self.changes.settle(SET_DEADLINE);
