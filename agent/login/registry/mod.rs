@@ -1,0 +1,285 @@
+//! All sessions, and what is known of revocations.
+
+mod listing;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::SocketAddr;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use accountd_protocol::agent::{Generation, Grant};
+use accountd_protocol::id::AccountId;
+use accountd_protocol::metrics::SessionService;
+use accountd_protocol::open_session::{ConnectionId, OpenTransfer};
+
+use crate::control::Control;
+use crate::word::Farewell;
+
+/// The most sessions of one account at a time, on all of its connections.
+pub const MOST_SESSIONS: usize = 128;
+/// The most connections on which one account is logged in at a time.
+pub const MOST_CONNECTIONS: usize = 32;
+
+/// Counts the times that the subscription to revocations was lost. A decision is good only in
+/// the period in which it was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Period(u64);
+
+#[derive(Debug)]
+struct Entry {
+    account: AccountId,
+    /// That of the decision which let it start.
+    generation: Generation,
+    /// The number of its connection.
+    connection: u64,
+    service: SessionService,
+    began: SystemTime,
+    /// What is on its way, by the session's own numbers.
+    transfers: BTreeMap<u64, OpenTransfer>,
+    active: SystemTime,
+    /// Where its keeper listens, as soon as it has one.
+    control: Option<Arc<Control>>,
+    /// Told to end before it had a keeper.
+    unwanted: bool,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    sessions: HashMap<u64, Entry>,
+    next: u64,
+    /// Those on which somebody is logged in.
+    connections: BTreeMap<u64, Connected>,
+    connected: u64,
+    revoked: HashMap<AccountId, Generation>,
+    /// `None` while revocations can't be heard.
+    period: Option<u64>,
+    periods: u64,
+}
+
+#[derive(Debug, Default)]
+pub struct Registry {
+    inner: Mutex<Inner>,
+    /// A session has gone, or a period has begun.
+    changed: Condvar,
+}
+
+/// A session's place in the registry; given back when dropped.
+#[derive(Debug)]
+pub struct Place {
+    registry: Arc<Registry>,
+    number: u64,
+}
+
+/// A login's place among those of its account; given back when dropped.
+#[derive(Debug)]
+pub struct Seat {
+    registry: Arc<Registry>,
+    number: u64,
+}
+
+/// A connection on which somebody is logged in.
+#[derive(Debug)]
+struct Connected {
+    id: ConnectionId,
+    account: AccountId,
+    user: String,
+    client: SocketAddr,
+    version: String,
+    since: SystemTime,
+    hang_up: HangUp,
+}
+
+/// Where a login has come from.
+#[derive(Debug)]
+pub struct Login<'a> {
+    pub client: SocketAddr,
+    /// What the client calls itself.
+    pub version: &'a str,
+    pub hang_up: HangUp,
+}
+
+/// Has the front close a connection.
+#[derive(Clone)]
+pub struct HangUp(pub Arc<dyn Fn() + Send + Sync>);
+
+impl std::fmt::Debug for HangUp {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("HangUp")
+    }
+}
+
+/// Has to be opened: a session starts only from `Registered`.
+#[must_use]
+#[derive(Debug)]
+pub enum Registration {
+    Registered(Place),
+    /// The account has changed since the decision, or nobody can tell whether it has.
+    Void,
+    /// The account has [`MOST_SESSIONS`] already.
+    Full,
+}
+
+impl Registry {
+    /// The period that a decision which is asked for now belongs to. Where there is none, one is
+    /// waited for; `None` when none has begun within `limit`.
+    pub fn period(&self, limit: Duration) -> Option<Period> {
+        let inner = self.wait(self.lock(), limit, |inner| inner.period.is_none());
+        inner.period.map(Period)
+    }
+
+    /// Registers first, compares then, under one lock: a revocation that comes later finds the
+    /// session, one that came earlier is found here.
+    pub fn register(
+        self: &Arc<Self>,
+        grant: &Grant,
+        (asked, seat): (Period, &Seat),
+        service: SessionService,
+    ) -> Registration {
+        let mut inner = self.lock();
+        let revoked = inner.revoked.get(&grant.account).is_some_and(|since| *since > grant.generation);
+        if revoked || inner.period != Some(asked.0) {
+            return Registration::Void;
+        }
+        if inner.sessions.values().filter(|entry| entry.account == grant.account).count() >= MOST_SESSIONS {
+            return Registration::Full;
+        }
+        inner.next += 1;
+        let number = inner.next;
+        let Grant { account, generation, .. } = *grant;
+        let (connection, began) = (seat.number, SystemTime::now());
+        let entry = Entry {
+            account,
+            generation,
+            connection,
+            service,
+            began,
+            transfers: BTreeMap::new(),
+            active: began,
+            control: None,
+            unwanted: false,
+        };
+        inner.sessions.insert(number, entry);
+        Registration::Registered(Place { registry: self.clone(), number })
+    }
+
+    /// Counts a login; `None` when the account has as many already as it may.
+    pub fn seat(self: &Arc<Self>, grant: &Grant, login: Login<'_>) -> Option<Seat> {
+        let most = grant.limits.sessions.map_or(MOST_CONNECTIONS, |most| MOST_CONNECTIONS.min(most as usize));
+        let mut bytes = [0; 32];
+        getrandom::fill(&mut bytes).ok()?;
+        let id = ConnectionId(bytes.iter().map(|byte| format!("{byte:02x}")).collect());
+        let Login { client, version, hang_up } = login;
+        let (account, user, since) = (grant.account, grant.name.as_str().to_owned(), SystemTime::now());
+        let connected = Connected { id, account, user, client, version: version.to_owned(), since, hang_up };
+        let mut inner = self.lock();
+        if inner.connections.values().filter(|other| other.account == account).count() >= most {
+            return None;
+        }
+        inner.connected += 1;
+        let number = inner.connected;
+        inner.connections.insert(number, connected);
+        Some(Seat { registry: self.clone(), number })
+    }
+
+    /// Ends every session of an account that a decision before `generation` has let start, and
+    /// remembers that such decisions are void. Returns when they are gone, or after `limit`, and says
+    /// how many have ended by that.
+    pub fn revoke(&self, account: AccountId, generation: Generation, limit: Duration) -> u64 {
+        let older = move |entry: &Entry| entry.account == account && entry.generation < generation;
+        let mut inner = self.lock();
+        let since = inner.revoked.entry(account).or_insert(generation);
+        *since = generation.max(*since);
+        let told = inner.end(older);
+        let inner = self.wait(inner, limit, |inner| inner.sessions.values().any(older));
+        let left = inner.sessions.values().filter(|entry| older(entry)).count() as u64;
+        told.saturating_sub(left)
+    }
+
+    /// Revocations are heard from here on.
+    pub fn begin_period(&self) {
+        let mut inner = self.lock();
+        inner.periods += 1;
+        inner.period = Some(inner.periods);
+        inner.revoked.clear();
+        drop(inner);
+        self.changed.notify_all();
+    }
+
+    /// Revocations may have been missed: nothing starts, and nothing goes on.
+    pub fn end_period(&self, limit: Duration) {
+        let mut inner = self.lock();
+        if inner.period.take().is_some() {
+            inner.end(|_| true);
+        }
+        drop(self.wait(inner, limit, |inner| !inner.sessions.is_empty()));
+    }
+
+    fn wait<'a>(
+        &self,
+        mut inner: MutexGuard<'a, Inner>,
+        limit: Duration,
+        while_true: impl Fn(&Inner) -> bool,
+    ) -> MutexGuard<'a, Inner> {
+        let deadline = Instant::now() + limit;
+        while while_true(&inner) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            inner = self.changed.wait_timeout(inner, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        inner
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    /// Gives how many were still wanted.
+    fn end(&mut self, which: impl Fn(&Entry) -> bool) -> u64 {
+        let mut told = 0;
+        for entry in self.sessions.values_mut().filter(|entry| which(entry)) {
+            told += u64::from(!entry.unwanted);
+            entry.unwanted = true;
+            if let Some(control) = &entry.control {
+                control.tell(Farewell::Revoked);
+            }
+        }
+        told
+    }
+}
+
+impl Place {
+    /// Numbers the session among all.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// The session has a keeper; if it was revoked meanwhile, that is told at once.
+    pub fn set_control(&self, control: Arc<Control>) {
+        let mut inner = self.registry.lock();
+        if let Some(entry) = inner.sessions.get_mut(&self.number) {
+            if entry.unwanted {
+                control.tell(Farewell::Revoked);
+            }
+            entry.control = Some(control);
+        }
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.registry.lock().connections.remove(&self.number);
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.registry.lock().sessions.remove(&self.number);
+        self.registry.changed.notify_all();
+    }
+}

@@ -1,0 +1,165 @@
+//! The registry without processes.
+
+use std::collections::BTreeSet;
+use std::os::unix::net::UnixStream;
+
+use accountd_protocol::id::{Gid, Uid};
+use accountd_protocol::limits::Limits;
+use accountd_protocol::name::UserName;
+use accountd_protocol::open_session::{TransferDirection, TransferNote};
+use accountd_protocol::session_policy::{Forwarding, Leftovers, SessionPolicy, TerminalUse, Uploads};
+
+use super::*;
+use crate::word::Word;
+
+fn grant(account: u64, generation: u64) -> Grant {
+    Grant {
+        account: AccountId(account),
+        name: UserName::new("anna").unwrap(),
+        uid: Uid(1000),
+        gid: Gid(1000),
+        groups: Vec::new(),
+        home: Vec::new(),
+        shell: Vec::new(),
+        policy: SessionPolicy {
+            services: BTreeSet::new(),
+            forced_command: None,
+            terminal: TerminalUse::Allowed,
+            forwarding: Forwarding::None,
+            accept_environment: Vec::new(),
+            environment: Vec::new(),
+            leftovers: Leftovers::End,
+            uploads: Uploads::InPlace,
+            root: None,
+            umask: 0o022,
+        },
+        limits: Limits::default(),
+        quota: None,
+        generation: Generation(generation),
+    }
+}
+
+fn seat(registry: &Arc<Registry>, account: u64) -> Option<Seat> {
+    seat_within(registry, account, None)
+}
+
+fn seat_within(registry: &Arc<Registry>, account: u64, sessions: Option<u32>) -> Option<Seat> {
+    let client = "192.0.2.1:5000".parse().unwrap();
+    let login = Login { client, version: "SSH-2.0-Test", hang_up: HangUp(Arc::new(|| ())) };
+    let grant = grant(account, 5);
+    registry.seat(&Grant { limits: Limits { sessions, ..Limits::default() }, ..grant }, login)
+}
+
+fn register(registry: &Arc<Registry>, account: u64, generation: u64, period: Period) -> Registration {
+    let seat = Seat { registry: registry.clone(), number: 0 };
+    registry.register(&grant(account, generation), (period, &seat), SessionService::Sftp)
+}
+
+#[test]
+fn an_account_with_a_limit_has_as_many_connections_and_they_are_listed_and_closed() {
+    let registry = Arc::new(Registry::default());
+    registry.begin_period();
+    let one = seat_within(&registry, 1, Some(1)).unwrap();
+    assert!(seat_within(&registry, 1, Some(1)).is_none() && seat_within(&registry, 1, Some(2)).is_some());
+    let period = registry.period(Duration::ZERO).unwrap();
+    let Registration::Registered(place) = registry.register(&grant(1, 5), (period, &one), SessionService::Sftp) else {
+        panic!("not registered");
+    };
+    let (path, direction) = ("/a".to_owned(), TransferDirection::Upload);
+    place.note(TransferNote::Begun { id: 1, path, direction, size: 5, for_milliseconds: 1000 });
+    place.note(TransferNote::At { id: 1, size: 9 });
+    let listed = registry.connections(Some(AccountId(1)));
+    assert_eq!((listed.len(), listed[0].sessions[0].transfers[0].size, listed[0].id.0.len()), (1, 9, 64));
+    assert!(listed[0].sessions[0].transfers[0].started < listed[0].last_activity);
+    place.note(TransferNote::Ended { id: 1 });
+    assert!(registry.connections(None)[0].sessions[0].transfers.is_empty());
+    let (ours, mut theirs) = UnixStream::pair().unwrap();
+    place.set_control(Arc::new(Control::new(ours)));
+    assert_eq!(registry.close_connection(&ConnectionId("0".into())), None);
+    registry.close_connection(&listed[0].id).unwrap();
+    let mut bytes = [0; 2];
+    std::io::Read::read_exact(&mut theirs, &mut bytes).unwrap();
+    assert_eq!(Word::of(Some(bytes)), Word::End(Farewell::Revoked));
+    drop(one);
+    assert!(registry.connections(None).is_empty());
+}
+
+#[test]
+fn nothing_starts_while_revocations_can_not_be_heard() {
+    let registry = Arc::new(Registry::default());
+    assert_eq!(registry.period(Duration::ZERO), None);
+    registry.begin_period();
+    let period = registry.period(Duration::ZERO).unwrap();
+    assert!(matches!(register(&registry, 1, 5, period), Registration::Registered(_)));
+    registry.end_period(Duration::ZERO);
+    assert!(matches!(register(&registry, 1, 5, period), Registration::Void));
+    registry.begin_period();
+    assert!(matches!(register(&registry, 1, 5, period), Registration::Void));
+}
+
+#[test]
+fn a_revocation_between_decision_and_start_voids_the_decision() {
+    let registry = Arc::new(Registry::default());
+    registry.begin_period();
+    let period = registry.period(Duration::ZERO).unwrap();
+    registry.revoke(AccountId(1), Generation(6), Duration::ZERO);
+    assert!(matches!(register(&registry, 1, 5, period), Registration::Void));
+    assert!(matches!(register(&registry, 1, 6, period), Registration::Registered(_)));
+    assert!(matches!(register(&registry, 2, 5, period), Registration::Registered(_)));
+}
+
+#[test]
+fn an_account_has_so_many_sessions_and_so_many_logins() {
+    let registry = Arc::new(Registry::default());
+    registry.begin_period();
+    let period = registry.period(Duration::ZERO).unwrap();
+    let mut places: Vec<_> = (0..MOST_SESSIONS).map(|_| register(&registry, 1, 5, period)).collect();
+    assert!(places.iter().all(|place| matches!(place, Registration::Registered(_))));
+    assert!(matches!(register(&registry, 1, 5, period), Registration::Full));
+    assert!(matches!(register(&registry, 2, 5, period), Registration::Registered(_)));
+    places.pop();
+    assert!(matches!(register(&registry, 1, 5, period), Registration::Registered(_)));
+    let mut seats: Vec<_> = (0..MOST_CONNECTIONS).map(|_| seat(&registry, 1).unwrap()).collect();
+    assert!(seat(&registry, 1).is_none() && seat(&registry, 2).is_some());
+    seats.pop();
+    drop(seat(&registry, 1).unwrap());
+    drop(seats);
+    assert!(registry.lock().connections.is_empty());
+}
+
+#[test]
+fn a_revocation_leaves_sessions_that_are_newer() {
+    use std::io::Read;
+    let registry = Arc::new(Registry::default());
+    registry.begin_period();
+    let period = registry.period(Duration::ZERO).unwrap();
+    let Registration::Registered(place) = register(&registry, 1, 6, period) else { panic!("not registered") };
+    let (ours, mut theirs) = UnixStream::pair().unwrap();
+    place.set_control(Arc::new(Control::new(ours)));
+    // It would wait for a session that is older.
+    registry.revoke(AccountId(1), Generation(6), Duration::from_secs(60));
+    theirs.set_nonblocking(true).unwrap();
+    assert_eq!(theirs.read(&mut [0]).unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
+    registry.revoke(AccountId(1), Generation(7), Duration::ZERO);
+    assert_eq!(theirs.read(&mut [0; 2]).unwrap(), 2);
+    registry.revoke(AccountId(1), Generation(5), Duration::ZERO);
+    assert!(matches!(register(&registry, 1, 6, period), Registration::Void), "7 still counts");
+}
+
+#[test]
+fn a_revocation_reaches_a_session_that_has_no_keeper_yet() {
+    use std::io::Read;
+    let registry = Arc::new(Registry::default());
+    registry.begin_period();
+    let Registration::Registered(place) = register(&registry, 1, 5, registry.period(Duration::ZERO).unwrap()) else {
+        panic!("not registered");
+    };
+    registry.revoke(AccountId(1), Generation(6), Duration::ZERO);
+    let (ours, mut theirs) = UnixStream::pair().unwrap();
+    place.set_control(Arc::new(Control::new(ours)));
+    let mut bytes = [0; 2];
+    theirs.read_exact(&mut bytes).unwrap();
+    assert_eq!(Word::of(Some(bytes)), Word::End(Farewell::Revoked));
+    drop(place);
+    registry.revoke(AccountId(1), Generation(7), Duration::from_secs(60));
+}
