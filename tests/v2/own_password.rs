@@ -35,6 +35,19 @@ fn accountd_lets_in_by_them_and_shadow_holds_nothing() {
         assert!(nas.world.with_password(name, "other").logs_in(), "{name}");
         assert_eq!(nas.rest.get(&format!("/users/{name}")).object(200)["own_password"], json!(false));
     }
+    // And so does a hash that is given, of either kind.
+    for (hash, own) in [
+        (ARGON2ID, true),
+        ("$6$salt$IxDD3jeSOb5eB1CX5LBsqZFVkJdido3OUILO5Ifz5iwMuTS4XMS130MTSuDDl3aCI6WouIL9AjRbLCelDCy.g.", false),
+    ] {
+        nas.patch("/users/anna", &json!({"password_hash": hash})).status_is(200);
+        assert_eq!(nas.rest.get("/users/anna").object(200)["own_password"], json!(own));
+        assert_eq!(nas.disk.line("/etc/samba/smbpasswd", "anna"), None);
+        assert!(!nas.world.with_password("anna", "other").logs_in());
+        assert!(nas.world.with_password("anna", "password").logs_in());
+    }
+    assert!(nas.disk.field("/etc/shadow", "anna", 1).starts_with("$6$salt$"));
+    nas.patch("/users/anna", &json!({"password": "other", "password_hash": ARGON2ID})).status_is(422);
     nas.patch("/users/anna", &json!({"password_disabled": true})).status_is(200);
     assert!(!nas.world.with_password("anna", "password").logs_in());
 }

@@ -17,7 +17,7 @@ use super::user_fields::home_mode;
 use super::{ageing, limits};
 
 /// The fields that null is no value for.
-const NEVER_NULL: [&str; 14] = [
+const NEVER_NULL: [&str; 15] = [
     "must_change",
     "random_password",
     "username",
@@ -28,6 +28,7 @@ const NEVER_NULL: [&str; 14] = [
     "home_transfer",
     "shell",
     "password",
+    "password_hash",
     "password_disabled",
     "groups",
     "locked",
@@ -66,7 +67,7 @@ pub fn draft(mut input: Input) -> Result<Draft, Error> {
         microsoft_account: input.boolean("microsoft_account").value(),
         sudo: sudo::change(&mut input),
         ageing: ageing::change(&mut input),
-        password_hash: None,
+        password_hash: input.secret("password_hash").value(),
         limits: limits::change(&mut input),
         echoes: Echoes::default(),
     };

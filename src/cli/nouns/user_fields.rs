@@ -169,7 +169,7 @@ mod tests {
         let rows: [(&str, &[&str]); 2] = [
             ("NewUser", &["username", "password", "password_hash", "random_password", "keys", "limits"]),
             // Of the password, `user passwd` has them.
-            ("UserChange", &["username", "password", "random_password", "home_transfer", "limits"]),
+            ("UserChange", &["username", "password", "password_hash", "random_password", "home_transfer", "limits"]),
         ];
         for (schema, own) in rows {
             let properties = document["components"]["schemas"][schema]["properties"].as_object().unwrap();
