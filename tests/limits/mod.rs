@@ -2,6 +2,7 @@
 //! clients.
 
 mod bandwidth;
+mod btrfs;
 mod connections;
 mod logins;
 mod quota;
