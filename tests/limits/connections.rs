@@ -84,7 +84,7 @@ fn one_session_is_ended_and_its_connection_stays() {
 }
 
 #[test]
-fn users_see_their_own_and_account_administrators_close_no_administrators() {
+fn users_see_and_close_their_own_and_account_administrators_close_no_administrators() {
     let nas = nas_with(&json!({}));
     nas.post("/users", &json!({"username": "berta", "password": "pw"}));
     nas.put("/users/berta/roles", &json!({"roles": ["account_administrator"]})).status_is(200);
@@ -95,9 +95,17 @@ fn users_see_their_own_and_account_administrators_close_no_administrators() {
     let path = format!("/connections/{}", connections(&nas)[0]["id"].as_str().unwrap());
     assert_eq!(anna_rest.get("/connections?user=~").object(200)["total"], 1);
     problem(&anna_rest.get("/connections"), 403, "not-permitted", &[]);
+    nas.post("/users", &json!({"username": "carla", "password": "pw"}));
+    problem(&nas.rest.as_user("carla", "pw").delete(&path), 403, "not-permitted", &[]);
     problem(&anna_rest.get("/connections?user=berta"), 403, "not-permitted", &[]);
     problem(&nas.rest.get("/connections?colour=1"), 400, "invalid-query", &[("colour", "unknown_parameter")]);
     berta.delete(&path).status_is(204);
+    client.wait().unwrap();
+    let mut ssh = anna(&nas).prepare("ssh");
+    let mut client = ssh.args(["-N", "127.0.0.1"]).stdin(Stdio::null()).spawn().unwrap();
+    wait_for("the login", || connections(&nas).len() == 1);
+    let own = connections(&nas)[0]["id"].as_str().unwrap().to_owned();
+    anna_rest.delete(&format!("/connections/{own}")).status_is(204);
     client.wait().unwrap();
     nas.put("/users/anna/roles", &json!({"roles": ["administrator"]})).status_is(200);
     let mut ssh = anna(&nas).prepare("ssh");

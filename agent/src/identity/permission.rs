@@ -119,6 +119,8 @@ fn need(operation: &Operation) -> Need<'_> {
     match operation {
         Operation::GetJob(..) | Operation::ListJobs | Operation::CancelJob(_) => Need::Account,
         Operation::ListShells | Operation::GetSystem | Operation::ChangeOwnPassword { .. } => Need::Account,
+        // Whose it is, is asked when that is known.
+        Operation::CloseConnection(_) | Operation::CloseSession(_) => Need::Account,
         // Whoever changes a password has to know what it has to be.
         Operation::GetPolicy => Need::Account,
         Operation::FindUser(who) => Need::Find(who),
@@ -164,8 +166,6 @@ fn need(operation: &Operation) -> Need<'_> {
         | Operation::UpdateGroup { .. }
         | Operation::SetMembers { .. }
         | Operation::LiftBan(_)
-        | Operation::CloseConnection(_)
-        | Operation::CloseSession(_)
         | Operation::StartScan(_)
         | Operation::CancelScan(_)
         | Operation::DeleteGroup { .. } => Need::Change,
