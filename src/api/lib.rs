@@ -8,6 +8,7 @@ mod access_log;
 mod advice;
 mod body;
 mod caller;
+mod catch_all;
 mod freenas;
 mod health;
 mod reply;

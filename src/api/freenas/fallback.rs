@@ -4,12 +4,12 @@ use accountd_protocol::id::AccountId;
 use rocket::http::uri::Origin;
 use rocket::http::{Method, Status};
 use rocket::request::FromParam;
-use rocket::response::Responder;
 use rocket::route::{Handler, Outcome};
 use rocket::{Data, Request, Route};
 
 use super::error::Error;
 use super::reply::Reply;
+use crate::catch_all::{self, answer};
 
 /// An id in a path; what is none is told apart from what is not there.
 #[derive(Clone, Copy, Debug)]
@@ -95,21 +95,9 @@ impl Endpoint {
 
 const OPTIONS: &str = "GET,POST,PUT,DELETE,PATCH";
 
-/// Before the routes, the slash; after them, what they leave. HEAD comes by as GET.
+/// Before the routes, the slash; after them, what they leave.
 pub fn routes() -> Vec<Route> {
-    let methods = [
-        Method::Get,
-        Method::Put,
-        Method::Post,
-        Method::Delete,
-        Method::Options,
-        Method::Trace,
-        Method::Connect,
-        Method::Patch,
-    ];
-    let slash = methods.map(|method| Route::ranked(-20, method, "/<path..>", Slash));
-    let rest = methods.map(|method| Route::ranked(20, method, "/<path..>", Rest));
-    slash.into_iter().chain(rest).collect()
+    [catch_all::routes(-20, Slash), catch_all::routes(20, Rest)].concat()
 }
 
 /// Sends a client that left out the slash at the end to where it is, whatever the method.
@@ -154,13 +142,6 @@ impl Handler for Rest {
             Some(endpoint) => answer(request, endpoint.without_route(request.method())),
             None => answer(request, Reply::unknown_path()),
         }
-    }
-}
-
-fn answer<'r>(request: &'r Request<'_>, reply: Reply) -> Outcome<'r> {
-    match reply.respond_to(request) {
-        Ok(response) => Outcome::Success(response),
-        Err(status) => Outcome::Error(status),
     }
 }
 

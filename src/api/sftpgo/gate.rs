@@ -2,31 +2,22 @@
 //! of another site gets nothing done.
 
 use rocket::http::{Method, Status};
-use rocket::response::Responder;
 use rocket::route::{Handler, Outcome};
 use rocket::{Data, Request, Route};
 
 use super::BASE;
 use super::error::Error;
 use super::reply::Reply;
+use crate::catch_all;
 
 /// Before every other route.
 const RANK: isize = -20;
 
 /// HEAD is not GET here.
 pub fn routes() -> Vec<Route> {
-    let methods = [
-        Method::Get,
-        Method::Head,
-        Method::Put,
-        Method::Post,
-        Method::Delete,
-        Method::Options,
-        Method::Trace,
-        Method::Connect,
-        Method::Patch,
-    ];
-    methods.map(|method| Route::ranked(RANK, method, "/<path..>", Gate)).into()
+    let mut routes = catch_all::routes(RANK, Gate);
+    routes.push(catch_all::route(RANK, Method::Head, Gate));
+    routes
 }
 
 #[derive(Clone)]
@@ -36,10 +27,7 @@ struct Gate;
 impl Handler for Gate {
     async fn handle<'r>(&self, request: &'r Request<'_>, data: Data<'r>) -> Outcome<'r> {
         let Some(reply) = refusal(request) else { return Outcome::forward(data, Status::NotFound) };
-        match reply.respond_to(request) {
-            Ok(response) => Outcome::Success(response),
-            Err(status) => Outcome::Error(status),
-        }
+        catch_all::answer(request, reply)
     }
 }
 

@@ -2,31 +2,20 @@
 //! there are is asked of the routes themselves.
 
 use rocket::http::Method;
-use rocket::response::Responder;
 use rocket::route::{Handler, Outcome};
 use rocket::{Data, Request, Rocket, Route};
 
 use super::BASE;
 use super::answers;
 use super::error::Error;
+use crate::catch_all;
 use crate::reply::Reply;
 
 /// Behind every other route.
 const RANK: isize = 20;
 
-/// HEAD comes by as GET.
 pub fn routes() -> Vec<Route> {
-    let methods = [
-        Method::Get,
-        Method::Put,
-        Method::Post,
-        Method::Delete,
-        Method::Options,
-        Method::Trace,
-        Method::Connect,
-        Method::Patch,
-    ];
-    methods.map(|method| Route::ranked(RANK, method, "/<path..>", Rest)).into()
+    catch_all::routes(RANK, Rest)
 }
 
 #[derive(Clone)]
@@ -41,10 +30,7 @@ impl Handler for Rest {
             (false, Method::Options) => options(&allowed),
             (false, _) => Error::Method(allowed).reply(),
         };
-        match reply.respond_to(request) {
-            Ok(response) => Outcome::Success(response),
-            Err(status) => Outcome::Error(status),
-        }
+        catch_all::answer(request, reply)
     }
 }
 
