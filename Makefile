@@ -15,7 +15,8 @@ run: tools
 	exec target/release/accountd sandbox --root .sandbox
 
 test: tools target/clients/node_modules/ssh2
-	cargo build --locked --workspace
+	# In one go, so that what the tests' own dependencies ask of a crate does not build it a second time.
+	cargo build --locked --workspace --bins --tests
 	cargo test --locked --workspace --lib --bins --tests
 
 # A client of the tests that Debian does not have; without npm, or a registry, its row of the table is skipped and says so.

@@ -7,12 +7,13 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
 use crate::raw::*;
+use crate::running::Running;
 use crate::scp::Run;
 
 const SECRET: &[u8] = b"the secret";
@@ -119,7 +120,9 @@ fn walk(top: &Path) -> Vec<PathBuf> {
 
 /// Swaps two names until it is dropped (RENAME_EXCHANGE, renameat2(2)). What the session has
 /// removed or moved away is made again.
-struct Swapper(Child);
+struct Swapper {
+    _running: Running,
+}
 
 const SWAPPER: &str = "
 import ctypes, os, shutil, sys
@@ -157,17 +160,10 @@ impl Swapper {
     fn start(jail: &Jail, pairs: &[(&str, &str)]) -> Self {
         let mut command = as_user(Path::new("python3"), &jail.path(""));
         command.args(["-c", SWAPPER]).args(pairs.iter().flat_map(|(first, second)| [first, second]));
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut running = Running::start(command.stdin(Stdio::null()).stdout(Stdio::piped()));
         let mut said = [0; 6];
-        std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut said).unwrap();
-        Self(child)
-    }
-}
-
-impl Drop for Swapper {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        std::io::Read::read_exact(running.stdout.as_mut().unwrap(), &mut said).unwrap();
+        Self { _running: running }
     }
 }
 

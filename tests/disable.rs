@@ -8,6 +8,7 @@ use std::process::{Child, Stdio};
 
 use serde_json::{Value, json};
 
+use crate::running::Running;
 use crate::v2::{Nas, problem};
 use crate::world::wait_for;
 
@@ -18,36 +19,21 @@ const CARLA: u32 = 47_203;
 const DORA: u32 = 47_204;
 
 /// Runs in the sandbox until it is ended, by SIGTERM or not.
-struct Running(Child);
-
-impl Running {
-    fn start(nas: &Nas, uid: u32, script: &str) -> Self {
-        let id = uid.to_string();
-        let line = ["setpriv", "--reuid", &id, "--regid", &id, "--clear-groups", "sh", "-c", script];
-        let before = processes_of(uid);
-        let running = Self(nas.world.inside(&line).stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap());
-        wait_for("a process", || processes_of(uid) > before);
-        running
-    }
-
-    fn session(nas: &Nas, uid: u32, name: &str) -> Self {
-        let mut command = nas.world.with_password(name, "pw").prepare("ssh");
-        command.args(["-s", "127.0.0.1", "sftp"]).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
-        let running = Self(command.spawn().unwrap());
-        wait_for("a session", || processes_of(uid) > 0);
-        running
-    }
-
-    fn is_there(&mut self) -> bool {
-        self.0.try_wait().unwrap().is_none()
-    }
+fn process(nas: &Nas, uid: u32, script: &str) -> Running {
+    let id = uid.to_string();
+    let line = ["setpriv", "--reuid", &id, "--regid", &id, "--clear-groups", "sh", "-c", script];
+    let before = processes_of(uid);
+    let running = Running::start(nas.world.inside(&line).stdin(Stdio::null()).stdout(Stdio::null()));
+    wait_for("a process", || processes_of(uid) > before);
+    running
 }
 
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
+fn session(nas: &Nas, uid: u32, name: &str) -> Running {
+    let mut command = nas.world.with_password(name, "pw").prepare("ssh");
+    command.args(["-s", "127.0.0.1", "sftp"]).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+    let running = Running::start(&mut command);
+    wait_for("a session", || processes_of(uid) > 0);
+    running
 }
 
 /// How many processes have this real uid.
@@ -86,10 +72,10 @@ fn whoever_is_disabled_has_nothing_left_that_runs_and_gets_it_back() {
     let nas = Nas::start();
     nas.post("/users", &json!({"username": "anna", "uid": ANNA, "password": "pw", "home": "/mnt/tank/home/anna"}));
     let files = fill(&nas, "anna", ANNA);
-    let mut session = Running::session(&nas, ANNA, "anna");
-    let mut obedient = Running::start(&nas, ANNA, "exec sleep 600");
-    let mut stubborn = Running::start(&nas, ANNA, "trap '' TERM; while :; do sleep 600; done");
-    let mut other = Running::start(&nas, BERTA, "exec sleep 600");
+    let mut session = session(&nas, ANNA, "anna");
+    let mut obedient = process(&nas, ANNA, "exec sleep 600");
+    let mut stubborn = process(&nas, ANNA, "trap '' TERM; while :; do sleep 600; done");
+    let mut other = process(&nas, BERTA, "exec sleep 600");
     let report = disable(&nas, "anna", &json!({"end_processes": true}));
     let ended = &report["ended"];
     assert_eq!((&ended["sessions"], &ended["crontab"], &ended["at_jobs"]), (&json!(1), &json!(true), &json!(1)));
@@ -123,7 +109,7 @@ fn a_lock_in_any_dialect_stops_cron_and_leaves_processes() {
     let nas = Nas::start();
     nas.post("/users", &json!({"username": "carla", "uid": CARLA}));
     let files = fill(&nas, "carla", CARLA);
-    let mut running = Running::start(&nas, CARLA, "exec sleep 600");
+    let mut running = process(&nas, CARLA, "exec sleep 600");
     nas.patch("/users/carla", &json!({"locked": true})).status_is(200);
     assert_eq!(there(&files), [false; 3]);
     assert!(running.is_there());
@@ -170,8 +156,8 @@ fn a_deletion_says_what_was_ended_where_that_is_asked_for() {
         &json!({"username": "berta", "uid": BERTA + 100, "password": "pw", "home": "/mnt/tank/home/berta"}),
     );
     fill(&nas, "berta", BERTA + 100);
-    let mut session = Running::session(&nas, BERTA + 100, "berta");
-    let mut running = Running::start(&nas, BERTA + 100, "exec sleep 600");
+    let mut session = session(&nas, BERTA + 100, "berta");
+    let mut running = process(&nas, BERTA + 100, "exec sleep 600");
     for (query, field) in [("report=yes", "report"), ("end_processes=1", "end_processes")] {
         problem(&nas.rest.delete(&format!("/users/berta?{query}")), 400, "invalid-query", &[(field, "wrong_type")]);
     }
@@ -193,7 +179,7 @@ fn processes_that_may_be_somebody_elses_are_not_ended() {
     let nas = Nas::start();
     nas.post("/users", &json!({"username": "dora", "uid": DORA}));
     nas.post("/users", &json!({"username": "twin", "uid": DORA}));
-    let mut running = Running::start(&nas, DORA, "exec sleep 600");
+    let mut running = process(&nas, DORA, "exec sleep 600");
     let before = nas.disk.everything("/etc");
     for (user, code) in
         [("dora", "shared_uid"), ("root", "builtin"), ("daemon", "builtin"), ("accountd-api", "builtin")]
@@ -247,7 +233,7 @@ impl Samba {
     fn client(&self, nas: &Nas, name: &str) -> Running {
         let port = self.port.to_string();
         let line = ["smbclient", "-p", &port, "-U", &format!("{name}%pw"), "//127.0.0.1/s"];
-        let running = Running(nas.world.inside(&line).stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap());
+        let running = Running::start(nas.world.inside(&line).stdin(Stdio::piped()).stdout(Stdio::null()));
         let id = nas.rest.get(&format!("/users/{name}")).object(200)["uid"].to_string();
         wait_for("a session of Samba", || served(nas).contains(&id));
         running

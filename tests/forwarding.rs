@@ -2,10 +2,11 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use crate::freenas::{Nas, new_user};
 use crate::openssh::run;
+use crate::running::Running;
 use crate::world::{World, wait_for};
 
 fn nas_that_forwards() -> Nas {
@@ -74,16 +75,6 @@ fn nobody_gets_to_the_listeners_of_accountd_and_what_is_not_there_is_said() {
     assert!(status == Some(255) && why.contains("connect failed"), "{why}");
 }
 
-/// A client that listens for others.
-struct Listening(Child);
-
-impl Drop for Listening {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 #[test]
 fn many_connections_share_a_login_and_end_with_the_account() {
     let nas = nas_that_forwards();
@@ -92,7 +83,7 @@ fn many_connections_share_a_login_and_end_with_the_account() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let mut command: Command = nas.world.with_password("berta", "pw").prepare("ssh");
     command.args(["-N", "-L", &format!("{free}:127.0.0.1:{}", target.local_addr().unwrap().port()), "127.0.0.1"]);
-    let _client = Listening(command.stdin(Stdio::null()).spawn().unwrap());
+    let _client = Running::start(command.stdin(Stdio::null()));
     wait_for("the client to listen", || TcpStream::connect(("127.0.0.1", free)).is_ok());
     let (mut first, _) = target.accept().unwrap();
     let mut ends: Vec<(TcpStream, TcpStream)> = Vec::new();

@@ -9,6 +9,7 @@ use std::process::{Command, Output, Stdio};
 use serde_json::json;
 
 use crate::openssh::Client;
+use crate::running::Running;
 use crate::sshd::Sshd;
 use crate::v2::Nas;
 use crate::world::World;
@@ -117,11 +118,10 @@ fn forwarding_goes_where_the_key_says_and_nowhere_without_the_setting() {
     let reached = |client: Client<'_>| {
         let mut command = client.prepare("ssh");
         command.args(["-W", &format!("127.0.0.1:{port}"), "127.0.0.1"]).stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut child = command.stderr(Stdio::null()).spawn().unwrap();
+        let mut child = Running::start(command.stderr(Stdio::null()));
         let mut said = [0; 6];
         let read = child.stdout.take().unwrap().read_exact(&mut said);
-        let _ = child.kill();
-        let _ = child.wait();
+        child.end();
         read.is_ok() && said == *b"hello\n"
     };
     assert!(reached(setting.with("pty")));

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::freenas::keys::KEY;
 use crate::freenas::{Nas, new_user};
+use crate::running::Running;
 
 const STALE_HASH: &str = "$6$stalestalestale$leftover";
 
@@ -226,8 +227,8 @@ fn locks_that_a_power_cut_has_left_stop_nobody() {
 }
 
 /// A process that edits no accounts, as a number may be given out again.
-fn unrelated(nas: &Nas) -> std::process::Child {
-    nas.world.inside(&["sleep", "60"]).spawn().unwrap()
+fn unrelated(nas: &Nas) -> Running {
+    Running::start(&mut nas.world.inside(&["sleep", "60"]))
 }
 
 #[test]
@@ -235,7 +236,7 @@ fn locks_that_nobody_holds_stop_neither_the_api_nor_useradd() {
     let nas = Nas::start();
     let mut dead = Command::new("true").spawn().unwrap();
     dead.wait().unwrap();
-    let mut alive = unrelated(&nas);
+    let alive = unrelated(&nas);
     let before_the_boot = UNIX_EPOCH + Duration::from_secs(9);
     let rows = [
         (format!("{}\0", dead.id()), None),
@@ -259,8 +260,7 @@ fn locks_that_nobody_holds_stop_neither_the_api_nor_useradd() {
             assert!(nas.disk.line("/etc/shadow", &name).is_some(), "{content:?}: {name}");
         }
     }
-    alive.kill().unwrap();
-    alive.wait().unwrap();
+    alive.end();
 }
 
 #[test]

@@ -16,6 +16,7 @@ use russh::{Channel, ChannelMsg, SshId};
 
 use crate::freenas::{Nas, new_user};
 use crate::openssh::run;
+use crate::running::Running;
 use crate::unauthenticated::Front;
 use crate::world::wait_for;
 
@@ -131,7 +132,7 @@ fn a_symbolic_link_is_made_as_the_client_means_it() {
 
 /// OpenSSH's client as a master whose connection others share.
 struct Master {
-    ssh: Child,
+    _ssh: Running,
     path: PathBuf,
 }
 
@@ -140,9 +141,9 @@ impl Master {
         let path = nas.world.client_file("master");
         let mut command = nas.world.with_password("anna", "pw").prepare("ssh");
         command.args(["-M", "-N", "-S"]).arg(&path).arg("127.0.0.1");
-        let ssh = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let ssh = Running::start(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()));
         wait_for("the master", || path.exists());
-        Self { ssh, path }
+        Self { _ssh: ssh, path }
     }
 
     /// A run of `sftp` or `ssh` over its connection; there is no other way to the server.
@@ -151,13 +152,6 @@ impl Master {
         let control = format!("ControlPath={}", self.path.display());
         command.args(["-F", "/dev/null", "-o", &control, "-o", "ProxyCommand=false"]).args(arguments);
         run(command, b"pwd\n")
-    }
-}
-
-impl Drop for Master {
-    fn drop(&mut self) {
-        let _ = self.ssh.kill();
-        let _ = self.ssh.wait();
     }
 }
 
@@ -355,7 +349,7 @@ const PIECE: u32 = 128 << 10;
 
 /// SFTP by hand through OpenSSH's client, with a file of 64 MiB open.
 struct Raw {
-    ssh: Child,
+    _ssh: Running,
     input: Option<ChildStdin>,
     output: ChildStdout,
     /// As it stands in a packet.
@@ -368,7 +362,7 @@ impl Raw {
         chown(nas.disk.path(LARGE), Some(3001), Some(3001)).unwrap();
         let mut command = nas.world.with_password("anna", "pw").prepare("ssh");
         command.args(["-s", "127.0.0.1", "sftp"]);
-        let mut ssh = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut ssh = Running::start(command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()));
         let (mut input, mut output) = (ssh.stdin.take().unwrap(), ssh.stdout.take().unwrap());
         // SSH_FXP_OPEN for reading and writing, without attributes.
         let name = LARGE.as_bytes();
@@ -377,7 +371,7 @@ impl Raw {
         packet(&mut output);
         input.write_all(&framed(&open)).unwrap();
         let handle = packet(&mut output)[5..].to_vec();
-        Self { ssh, input: Some(input), output, handle }
+        Self { _ssh: ssh, input: Some(input), output, handle }
     }
 
     /// Sends that many requests to read, and reads nothing.
@@ -388,13 +382,6 @@ impl Raw {
             let read = [&[5, 0, 0, 1, number as u8][..], &self.handle, &offset, &PIECE.to_be_bytes()].concat();
             self.input.as_mut().unwrap().write_all(&framed(&read)).unwrap();
         }
-    }
-}
-
-impl Drop for Raw {
-    fn drop(&mut self) {
-        let _ = self.ssh.kill();
-        let _ = self.ssh.wait();
     }
 }
 

@@ -44,6 +44,7 @@ mod raw;
 mod refusals;
 mod rest;
 mod roles;
+mod running;
 mod sandbox;
 mod sandbox_root;
 mod scp;

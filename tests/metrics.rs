@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::os::unix::net::UnixStream;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use accountd_protocol::frame::{self, LOGIN_CAP};
@@ -13,6 +13,7 @@ use accountd_protocol::metrics::SshNumbers;
 use serde_json::json;
 
 use crate::openssh::run;
+use crate::running::Running;
 use crate::unauthenticated::Front;
 use crate::v2::{Nas, problem};
 use crate::world::{World, wait_for};
@@ -92,21 +93,10 @@ fn nas() -> Nas {
 }
 
 /// A session of files that lasts until it is ended.
-struct Lasting(Child);
-
-impl Lasting {
-    fn start(nas: &Nas) -> Self {
-        let mut command: Command = nas.world.with_password("anna", "pw").prepare("ssh");
-        command.args(["-s", "127.0.0.1", "sftp"]).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
-        Self(command.spawn().unwrap())
-    }
-}
-
-impl Drop for Lasting {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
+fn lasting(nas: &Nas) -> Running {
+    let mut command: Command = nas.world.with_password("anna", "pw").prepare("ssh");
+    command.args(["-s", "127.0.0.1", "sftp"]).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+    Running::start(&mut command)
 }
 
 #[test]
@@ -165,11 +155,11 @@ fn logins_and_sessions_are_counted_by_what_they_are_and_come_to() {
 #[test]
 fn a_session_runs_until_its_account_is_locked() {
     let nas = nas();
-    let mut lasting = Lasting::start(&nas);
+    let mut lasting = lasting(&nas);
     let open = [("accountd_ssh_connections", 1), ("accountd_login_sessions{service=\"sftp\"}", 1)];
     shows(&nas, &open);
     nas.patch("/users/anna", &json!({"locked": true})).status_is(200);
-    lasting.0.wait().unwrap();
+    lasting.wait().unwrap();
     shows(
         &nas,
         &[
@@ -179,9 +169,9 @@ fn a_session_runs_until_its_account_is_locked() {
         ],
     );
     nas.patch("/users/anna", &json!({"locked": false})).status_is(200);
-    let mut left = Lasting::start(&nas);
+    let left = self::lasting(&nas);
     shows(&nas, &open);
-    left.0.kill().unwrap();
+    left.end();
     shows(&nas, &[("accountd_ssh_connections", 0), ("accountd_login_sessions{service=\"sftp\"}", 0)]);
 }
 

@@ -7,6 +7,7 @@ use russh::{Channel, client::Msg};
 
 use crate::freenas::{Nas, new_user};
 use crate::login::{block_on, log_in};
+use crate::running::Running;
 use crate::world::wait_for;
 
 /// In every run; `ACCOUNTD_PAYLOADS=1000000` for as many as anybody has the patience for.
@@ -128,7 +129,7 @@ fn clients_that_stall_all_channels_of_their_connections_cost_little_and_hold_nob
             let mut command = Command::new("ssh");
             command.args(["-F", "/dev/null", "-S"]).arg(&socket).args(["127.0.0.1", "cat /dev/zero"]);
             // Nobody reads what it says.
-            stalled.push((command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap(), socket.clone()));
+            stalled.push((Running::start(command.stdin(Stdio::null()).stdout(Stdio::piped())), socket.clone()));
         }
     }
     let running = || nas.world.run(&["ps", "-e", "-o", "args"]).matches("cat /dev/zero").count();
@@ -136,9 +137,8 @@ fn clients_that_stall_all_channels_of_their_connections_cost_little_and_hold_nob
     assert!(client.logs_in());
     let after = front_kib(&nas);
     assert!(after < before + 128 * 1024, "{before} KiB before, {after} KiB meanwhile");
-    for (mut child, socket) in stalled {
-        child.kill().unwrap();
-        child.wait().unwrap();
+    for (child, socket) in stalled {
+        child.end();
         let mut end = Command::new("ssh");
         end.args(["-F", "/dev/null", "-S"]).arg(socket).args(["-O", "exit", "127.0.0.1"]);
         // The first has ended it for the others of its connection.

@@ -4,7 +4,9 @@
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{ChildStdin, ChildStdout, Command, Stdio};
+
+use crate::running::Running;
 
 pub const INIT: u8 = 1;
 pub const OPEN: u8 = 3;
@@ -78,7 +80,7 @@ impl Body {
 
 /// A session that is spoken to over pipes.
 pub struct Raw {
-    pub program: Child,
+    pub program: Running,
     pub input: Option<ChildStdin>,
     pub output: ChildStdout,
     next: u32,
@@ -122,7 +124,7 @@ impl Raw {
 
     /// With a standard error of its own.
     pub fn spawn(mut command: Command) -> Self {
-        let mut program = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut program = Running::start(command.stdin(Stdio::piped()).stdout(Stdio::piped()));
         let (input, output) = (program.stdin.take(), program.stdout.take().unwrap());
         Self { program, input, output, next: 0 }
     }
@@ -214,13 +216,6 @@ impl Raw {
         let mut rest = Vec::new();
         self.output.read_to_end(&mut rest).unwrap();
         self.program.wait().unwrap();
-    }
-}
-
-impl Drop for Raw {
-    fn drop(&mut self) {
-        let _ = self.program.kill();
-        let _ = self.program.wait();
     }
 }
 

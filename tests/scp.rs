@@ -7,11 +7,12 @@ use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio};
+use std::process::{ChildStdin, ChildStdout, Command, Output, Stdio};
 
 use tempfile::TempDir;
 
 use crate::raw::{USER, as_user, session_program};
+use crate::running::Running;
 
 /// What OpenSSH's client starts in place of ssh: the words of the command line that it would send,
 /// as a shell without patterns understands them.
@@ -97,7 +98,7 @@ impl Place {
 
 /// A server's side of scp over pipes.
 pub struct Run {
-    pub program: Child,
+    pub program: Running,
     pub input: Option<ChildStdin>,
     output: ChildStdout,
 }
@@ -110,7 +111,7 @@ impl Run {
     }
 
     pub fn spawn(mut command: Command) -> Self {
-        let mut program = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut program = Running::start(command.stdin(Stdio::piped()).stdout(Stdio::piped()));
         let (input, output) = (program.stdin.take(), program.stdout.take().unwrap());
         Self { program, input, output }
     }

@@ -9,6 +9,7 @@ use russh::Sig;
 use super::{anna, heard, nas_with_anna, says};
 use crate::freenas::{Nas, new_user, with_bash};
 use crate::login::{block_on, log_in};
+use crate::running::Running;
 use crate::world::wait_for;
 
 /// A process that has this in its command line, whose words NULs part.
@@ -96,10 +97,9 @@ fn all_of_a_session_ends_with_its_keeper_and_nothing_of_others() {
 fn a_command_ends_when_its_client_goes() {
     let nas = nas_with_anna();
     let mut command = anna(&nas).prepare("ssh");
-    let mut client = command.args(["127.0.0.1", "sleep 987653"]).spawn().unwrap();
+    let client = Running::start(command.args(["127.0.0.1", "sleep 987653"]));
     wait_for("the command", || runs("sleep\x00987653"));
-    client.kill().unwrap();
-    client.wait().unwrap();
+    client.end();
     wait_for("the command to end", || !runs("sleep\x00987653"));
 }
 

@@ -6,6 +6,7 @@ use std::process::Stdio;
 use super::ended::process;
 use super::{anna, nas_with_anna, says, text};
 use crate::freenas::Nas;
+use crate::running::Running;
 use crate::world::wait_for;
 
 fn variables(printed: &str) -> HashMap<String, String> {
@@ -73,7 +74,7 @@ fn nobody_signals_traces_or_reads_a_session_of_somebody_else_nor_their_own_of_fi
     let nas = nas_with_anna();
     nas.rest.create_user(&crate::freenas::new_user("berta", 3002, "pw"));
     let mut theirs = nas.world.with_password("berta", "pw").prepare("ssh");
-    let mut theirs = theirs.args(["127.0.0.1", "sleep 987657"]).spawn().unwrap();
+    let theirs = Running::start(theirs.args(["127.0.0.1", "sleep 987657"]));
     let mut files = anna(&nas).prepare("sftp");
     let mut files = files.arg("127.0.0.1").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
     let session =
@@ -89,8 +90,7 @@ fn nobody_signals_traces_or_reads_a_session_of_somebody_else_nor_their_own_of_fi
     }
     drop(files.stdin.take());
     files.wait().unwrap();
-    theirs.kill().unwrap();
-    theirs.wait().unwrap();
+    theirs.end();
 }
 
 /// Whose, what and which the processes below accountd-login are.

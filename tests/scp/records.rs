@@ -292,8 +292,7 @@ fn until_an_atomic_upload_is_whole_the_old_file_is_there() {
     run.ok();
     run.record("C0644 3 f");
     run.send("x");
-    run.program.kill().unwrap();
-    run.program.wait().unwrap();
+    run.program.end();
     let mut run = place.run(&atomic);
     run.ok();
     run.record("C0644 3 f");

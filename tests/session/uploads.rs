@@ -6,6 +6,7 @@ use std::process::Command;
 
 use super::Place;
 use crate::raw::*;
+use crate::running::Running;
 
 const ATOMIC: [&str; 2] = ["--uploads", "atomic"];
 const UPLOAD: u32 = 2 | 8 | TRUNCATE;
@@ -45,8 +46,7 @@ fn what_is_not_closed_was_never_there() {
         let mut killed = place.session(&ATOMIC);
         let handle = killed.open_file(name, UPLOAD);
         assert_eq!(killed.write(&handle, 0, b"half"), OK);
-        killed.program.kill().unwrap();
-        killed.program.wait().unwrap();
+        killed.program.end();
     }
     assert_eq!((place.names(), place.read("f")), (vec!["f".to_owned()], b"old".to_vec()));
 }
@@ -56,13 +56,12 @@ fn a_program_that_is_running_is_replaced() {
     let place = Place::new();
     place.put("program", fs::read("/usr/bin/sleep").unwrap());
     fs::set_permissions(place.path("program"), fs::Permissions::from_mode(0o755)).unwrap();
-    let mut running = Command::new(place.path("program")).arg("60").spawn().unwrap();
+    let running = Running::start(Command::new(place.path("program")).arg("60"));
     let mut raw = place.session(&ATOMIC);
     let handle = raw.open_file("program", UPLOAD);
     assert_eq!(raw.write(&handle, 0, b"#!/bin/sh"), OK);
     assert_eq!(close(&mut raw, &handle), OK);
-    running.kill().unwrap();
-    running.wait().unwrap();
+    running.end();
     assert_eq!((place.read("program"), place.names()), (b"#!/bin/sh".to_vec(), vec!["program".to_owned()]));
 }
 

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::Files;
 use crate::openssh::run;
+use crate::running::Running;
 
 /// Far above what a refusal takes, far below what a client waits by itself.
 const AT_ONCE: Duration = Duration::from_secs(10);
@@ -79,7 +80,7 @@ fn many_sessions_on_one_connection_work_and_too_many_are_refused() {
     let control = format!("ControlPath={}", socket.display());
     let mut master = files.anna().prepare("ssh");
     master.args(["-o", &control, "-M", "-N", "127.0.0.1"]);
-    let mut master = master.stdin(Stdio::null()).spawn().unwrap();
+    let master = Running::start(master.stdin(Stdio::null()));
     crate::world::wait_for("the master connection", || socket.exists());
     let mut held = Vec::new();
     for _ in 0..64 {
@@ -99,6 +100,5 @@ fn many_sessions_on_one_connection_work_and_too_many_are_refused() {
         client.wait().unwrap();
     }
     files.anna().sftp("pwd\n");
-    master.kill().unwrap();
-    master.wait().unwrap();
+    master.end();
 }

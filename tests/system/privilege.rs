@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use serde_json::json;
 
 use crate::freenas::{Nas, new_user};
+use crate::running::Running;
 use crate::world::wait_for;
 
 /// A sandbox with `anna` (uid 3001), who is in `team` (gid 4200) too.
@@ -110,13 +111,13 @@ fn the_kernel_has_said_no_to_root_before_the_program_starts() {
 }
 
 /// A client that holds a session open.
-struct Held(Child);
+struct Held(Running);
 
 impl Held {
     fn open(nas: &Nas) -> Self {
         let mut command = nas.world.with_password("anna", "pw").prepare("ssh");
         command.args(["-s", "127.0.0.1", "sftp"]);
-        let held = Self(command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
+        let held = Self(Running::start(command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null())));
         wait_for("a session", || !sessions(nas).is_empty());
         held
     }
@@ -126,14 +127,7 @@ impl Held {
     }
 
     fn has_ended(&mut self) -> bool {
-        self.0.try_wait().unwrap().is_some()
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        !self.0.is_there()
     }
 }
 

@@ -1,10 +1,11 @@
 //! The thread that empties the trash: what a request has put there, and at start what a crash has
 //! left.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::os::fd::OwnedFd;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::Duration;
 
 use accountd_protocol::text::FieldPath;
 use nix::errno::Errno;
@@ -12,6 +13,9 @@ use tracing::{info, warn};
 
 use super::retirement::{Retirement, open_trusted};
 use super::{Homes, directory, trash};
+
+/// Whoever keeps making deeper directories gets no more of the thread than they spend themselves.
+const BETWEEN_GOES: Duration = Duration::from_secs(1);
 
 /// Tells the thread what there is to do. It ends when this is dropped.
 #[derive(Debug)]
@@ -38,6 +42,13 @@ impl Emptier {
     }
 }
 
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Emptied {
+    /// What is left stays until the next start.
+    AsFarAsPossible,
+    AsDeepAsOneGo,
+}
+
 struct Thread {
     root: OwnedFd,
 }
@@ -50,49 +61,68 @@ impl Thread {
         names.map(|name| format!("{roots}/{name}")).collect()
     }
 
+    /// Until nobody can ask for more.
     fn run(&self, places: &BTreeSet<String>, retired: &Receiver<Retirement>) {
-        for place in places.iter().filter_map(|place| FieldPath::new(place.as_str()).ok()) {
-            self.empty(&place, &[]);
-        }
-        while let Ok(first) = retired.recv() {
-            let mut waiting: Vec<Retirement> = retired.try_iter().collect();
-            waiting.push(first);
-            while let Some(place) = waiting.first().map(|retirement| retirement.place().clone()) {
-                let (here, elsewhere) = waiting.into_iter().partition(|other| *other.place() == place);
-                waiting = elsewhere;
-                self.empty(&place, &here);
+        let places = places.iter().filter_map(|place| FieldPath::new(place.as_str()).ok());
+        let mut due: BTreeMap<FieldPath, Vec<Retirement>> = places.map(|place| (place, Vec::new())).collect();
+        loop {
+            due.retain(|place, homes| {
+                let emptied = self.empty(place, homes);
+                homes.clear();
+                emptied == Emptied::AsDeepAsOneGo
+            });
+            let next = if due.is_empty() {
+                retired.recv().map_err(RecvTimeoutError::from)
+            } else {
+                retired.recv_timeout(BETWEEN_GOES)
+            };
+            match next {
+                Err(RecvTimeoutError::Disconnected) => return,
+                Err(RecvTimeoutError::Timeout) => {}
+                Ok(first) => {
+                    for retirement in std::iter::once(first).chain(retired.try_iter()) {
+                        due.entry(retirement.place().clone()).or_default().push(retirement);
+                    }
+                }
             }
         }
     }
 
     /// Empties the trash of one place and the homes that stay where they are: those of its notes,
     /// and `retired`.
-    fn empty(&self, place: &FieldPath, retired: &[Retirement]) {
+    fn empty(&self, place: &FieldPath, retired: &[Retirement]) -> Emptied {
         match self.try_to_empty(place, retired) {
-            Ok(()) | Err(Errno::ENOENT | Errno::ENOTDIR | Errno::ELOOP) => {}
-            Err(error) => warn!(%place, %error, "the trash can not be emptied"),
+            Ok(emptied) => emptied,
+            Err(Errno::ENOENT | Errno::ENOTDIR | Errno::ELOOP) => Emptied::AsFarAsPossible,
+            Err(error) => {
+                warn!(%place, %error, "the trash can not be emptied");
+                Emptied::AsFarAsPossible
+            }
         }
     }
 
-    fn try_to_empty(&self, place: &FieldPath, retired: &[Retirement]) -> nix::Result<()> {
+    fn try_to_empty(&self, place: &FieldPath, retired: &[Retirement]) -> nix::Result<Emptied> {
         let trash = trash::open(&open_trusted(&self.root, place)?)?;
         let mut in_place = trash::notes(&trash)?;
         in_place
             .extend(retired.iter().filter(|retirement| !in_place.contains(retirement)).cloned().collect::<Vec<_>>());
+        let mut is_deep = false;
         for retirement in in_place {
             match retirement.empty_in_place(&self.root) {
                 Ok(None) => {}
                 Ok(Some(leftovers)) if leftovers.is_none() => {
                     info!(home = %retirement.home(), "a home has been emptied where it is");
                 }
+                Ok(Some(leftovers)) if leftovers.is_deep => is_deep = true,
                 Ok(Some(leftovers)) => warn!(home = %retirement.home(), %leftovers, "not all of a home can be removed"),
                 Err(error) => warn!(home = %retirement.home(), %error, "a home can not be removed"),
             }
         }
         let leftovers = trash::empty(&trash)?;
-        if !leftovers.is_none() {
+        is_deep |= leftovers.is_deep;
+        if !leftovers.is_none() && !leftovers.is_deep {
             warn!(%place, %leftovers, "not all that is in the trash can be removed");
         }
-        Ok(())
+        Ok(if is_deep { Emptied::AsDeepAsOneGo } else { Emptied::AsFarAsPossible })
     }
 }

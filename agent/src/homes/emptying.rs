@@ -5,7 +5,7 @@
 //! can make anything in it any more; what is no directory in it is removed, and the directories
 //! are renamed up, to be emptied in the next round. So neither the stack nor the number of open
 //! descriptors depends on how deep the tree is, and no name is needed twice. Whoever keeps making
-//! directories one step ahead of that gets as far as the last round.
+//! directories one step ahead of that is left after the last round, and met again in the next go.
 
 use std::collections::HashMap;
 use std::ffi::{CStr, CString};
@@ -20,7 +20,7 @@ use nix::unistd::{UnlinkatFlags, unlinkat};
 use super::{Owner, directory};
 use crate::sys::btrfs;
 
-/// The deepest tree that is removed in one go.
+/// The deepest tree that is removed in one go; what lies deeper is for the next.
 const MOST_ROUNDS: u32 = 20_000;
 /// How often a directory that is root's by now is read; what was being made in it when it was
 /// taken is there the second time.
@@ -37,6 +37,8 @@ const MOST_TOLD: usize = 5;
 pub struct Leftovers {
     pub count: usize,
     pub examples: Vec<String>,
+    /// Whether another go would remove more.
+    pub is_deep: bool,
 }
 
 /// Makes an open directory root's alone. Whoever has it open can do nothing in it from now on.
@@ -62,6 +64,7 @@ fn empty_at(depth: u32, directory: &OwnedFd, kept: impl Fn(&CStr) -> bool) -> ni
     let mut leftovers = emptying.leftovers();
     leftovers.count += 1;
     leftovers.examples.push("what lies deeper".into());
+    leftovers.is_deep = true;
     Ok(leftovers)
 }
 
@@ -198,7 +201,7 @@ impl<'a> Emptying<'a> {
 
     fn leftovers(self) -> Leftovers {
         let examples = self.stuck.iter().take(MOST_TOLD).map(|(name, reason)| told(name, reason));
-        Leftovers { count: self.stuck.len(), examples: examples.collect() }
+        Leftovers { count: self.stuck.len(), examples: examples.collect(), is_deep: false }
     }
 }
 
