@@ -26,6 +26,7 @@ mod ids;
 mod kernel_quotas;
 mod key_advice;
 mod key_options;
+mod layout;
 mod leftovers;
 mod limits;
 mod login;
