@@ -273,3 +273,26 @@ fn sessions_of_samba_end_and_nobody_elses() {
     nas.patch("/users/berta", &json!({"locked": true})).status_is(200);
     assert_eq!(served(&nas), [""; 0]);
 }
+
+/// Tools that lock an account know nothing of Samba.
+#[test]
+fn an_account_that_was_locked_by_hand_is_shut_out_of_samba_by_a_lock_here_and_a_check_finds_it_before() {
+    let nas = Nas::start();
+    let samba = Samba::start(&nas);
+    nas.post("/users", &json!({"username": "anna", "uid": ANNA + 300, "password": "pw"}));
+    nas.world.run(&["usermod", "-L", "anna"]);
+    let _client = samba.client(&nas, "anna");
+    let flags = || nas.disk.field("/etc/samba/smbpasswd", "anna", 4);
+    let found = || {
+        let report = nas.rest.get("/checks").object(200);
+        let findings = report["items"].as_array().unwrap().clone();
+        findings.iter().any(|finding| finding["code"] == "smbpasswd.lets_in")
+    };
+    assert!(found() && flags().starts_with("[U"), "{}", flags());
+    // With another uid at the same time, the sessions of the one before end.
+    nas.patch("/users/anna", &json!({"locked": true, "uid": ANNA + 301})).status_is(200);
+    assert!(!found() && flags().starts_with("[DU"), "{}", flags());
+    assert_eq!(served(&nas), [""; 0]);
+    nas.patch("/users/anna", &json!({"locked": false})).status_is(200);
+    assert!(flags().starts_with("[U"), "{}", flags());
+}

@@ -49,10 +49,7 @@ fn dependencies_of_the_members_point_one_way() {
         ("accountd-api", &["accountd-core", "accountd-protocol"]),
         ("accountd-ssh", &["accountd-protocol"]),
         ("accountd-cli", &["accountd-protocol"]),
-        (
-            "accountd",
-            &["accountd-api", "accountd-cli", "accountd-config", "accountd-core", "accountd-protocol", "accountd-ssh"],
-        ),
+        ("accountd", &["accountd-api", "accountd-cli", "accountd-core", "accountd-protocol", "accountd-ssh"]),
     ];
     for (member, expected) in allowed {
         assert_eq!(members(member), expected, "{member}");
@@ -96,12 +93,14 @@ fn sources() -> Vec<PathBuf> {
     found
 }
 
-/// The sources in which a line of code has one of these words; what a comment says does not count.
+/// The sources in which a line of code has one of these words; comments do not count, nor do the
+/// unit tests at the end of a file.
 fn sources_with(words: &[&str]) -> BTreeSet<String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let uses = |path: &PathBuf| {
         let text = fs::read_to_string(root.join(path)).unwrap();
-        text.lines().any(|line| !line.trim_start().starts_with("//") && words.iter().any(|word| line.contains(word)))
+        let code = text.split("\n#[cfg(test)]\nmod tests").next().unwrap();
+        code.lines().any(|line| !line.trim_start().starts_with("//") && words.iter().any(|word| line.contains(word)))
     };
     sources().iter().filter(|path| uses(path)).map(|path| path.to_str().unwrap().to_owned()).collect()
 }

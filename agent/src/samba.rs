@@ -61,8 +61,17 @@ pub fn rewritten(line: &str, name: &str, uid: Uid, flags: Option<Flags>) -> Opti
 /// Whether a line has an NT hash: there are `X`s where none is known, and other letters where none is
 /// needed.
 pub fn has_hash(line: &str) -> bool {
-    let hash = line.split(':').nth(3).unwrap_or_default();
-    hash.len() == 32 && hash.bytes().all(|digit| digit.is_ascii_hexdigit())
+    is_hash(line.split(':').nth(3).unwrap_or_default().as_bytes())
+}
+
+/// The same of the field alone.
+pub fn is_hash(field: &[u8]) -> bool {
+    field.len() == 32 && field.iter().all(u8::is_ascii_hexdigit)
+}
+
+/// Whether a flags field does not shut the account out.
+pub fn lets_in(flags: &[u8]) -> bool {
+    flags.first() == Some(&b'[') && !flags.contains(&b'D')
 }
 
 /// MD4 of the password in UTF-16, little endian, as 32 upper-case hexadecimal digits.

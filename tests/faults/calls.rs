@@ -143,8 +143,10 @@ impl Strace {
         }
         let child = command.stdin(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         let tracer = format!("TracerPid:\t{}\n", child.id());
+        // One that has ended since it was looked for has nothing to be traced.
         let is_traced = |thread: &Pid| {
-            fs::read_to_string(format!("/proc/{agent}/task/{thread}/status")).unwrap_or_default().contains(&tracer)
+            let status = fs::read_to_string(format!("/proc/{agent}/task/{thread}/status"));
+            status.map_or(true, |status| status.contains(&tracer))
         };
         let all = || if threads.is_empty() { tasks(agent) } else { threads.to_vec() };
         wait_for("strace to be attached", || all().iter().all(is_traced));

@@ -98,6 +98,13 @@ impl Agent {
         Ended { sessions, samba, processes, crontab, at_jobs, linger, left }
     }
 
+    /// The uid whose sessions of Samba end with a change that locks, also where others have locked the
+    /// account before: the one that it has until then, which smbd(8) keeps. Whoever shares it has to
+    /// connect anew.
+    pub(super) fn shut_out_by(&self, id: AccountId, change: &UserChange) -> Option<Uid> {
+        self.database.view().user(id).filter(|_| change.locked == Some(true)).map(|row| row.uid)
+    }
+
     /// What could not be ended is logged and said.
     pub(super) fn end_samba(&self, uid: Uid) -> Result<Option<u64>, String> {
         samba_sessions::end_all(uid).map_err(|error| {

@@ -46,6 +46,7 @@ pub mod waiting_keys;
 pub mod writers;
 
 pub use self::show::NO_HASH;
+pub use self::suspended::is_locked;
 
 #[cfg(test)]
 mod tests;

@@ -19,7 +19,6 @@ use super::memberships::Joining;
 use super::new_home::NewHome;
 use super::state::{Basis, user_is};
 use super::sudo::{PlannedSudo, SudoEdit};
-use super::suspended::is_locked;
 use super::transfers::Claim;
 use super::update_lines::{Behind, UpdateEntry};
 use super::update_plan::{Current, Plan};
@@ -53,12 +52,10 @@ impl Agent {
     ) -> Result<User, Refusal> {
         let _alone = change.ssh_keys.as_ref().map(|_| self.key_writers.alone(id)).transpose()?;
         let purpose = Purpose { actor: by.clone(), action: AuditAction::UpdateUser, user: Some(id) };
-        let locks = change.locked == Some(true) && !is_locked(&self.database.view(), id);
+        let shut_out = self.shut_out_by(id, &change);
         let user = self.change_user(purpose, id, change, only_if.into())?;
-        if locks {
-            // What is not ended is logged; the account is locked all the same.
-            let _ = self.end_samba(user.uid);
-        }
+        // What is not ended is logged; the account is locked all the same.
+        shut_out.into_iter().for_each(|uid| _ = self.end_samba(uid));
         Ok(user)
     }
 

@@ -177,8 +177,9 @@ fn edit_passwd(draft: &mut Draft<'_>, plan: &Plan, old: &str, name: &str) -> Res
     Ok(())
 }
 
-/// Edits the shadow line and says which hash is kept for later and, where something of it has
-/// changed, whether Samba lets the account in. A password field without a hash is `*`, so that unlocking never leaves an empty one.
+/// Edits the shadow line and says which hash is kept for later and whether Samba lets the account
+/// in, where something of that has changed: who is to be shut out is so for Samba, too, if others
+/// have locked the account before. A password field without a hash is `*`, so that unlocking never leaves an empty one.
 fn edit_shadow(
     draft: &mut Draft<'_>,
     plan: &Plan,
@@ -230,7 +231,8 @@ fn edit_shadow(
         draft.set_line(FileKind::Shadow, &row.name, Some(entry.line()));
     }
     let flags = if locked || hash.is_none() { Flags::Disabled } else { Flags::Enabled };
-    (kept, touched.then_some(flags))
+    let shut = plan.change.locked == Some(true) || plan.change.password_disabled == Some(true);
+    (kept, (touched || shut).then_some(flags))
 }
 
 /// A new password makes a new line; otherwise the line follows name, uid and lock.

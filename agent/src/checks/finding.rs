@@ -124,6 +124,7 @@ faults! {
     Overlap             "overlap"               Warning
     MissingCommand      "missing_command"       Warning
     Suspended           "suspended"             Warning
+    LetsIn              "lets_in"               Warning
     CaseDuplicate       "case_duplicate"        Note
     Linked              "linked"                Note
     Blank               "blank"                 Note

@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::accounts::NO_HASH;
 use crate::database::entry::{Entry, group, gshadow, passwd};
 use crate::database::{Action, Draft, FileKind, Line};
-use crate::samba;
+use crate::samba::{self, Flags};
 use crate::sudoers::Grantee;
 
 /// The password field of passwd(5) and group(5), and what stands there when another file has it.
@@ -60,6 +60,10 @@ pub enum Repair {
         field: usize,
         names: Vec<String>,
     },
+    /// The flag of smbpasswd(5) that lets nobody in.
+    ShutSamba {
+        name: String,
+    },
     SetSambaUid {
         name: String,
         uid: u32,
@@ -99,6 +103,7 @@ impl Repair {
                 format!("takes {} names out of the list of {} in {}", names.len(), shown(group), kind.place().1)
             }
             Repair::SetSambaUid { name, uid } => format!("sets the uid of {} in smbpasswd to {uid}", shown(name)),
+            Repair::ShutSamba { name } => format!("disables the entry of {} in smbpasswd", shown(name)),
             Repair::RevokeSudo { .. } => "removes the file".to_owned(),
             Repair::Forget { belonging: Belonging::Mail, .. } => {
                 "gives the mail to root, under another name".to_owned()
@@ -117,7 +122,7 @@ impl Repair {
             Repair::RemoveRepeats { .. } | Repair::RemoveLines { .. } => 0,
             Repair::DropNames { .. } | Repair::HideGroupPassword { .. } => 1,
             Repair::AddShadow { .. } | Repair::AddGshadow { .. } => 2,
-            Repair::FollowGroup { .. } | Repair::SetSambaUid { .. } => 3,
+            Repair::FollowGroup { .. } | Repair::SetSambaUid { .. } | Repair::ShutSamba { .. } => 3,
             Repair::RevokeSudo { .. } | Repair::Forget { .. } => 4,
             Repair::Home { .. } => 5,
         }
@@ -145,6 +150,7 @@ impl Repair {
                 entry.set_bytes(*field, &kept);
             }),
             Repair::SetSambaUid { name, uid } => set_samba_uid(draft, name, Uid(*uid)),
+            Repair::ShutSamba { name } => shut_samba(draft, name),
             Repair::RevokeSudo { grantee } => {
                 draft.revoke_sudo(*grantee);
                 draft.after_commit(Action::RevokeSudo { grantee: *grantee });
@@ -205,6 +211,13 @@ fn follow_group(draft: &mut Draft<'_>, name: &str) -> Option<()> {
 fn set_samba_uid(draft: &mut Draft<'_>, name: &str, uid: Uid) -> Option<()> {
     let line = std::str::from_utf8(draft.line(FileKind::Smbpasswd, name)?).ok()?;
     let rewritten = samba::rewritten(line, name, uid, None)?;
+    set(draft, (FileKind::Smbpasswd, name), rewritten.into_bytes().into())
+}
+
+fn shut_samba(draft: &mut Draft<'_>, name: &str) -> Option<()> {
+    let line = std::str::from_utf8(draft.line(FileKind::Smbpasswd, name)?).ok()?;
+    let uid = line.split(':').nth(1)?.parse().ok()?;
+    let rewritten = samba::rewritten(line, name, Uid(uid), Some(Flags::Disabled))?;
     set(draft, (FileKind::Smbpasswd, name), rewritten.into_bytes().into())
 }
 

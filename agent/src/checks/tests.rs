@@ -233,6 +233,10 @@ fn lines_of_samba_and_mail_are_those_of_accounts() {
     assert_eq!(codes(&view), [("smbpasswd.wrong_uid".to_owned(), 1), ("smbpasswd.no_account".into(), 2)]);
     assert!(repaired(&mut view).is_empty());
     assert_eq!(text(&view, FileKind::Smbpasswd), SMB);
+    let mut view = files(FileKind::Shadow, &SHADOW.replace("anna:", "anna:!"));
+    assert_eq!(codes(&view), [("smbpasswd.lets_in".to_owned(), 1)]);
+    assert!(repaired(&mut view).is_empty());
+    assert_eq!(text(&view, FileKind::Smbpasswd), SMB.replace("[U ", "[DU"));
     let mut view = files(FileKind::UsernameMap, "anna = a@b.cd\n!gone = c@d.ef\n");
     assert_eq!(codes(&view), [("username_map.no_account".to_owned(), 2)]);
     assert!(repaired(&mut view).is_empty());

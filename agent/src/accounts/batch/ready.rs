@@ -14,7 +14,6 @@ use crate::accounts::create::{NewEntry, ReadyUser};
 use crate::accounts::delete::ReadyDeletion;
 use crate::accounts::parallel::in_parallel;
 use crate::accounts::plan::Planned;
-use crate::accounts::suspended::is_locked;
 use crate::accounts::update::{ReadyTransfer, ReadyUpdate};
 use crate::agent::Agent;
 use crate::jobs::Progress;
@@ -85,7 +84,7 @@ impl Agent {
         match item {
             Item::Update { id, mut change, only_if } => {
                 let made = self.make_for(&mut change)?;
-                let locked = self.is_locked_by(id, &change);
+                let locked = self.shut_out_by(id, &change);
                 let (ready, entry) = self.ready_update(id, (*change, OtherProcesses::Left), (&only_if).into())?;
                 Ok(Prepared { ready: Ready::Update(ready, locked), entry: Entry::Update(id, Box::new(entry)), made })
             }
@@ -105,12 +104,6 @@ impl Agent {
             Item::Delete { id, home, only_if } => Entry::Delete(id, self.tried_deletion(id, home, only_if)?),
             Item::Create(_) => return Err(Refusal::Internal("internal error".into())),
         }))
-    }
-
-    fn is_locked_by(&self, id: AccountId, change: &UserChange) -> Option<Uid> {
-        let view = self.database.view();
-        let locks = change.locked == Some(true) && !is_locked(&view, id);
-        view.user(id).filter(|_| locks).map(|row| row.uid)
     }
 
     fn plan_new_ones(&self, items: Vec<Result<Item, Refusal>>) -> Result<Vec<Result<Planning, Refusal>>, Refusal> {
