@@ -13,6 +13,11 @@ use super::sys;
 /// What the sandbox has of its own.
 pub const OWN: [&str; 7] = ["etc", "home", "mnt", "root", "run", "tmp", "var"];
 
+/// Directories below those that are the machine's, read-only: many small files that nothing in a
+/// sandbox changes. Copied, they were 700 of its 850 files, and 0.55 of the 0.63 s of processor time
+/// of a start (`perf stat`, ext4 on which many files had just been deleted).
+pub const OF_THE_MACHINE: [&str; 2] = ["etc/alternatives", "etc/ssl"];
+
 /// Capabilities by number (capabilities(7)) that nothing in a sandbox needs and that reach beyond
 /// it: modules, raw I/O, reboot, time, tracing of the kernel log.
 const NOT_NEEDED: [u32; 6] = [16, 17, 22, 25, 34, 35];
@@ -30,6 +35,14 @@ pub fn enter(root: &Path) -> Result<(), SandboxError> {
         trees.push((name, sys::clone_tree(&c_path).map_err(SandboxError::file("open", &path))?));
     }
     sys::make_read_only(c"/").map_err(SandboxError::file("make read-only", "/"))?;
+    // Copies of what is read-only by now are so too.
+    for name in OF_THE_MACHINE.iter().filter(|name| root.join(name).is_dir()) {
+        let path = Path::new("/").join(name);
+        let c_path = CString::new(path.as_os_str().as_bytes()).map_err(|_| SandboxError::NotReady("a directory"))?;
+        if path.is_dir() {
+            trees.push((name, sys::clone_tree(&c_path).map_err(SandboxError::file("open", &path))?));
+        }
+    }
     for (name, tree) in trees {
         let target = CString::new(format!("/{name}")).map_err(|_| SandboxError::NotReady("a directory"))?;
         sys::attach_tree(&tree, &target).map_err(SandboxError::file("attach", format!("/{name}")))?;

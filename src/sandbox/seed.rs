@@ -3,10 +3,11 @@
 use std::fs::{self, Permissions};
 use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, chown};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::error::SandboxError;
+use super::namespace::OF_THE_MACHINE;
 
 /// Whether the sandbox is new.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,8 +17,7 @@ pub enum Planted {
 }
 
 /// Taken from the machine where it has them, as they are.
-const FROM_MACHINE: [&str; 35] = [
-    "alternatives",
+const FROM_MACHINE: [&str; 33] = [
     "bash.bashrc",
     "csh",
     "csh.cshrc",
@@ -46,7 +46,6 @@ const FROM_MACHINE: [&str; 35] = [
     "security",
     "services",
     "skel",
-    "ssl",
     "sudo.conf",
     "sudoers",
     "sudoers.d",
@@ -138,7 +137,8 @@ const SHADOW_GID: u32 = 42;
 
 /// Makes what is missing; what is there stays.
 pub fn plant(root: &Path) -> Result<Planted, SandboxError> {
-    for (name, mode, owner) in DIRECTORIES {
+    let mounted = OF_THE_MACHINE.iter().filter(|name| Path::new("/").join(name).is_dir()).map(|name| (*name, 0o755, 0));
+    for (name, mode, owner) in DIRECTORIES.into_iter().chain(mounted) {
         let path = root.join(name);
         if !path.is_dir() {
             fs::create_dir(&path).map_err(SandboxError::file("make", &path))?;
@@ -152,9 +152,7 @@ pub fn plant(root: &Path) -> Result<Planted, SandboxError> {
     if root.join("etc/passwd").exists() {
         return Ok(Planted::Again);
     }
-    for name in FROM_MACHINE {
-        copy(&Path::new("/etc").join(name), &root.join("etc").join(name))?;
-    }
+    copy_from_machine(&root.join("etc"))?;
     write(root, "etc/nsswitch.conf", NSSWITCH, 0o644, 0)?;
     write(root, "etc/shells", SHELLS, 0o644, 0)?;
     write(root, "etc/hosts", "127.0.0.1 localhost\n::1 localhost\n", 0o644, 0)?;
@@ -225,12 +223,18 @@ fn link(root: &Path, name: &str, target: &str) -> Result<(), SandboxError> {
     }
 }
 
-fn copy(from: &Path, to: &Path) -> Result<(), SandboxError> {
-    if fs::symlink_metadata(from).is_err() || fs::symlink_metadata(to).is_ok() {
+/// What is in `etc` already stays. By one run of cp(1): one for each took most of a start.
+fn copy_from_machine(etc: &Path) -> Result<(), SandboxError> {
+    let is_wanted = |from: &PathBuf, name: &str| {
+        fs::symlink_metadata(from).is_ok() && fs::symlink_metadata(etc.join(name)).is_err()
+    };
+    let from = FROM_MACHINE.iter().map(|name| (Path::new("/etc").join(name), *name));
+    let wanted: Vec<PathBuf> = from.filter(|(from, name)| is_wanted(from, name)).map(|(from, _)| from).collect();
+    if wanted.is_empty() {
         return Ok(());
     }
     let run = |source| SandboxError::Run { program: "cp".into(), source };
-    let output = Command::new("cp").arg("-a").arg("--").args([from, to]).output().map_err(run)?;
+    let output = Command::new("cp").args(["-a", "-t"]).arg(etc).arg("--").args(wanted).output().map_err(run)?;
     if output.status.success() {
         return Ok(());
     }

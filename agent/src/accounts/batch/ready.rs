@@ -1,7 +1,6 @@
 //! What can fail without the lock is made ready, for several items side by side; and put in place when the
 //! change is made.
 
-use accountd_protocol::agent::UserChange;
 use accountd_protocol::batch::Effect;
 use accountd_protocol::ended::OtherProcesses;
 use accountd_protocol::id::{AccountId, Uid};
