@@ -1,12 +1,14 @@
 # Everything that is done with this project; each target installs what it needs.
 SHELL := /bin/bash
 PACKAGES := gcc g++ make cmake perl pkg-config libcrypt-dev git curl openssl openssh-client passwd libnss-extrausers strace sudo tcsh rsync python3 acl attr
-.PHONY: run test bench bench-ssh faults fuzz lint deny tools
+.PHONY: run test slowest coverage bench bench-ssh faults fuzz lint deny tools
 # For the tests alone: Samba, whose sessions have to end, the sftp-server that ours is held against, and clients of all kinds.
-test: PACKAGES += samba smbclient openssh-server openssh-sftp-server lftp putty-tools rclone sshfs fuse3 fio \
+test slowest coverage: PACKAGES += samba smbclient openssh-server openssh-sftp-server lftp putty-tools rclone sshfs fuse3 fio \
 	python3-paramiko python3-asyncssh python3-requests ssh-audit borgbackup restic tzdata btrfs-progs
 # The machine whose kernel has quotas (tests/kernel_quotas.rs).
-test: PACKAGES += qemu-system-x86 busybox-static cpio e2fsprogs xfsprogs quota
+test slowest coverage: PACKAGES += qemu-system-x86 busybox-static cpio e2fsprogs xfsprogs quota
+# Most of the time a test waits for programs and disk.
+test slowest: export RUST_TEST_THREADS := $(shell echo $$((2 * $$(nproc))))
 # Seconds for each fuzz target.
 FUZZ_SECONDS := 60
 
@@ -18,6 +20,17 @@ test: tools target/clients/node_modules/ssh2
 	# In one go, so that what the tests' own dependencies ask of a crate does not build it a second time.
 	cargo build --locked --workspace --bins --tests
 	cargo test --locked --workspace --lib --bins --tests
+
+# The same, with the time of each test; ends with the twenty slowest. The times are a thing of the test runner's that is not
+# stable yet, so it is told that it may.
+slowest: export CARGO_TARGET_$(shell rustc -vV | sed -n 's/^host: //p' | tr a-z- A-Z_)_RUNNER := env RUSTC_BOOTSTRAP=1
+slowest: tools
+	cargo build --locked --workspace --bins --tests
+	cargo test --locked --workspace --lib --bins --tests -- -Z unstable-options --report-time | tee target/times.txt
+	@sed -n 's/^test \(.*\) \.\.\. .*<\([0-9.]*\)s>$$/\2 s  \1/p' target/times.txt | sort -rn | head -20
+
+coverage: tools
+	.ci/coverage
 
 # A client of the tests that Debian does not have; without npm, or a registry, its row of the table is skipped and says so.
 target/clients/node_modules/ssh2: tests/clients/node/package.json | tools
