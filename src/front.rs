@@ -40,6 +40,7 @@ pub enum FrontError {
 
 pub fn api(arguments: ApiArguments) -> Result<(), FrontError> {
     drop_privileges(arguments.user.as_deref())?;
+    raise_open_files()?;
     let settings = accountd_api::Settings {
         listen: arguments.listen,
         agent_socket: arguments.agent_socket,
@@ -92,7 +93,8 @@ pub fn import_host_keys(arguments: &ImportArguments) -> Result<(), FrontError> {
     Ok(())
 }
 
-/// As many descriptors as may be (getrlimit(2)): each client costs two, each of its sessions one.
+/// As many descriptors as may be (getrlimit(2)): each client of SSH costs two, each of its sessions
+/// one, and each client of REST one, for as long as it likes.
 fn raise_open_files() -> Result<(), FrontError> {
     let (_, most) = getrlimit(Resource::RLIMIT_NOFILE).map_err(FrontError::Limit)?;
     setrlimit(Resource::RLIMIT_NOFILE, most, most).map_err(FrontError::Limit)
