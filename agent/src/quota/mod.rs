@@ -3,6 +3,7 @@
 //! Where a home lies decides who counts: the kernel's user quotas, a qgroup of btrfs, or the ledger, which
 //! leases to sessions what they are about to write.
 
+mod amount;
 mod apply;
 mod backend;
 mod btrfs;
