@@ -1,12 +1,12 @@
 //! Callers with an agent whose answers are known.
 
-use accountd_protocol::agent::{AgentRequest, Group, Page, User, Window};
+use accountd_protocol::agent::{AgentRequest, Group, Page, Window};
 use accountd_protocol::id::AccountId;
 use accountd_protocol::secret::Secret;
 
 use super::*;
 use crate::parts::PART;
-use crate::scripted_agent::ScriptedAgent;
+use crate::scripted_agent::{ScriptedAgent, group, user};
 
 const HERE: std::net::IpAddr = std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
@@ -120,37 +120,7 @@ async fn an_api_key_is_shown_once_too_and_is_no_password() {
 fn of_anna(known: &mut bool, request: &AgentRequest) -> Result<Answer, Refusal> {
     match request {
         AgentRequest::Operate { caller, operation } if *known && caller.reveal() == "anna's" => match **operation {
-            Operation::FindUser(AccountRef::Caller) => Ok(Answer::User(Box::new(User {
-                id: AccountId(7),
-                name: "anna".into(),
-                uid: accountd_protocol::id::Uid(3001),
-                gid: accountd_protocol::id::Gid(3001),
-                primary_group: None,
-                full_name: String::new(),
-                email: String::new(),
-                home: "/nonexistent".into(),
-                shell: "/bin/sh".into(),
-                builtin: false,
-                locked: false,
-                password_disabled: false,
-                own_password: false,
-                shares_uid: false,
-                microsoft_account: false,
-                sudo: None,
-                unix_hash: "*".into(),
-                smb_hash: "*".into(),
-                ssh_keys: String::new(),
-                key_advice: Vec::new(),
-                smb: false,
-                groups: Vec::new(),
-                roles: Vec::new(),
-                ageing: accountd_protocol::ageing::Ageing::default(),
-                limits: Default::default(),
-                effective_limits: Default::default(),
-                echoes: Default::default(),
-                group_names: Vec::new(),
-                tag: None,
-            }))),
+            Operation::FindUser(AccountRef::Caller) => Ok(Answer::User(Box::new(user("anna", 3001)))),
             _ => Ok(Answer::Shells(vec!["/bin/sh".into()])),
         },
         _ => Err(Refusal::StaleHandle),
@@ -177,16 +147,7 @@ fn listing(largest: &mut usize, request: &AgentRequest) -> Result<Answer, Refusa
     };
     let Operation::ListGroups(window) = &**operation else { return Err(Refusal::NotPermitted) };
     *largest = window.limit.max(*largest);
-    let group = |id| Group {
-        id: AccountId(id),
-        name: format!("g{id}"),
-        gid: accountd_protocol::id::Gid(4000),
-        builtin: false,
-        sudo: None,
-        members: vec![],
-        limits: Default::default(),
-        tag: None,
-    };
+    let group = |id| Group { id: AccountId(id), ..group(&format!("g{id}"), 4000) };
     let items = (0..250).skip(window.offset).take(window.limit).filter(|id| *id != 42).map(group).collect();
     Ok(Answer::Groups(Page { items, total: 250, next: None }))
 }
