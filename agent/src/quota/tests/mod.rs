@@ -8,24 +8,18 @@ use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use accountd_protocol::ageing::AgeingChange;
-use accountd_protocol::agent::{
-    GroupChange, NewGroup, NewPassword, NewUser, PrimaryGroup, QuotaEnd, SharedGid, UserChange, Window,
-};
+use accountd_protocol::agent::{GroupChange, NewGroup, NewUser, QuotaEnd, UserChange, Window};
 use accountd_protocol::audit::Actor;
 use accountd_protocol::ended::OtherProcesses;
 use accountd_protocol::id::AccountId;
 use accountd_protocol::limits::LimitsChange;
-use accountd_protocol::name::{NewGroupName, NewUserName};
 use accountd_protocol::precondition::Precondition;
 use accountd_protocol::quota::{QuotaAnswer, QuotaBackend, QuotaExceeded, QuotaReport, QuotaRequest, QuotaUse};
 use accountd_protocol::refusal::Refusal;
 use accountd_protocol::removal::DeletedHome;
-use accountd_protocol::sudo::SudoCommands;
-use accountd_protocol::text::{Email, FieldPath, FullName};
 
 use crate::agent::Agent;
-use crate::arguments::Arguments;
+use crate::scratch;
 
 const ROOT: Actor = Actor::Agent;
 const PASSWD: &str = "root:x:0:0:root:/root:/bin/sh\n";
@@ -43,12 +37,8 @@ impl World {
 
     fn below(parent: &Path) -> Self {
         let directory = tempfile::tempdir_in(parent).unwrap();
-        for path in ["etc", "mnt/tank"] {
-            fs::create_dir_all(directory.path().join(path)).unwrap();
-        }
-        for (name, text) in [("passwd", PASSWD), ("group", GROUP), ("accountd.toml", "")] {
-            fs::write(directory.path().join("etc").join(name), text).unwrap();
-        }
+        fs::create_dir_all(directory.path().join("mnt/tank")).unwrap();
+        scratch::write_etc(directory.path(), &[("passwd", PASSWD), ("group", GROUP), ("accountd.toml", "")]);
         let mut world = Self { directory, agent: None };
         world.restart();
         world
@@ -57,17 +47,7 @@ impl World {
     /// Ends the agent as a crash does: no session has said anything.
     fn restart(&mut self) {
         self.agent = None;
-        let root = self.directory.path();
-        let arguments = Arguments {
-            root: root.to_owned(),
-            socket: root.join("agent.sock"),
-            state: root.join("state.sqlite"),
-            api_user: "accountd-api".into(),
-            ssh_user: "accountd-ssh".into(),
-            config: root.join("etc/accountd.toml"),
-            audit_verify: false,
-        };
-        self.agent = Some(Agent::open(&arguments).unwrap());
+        self.agent = Some(scratch::agent(self.directory.path()));
     }
 
     fn agent(&self) -> &Agent {
@@ -75,8 +55,8 @@ impl World {
     }
 
     fn create(&self, name: &str, limits: LimitsChange) -> AccountId {
-        let home = FieldPath::new(format!("/mnt/tank/{name}")).unwrap();
-        self.agent().create_user(&ROOT, NewUser { limits, ..new_user(name, home) }).unwrap().id
+        let new = scratch::new_user(name, &format!("/mnt/tank/{name}"));
+        self.agent().create_user(&ROOT, NewUser { limits, ..new }).unwrap().id
     }
 
     fn limit(&self, id: AccountId, limits: LimitsChange) {
@@ -125,28 +105,6 @@ impl World {
             assert!(Instant::now() < end, "a scan does not end");
             std::thread::yield_now();
         }
-    }
-}
-
-fn new_user(name: &str, home: FieldPath) -> NewUser {
-    NewUser {
-        limits: LimitsChange::default(),
-        echoes: Default::default(),
-        name: NewUserName::new(name).unwrap(),
-        uid: None,
-        full_name: FullName::new("").unwrap(),
-        email: Email::new("").unwrap(),
-        home,
-        home_mode: Some(0o755),
-        shell: FieldPath::new("/usr/sbin/nologin").unwrap(),
-        password: NewPassword::Disabled,
-        primary_group: PrimaryGroup::Private,
-        groups: Vec::new(),
-        ssh_keys: String::new(),
-        locked: false,
-        microsoft_account: false,
-        sudo: SudoCommands::default(),
-        ageing: AgeingChange::default(),
     }
 }
 
@@ -267,13 +225,7 @@ fn parallel_sessions_never_have_more_than_the_limit_between_them() {
 fn the_limits_of_a_group_are_those_of_its_members_and_what_is_lifted_is_forgotten() {
     let world = World::new();
     let anna = world.create("anna", LimitsChange::default());
-    let group = NewGroup {
-        limits: bytes(1000),
-        name: NewGroupName::new("team").unwrap(),
-        gid: None,
-        shared_gid: SharedGid::Refused,
-        sudo: SudoCommands::default(),
-    };
+    let group = NewGroup { limits: bytes(1000), ..scratch::new_group("team") };
     let team = world.agent().create_group(&ROOT, group).unwrap().id;
     assert_eq!(world.lease((anna, 1), 1001), leased(1001));
     world.agent().set_memberships(&ROOT, anna, &["team".into()]).unwrap();
