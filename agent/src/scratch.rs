@@ -1,4 +1,4 @@
-//! For tests: an agent on a plain directory, and accounts that are asked of it.
+//! For tests: an agent on a plain directory, accounts that are asked of it, and chance.
 
 use std::fs;
 use std::path::Path;
@@ -65,5 +65,17 @@ pub fn new_group(name: &str) -> NewGroup {
         shared_gid: SharedGid::Refused,
         sudo: SudoCommands::default(),
         limits: LimitsChange::default(),
+    }
+}
+
+/// Numbers that follow from a seed (xorshift), so that a failure can be had again.
+pub struct Chance(pub u64);
+
+impl Chance {
+    pub fn below(&mut self, bound: u64) -> u32 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        u32::try_from(self.0 % bound).unwrap()
     }
 }
