@@ -43,5 +43,13 @@ pub mod socket;
 pub mod sudo;
 pub mod text;
 
+mod decision;
+mod group;
+mod key_file;
+mod operation;
+mod revocation;
+mod system;
+mod user;
+
 #[allow(unsafe_code, reason = "the only unsafe code of this crate: received descriptors")]
 mod sys;

@@ -1,38 +1,32 @@
 //! The agent: its parts, and the way from a request to its answer.
 
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use accountd_config::{Config, PermitRoot, SharedUid};
-use accountd_protocol::agent::{AgentRequest, Answer, Generation, Handle, Operation, Page, Reply, User};
+use accountd_protocol::agent::{AgentRequest, Answer, Generation, Reply};
 use accountd_protocol::id::{Gid, Uid};
 use accountd_protocol::metrics::{OfferResult, ProofKind, RestMethod};
 use accountd_protocol::refusal::Refusal;
-use accountd_protocol::role::Role;
-use accountd_protocol::secret::Secret;
 use tracing::{info, warn};
 
 use crate::accounts::transfers::Transfers;
 use crate::accounts::waiting_keys::WaitingKeys;
 use crate::accounts::writers::Writers;
 use crate::arguments::Arguments;
-use crate::audit::{self, Clerk};
+use crate::audit::Clerk;
 use crate::database::entry::{ids, passwd};
 use crate::database::{Database, Draft, FileKind, Keeping, Purpose, View};
 use crate::error::Error;
 use crate::homes::{Emptier, Homes, Looking, Worker};
-use crate::identity::bans::{Bans, Held, Means, Weight};
-use crate::identity::decide::{PasswordAccount, PasswordState, password_account};
-use crate::identity::guarded::Guarded;
-use crate::identity::handles::{Caller, Handles};
-use crate::identity::hash::{HashPool, Verdict};
+use crate::identity::bans::Bans;
+use crate::identity::handles::Handles;
+use crate::identity::hash::HashPool;
 use crate::identity::key_notices::KeyNotices;
 use crate::identity::key_readers::KeyReaders;
 use crate::identity::key_uses::KeyUses;
-use crate::identity::permission::{Permission, Reach, reach};
-use crate::identity::roles::{has_way_in, roles_of};
+use crate::identity::roles::has_way_in;
 use crate::ids::Ids;
 use crate::jobs::Jobs;
 use crate::metrics::Counters;
@@ -233,94 +227,6 @@ impl Agent {
         }
     }
 
-    /// Everybody has something to ask for, if only about themselves; accountd's own services do not.
-    fn open_handle(&self, user: &str, password: &Secret, source: IpAddr) -> Result<Handle, Refusal> {
-        let attempt = self.attempt(user, source);
-        self.bans.check_delay(attempt, Instant::now()).map_err(Held::into_refusal)?;
-        let opened = self.open_handle_with(user, password, source);
-        match &opened {
-            Ok(handle) => {
-                if let Err(held) = self.bans.succeeded(attempt, Means::Password, Instant::now()) {
-                    self.handles.close(handle);
-                    return Err(held.into_refusal());
-                }
-            }
-            Err(Refusal::BadCredentials) => drop(self.bans.failed(attempt, Weight::Password, Instant::now())),
-            Err(_) => {}
-        }
-        opened
-    }
-
-    fn open_handle_with(&self, user: &str, password: &Secret, source: IpAddr) -> Result<Handle, Refusal> {
-        let known = self.password_account(user)?;
-        let hash = known.as_ref().map(|account| account.hash.as_str()).unwrap_or_default();
-        match (self.hashes.verify(password, hash), known) {
-            (Verdict::Right, Some(account)) => self.open_handle_of(user, account, source),
-            (Verdict::Right | Verdict::Wrong, _) => Err(Refusal::BadCredentials),
-        }
-    }
-
-    fn password_account(&self, user: &str) -> Result<Option<PasswordAccount>, Refusal> {
-        let view = self.database.certain_view()?;
-        Ok(password_account(&view, user, now()).filter(|account| !self.is_service(&view, account.uid)))
-    }
-
-    /// A change of the account while its password was being verified found no handle to make
-    /// void: so it is looked at once more when there is one.
-    fn open_handle_of(&self, user: &str, account: PasswordAccount, source: IpAddr) -> Result<Handle, Refusal> {
-        let PasswordAccount { id, uid, state, .. } = account;
-        let caller = Caller { account: id, uid, password: state, source: Some(source), key: None };
-        let handle = self.handles.open(caller, Instant::now()).map_err(|_| Error::Handle.into_refusal())?;
-        if self.password_account(user)? == Some(account) {
-            return Ok(handle);
-        }
-        self.handles.forget(caller.account);
-        Err(Refusal::BadCredentials)
-    }
-
-    fn operate(&self, handle: &Handle, operation: Operation) -> Reply {
-        // Outside changes void handles too; looking at the accounts notices them.
-        let view = self.database.certain_view()?;
-        let caller = self.handles.caller(handle, Instant::now()).ok_or(Refusal::StaleHandle)?;
-        let (actor, (action, subject)) = (self.actor(caller), audit::subject(&operation));
-        let reply = self.permitted(&view, caller, &operation).and_then(|scope| {
-            // Nobody who changes anything waits for this view.
-            drop(view);
-            let answer = self.perform(&actor, caller, operation)?;
-            Ok(if scope == Scope::Everything { answer } else { without_hashes(answer) })
-        });
-        reply.inspect_err(|refusal| self.record_refused_operation(actor, (action, &subject), refusal))
-    }
-
-    /// Whether a caller may ask for this, whatever it would see of the answer.
-    pub(crate) fn permit(&self, view: &View, caller: Caller, operation: &Operation) -> Result<(), Refusal> {
-        self.permitted(view, caller, operation).map(drop)
-    }
-
-    /// What the caller may see of the answer, if it may ask.
-    fn permitted(&self, view: &View, caller: Caller, operation: &Operation) -> Result<Scope, Refusal> {
-        let row = view.user(caller.account).ok_or(Refusal::StaleHandle)?;
-        if caller.password == PasswordState::Expired && !matches!(operation, Operation::ChangeOwnPassword { .. }) {
-            return Err(Refusal::PasswordExpired);
-        }
-        if let Some(key) = caller.key {
-            self.permit_by_key((view, row), key, operation)?;
-        }
-        let roles = roles_of(view, &self.config.roles, row);
-        let reach = reach(&roles, row, operation);
-        if roles.contains(&Role::Administrator) && reach != Reach::Denied {
-            return Ok(Scope::Everything);
-        }
-        let guarded = Guarded { view, config: &self.config.roles, caller: row.id, roles: &roles };
-        let permission = match reach {
-            Reach::Denied => Permission::Denied,
-            Reach::Own => Permission::Granted,
-            Reach::Others => guarded.allow(operation),
-        };
-        let Permission::Granted = permission else { return Err(Refusal::NotPermitted) };
-        Ok(Scope::WithoutHashes)
-    }
-
     /// One change of the accounts, after which some administrator can still show a password, if one
     /// could before.
     pub(crate) fn change<T: Send + 'static>(
@@ -344,59 +250,6 @@ impl Agent {
             Settled::Yes => {}
             Settled::No => info!("a change is made; ending the sessions takes longer than expected"),
         }
-    }
-}
-
-/// What a caller sees of accounts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Scope {
-    Everything,
-    WithoutHashes,
-}
-
-/// For whoever is no administrator.
-fn without_hashes(answer: Answer) -> Answer {
-    match answer {
-        Answer::User(user) => Answer::User(Box::new(user.without_hashes())),
-        Answer::UserWithPassword(user, password) => Answer::UserWithPassword(Box::new(user.without_hashes()), password),
-        Answer::Users(Page { items, total, next }) => {
-            Answer::Users(Page { items: items.into_iter().map(User::without_hashes).collect(), total, next })
-        }
-        Answer::Handle(_)
-        | Answer::NamedHandle(..)
-        | Answer::ApiKeys(_)
-        | Answer::NewApiKey(..)
-        | Answer::Group(_)
-        | Answer::Groups(_)
-        | Answer::Memberships(_)
-        | Answer::Home(_)
-        | Answer::Shells(_)
-        | Answer::Created(_)
-        | Answer::KeyAcceptable(_)
-        | Answer::Decision(_)
-        | Answer::Watching
-        | Answer::Keys(_)
-        | Answer::Resolved(_)
-        | Answer::System(_)
-        | Answer::Checked(_)
-        | Answer::Repaired(_)
-        | Answer::Ended(_)
-        | Answer::Audit(_)
-        | Answer::AuditVerdict(_)
-        | Answer::Bans(_)
-        | Answer::Job(_)
-        | Answer::Jobs(_)
-        | Answer::Metrics(_)
-        | Answer::Policy(_)
-        | Answer::Connections(_)
-        | Answer::QuotaReport(_)
-        | Answer::QuotaReports(_)
-        | Answer::QuotaFileSystems(_)
-        | Answer::QuotaScans(_)
-        | Answer::Quota(_)
-        // For administrators only.
-        | Answer::Backup(_)
-        | Answer::Done => answer,
     }
 }
 

@@ -27,6 +27,8 @@ mod reserved;
 mod revocations;
 mod samba;
 mod samba_sessions;
+#[cfg(test)]
+mod scratch;
 mod server;
 mod sudoers;
 mod suspension;

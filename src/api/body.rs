@@ -1,8 +1,11 @@
 //! The body of a request: JSON, of bounded size, wiped when dropped because it may hold a password.
 
+use std::convert::Infallible;
+
 use rocket::Data;
-use rocket::data::ToByteUnit;
+use rocket::data::{FromData, Outcome, ToByteUnit};
 use rocket::http::ContentType;
+use rocket::request::Request;
 use zeroize::Zeroizing;
 
 /// Why there is no body to go on with.
@@ -14,21 +17,45 @@ pub enum BodyError {
     TooLarge,
 }
 
+/// A body that is not read yet, and what it says that it is.
+pub struct Unread<'r> {
+    content_type: Option<&'r ContentType>,
+    data: Data<'r>,
+}
+
+#[rocket::async_trait]
+impl<'r> FromData<'r> for Unread<'r> {
+    type Error = Infallible;
+
+    async fn from_data(request: &'r Request<'_>, data: Data<'r>) -> Outcome<'r, Self> {
+        Outcome::Success(Self::of(request, data))
+    }
+}
+
+impl<'r> Unread<'r> {
+    pub fn of(request: &'r Request<'_>, data: Data<'r>) -> Self {
+        Self { content_type: request.content_type(), data }
+    }
+
+    pub fn says_json(&self) -> bool {
+        self.content_type.is_some_and(|content_type| content_type.is_json())
+    }
+
+    pub fn no_browser_form(&self) -> Result<(), BodyError> {
+        no_browser_form(self.content_type)
+    }
+}
+
 /// The bytes of a body that says it is JSON.
-pub async fn read(
-    mebibytes: u64,
-    data: Data<'_>,
-    content_type: Option<&ContentType>,
-) -> Result<Zeroizing<Vec<u8>>, BodyError> {
-    read_one_of(&["application/json"], mebibytes, data, content_type).await.map(|(_, body)| body)
+pub async fn read(mebibytes: u64, body: Unread<'_>) -> Result<Zeroizing<Vec<u8>>, BodyError> {
+    read_one_of(&["application/json"], mebibytes, body).await.map(|(_, body)| body)
 }
 
 /// The bytes of a body that says it is one of these, and which.
 pub async fn read_one_of(
     formats: &[&'static str],
     mebibytes: u64,
-    data: Data<'_>,
-    content_type: Option<&ContentType>,
+    Unread { content_type, data }: Unread<'_>,
 ) -> Result<(&'static str, Zeroizing<Vec<u8>>), BodyError> {
     let format = content_type.map_or_else(|| "text/plain".to_owned(), format_of);
     let Some(format) = formats.iter().find(|known| format.eq_ignore_ascii_case(known)).copied() else {

@@ -16,6 +16,8 @@ mod reply;
 #[path = "../core/scripted_agent.rs"]
 #[allow(dead_code, reason = "the tests of the core use the rest of it")]
 mod scripted_agent;
+#[cfg(test)]
+mod scripted_front;
 mod sftpgo;
 mod v2;
 

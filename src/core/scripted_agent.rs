@@ -1,11 +1,13 @@
-//! For tests: a thread that speaks the agent's protocol and answers by a function.
+//! For tests: a thread that speaks the agent's protocol and answers by a function, and accounts to answer with.
 
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use accountd_protocol::agent::{AgentRequest, Answer};
+use accountd_protocol::ageing::Ageing;
+use accountd_protocol::agent::{AgentRequest, Answer, Group, User};
 use accountd_protocol::frame::{self, AGENT_ANSWER_CAP, AGENT_REQUEST_CAP};
+use accountd_protocol::id::{AccountId, Gid, Uid};
 use accountd_protocol::refusal::Refusal;
 
 type Script<S> = fn(&mut S, &AgentRequest) -> Result<Answer, Refusal>;
@@ -71,5 +73,54 @@ fn answer_all<S>(mut stream: UnixStream, state: &Mutex<S>, script: Script<S>) {
         if frame::write(&mut stream, &reply, AGENT_ANSWER_CAP).is_err() {
             return;
         }
+    }
+}
+
+/// A user of whom nothing is said that need not be.
+pub fn user(name: &str, uid: u32) -> User {
+    User {
+        id: AccountId(7),
+        name: name.to_owned(),
+        uid: Uid(uid),
+        gid: Gid(uid),
+        primary_group: Some(AccountId(40)),
+        full_name: String::new(),
+        email: String::new(),
+        home: format!("/mnt/tank/{name}"),
+        shell: "/usr/sbin/nologin".into(),
+        builtin: false,
+        locked: false,
+        password_disabled: false,
+        own_password: false,
+        shares_uid: false,
+        microsoft_account: false,
+        sudo: None,
+        unix_hash: "*".into(),
+        smb_hash: "*".into(),
+        ssh_keys: String::new(),
+        key_advice: Vec::new(),
+        smb: false,
+        groups: Vec::new(),
+        roles: Vec::new(),
+        ageing: Ageing::default(),
+        group_names: Vec::new(),
+        limits: Default::default(),
+        effective_limits: Default::default(),
+        echoes: Default::default(),
+        tag: None,
+    }
+}
+
+/// The same of a group.
+pub fn group(name: &str, gid: u32) -> Group {
+    Group {
+        id: AccountId(40),
+        name: name.to_owned(),
+        gid: Gid(gid),
+        builtin: false,
+        sudo: None,
+        members: Vec::new(),
+        limits: Default::default(),
+        tag: None,
     }
 }

@@ -20,10 +20,10 @@ use tracing::debug;
 use crate::counters::Counters;
 use crate::error::Error;
 use crate::forward;
+use crate::line::Line;
 use crate::login::Session;
 use crate::pace::Both;
 use crate::signals;
-use crate::stream::Line;
 use crate::streams::{Inward, Opened, Reader, Terminal, Writer};
 
 /// SSH_EXTENDED_DATA_STDERR (RFC 4254 §5.2).

@@ -15,6 +15,7 @@ mod error;
 mod forward;
 mod gate;
 mod host_key;
+mod line;
 mod listener;
 mod login;
 mod pace;

@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::connection::Ends;
 use crate::error::Error;
-use crate::stream::Line;
+use crate::line::Line;
 use crate::streams::Opened;
 
 /// A session that has been opened.

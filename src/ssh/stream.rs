@@ -8,26 +8,23 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use accountd_protocol::metrics::CutOff;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::sync::Notify;
 use tokio::time::{Sleep, sleep};
 
 use crate::counters::Counters;
+use crate::line::Line;
 
 const BUFFER: usize = 64 * 1024;
 /// What a client may send until it has authenticated. OpenSSH sends some 5 KiB for a key exchange, and
 /// 2 KiB for a key that it offers.
 const MOST_BEFORE: usize = 256 * 1024;
-/// RFC 4253 §4.2.
-const LONGEST_VERSION: usize = 253;
 
 /// How long a client may keep the server waiting.
 #[derive(Clone, Copy, Debug)]
@@ -48,76 +45,6 @@ impl Limits {
     pub fn new(grace: Duration, idle: Option<Duration>) -> Self {
         let (stall, farewell, cut) = (Duration::from_secs(300), Duration::from_secs(10), Duration::from_secs(3));
         Self { grace, stall, farewell, cut, idle }
-    }
-}
-
-/// What the rest of a connection tells its stream.
-#[derive(Clone, Debug, Default)]
-pub struct Line(Arc<Told>);
-
-#[derive(Debug)]
-struct Told {
-    authenticated: AtomicBool,
-    cut: Notify,
-    begun: Instant,
-    /// When something last happened, in milliseconds since the beginning.
-    used: AtomicU64,
-    /// For how many milliseconds nothing may happen, where an account has a limit of its own; 0: as
-    /// everybody.
-    idle: AtomicU64,
-    /// What the client calls itself (RFC 4253 §4.2), without its line's end.
-    version: OnceLock<String>,
-}
-
-impl Default for Told {
-    fn default() -> Self {
-        let (authenticated, cut) = (AtomicBool::default(), Notify::default());
-        let (used, idle, version) = Default::default();
-        Self { authenticated, cut, begun: Instant::now(), used, idle, version }
-    }
-}
-
-impl Line {
-    /// The client has authenticated: its time to do so is over.
-    pub fn set_authenticated(&self) {
-        self.0.authenticated.store(true, Ordering::Release);
-    }
-
-    /// From now on the client is gone sooner when nothing happens.
-    pub fn limit_idle(&self, limit: Duration) {
-        self.0.idle.store(u64::try_from(limit.as_millis()).unwrap_or(u64::MAX), Ordering::Release);
-    }
-
-    /// What the client calls itself; empty before it has said so.
-    pub fn version(&self) -> String {
-        self.0.version.get().cloned().unwrap_or_default()
-    }
-
-    /// The beginning of what a client sends, as far as it has come at once: its first line.
-    fn identify(&self, bytes: &[u8]) {
-        let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
-        let line = line.get(..line.len().min(LONGEST_VERSION)).unwrap_or_default();
-        // Only the first counts.
-        let _ = self.0.version.set(String::from_utf8_lossy(line).trim_end().to_owned());
-    }
-
-    /// Something happens on a channel.
-    pub fn touch(&self) {
-        self.0.used.store(self.age(), Ordering::Relaxed);
-    }
-
-    fn age(&self) -> u64 {
-        u64::try_from(self.0.begun.elapsed().as_millis()).unwrap_or(u64::MAX)
-    }
-
-    /// For how long nothing has happened.
-    fn unused(&self) -> Duration {
-        Duration::from_millis(self.age().saturating_sub(self.0.used.load(Ordering::Relaxed)))
-    }
-
-    /// The client is to be gone in a moment, whether it listens or not.
-    pub fn cut(&self) {
-        self.0.cut.notify_one();
     }
 }
 
@@ -146,7 +73,7 @@ impl Stream {
         let line = Line::default();
         let told = line.clone();
         let cut = Box::pin(async move {
-            told.0.cut.notified().await;
+            told.until_cut().await;
             sleep(limits.cut).await;
         });
         let stream = Self {
@@ -190,7 +117,7 @@ impl Stream {
             let _ = next.as_mut().poll(context);
             self.idle = Some(next);
         }
-        if self.line.0.authenticated.load(Ordering::Acquire) {
+        if self.line.is_authenticated() {
             self.deadline = None;
         }
         if is_over(&mut self.deadline, context) {
@@ -207,9 +134,7 @@ impl Stream {
 impl Stream {
     /// Takes over the limit of the account, if it is a shorter one.
     fn take_own_idle(&mut self) {
-        let own = self.line.0.idle.swap(0, Ordering::AcqRel);
-        let own = (own > 0).then(|| Duration::from_millis(own));
-        if let Some(own) = own.filter(|own| self.limits.idle.is_none_or(|limit| *own < limit)) {
+        if let Some(own) = self.line.take_idle().filter(|own| self.limits.idle.is_none_or(|limit| *own < limit)) {
             self.limits.idle = Some(own);
             self.idle = Some(Box::pin(sleep(own)));
         }
@@ -249,7 +174,7 @@ impl AsyncRead for Stream {
         if this.filled.is_empty() {
             let mut fresh = ReadBuf::new(&mut this.buffer);
             ready!(Pin::new(&mut this.tcp).poll_read(context, &mut fresh))?;
-            if this.line.0.version.get().is_none() {
+            if !this.line.is_identified() {
                 this.line.identify(fresh.filled());
             }
             this.filled = 0..fresh.filled().len();
@@ -291,6 +216,8 @@ impl AsyncWrite for Stream {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
 

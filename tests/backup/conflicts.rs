@@ -34,8 +34,13 @@ fn plain() -> Value {
 
 fn nothing(_: &Nas) {}
 
-fn rows() -> Vec<Row> {
-    vec![
+fn rows() -> impl Iterator<Item = Row> {
+    numbers().into_iter().chain(names()).chain(places()).chain(relations()).chain(contents())
+}
+
+/// What has a number that is taken here.
+fn numbers() -> [Row; 3] {
+    [
         Row {
             what: "the uid is another's",
             here: |nas| drop(nas.post("/users", &json!({"username": "bob", "uid": 3101, "gid": 60}))),
@@ -66,6 +71,12 @@ fn rows() -> Vec<Row> {
             kind: "user",
             settled: ("created", &[("service_account", "renumbered")]),
         },
+    ]
+}
+
+/// What has a name that is taken here.
+fn names() -> [Row; 3] {
+    [
         Row {
             what: "the name is another's",
             here: |nas| drop(nas.post("/users", &json!({"username": "anna", "uid": 3105, "full_name": "Here"}))),
@@ -93,6 +104,12 @@ fn rows() -> Vec<Row> {
             kind: "user",
             settled: ("skipped", &[("builtin", "skipped")]),
         },
+    ]
+}
+
+/// Where an account would lie, and by what it would be started.
+fn places() -> [Row; 3] {
+    [
         Row {
             what: "the shell is none here",
             here: nothing,
@@ -120,6 +137,12 @@ fn rows() -> Vec<Row> {
             kind: "user",
             settled: ("created", &[]),
         },
+    ]
+}
+
+/// What accounts refer to.
+fn relations() -> [Row; 3] {
+    [
         Row {
             what: "the primary group is not here",
             here: nothing,
@@ -152,6 +175,12 @@ fn rows() -> Vec<Row> {
             kind: "user",
             settled: ("created", &[("no_such", "dropped")]),
         },
+    ]
+}
+
+/// What is in the way by itself.
+fn contents() -> [Row; 2] {
+    [
         Row {
             what: "a line of the key file is not understood",
             here: nothing,

@@ -52,10 +52,7 @@ impl Agent {
             let taken = |problem| Refusal::invalid(Field::Gid, problem);
             unshared(draft, gid, request.shared_gid).map_err(taken)?;
             let id = write_group(draft, request.name.as_str(), Gid(gid));
-            let limits = kept(Limits::default().changed(request.limits));
-            if let Some(row) = draft.group(id).cloned().filter(|_| limits.is_some()) {
-                draft.set_group(id, Some(GroupRow { limits, ..row }));
-            }
+            limits::enter(draft, id, Limits::default().changed(request.limits));
             edit.enter_new(draft, Grantee::Group(id));
             Ok(id)
         })?;

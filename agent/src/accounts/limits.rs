@@ -1,10 +1,12 @@
 //! What limits may be, and how a change of them is entered.
 
 use accountd_protocol::agent::{Echoes, MAX_ECHO};
+use accountd_protocol::id::AccountId;
 use accountd_protocol::limits::{Limits, LimitsChange, Root};
 use accountd_protocol::refusal::{Field, LimitField, Problem};
 
 use super::check::Faults;
+use crate::database::{Draft, GroupRow, kept};
 
 /// The most networks of one account.
 const MOST_NETWORKS: usize = 64;
@@ -18,6 +20,13 @@ pub fn check(present: &Limits, change: &LimitsChange, faults: &mut Faults) {
         for (field, problem) in problems(&present.clone().changed(change.clone())) {
             faults.add(Field::Limit(field), problem);
         }
+    }
+}
+
+/// Gives a group its limits.
+pub fn enter(draft: &mut Draft<'_>, group: AccountId, limits: Limits) {
+    if let Some(row) = draft.group(group).cloned() {
+        draft.set_group(group, Some(GroupRow { limits: kept(limits), ..row }));
     }
 }
 

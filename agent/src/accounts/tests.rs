@@ -2,19 +2,15 @@
 
 use std::collections::HashSet;
 
-use accountd_protocol::ageing::AgeingChange;
-use accountd_protocol::agent::{NewGroup, NewPassword, NewUser, PrimaryGroup, SharedGid, UserChange};
+use accountd_protocol::agent::{NewGroup, NewUser, UserChange};
 use accountd_protocol::audit::Actor;
 use accountd_protocol::ended::OtherProcesses;
-use accountd_protocol::name::{NewGroupName, NewUserName};
 use accountd_protocol::precondition::Precondition;
 use accountd_protocol::refusal::{Field, Problem, Refusal};
 use accountd_protocol::removal::DeletedHome;
-use accountd_protocol::sudo::SudoCommands;
-use accountd_protocol::text::{Email, FieldPath, FullName};
 
 use crate::agent::Agent;
-use crate::arguments::Arguments;
+use crate::scratch;
 
 const ROOT: Actor = Actor::Agent;
 const PASSWD: &str = "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534::/:/usr/sbin/nologin\n\
@@ -29,20 +25,8 @@ struct World {
 impl World {
     fn new(config: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        std::fs::create_dir(directory.path().join("etc")).unwrap();
-        for (name, text) in [("passwd", PASSWD), ("group", GROUP), ("accountd.toml", config)] {
-            std::fs::write(directory.path().join("etc").join(name), text).unwrap();
-        }
-        let arguments = Arguments {
-            root: directory.path().to_owned(),
-            socket: directory.path().join("agent.sock"),
-            state: directory.path().join("state.sqlite"),
-            api_user: "accountd-api".into(),
-            ssh_user: "accountd-ssh".into(),
-            config: directory.path().join("etc/accountd.toml"),
-            audit_verify: false,
-        };
-        let agent = Agent::open(&arguments).unwrap();
+        scratch::write_etc(directory.path(), &[("passwd", PASSWD), ("group", GROUP), ("accountd.toml", config)]);
+        let agent = scratch::agent(directory.path());
         Self { directory, agent }
     }
 
@@ -63,35 +47,11 @@ impl World {
 }
 
 fn new_user(name: &str, uid: Option<u32>) -> NewUser {
-    NewUser {
-        limits: Default::default(),
-        echoes: Default::default(),
-        name: NewUserName::new(name).unwrap(),
-        uid,
-        full_name: FullName::new("").unwrap(),
-        email: Email::new("").unwrap(),
-        home: FieldPath::new("/nonexistent").unwrap(),
-        home_mode: Some(0o755),
-        shell: FieldPath::new("/usr/sbin/nologin").unwrap(),
-        password: NewPassword::Disabled,
-        primary_group: PrimaryGroup::Private,
-        groups: Vec::new(),
-        ssh_keys: String::new(),
-        locked: false,
-        microsoft_account: false,
-        sudo: SudoCommands::default(),
-        ageing: AgeingChange::default(),
-    }
+    NewUser { uid, ..scratch::new_user(name, "/nonexistent") }
 }
 
 fn new_group(name: &str, gid: Option<u32>) -> NewGroup {
-    NewGroup {
-        limits: Default::default(),
-        name: NewGroupName::new(name).unwrap(),
-        gid,
-        shared_gid: SharedGid::Refused,
-        sudo: SudoCommands::default(),
-    }
+    NewGroup { gid, ..scratch::new_group(name) }
 }
 
 #[test]

@@ -84,6 +84,26 @@ impl Agent {
             let judged = not_builtin(&current).and_then(|()| self.homes.judge(&home, uid));
             faults.take(Field::Home, judged).map(|kind| (home, kind))
         });
+        self.judge_login(&view, (id, &current), &change, &mut faults);
+        if let Some(row) = view.user(id) {
+            limits::check(&row.extras().limits, &change.limits, &mut faults);
+        }
+        limits::check_echoes(&change.echoes, &mut faults);
+        let groups =
+            change.groups.as_ref().and_then(|groups| faults.take(Field::Groups, self.known_groups(&view, groups)));
+        let keys = self.new_keys(&current, &change, home.as_ref(), &mut faults);
+        let shared_uid = self.shared_uid();
+        let (content, processes) = (None, OtherProcesses::Left);
+        let plan = Plan { id, name, uid, gid, groups, home, keys, content, change, shared_uid, processes, _held: held };
+        may_change(&view, &current, &plan, claim, &mut faults);
+        drop(view);
+        faults.none()?;
+        let content = self.content(&current, &plan)?;
+        Ok((current, Plan { content, ..plan }))
+    }
+
+    /// Shell, password and what becomes of it with the days.
+    fn judge_login(&self, view: &View, (id, current): (AccountId, &Current), change: &UserChange, faults: &mut Faults) {
         if let Some(shell) = &change.shell
             && view
                 .entry(FileKind::Passwd, &current.name)
@@ -95,7 +115,7 @@ impl Agent {
             faults.take(Field::HomeMode, usable_mode(mode));
         }
         if let Some(password) = &change.password {
-            faults.take(Field::Password, usable_password(&self.password_policy(&view), password));
+            faults.take(Field::Password, usable_password(&self.password_policy(view), password));
         }
         if change.password.is_some() && change.password_disabled == Some(true) {
             faults.add(Field::Password, Problem::MustBeAbsent);
@@ -105,44 +125,39 @@ impl Agent {
             faults.unless_off(Field::PasswordDisabled, change.password_disabled);
         }
         let shadow = view.entry(FileKind::Shadow, &current.name).unwrap_or(Entry::parse(b""));
-        ageing::check(&ageing::of(&shadow), &change.ageing, &mut faults);
+        ageing::check(&ageing::of(&shadow), &change.ageing, faults);
         if current.uid == Uid::ROOT && matches!(change.ageing.expires, Some(Limit::Days(_))) {
             faults.add(Field::Expires, Problem::Builtin);
         }
         let gets_one = change.password.is_some() || change.random_password == RandomPassword::Made;
-        let no_password = || !gets_one && !has_password(&view, id);
-        if change.password_disabled == Some(false) && no_password() {
+        if change.password_disabled == Some(false) && !gets_one && !has_password(view, id) {
             faults.add(Field::Password, Problem::Required);
         }
         if let Some(hash) = &change.password_hash {
             faults.take(Field::PasswordHash, usable_own_hash(hash).or_else(|_| usable_hash(hash)));
-            if change.password.is_some() || change.random_password == RandomPassword::Made {
+            if gets_one {
                 faults.add(Field::PasswordHash, Problem::MustBeAbsent);
             }
-            if not_builtin(&current).is_err() {
+            if not_builtin(current).is_err() {
                 faults.add(Field::PasswordHash, Problem::Builtin);
             }
         }
-        if let Some(row) = view.user(id) {
-            limits::check(&row.extras().limits, &change.limits, &mut faults);
-        }
-        limits::check_echoes(&change.echoes, &mut faults);
-        let groups =
-            change.groups.as_ref().and_then(|groups| faults.take(Field::Groups, self.known_groups(&view, groups)));
-        let new_keys = change.ssh_keys.as_ref().filter(|keys| **keys != current.ssh_keys);
-        let keys = new_keys.and_then(|keys| faults.take(Field::SshKeys, usable_keys(keys)));
-        let keys = keys.filter(|keys| *keys != current.ssh_keys);
+    }
+
+    /// The text of another key file.
+    fn new_keys(
+        &self,
+        current: &Current,
+        change: &UserChange,
+        home: Option<&(FieldPath, HomeKind)>,
+        faults: &mut Faults,
+    ) -> Option<String> {
+        let keys = change.ssh_keys.as_ref().filter(|keys| **keys != current.ssh_keys)?;
+        let keys = faults.take(Field::SshKeys, usable_keys(keys)).filter(|keys| *keys != current.ssh_keys);
         if keys.as_ref().is_some_and(|keys| !keys.is_empty()) {
-            faults.take(Field::SshKeys, self.keys_have_a_place(&current, home.as_ref()));
+            faults.take(Field::SshKeys, self.keys_have_a_place(current, home));
         }
-        let shared_uid = self.shared_uid();
-        let (content, processes) = (None, OtherProcesses::Left);
-        let plan = Plan { id, name, uid, gid, groups, home, keys, content, change, shared_uid, processes, _held: held };
-        may_change(&view, &current, &plan, claim, &mut faults);
-        drop(view);
-        faults.none()?;
-        let content = self.content(&current, &plan)?;
-        Ok((current, Plan { content, ..plan }))
+        keys
     }
 
     /// The gid of another primary group; `None` when it is the present one.

@@ -10,7 +10,7 @@ use accountd_protocol::api_key::ApiKeyId;
 use accountd_protocol::id::AccountId;
 use rusqlite::{Connection, params};
 
-use super::view::Edit;
+use super::edit::Edit;
 
 /// A step of the state store's migrations. When a key was used last is no part of the accounts: it is
 /// written by itself (see [`note_use`]).

@@ -9,6 +9,7 @@ use tracing::error;
 
 use super::disk::{Disk, Fingerprints, Written};
 use super::draft::Batch;
+use super::edit::Edit;
 use super::error::DatabaseError;
 use super::file::FileKind;
 use super::home;
@@ -16,7 +17,7 @@ use super::journal::{Action, Journal, JournalFile, LineEdit};
 use super::lock;
 use super::relocation;
 use super::state::State;
-use super::view::{Edit, View};
+use super::view::View;
 use crate::belongings;
 use crate::suspension;
 

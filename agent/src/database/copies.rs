@@ -5,8 +5,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use super::disk::{Disk, Fingerprints};
+use super::edit::Edit;
 use super::file::{FileKind, LineFile};
-use super::view::{Edit, Grants, View};
+use super::view::{Grants, View};
 
 /// How long a reader of the copy that was public before is waited for; then it is left to that
 /// reader, and the public one is copied.

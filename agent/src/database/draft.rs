@@ -10,13 +10,14 @@ use accountd_protocol::refusal::Refusal;
 
 use super::api_keys::ApiKeyRow;
 use super::changed::{self, Purpose, Remark, Said};
+use super::edit::Edit;
 use super::extras::Extras;
 use super::file::{FileKind, Line};
 use super::journal::Action;
 use super::key_files::KeyFileRow;
 use super::row::{GroupRow, Origin, UserRow, kept};
 use super::transfers::TransferRow;
-use super::view::{Edit, View};
+use super::view::View;
 use crate::audit::{self, Body};
 use crate::sudoers::{Grant, Grantee, Sudo};
 

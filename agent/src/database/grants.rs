@@ -8,7 +8,8 @@ use tracing::{error, warn};
 
 use super::copies::Step;
 use super::disk::DropInsFingerprint;
-use super::view::{Edit, Grants, View};
+use super::edit::Edit;
+use super::view::{Grants, View};
 use super::writer::Writer;
 use crate::sudoers::{self, DropIns, Grantee, granted};
 

@@ -5,9 +5,10 @@ use std::collections::HashSet;
 use super::commit::line_edits;
 use super::draft::Draft;
 use super::entry::Entry;
-use super::file::{FileKind, Line, LineFile, SlotEdit};
+use super::file::{FileKind, Line, LineFile};
 use super::journal::LineEdit;
 use super::recovery;
+use super::slot_edit::SlotEdit;
 use super::view::View;
 
 /// A name and the line that it is to have; `None` removes the name.

@@ -8,8 +8,8 @@ use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use super::edit::Edit;
 use super::good_copy::beside;
-use super::view::Edit;
 
 /// What is said of a store that is behind its mark.
 pub const BEHIND: &str = "it lacks what was stored last: its write-ahead log is lost or damaged, or it is an older one";

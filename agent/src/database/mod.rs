@@ -7,7 +7,6 @@
 mod adoption;
 mod api_keys;
 mod changed;
-mod changed_fields;
 mod claim;
 mod commit;
 mod copier;
@@ -17,6 +16,7 @@ mod dead_links;
 mod digest;
 mod disk;
 mod draft;
+mod edit;
 pub mod entry;
 mod error;
 mod extras;
@@ -35,6 +35,7 @@ mod mark;
 mod matching;
 mod named_in;
 mod numbers;
+mod opening;
 mod outside;
 mod password_history;
 #[cfg(any(test, feature = "laws"))]
@@ -45,11 +46,13 @@ mod quota_store;
 mod reading;
 mod recovery;
 mod relocation;
+mod request;
 mod restore;
 mod revoked;
 mod row;
 mod rows;
 mod schema;
+mod slot_edit;
 mod slot_index;
 mod state;
 mod text;
@@ -63,7 +66,6 @@ mod tests;
 
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
-use std::os::unix::fs::OpenOptionsExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -75,8 +77,7 @@ use accountd_protocol::agent::Generation;
 use accountd_protocol::api_key::ApiKeyId;
 use accountd_protocol::audit::AuditEvent;
 use accountd_protocol::refusal::Refusal;
-use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg};
+use nix::fcntl::Flock;
 
 pub use self::adoption::Adoption;
 pub use self::api_keys::{ApiKeyRow, KeyDigest};
@@ -99,15 +100,14 @@ pub use self::transfers::TransferRow;
 pub use self::view::View;
 pub use self::writer::{OnDamaged, OnRevoked};
 
-use self::commit::Place;
-use self::copier::Copier;
-use self::copies::{Copies, Public};
+use self::copies::Public;
 use self::disk::Disk;
-use self::lock::PasswordLock;
+use self::opening::{alone, recovered};
 use self::quota_store::Touched;
+use self::request::Request;
 use self::state::Note;
 use self::watch::Watch;
-use self::writer::{Change, End, Job, Writer};
+use self::writer::{End, Job, Writer};
 
 /// A reader does not wait longer than this for the files to be read again.
 const READ_DEADLINE: Duration = Duration::from_secs(3);
@@ -146,47 +146,14 @@ impl Database {
     /// Opens the accounts with their state store, completes what a crash
     /// interrupted, and starts the writer. A damaged store is restored from its good copy.
     /// `on_revoked` must not wait for anything.
-    pub fn open(
-        Keeping { root, store, audit }: Keeping<'_>,
-        on_revoked: OnRevoked,
-        on_damaged: OnDamaged,
-    ) -> Result<Self, DatabaseError> {
-        let disk = Disk::new(root);
-        let alone = alone(store)?;
-        let mut state = restore::open(store)?;
-        let lock = PasswordLock::wait(disk.etc(), lock::DEADLINE)?;
-        FileKind::ALL.into_iter().for_each(|kind| disk.discard(kind));
-        disk.drop_ins.sweep();
-        dead_links::sweep(disk.etc());
-        Place { disk: &disk, root, state: &mut state }.recover()?;
-        let stored = state.load()?;
-        let mut view = View::new(stored.users, stored.groups, stored.quarantine);
-        // The high half counts the starts, so that generations go up over restarts too.
-        view.generation = stored.starts << 32;
-        view.password_rules = stored.password_rules;
-        view.api_keys = stored.api_keys;
+    pub fn open(keeping: Keeping<'_>, on_revoked: OnRevoked, on_damaged: OnDamaged) -> Result<Self, DatabaseError> {
+        let disk = Disk::new(keeping.root);
+        let alone = alone(keeping.store)?;
         let (public, touched) = (Public::default(), Touched::default());
-        let mut writer = Writer {
-            root: root.to_owned(),
-            disk: disk.clone(),
-            state,
-            copies: Copies::new(public.clone(), view),
-            next_user: stored.next_user,
-            next_group: stored.next_group,
-            origin: if stored.fresh { Origin::Builtin } else { Origin::Added },
-            on_revoked,
-            touched: touched.clone(),
-            copier: Copier::start(store)?,
-            is_damaged: false,
-            left_free: 0,
-            audit: audit.clone(),
-            placed: Vec::new(),
-        };
-        writer.refresh()?;
-        drop(lock);
+        let mut writer = recovered(&keeping, &disk, on_revoked, (&public, &touched))?;
         let home_parents = writer.state.home_parents()?;
-        crate::homes::sweep(root, &home_parents);
-        adoption::give_back(root, &mut writer.state, &public.get())?;
+        crate::homes::sweep(keeping.root, &home_parents);
+        adoption::give_back(keeping.root, &mut writer.state, &public.get())?;
         writer.keep_good_copy();
         let transfers = writer.state.transfers()?;
         let key_files = writer.state.key_files()?;
@@ -249,10 +216,14 @@ impl Database {
         purpose: Purpose,
         change: impl FnOnce(&mut Draft<'_>) -> Result<T, Refusal> + Send + 'static,
     ) -> Result<(T, Generation), Refusal> {
+        self.answered(|answer| Job::Change(Box::new(Request { purpose, change: Some(change), result: None, answer })))
+    }
+
+    /// What the writer says to a job.
+    fn answered<T>(&self, job: impl FnOnce(Sender<Result<T, Refusal>>) -> Job) -> Result<T, Refusal> {
         let (answer, answered) = channel();
-        let request = Request { purpose, change: Some(change), result: None, answer };
         let gone = || DatabaseError::WriterGone.into_refusal();
-        self.jobs.send(Job::Change(Box::new(request))).map_err(|_| gone())?;
+        self.jobs.send(job(answer)).map_err(|_| gone())?;
         answered.recv().map_err(|_| gone())?
     }
 }
@@ -275,10 +246,7 @@ impl Database {
     }
 
     fn note(&self, note: Note) -> Result<(), Refusal> {
-        let (answer, answered) = channel();
-        let gone = || DatabaseError::WriterGone.into_refusal();
-        self.jobs.send(Job::Note(note, answer)).map_err(|_| gone())?;
-        answered.recv().map_err(|_| gone())?
+        self.answered(|answer| Job::Note(note, answer))
     }
 }
 
@@ -290,10 +258,7 @@ impl Database {
 
     /// Stores how far a transfer is.
     pub fn record_transfer(&self, row: TransferRow) -> Result<(), Refusal> {
-        let (answer, answered) = channel();
-        let gone = || DatabaseError::WriterGone.into_refusal();
-        self.jobs.send(Job::Transfer(Box::new(row), answer)).map_err(|_| gone())?;
-        answered.recv().map_err(|_| gone())?
+        self.answered(|answer| Job::Transfer(Box::new(row), answer))
     }
 }
 
@@ -326,22 +291,8 @@ impl Database {
 impl Database {
     /// Stores records of what is no change: logins and refusals. On disk when this returns.
     pub fn record(&self, events: Vec<AuditEvent>) -> Result<(), Refusal> {
-        let (answer, answered) = channel();
-        let gone = || DatabaseError::WriterGone.into_refusal();
-        self.jobs.send(Job::Record(events, answer)).map_err(|_| gone())?;
-        answered.recv().map_err(|_| gone())?
+        self.answered(|answer| Job::Record(events, answer))
     }
-}
-
-/// Nobody else keeps these accounts: two agents would give out the same ids.
-fn alone(state: &Path) -> Result<Flock<File>, DatabaseError> {
-    let path = state.with_extension("lock");
-    let mut options = File::options();
-    let file = options.append(true).create(true).mode(0o600).open(path).map_err(DatabaseError::Store)?;
-    Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, error)| match error {
-        Errno::EWOULDBLOCK => DatabaseError::NotAlone,
-        error => DatabaseError::Store(error.into()),
-    })
 }
 
 /// Without its writer the agent would answer with what was true once: rather it is started again.
@@ -363,38 +314,5 @@ fn run_or_abort(writer: Writer, jobs: Receiver<Job>, on_damaged: OnDamaged) {
 impl std::fmt::Debug for Job {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         out.write_str("Job")
-    }
-}
-
-/// A change on its way through the writer.
-struct Request<T, F> {
-    purpose: Purpose,
-    change: Option<F>,
-    result: Option<Result<T, Refusal>>,
-    answer: Sender<Result<(T, Generation), Refusal>>,
-}
-
-impl<T: Send, F: FnOnce(&mut Draft<'_>) -> Result<T, Refusal> + Send> Change for Request<T, F> {
-    fn apply(&mut self, draft: &mut Draft<'_>) -> Result<(), ()> {
-        let Some(change) = self.change.take() else { return Err(()) };
-        // A change that panics is undone like one that is refused; the others go on.
-        let result = catch_unwind(AssertUnwindSafe(|| change(draft)));
-        let result = result.unwrap_or_else(|_| Err(Refusal::Internal("internal error".into())));
-        let result = self.result.insert(draft.fault().map_or(result, Err));
-        if result.is_ok() { Ok(()) } else { Err(()) }
-    }
-
-    fn purpose(&self) -> &Purpose {
-        &self.purpose
-    }
-
-    fn answer(self: Box<Self>, committed: Result<Generation, Refusal>) {
-        let result = match (self.result, committed) {
-            (Some(Ok(value)), Ok(generation)) => Ok((value, generation)),
-            (Some(Err(refusal)), _) | (_, Err(refusal)) => Err(refusal),
-            (None, Ok(_)) => Err(DatabaseError::WriterGone.into_refusal()),
-        };
-        // Whoever asked may have given up waiting.
-        let _ = self.answer.send(result);
     }
 }

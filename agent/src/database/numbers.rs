@@ -74,18 +74,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-
-    /// Numbers that follow from a seed (xorshift), so that a failure can be had again.
-    struct Chance(u64);
-
-    impl Chance {
-        fn below(&mut self, bound: u64) -> u32 {
-            self.0 ^= self.0 << 13;
-            self.0 ^= self.0 >> 7;
-            self.0 ^= self.0 << 17;
-            u32::try_from(self.0 % bound).unwrap()
-        }
-    }
+    use crate::scratch::Chance;
 
     fn set(ranges: &[RangeInclusive<u32>]) -> Numbers {
         let mut numbers = Numbers::default();

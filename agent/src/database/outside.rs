@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use accountd_protocol::audit::{Actor, AuditAction, AuditEvent, FieldChange};
 
-use super::changed::Accounts;
-use super::changed_fields::{Changed, shown};
+use super::changed::{Accounts, Changed, shown};
 use super::copies::Step;
+use super::edit::Edit;
 use super::file::FileKind;
-use super::view::{Edit, View};
+use super::view::View;
 use crate::sudoers::Grantee;
 
 /// Of more accounts at once there is one record with numbers, not one for each.

@@ -7,6 +7,7 @@ use accountd_protocol::id::{AccountId, Gid, Uid};
 
 use super::copies::Step;
 use super::disk::{Fingerprint, Fingerprints};
+use super::edit::Edit;
 use super::entry::{group_of, ids, shadow};
 use super::error::DatabaseError;
 use super::file::{FileKind, LineFile};
@@ -14,7 +15,7 @@ use super::grants::may_void_grants;
 use super::matching::match_accounts;
 use super::outside;
 use super::row::{GroupRow, Origin, UserRow};
-use super::view::{Edit, View, groups_in, users_in};
+use super::view::{View, groups_in, users_in};
 use super::writer::Writer;
 use crate::audit;
 use crate::identity::hash::is_hash;

@@ -13,12 +13,14 @@ use super::changed::Accounts;
 use super::claim::unclaimed;
 use super::commit::Place;
 use super::digest::digest;
+use super::edit::Edit;
 use super::entry::{self, Entry, group, gshadow};
 use super::error::DatabaseError;
-use super::file::{FileKind, Line, LineFile, SlotEdit};
+use super::file::{FileKind, Line, LineFile};
 use super::journal::{Action, Journal, JournalFile, LineEdit};
 use super::kept_numbers::{Present, keep_numbers};
-use super::view::{Edit, View};
+use super::slot_edit::SlotEdit;
+use super::view::View;
 use crate::audit;
 
 /// New accounts whose number somebody else has got between the crash and the recovery. Nobody was

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use accountd_protocol::agent::Revocation;
 
 use super::copies::Step;
+use super::edit::Edit;
 use super::entry::{group_of, ids};
 use super::file::FileKind;
 use super::row::GroupRow;
-use super::view::{Edit, View};
+use super::view::View;
 
 /// The users that some steps are about: named by their lines and rows, or put into a group or out of it.
 pub fn touched(steps: &[Step], before: &View, after: &View) -> HashSet<String> {

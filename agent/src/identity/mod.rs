@@ -19,6 +19,8 @@ pub mod own_hash;
 pub mod permission;
 pub mod random_password;
 pub mod roles;
+mod scope;
 mod session_policy;
+mod shown_password;
 #[cfg(test)]
 mod tests;

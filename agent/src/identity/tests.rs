@@ -10,7 +10,7 @@ use accountd_protocol::secret::Secret;
 use accountd_protocol::session_policy::ServiceKind;
 
 use crate::agent::Agent;
-use crate::arguments::Arguments;
+use crate::scratch;
 
 const PASSWD: &str = "root:x:0:0:root:/root:/bin/sh\nanna:x:3001:3001::/nonexistent:/bin/sh\n\
                       locked:x:3002:3002::/nonexistent:/bin/sh\nexpired:x:3003:3003::/nonexistent:/usr/sbin/nologin\n\
@@ -26,26 +26,14 @@ impl World {
     /// Everybody's password is `pw`.
     fn new(config: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let etc = directory.path().join("etc");
-        std::fs::create_dir(&etc).unwrap();
         let hash = super::hash::HashPool::new(1).hash(&Secret::new("pw".into())).unwrap();
         let shadow = format!(
             "root:{hash}:20000::::::\nanna:{hash}:20000::::::\nlocked:!{hash}:20000::::::\n\
              expired:{hash}:20000:::::1:\naccountd-api:{hash}:20000::::::\n"
         );
-        for (name, text) in [("passwd", PASSWD), ("group", GROUP), ("shadow", &shadow), ("accountd.toml", config)] {
-            std::fs::write(etc.join(name), text).unwrap();
-        }
-        let arguments = Arguments {
-            root: directory.path().to_owned(),
-            socket: directory.path().join("agent.sock"),
-            state: directory.path().join("state.sqlite"),
-            api_user: "accountd-api".into(),
-            ssh_user: "accountd-ssh".into(),
-            config: etc.join("accountd.toml"),
-            audit_verify: false,
-        };
-        Self { agent: Agent::open(&arguments).unwrap(), _directory: directory }
+        let files = [("passwd", PASSWD), ("group", GROUP), ("shadow", &shadow), ("accountd.toml", config)];
+        scratch::write_etc(directory.path(), &files);
+        Self { agent: scratch::agent(directory.path()), _directory: directory }
     }
 
     /// What SSH is answered, and how many hashes that took.

@@ -16,12 +16,12 @@ use nix::sys::stat::fstat;
 use tracing::{info, warn};
 
 use super::backend::{Backend, Subject};
+use super::books::{Books, Failure};
 use super::btrfs::Btrfs;
 use super::holder::{Holder, has_quota};
 use super::kernel::Kernel;
 use super::place::{Place, open_plain};
 use super::scans::Added;
-use super::shared::{Failure, Shared};
 use crate::database::{MarkedPlace, QuotaMark, QuotaWrite};
 
 /// A limit as it is to be in the kernel.
@@ -33,7 +33,7 @@ struct Wanted {
     device: u64,
 }
 
-impl Shared {
+impl Books {
     /// Makes the limits of everybody with this uid what they are to be.
     pub fn apply(self: &Arc<Self>, uid: Uid) {
         let holders = Holder::all_of_uid(&self.store.view(), uid);
@@ -177,7 +177,7 @@ enum Lifted {
     NotNow,
 }
 
-impl Shared {
+impl Books {
     /// Once in a while: what has failed is tried again, all of it where mounts have changed, and what may be
     /// less than is counted is scanned. Gives the uids to be set.
     pub fn look_around(self: &Arc<Self>) -> Vec<Uid> {
@@ -232,13 +232,13 @@ impl Shared {
 }
 
 /// The state of the thread at start.
-pub fn known_at_start(shared: &Shared) -> HashMap<AccountId, (Uid, std::path::PathBuf)> {
-    let view = shared.store.view();
+pub fn known_at_start(books: &Books) -> HashMap<AccountId, (Uid, std::path::PathBuf)> {
+    let view = books.store.view();
     let holders = view.users().iter().filter(|row| has_quota(&view, row)).filter_map(|row| Holder::of(&view, row));
     holders.map(|holder| (holder.account, (holder.uid, holder.home))).collect()
 }
 
-impl Shared {
+impl Books {
     /// Every account with a count but no quota: the count says nothing any more.
     pub fn forget_unlimited(&self, counted: &[crate::database::QuotaCount]) {
         let view = self.store.view();

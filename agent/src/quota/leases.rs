@@ -9,11 +9,11 @@ use accountd_protocol::quota::{QuotaAnswer, QuotaBackend, QuotaExceeded, QuotaRe
 use accountd_protocol::refusal::Refusal;
 
 use super::backend::Subject;
+use super::books::Books;
 use super::count::{Count, Next};
 use super::holder::Holder;
 use super::ledger::locked;
 use super::scans::{Added, now};
-use super::shared::Shared;
 use crate::database::QuotaWrite;
 
 /// How long a lease waits for a scan.
@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// An account, and the number of its session.
 pub type Of = (AccountId, u64);
 
-impl Shared {
+impl Books {
     pub fn answer(self: &Arc<Self>, of: Of, request: QuotaRequest) -> Result<QuotaAnswer, Refusal> {
         let holder = self.holder(of.0)?;
         match request {

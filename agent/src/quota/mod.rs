@@ -3,8 +3,10 @@
 //! Where a home lies decides who counts: the kernel's user quotas, a qgroup of btrfs, or the ledger, which
 //! leases to sessions what they are about to write.
 
+mod amount;
 mod apply;
 mod backend;
+mod books;
 mod btrfs;
 mod changes;
 mod count;
@@ -16,7 +18,6 @@ mod place;
 mod report;
 mod scan;
 mod scans;
-mod shared;
 
 #[cfg(test)]
 mod tests;
@@ -31,12 +32,12 @@ use accountd_protocol::id::AccountId;
 use accountd_protocol::quota::{QuotaAnswer, QuotaBackend, QuotaRequest};
 use accountd_protocol::refusal::Refusal;
 
+use self::books::{Books, Tasks};
 use self::changes::{Changes, Work};
 use self::leases::Of;
 use self::ledger::Ledger;
 use self::place::Places;
 use self::scans::Scans;
-use self::shared::{Shared, Tasks};
 use crate::database::Database;
 
 /// After so long without a change the thread looks around.
@@ -47,7 +48,7 @@ const SET_DEADLINE: Duration = Duration::from_secs(5);
 /// Every back end, and what is counted in the ledger.
 #[derive(Debug)]
 pub struct Quotas {
-    shared: Arc<Shared>,
+    books: Arc<Books>,
     changes: Arc<Changes>,
 }
 
@@ -55,7 +56,7 @@ impl Quotas {
     /// Starts the thread that sets limits: all of them first.
     pub fn start(root: &OwnedFd, database: &Database) -> std::io::Result<Self> {
         let marks = database.stored_quota_marks().iter().cloned().collect();
-        let shared = Arc::new(Shared {
+        let books = Arc::new(Books {
             root: root.try_clone()?,
             store: database.quota_store(),
             places: Places::default(),
@@ -63,44 +64,44 @@ impl Quotas {
             scans: Scans::default(),
             tasks: Mutex::new(Tasks { marks, ..Tasks::default() }),
         });
-        shared.tasks().known = apply::known_at_start(&shared);
-        shared.tasks().mounts = std::fs::read("/proc/self/mountinfo")?;
-        shared.forget_unlimited(database.stored_quota_counts());
+        books.tasks().known = apply::known_at_start(&books);
+        books.tasks().mounts = std::fs::read("/proc/self/mountinfo")?;
+        books.forget_unlimited(database.stored_quota_counts());
         let changes = Arc::new(Changes::default());
         let noting = changes.clone();
         database.on_touched(Box::new(move |before, after, names| noting.note(before, after, names)));
-        changes.add_later(shared.all_uids());
-        let (weak, waiting) = (Arc::downgrade(&shared), changes.clone());
+        changes.add_later(books.all_uids());
+        let (weak, waiting) = (Arc::downgrade(&books), changes.clone());
         std::thread::Builder::new().name("quotas".into()).spawn(move || {
             loop {
                 let work = waiting.next(ROUND);
-                let Some(shared) = weak.upgrade() else { return };
+                let Some(books) = weak.upgrade() else { return };
                 match work {
-                    Work::Set(uids) => uids.into_iter().for_each(|uid| shared.apply(uid)),
-                    Work::LookAround => waiting.add_later(shared.look_around()),
+                    Work::Set(uids) => uids.into_iter().for_each(|uid| books.apply(uid)),
+                    Work::LookAround => waiting.add_later(books.look_around()),
                     Work::End => return,
                 }
             }
         })?;
-        Ok(Self { shared, changes })
+        Ok(Self { books, changes })
     }
 
     /// Who counts what is in a home.
     pub fn backend_of(&self, home: &Path) -> QuotaBackend {
-        self.shared.find(home).map_or(QuotaBackend::Ledger, |(_, place)| place.backend)
+        self.books.find(home).map_or(QuotaBackend::Ledger, |(_, place)| place.backend)
     }
 
     pub fn answer(&self, of: Of, request: QuotaRequest) -> Result<QuotaAnswer, Refusal> {
-        self.shared.answer(of, request)
+        self.books.answer(of, request)
     }
 
     pub fn session_ended(&self, of: Of, how: QuotaEnd) {
-        self.shared.session_ended(of, how);
+        self.books.session_ended(of, how);
     }
 
     /// The sessions that have leased something and have not ended.
     pub fn open_sessions(&self) -> Vec<Of> {
-        self.shared.ledger.open_sessions()
+        self.books.ledger.open_sessions()
     }
 
     /// Waits until the limits of committed changes are set, for a while.
@@ -110,13 +111,13 @@ impl Quotas {
 
     /// What was to become of an account's home is done.
     pub fn home_has_changed(&self, account: AccountId) {
-        self.shared.home_has_changed(account);
+        self.books.home_has_changed(account);
     }
 }
 
 impl Drop for Quotas {
     fn drop(&mut self) {
         self.changes.close();
-        self.shared.scans.cancel_all();
+        self.books.scans.cancel_all();
     }
 }

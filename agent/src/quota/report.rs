@@ -13,17 +13,17 @@ use accountd_protocol::text::FieldPath;
 use tracing::warn;
 
 use super::backend::{Subject, Usage};
+use super::books::Books;
 use super::holder::{Holder, has_quota};
 use super::place::{Place, Places, open_nearest};
 use super::scans::Added;
-use super::shared::Shared;
 use crate::agent::Agent;
 use crate::database::{FileKind, home_field};
 
 impl Agent {
     pub(crate) fn get_quota(&self, id: AccountId) -> Result<QuotaReport, Refusal> {
         let holder = Holder::find(&self.database.view(), id).ok_or(Refusal::NotFound)?;
-        Ok(self.quotas.shared.report(&holder))
+        Ok(self.quotas.books.report(&holder))
     }
 
     /// Of all accounts that have a quota, in the order of their ids.
@@ -42,7 +42,7 @@ impl Agent {
             let view = self.database.known_view();
             part.iter().filter_map(|id| Holder::find(&view, *id)).collect()
         };
-        Ok(Page { items: holders.iter().map(|holder| self.quotas.shared.report(holder)).collect(), total, next })
+        Ok(Page { items: holders.iter().map(|holder| self.quotas.books.report(holder)).collect(), total, next })
     }
 
     /// Those in which homes lie, or may lie.
@@ -55,7 +55,7 @@ impl Agent {
             let homes = homes.filter(|home| self.homes.is_in_pool(home));
             parents.extend(homes.filter_map(|home| PathBuf::from(home.as_str()).parent().map(PathBuf::from)));
         }
-        self.quotas.shared.file_systems(&parents)
+        self.quotas.books.file_systems(&parents)
     }
 
     /// Recorded before it is begun.
@@ -65,19 +65,19 @@ impl Agent {
             return Err(Refusal::ScanRunning);
         }
         self.record_scan(by, (id, &name))?;
-        match self.quotas.shared.begin_scan(id, &name) {
+        match self.quotas.books.begin_scan(id, &name) {
             Added::ByAnotherThread | Added::Waiting => Ok(()),
             Added::Present => Err(Refusal::ScanRunning),
         }
     }
 
     pub(crate) fn list_scans(&self) -> Vec<QuotaScan> {
-        self.quotas.shared.scans.list()
+        self.quotas.books.scans.list()
     }
 
     pub(crate) fn cancel_scan(&self, by: &Actor, id: AccountId) -> Result<(), Refusal> {
         let name = self.scanned_name(id)?;
-        if !self.quotas.shared.scans.cancel(id) {
+        if !self.quotas.books.scans.cancel(id) {
             return Err(Refusal::NotFound);
         }
         self.record_scan(by, (id, &name))
@@ -93,7 +93,7 @@ impl Agent {
     }
 }
 
-impl Shared {
+impl Books {
     /// What can't be read counts as nothing, and is logged.
     fn report(&self, holder: &Holder) -> QuotaReport {
         let Holder { account, uid, limits, .. } = *holder;

@@ -3,8 +3,8 @@
 //! tastypie's bulk form, `{"objects": […]}`, for what it is safe for: objects that are there already
 //! are changed one by one, and nothing is deleted this way.
 
-use rocket::http::{ContentType, Status};
-use rocket::{Data, patch};
+use rocket::http::Status;
+use rocket::patch;
 use serde_json::{Map, Value, json};
 
 use super::error::Error;
@@ -14,17 +14,18 @@ use super::new_user::new_user;
 use super::place::{Action, Place};
 use super::reply::Reply;
 use super::users::Signed;
+use crate::body::Unread;
 use crate::caller::Basic;
 
 /// The largest body: 10,000 users with hashes and keys.
 const MAX_BODY_MEBIBYTES: u64 = 16;
 const ONLY_NEW: &str = "Only new objects can be sent in a list.";
 
-#[patch("/account/users", data = "<data>")]
-pub async fn create(caller: Signed, content_type: Option<&ContentType>, data: Data<'_>) -> Result<Reply, Error> {
+#[patch("/account/users", data = "<body>")]
+pub async fn create(caller: Signed, body: Unread<'_>) -> Result<Reply, Error> {
     let Basic(caller) = caller?;
     let place = Place::user(Action::Create);
-    let objects = objects(form::read_json_up_to(MAX_BODY_MEBIBYTES, data, content_type).await?)?;
+    let objects = objects(form::read_json_up_to(MAX_BODY_MEBIBYTES, body).await?)?;
     let mut forms: Vec<Form> = objects.into_iter().map(Form::new).collect();
     let (mut new, mut faults) = (Vec::new(), ItemFaults::default());
     for (index, form) in forms.iter_mut().enumerate() {

@@ -2,14 +2,12 @@
 //! texts, a missing checkbox is false, unknown keys are ignored.
 
 use accountd_protocol::secret::Secret;
-use rocket::Data;
-use rocket::http::ContentType;
 use serde_json::{Map, Value};
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroize;
 
 use super::error::Error;
 use super::output::Object;
-use crate::body;
+use crate::body::{self, Unread};
 
 /// The largest body: the longest list of keys that an account may have, many times over.
 const MAX_BODY_MEBIBYTES: u64 = 1;
@@ -32,13 +30,13 @@ impl Form {
     }
 
     /// Reads a body of JSON, an object at its top.
-    pub async fn read(data: Data<'_>, content_type: Option<&ContentType>) -> Result<Self, Error> {
-        Self::of(read_json(data, content_type).await?)
+    pub async fn read(body: Unread<'_>) -> Result<Self, Error> {
+        Self::of(read_json(body).await?)
     }
 
     /// The same, where there may be no body.
-    pub async fn read_if_any(data: Data<'_>, content_type: &ContentType) -> Result<Self, Error> {
-        let body = read_body(MAX_BODY_MEBIBYTES, data, Some(content_type)).await?;
+    pub async fn read_if_any(body: Unread<'_>) -> Result<Self, Error> {
+        let body = body::read(MAX_BODY_MEBIBYTES, body).await?;
         if body.is_empty() { Ok(Self::default()) } else { Self::of(parse(&body)?) }
     }
 
@@ -144,30 +142,18 @@ impl Drop for Form {
 const NO_SUCH_CHOICE: &str = "Select a valid choice. That choice is not one of the available choices.";
 
 /// Reads a body of JSON, whatever it holds.
-pub async fn read_json(data: Data<'_>, content_type: Option<&ContentType>) -> Result<Value, Error> {
-    parse(&read_body(MAX_BODY_MEBIBYTES, data, content_type).await?)
+pub async fn read_json(body: Unread<'_>) -> Result<Value, Error> {
+    read_json_up_to(MAX_BODY_MEBIBYTES, body).await
 }
 
 /// The same for a body of another size.
-pub async fn read_json_up_to(
-    mebibytes: u64,
-    data: Data<'_>,
-    content_type: Option<&ContentType>,
-) -> Result<Value, Error> {
-    parse(&read_body(mebibytes, data, content_type).await?)
+pub async fn read_json_up_to(mebibytes: u64, body: Unread<'_>) -> Result<Value, Error> {
+    parse(&body::read(mebibytes, body).await?)
 }
 
 /// Its depth is bounded by serde_json (128).
 fn parse(body: &[u8]) -> Result<Value, Error> {
     serde_json::from_slice(body).map_err(|_| Error::Json("Request is not valid JSON."))
-}
-
-async fn read_body(
-    mebibytes: u64,
-    data: Data<'_>,
-    content_type: Option<&ContentType>,
-) -> Result<Zeroizing<Vec<u8>>, Error> {
-    Ok(body::read(mebibytes, data, content_type).await?)
 }
 
 /// What a form sends for a field that nothing was chosen in.

@@ -3,7 +3,7 @@
 use accountd_protocol::agent::{SortBy, Window};
 use accountd_protocol::precondition::Precondition;
 use rocket::http::{ContentType, Status};
-use rocket::{Data, delete, get, patch, post, put};
+use rocket::{delete, get, patch, post, put};
 
 use super::error::Error;
 use super::form::Form;
@@ -14,7 +14,7 @@ use super::place::{Action, Place};
 use super::reply::Reply;
 use super::users::Signed;
 use super::{BASE, fallback::Id};
-use crate::body::no_browser_form;
+use crate::body::{Unread, no_browser_form};
 use crate::caller::Basic;
 
 const FIELDS: Fields = Fields {
@@ -34,10 +34,9 @@ pub async fn list(caller: Signed, listing: Listing) -> Result<Reply, Error> {
     let window = listing.window(FIELDS)?;
     let offset = window.offset;
     let place = Place::group(Action::List);
-    let page = caller.groups(window).await.map_err(|error| Error::at(place, error, &Form::default()))?;
-    let objects: Vec<Object> = page.items.iter().map(output::group).collect();
-    let range = paging::content_range(offset, objects.len(), page.total);
-    Ok(Reply::json(Status::Ok, &objects).with("Content-Range", range))
+    let page = caller.groups(window).await.map_err(place.failed())?;
+    let range = paging::content_range(offset, page.items.len(), page.total);
+    Ok(paging::reply(&page, output::group).with("Content-Range", range))
 }
 
 /// The same objects as in [`list`], all of them.
@@ -45,49 +44,43 @@ pub async fn list(caller: Signed, listing: Listing) -> Result<Reply, Error> {
 pub async fn list_all(caller: Signed) -> Result<Reply, Error> {
     let Basic(caller) = caller?;
     let place = Place::group(Action::List);
-    let page = caller.groups(Window::all()).await.map_err(|error| Error::at(place, error, &Form::default()))?;
-    let objects: Vec<Object> = page.items.iter().map(output::group).collect();
-    Ok(Reply::json(Status::Ok, &objects))
+    let page = caller.groups(Window::all()).await.map_err(place.failed())?;
+    Ok(paging::reply(&page, output::group))
 }
 
 #[get("/account/groups/<id>")]
 pub async fn show(caller: Signed, id: Id) -> Result<Reply, Error> {
     let Basic(caller) = caller?;
     let place = Place::group(Action::Show);
-    let group = caller.group(id.get()?).await.map_err(|error| Error::at(place, error, &Form::default()))?;
+    let group = caller.group(id.get()?).await.map_err(place.failed())?;
     Ok(Reply::json(Status::Ok, &output::group(&group)))
 }
 
-#[post("/account/groups", data = "<data>")]
-pub async fn create(caller: Signed, content_type: Option<&ContentType>, data: Data<'_>) -> Result<Reply, Error> {
+#[post("/account/groups", data = "<body>")]
+pub async fn create(caller: Signed, body: Unread<'_>) -> Result<Reply, Error> {
     let Basic(caller) = caller?;
     let place = Place::group(Action::Create);
-    let form = Form::read(data, content_type).await?;
+    let form = Form::read(body).await?;
     let new = new_group(&form).map_err(|faults| Error::Fields { place, faults })?;
     let group = caller.create_group(new).await.map_err(|error| Error::at(place, error, &form))?;
     let location = format!("{BASE}/account/groups/{}/", group.id);
     Ok(Reply::json(Status::Created, &output::group(&group)).with("Location", location))
 }
 
-#[put("/account/groups/<id>", data = "<data>")]
-pub async fn change(
-    caller: Signed,
-    id: Id,
-    content_type: Option<&ContentType>,
-    data: Data<'_>,
-) -> Result<Reply, Error> {
-    apply(caller, id, content_type, data).await.map(|group| Reply::json(Status::Ok, &group))
+#[put("/account/groups/<id>", data = "<body>")]
+pub async fn change(caller: Signed, id: Id, body: Unread<'_>) -> Result<Reply, Error> {
+    apply(caller, id, body).await.map(|group| Reply::json(Status::Ok, &group))
 }
 
-#[patch("/account/groups/<id>", data = "<data>")]
-pub async fn patch(caller: Signed, id: Id, content_type: Option<&ContentType>, data: Data<'_>) -> Result<Reply, Error> {
-    apply(caller, id, content_type, data).await.map(|group| Reply::json(Status::Accepted, &group))
+#[patch("/account/groups/<id>", data = "<body>")]
+pub async fn patch(caller: Signed, id: Id, body: Unread<'_>) -> Result<Reply, Error> {
+    apply(caller, id, body).await.map(|group| Reply::json(Status::Accepted, &group))
 }
 
-async fn apply(caller: Signed, id: Id, content_type: Option<&ContentType>, data: Data<'_>) -> Result<Object, Error> {
+async fn apply(caller: Signed, id: Id, body: Unread<'_>) -> Result<Object, Error> {
     let Basic(caller) = caller?;
     let id = id.get()?;
-    let mut form = Form::read(data, content_type).await?;
+    let mut form = Form::read(body).await?;
     let place = Place::group(Action::Change);
     let shown = caller.group(id).await.map_err(|error| Error::at(place, error, &form))?;
     // Sent back as it is shown, a name stays, though it could not be chosen.
@@ -104,9 +97,6 @@ pub async fn delete(caller: Signed, id: Id, content_type: Option<&ContentType>) 
     let Basic(caller) = caller?;
     no_browser_form(content_type)?;
     let place = Place::group(Action::Delete);
-    caller
-        .delete_group(id.get()?, Precondition::None)
-        .await
-        .map_err(|error| Error::at(place, error, &Form::default()))?;
+    caller.delete_group(id.get()?, Precondition::None).await.map_err(place.failed())?;
     Ok(Reply::no_content())
 }

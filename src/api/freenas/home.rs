@@ -3,8 +3,8 @@
 //! from counting.
 
 use accountd_protocol::home::HomeState;
-use rocket::http::{ContentType, Status};
-use rocket::{Data, get, post};
+use rocket::http::Status;
+use rocket::{get, post};
 use serde_json::{Value, json};
 
 use super::error::Error;
@@ -16,6 +16,7 @@ use super::output::{self, Object};
 use super::place::{Action, Place};
 use super::reply::Reply;
 use super::users::{Signed, missing_first};
+use crate::body::Unread;
 use crate::caller::Basic;
 
 const PLACE: Place = Place::user(Action::Home);
@@ -25,7 +26,7 @@ const KEY: &str = "repair";
 #[get("/account/users/<id>/home", rank = 1)]
 pub async fn show(caller: Signed, id: Id) -> Result<Reply, Error> {
     let Basic(caller) = caller?;
-    let home = caller.home(id.get()?).await.map_err(|error| Error::at(PLACE, error, &Form::default()))?;
+    let home = caller.home(id.get()?).await.map_err(PLACE.failed())?;
     Ok(Reply::json(Status::Ok, &object(&home)))
 }
 
@@ -45,16 +46,11 @@ fn object(state: &HomeState) -> Object {
 }
 
 /// Sets owners and modes so that the keys of the user count.
-#[post("/account/users/<id>/home", data = "<data>")]
-pub async fn repair(
-    caller: Signed,
-    id: Id,
-    content_type: Option<&ContentType>,
-    data: Data<'_>,
-) -> Result<Reply, Error> {
+#[post("/account/users/<id>/home", data = "<body>")]
+pub async fn repair(caller: Signed, id: Id, body: Unread<'_>) -> Result<Reply, Error> {
     let Basic(caller) = caller?;
     let id = id.get()?;
-    let form = Form::read(data, content_type).await?;
+    let form = Form::read(body).await?;
     if form.boolean(KEY) != Some(true) {
         let mut faults = Faults::default();
         faults.add(KEY, REQUIRED);

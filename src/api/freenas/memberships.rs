@@ -1,8 +1,8 @@
 //! `account/users/ID/groups/`: the auxiliary groups of a user, by name.
 
 use accountd_protocol::agent::Membership;
-use rocket::http::{ContentType, Status};
-use rocket::{Data, get, post};
+use rocket::http::Status;
+use rocket::{get, post};
 use serde_json::Value;
 
 use super::error::Error;
@@ -11,6 +11,7 @@ use super::form::{self, Form};
 use super::place::{Action, Place};
 use super::reply::Reply;
 use super::users::{Signed, missing_first};
+use crate::body::Unread;
 use crate::caller::Basic;
 
 const PLACE: Place = Place::user(Action::Memberships);
@@ -19,21 +20,16 @@ const PLACE: Place = Place::user(Action::Memberships);
 #[get("/account/users/<id>/groups", rank = 1)]
 pub async fn list(caller: Signed, id: Id) -> Result<Reply, Error> {
     let Basic(caller) = caller?;
-    let memberships = caller.memberships(id.get()?).await.map_err(|error| Error::at(PLACE, error, &Form::default()))?;
+    let memberships = caller.memberships(id.get()?).await.map_err(PLACE.failed())?;
     Ok(Reply::json(Status::Ok, &names(&memberships)))
 }
 
 /// Replaces all of them. Whatever is no name of a group is dropped, as it always was.
-#[post("/account/users/<id>/groups", data = "<data>")]
-pub async fn replace(
-    caller: Signed,
-    id: Id,
-    content_type: Option<&ContentType>,
-    data: Data<'_>,
-) -> Result<Reply, Error> {
+#[post("/account/users/<id>/groups", data = "<body>")]
+pub async fn replace(caller: Signed, id: Id, body: Unread<'_>) -> Result<Reply, Error> {
     let Basic(caller) = caller?;
     let id = id.get()?;
-    let wanted = wanted(form::read_json(data, content_type).await?);
+    let wanted = wanted(form::read_json(body).await?);
     match caller.set_memberships(id, wanted).await {
         Ok(memberships) => Ok(Reply::json(Status::Accepted, &names(&memberships))),
         Err(error) => Err(missing_first(&caller, id, Error::at(PLACE, error, &Form::default())).await),

@@ -4,11 +4,14 @@
 use std::convert::Infallible;
 use std::num::IntErrorKind;
 
-use accountd_protocol::agent::{Direction, SortBy, SortKey, Window};
+use accountd_protocol::agent::{Direction, Page, SortBy, SortKey, Window};
 use rocket::form::ValueField;
+use rocket::http::Status;
 use rocket::request::{FromRequest, Outcome, Request};
 
 use super::error::Error;
+use super::output::Object;
+use super::reply::Reply;
 
 pub const DEFAULT_LIMIT: usize = 20;
 /// The most in one answer; also what `limit=0` means.
@@ -147,6 +150,12 @@ fn range_of(text: &str) -> Option<(usize, usize)> {
 /// What a client sent, fit to be shown in a page: the errors of this API always were.
 fn escaped(text: &str) -> String {
     text.chars().take(100).collect::<String>().replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+/// The objects of a list.
+pub fn reply<T>(page: &Page<T>, shown: fn(&T) -> Object) -> Reply {
+    let objects: Vec<Object> = page.items.iter().map(shown).collect();
+    Reply::json(Status::Ok, &objects)
 }
 
 /// The `Content-Range` of a part of a list.

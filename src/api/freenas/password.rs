@@ -4,8 +4,8 @@ use accountd_core::Caller;
 use accountd_protocol::agent::User;
 use accountd_protocol::id::AccountId;
 use accountd_protocol::precondition::Precondition;
-use rocket::http::{ContentType, Status};
-use rocket::{Data, post};
+use rocket::http::Status;
+use rocket::post;
 use serde_json::Value;
 
 use super::error::Error;
@@ -17,16 +17,17 @@ use super::output;
 use super::place::{Action, Place};
 use super::reply::Reply;
 use super::users::{Signed, missing_first};
+use crate::body::Unread;
 use crate::caller::Basic;
 
 const PLACE: Place = Place::user(Action::Password);
 const KEY: &str = "bsdusr_password";
 
-#[post("/account/users/<id>/password", data = "<data>")]
-pub async fn set(caller: Signed, id: Id, content_type: Option<&ContentType>, data: Data<'_>) -> Result<Reply, Error> {
+#[post("/account/users/<id>/password", data = "<body>")]
+pub async fn set(caller: Signed, id: Id, body: Unread<'_>) -> Result<Reply, Error> {
     let Basic(caller) = caller?;
     let id = id.get()?;
-    let form = match form::read_json(data, content_type).await? {
+    let form = match form::read_json(body).await? {
         Value::Object(values) => Form::new(values),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => Form::default(),
     };

@@ -1,5 +1,8 @@
 //! Where in the API a request is: refusals are keyed, worded and given a status by it.
 
+use super::error::Error;
+use super::form::Form;
+
 /// What the request is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -35,5 +38,10 @@ impl Place {
 
     pub const fn group(action: Action) -> Self {
         Self { kind: Kind::Group, action }
+    }
+
+    /// What the core did not do here, where no form was sent.
+    pub fn failed(self) -> impl Fn(accountd_core::Error) -> Error {
+        move |error| Error::at(self, error, &Form::default())
     }
 }

@@ -4,22 +4,17 @@ mod accounts;
 mod refusals;
 mod transport;
 
-use std::net::SocketAddr;
-
-use accountd_core::Core;
-use accountd_protocol::ageing::Ageing;
 use accountd_protocol::agent::{
     AgentRequest, Answer, Group, Membership, NewPassword, Operation, Page, PrimaryGroup, User,
 };
 use accountd_protocol::ended::Ended;
 use accountd_protocol::home::HomeState;
-use accountd_protocol::id::{AccountId, Gid, Uid};
+use accountd_protocol::id::{AccountId, Gid};
 use accountd_protocol::refusal::Refusal;
-use accountd_protocol::secret::Secret;
-use rocket::http::{Header, Method};
-use rocket::local::blocking::{Client, LocalResponse};
+use rocket::http::Method;
 
-use crate::scripted_agent::ScriptedAgent;
+use crate::scripted_agent;
+use crate::scripted_front::{Front, ROOT, Seen, operation};
 
 /// What the agent was asked to do, as text; and what it says to every operation but the first.
 #[derive(Clone, Default)]
@@ -31,73 +26,33 @@ struct Script {
 fn user(id: u64) -> User {
     User {
         id: AccountId(id),
-        name: "myuser".into(),
-        uid: Uid(1111),
         gid: Gid(1112),
-        primary_group: Some(AccountId(40)),
         full_name: "Jörg".into(),
-        email: String::new(),
         home: "/mnt/tank/home/myuser".into(),
         shell: "/bin/csh".into(),
-        builtin: false,
-        locked: false,
-        password_disabled: false,
-        own_password: false,
-        shares_uid: false,
-        microsoft_account: false,
-        sudo: None,
         unix_hash: "$6$s$h".into(),
-        smb_hash: "*".into(),
-        ssh_keys: String::new(),
-        key_advice: vec![],
-        roles: Vec::new(),
-        ageing: Ageing::default(),
-        limits: Default::default(),
-        effective_limits: Default::default(),
-        echoes: Default::default(),
-        smb: false,
-        groups: vec![],
-        group_names: vec![],
-        tag: None,
+        ..scripted_agent::user("myuser", 1111)
     }
 }
 
 fn group() -> Group {
-    Group {
-        id: AccountId(40),
-        name: "mygroup".into(),
-        gid: Gid(1200),
-        builtin: false,
-        sudo: None,
-        members: vec![],
-        limits: Default::default(),
-        tag: None,
-    }
+    scripted_agent::group("mygroup", 1200)
 }
 
 fn scripted(script: &mut Script, request: &AgentRequest) -> Result<Answer, Refusal> {
-    let operation = match request {
-        AgentRequest::OpenHandle { user, password, .. } if user == "root" && password.reveal() == "a:b" => {
-            return Ok(Answer::Handle(Secret::new("handle".into())));
-        }
-        AgentRequest::OpenHandle { .. }
-        | AgentRequest::OpenHandleByKey { .. }
-        | AgentRequest::OpenLocalHandle
-        | AgentRequest::OfferKey { .. }
-        | AgentRequest::Decide { .. }
-        | AgentRequest::Ping
-        | AgentRequest::Watch
-        | AgentRequest::AnswerQuestions
-        | AgentRequest::Quota { .. }
-        | AgentRequest::QuotaEnded { .. }
-        | AgentRequest::ReportNumbers(_) => return Err(Refusal::BadCredentials),
-        AgentRequest::Operate { operation, .. } => operation,
+    let operation = match operation(request) {
+        Ok(operation) => operation,
+        Err(answer) => return answer,
     };
     script.asked.push(format!("{operation:?}"));
     if let Some(refusal) = script.refusal.clone() {
         return Err(refusal);
     }
-    match &**operation {
+    answer(operation)
+}
+
+fn answer(operation: &Operation) -> Result<Answer, Refusal> {
+    match operation {
         Operation::ListUsers(window) => {
             let items = (0..31).skip(window.offset).take(window.limit).map(user).collect();
             Ok(Answer::Users(Page { items, total: 31, next: None }))
@@ -165,36 +120,7 @@ fn scripted(script: &mut Script, request: &AgentRequest) -> Result<Answer, Refus
     }
 }
 
-struct World {
-    agent: ScriptedAgent<Script>,
-    client: Client,
-}
-
-/// Status, headers in lower case, body.
-struct Seen {
-    status: u16,
-    headers: Vec<(String, String)>,
-    body: String,
-}
-
-impl Seen {
-    fn of(response: LocalResponse<'_>) -> Self {
-        let status = response.status().code;
-        let headers =
-            response.headers().iter().map(|h| (h.name.as_str().to_lowercase(), h.value.to_string())).collect();
-        Self { status, headers, body: response.into_string().unwrap_or_default() }
-    }
-
-    fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
-    }
-
-    fn is(&self, status: u16, body: &str) {
-        assert_eq!((self.status, self.body.as_str()), (status, body));
-    }
-}
-
-const ROOT: &str = "Basic cm9vdDphOmI=";
+type World = Front<Script>;
 
 impl World {
     fn new() -> Self {
@@ -202,18 +128,7 @@ impl World {
     }
 
     fn refusing(refusal: Option<Refusal>) -> Self {
-        let agent = ScriptedAgent::start(Script { asked: vec![], refusal }, scripted);
-        let core = Core::new(agent.socket()).unwrap();
-        let client = Client::untracked(crate::rocket(core, SocketAddr::from(([127, 0, 0, 1], 0)))).unwrap();
-        Self { agent, client }
-    }
-
-    fn send(&self, method: Method, path: &str, headers: &[(&'static str, &str)], body: &[u8]) -> Seen {
-        let mut request = self.client.req(method, format!("/api/v1.0{path}")).body(body);
-        for (name, value) in headers {
-            request.add_header(Header::new(*name, (*value).to_owned()));
-        }
-        Seen::of(request.dispatch())
+        Self::start("/api/v1.0", Script { asked: vec![], refusal }, scripted)
     }
 
     fn json(&self, method: Method, path: &str, body: &str) -> Seen {

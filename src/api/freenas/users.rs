@@ -8,8 +8,8 @@ use accountd_protocol::precondition::Precondition;
 use accountd_protocol::refusal::Refusal;
 use accountd_protocol::removal::DeletedHome;
 use accountd_protocol::text::FieldPath;
-use rocket::http::{ContentType, Status};
-use rocket::{Data, delete, get, patch, post, put};
+use rocket::http::Status;
+use rocket::{delete, get, patch, post, put};
 
 use super::error::Error;
 use super::form::Form;
@@ -20,7 +20,7 @@ use super::place::{Action, Place};
 use super::reply::Reply;
 use super::user_change::user_change;
 use super::{BASE, fallback::Id};
-use crate::body::no_browser_form;
+use crate::body::Unread;
 use crate::caller::{Basic, NoCaller};
 
 pub type Signed = Result<Basic, NoCaller>;
@@ -54,10 +54,9 @@ pub async fn list(caller: Signed, listing: Listing) -> Result<Reply, Error> {
     let window = listing.window(FIELDS)?;
     let offset = window.offset;
     let place = Place::user(Action::List);
-    let page = caller.users(window).await.map_err(|error| Error::at(place, error, &Form::default()))?;
-    let objects: Vec<Object> = page.items.iter().map(output::user).collect();
-    let range = paging::content_range(offset, objects.len(), page.total);
-    Ok(Reply::json(Status::Ok, &objects).with("Content-Range", range))
+    let page = caller.users(window).await.map_err(place.failed())?;
+    let range = paging::content_range(offset, page.items.len(), page.total);
+    Ok(paging::reply(&page, output::user).with("Content-Range", range))
 }
 
 /// The same objects as in [`list`], all of them.
@@ -65,49 +64,43 @@ pub async fn list(caller: Signed, listing: Listing) -> Result<Reply, Error> {
 pub async fn list_all(caller: Signed) -> Result<Reply, Error> {
     let Basic(caller) = caller?;
     let place = Place::user(Action::List);
-    let page = caller.users(Window::all()).await.map_err(|error| Error::at(place, error, &Form::default()))?;
-    let objects: Vec<Object> = page.items.iter().map(output::user).collect();
-    Ok(Reply::json(Status::Ok, &objects))
+    let page = caller.users(Window::all()).await.map_err(place.failed())?;
+    Ok(paging::reply(&page, output::user))
 }
 
 #[get("/account/users/<id>")]
 pub async fn show(caller: Signed, id: Id) -> Result<Reply, Error> {
     let Basic(caller) = caller?;
     let place = Place::user(Action::Show);
-    let user = caller.user(id.get()?).await.map_err(|error| Error::at(place, error, &Form::default()))?;
+    let user = caller.user(id.get()?).await.map_err(place.failed())?;
     Ok(Reply::json(Status::Ok, &output::user(&user)))
 }
 
-#[post("/account/users", data = "<data>")]
-pub async fn create(caller: Signed, content_type: Option<&ContentType>, data: Data<'_>) -> Result<Reply, Error> {
+#[post("/account/users", data = "<body>")]
+pub async fn create(caller: Signed, body: Unread<'_>) -> Result<Reply, Error> {
     let Basic(caller) = caller?;
     let place = Place::user(Action::Create);
-    let mut form = Form::read(data, content_type).await?;
+    let mut form = Form::read(body).await?;
     let new = new_user(&mut form).map_err(|faults| Error::Fields { place, faults })?;
     let user = caller.create_user(new).await.map_err(|error| Error::at(place, error, &form))?;
     let location = format!("{BASE}/account/users/{}/", user.id);
     Ok(Reply::json(Status::Created, &output::user(&user)).with("Location", location))
 }
 
-#[put("/account/users/<id>", data = "<data>")]
-pub async fn change(
-    caller: Signed,
-    id: Id,
-    content_type: Option<&ContentType>,
-    data: Data<'_>,
-) -> Result<Reply, Error> {
-    apply(caller, id, content_type, data).await.map(|user| Reply::json(Status::Ok, &user))
+#[put("/account/users/<id>", data = "<body>")]
+pub async fn change(caller: Signed, id: Id, body: Unread<'_>) -> Result<Reply, Error> {
+    apply(caller, id, body).await.map(|user| Reply::json(Status::Ok, &user))
 }
 
-#[patch("/account/users/<id>", data = "<data>")]
-pub async fn patch(caller: Signed, id: Id, content_type: Option<&ContentType>, data: Data<'_>) -> Result<Reply, Error> {
-    apply(caller, id, content_type, data).await.map(|user| Reply::json(Status::Accepted, &user))
+#[patch("/account/users/<id>", data = "<body>")]
+pub async fn patch(caller: Signed, id: Id, body: Unread<'_>) -> Result<Reply, Error> {
+    apply(caller, id, body).await.map(|user| Reply::json(Status::Accepted, &user))
 }
 
-async fn apply(caller: Signed, id: Id, content_type: Option<&ContentType>, data: Data<'_>) -> Result<Object, Error> {
+async fn apply(caller: Signed, id: Id, body: Unread<'_>) -> Result<Object, Error> {
     let Basic(caller) = caller?;
     let id = id.get()?;
-    let mut form = Form::read(data, content_type).await?;
+    let mut form = Form::read(body).await?;
     let place = Place::user(Action::Change);
     let shown = caller.user(id).await.map_err(|error| Error::at(place, error, &form))?;
     let same_home = form.text("bsdusr_home").is_some_and(|home| home.as_deref() == Ok(shown.home.as_str()));
@@ -162,20 +155,12 @@ pub async fn missing_first(caller: &Caller, id: AccountId, error: Error) -> Erro
 
 /// The home stays, unless a body of JSON has `delete_home`. Another body is ignored, unless it is
 /// one that a browser's form could have sent.
-#[delete("/account/users/<id>", data = "<data>")]
-pub async fn delete(
-    caller: Signed,
-    id: Id,
-    content_type: Option<&ContentType>,
-    data: Data<'_>,
-) -> Result<Reply, Error> {
+#[delete("/account/users/<id>", data = "<body>")]
+pub async fn delete(caller: Signed, id: Id, body: Unread<'_>) -> Result<Reply, Error> {
     let Basic(caller) = caller?;
-    no_browser_form(content_type)?;
+    body.no_browser_form()?;
     let id = id.get()?;
-    let form = match content_type {
-        Some(content_type) if content_type.is_json() => Form::read_if_any(data, content_type).await?,
-        Some(_) | None => Form::default(),
-    };
+    let form = if body.says_json() { Form::read_if_any(body).await? } else { Form::default() };
     let home = match form.boolean("delete_home") {
         Some(true) => DeletedHome::Remove,
         Some(false) | None => DeletedHome::Keep,

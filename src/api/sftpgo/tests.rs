@@ -7,21 +7,16 @@ mod json;
 mod refusals;
 mod transport;
 
-use std::net::SocketAddr;
-
-use accountd_core::Core;
 use accountd_protocol::agent::{AgentRequest, Answer, Dialect, Echoes, Group, Operation, Page, User};
 use accountd_protocol::ended::Ended;
-use accountd_protocol::id::{AccountId, AccountRef, Gid, Uid};
+use accountd_protocol::id::{AccountId, AccountRef};
 use accountd_protocol::open_session::OpenConnection;
 use accountd_protocol::quota::{QuotaReport, QuotaScan, QuotaUse, ScanState};
 use accountd_protocol::refusal::Refusal;
-use accountd_protocol::secret::Secret;
-use rocket::http::{Header, Method};
-use rocket::local::blocking::{Client, LocalResponse};
+use rocket::http::Method;
 
-use crate::ProgramBuild;
-use crate::scripted_agent::ScriptedAgent;
+use crate::scripted_agent;
+use crate::scripted_front::{Front, ROOT, Seen, operation};
 
 /// What the agent has, what it was asked to change, as text, and what it says to that.
 #[derive(Clone)]
@@ -35,37 +30,7 @@ struct Script {
 }
 
 fn user() -> User {
-    User {
-        id: AccountId(7),
-        name: "alice".into(),
-        uid: Uid(3001),
-        gid: Gid(3001),
-        primary_group: Some(AccountId(40)),
-        full_name: String::new(),
-        email: String::new(),
-        home: "/mnt/tank/alice".into(),
-        shell: "/usr/sbin/nologin".into(),
-        builtin: false,
-        locked: false,
-        password_disabled: false,
-        own_password: false,
-        shares_uid: false,
-        microsoft_account: false,
-        sudo: None,
-        unix_hash: "*".into(),
-        smb_hash: "*".into(),
-        ssh_keys: String::new(),
-        key_advice: vec![],
-        roles: Vec::new(),
-        ageing: Default::default(),
-        limits: Default::default(),
-        effective_limits: Default::default(),
-        echoes: Echoes::default(),
-        smb: false,
-        groups: vec![],
-        group_names: vec![],
-        tag: None,
-    }
+    scripted_agent::user("alice", 3001)
 }
 
 fn report() -> QuotaReport {
@@ -122,72 +87,33 @@ impl Script {
 }
 
 fn group() -> Group {
-    Group {
-        id: AccountId(40),
-        name: "staff".into(),
-        gid: Gid(1000),
-        builtin: false,
-        sudo: None,
-        members: vec![],
-        limits: Default::default(),
-        tag: None,
-    }
+    scripted_agent::group("staff", 1000)
 }
 
 fn scripted(script: &mut Script, request: &AgentRequest) -> Result<Answer, Refusal> {
-    match request {
-        AgentRequest::OpenHandle { user, password, .. } if user == "root" && password.reveal() == "a:b" => {
-            Ok(Answer::Handle(Secret::new("handle".into())))
-        }
-        AgentRequest::OpenHandle { user, .. } if user == "banned" => Err(Refusal::TooManyFailures { seconds: 60 }),
-        AgentRequest::Operate { operation, .. } => script.operate(operation),
-        _ => Err(Refusal::BadCredentials),
-    }
+    operation(request).map_or_else(|answer| answer, |operation| script.operate(operation))
 }
 
-struct World {
-    agent: ScriptedAgent<Script>,
-    client: Client,
-}
-
-/// Status, headers in lower case, body.
-struct Seen {
-    status: u16,
-    headers: Vec<(String, String)>,
-    body: String,
-}
+type World = Front<Script>;
 
 impl Seen {
-    fn of(response: LocalResponse<'_>) -> Self {
-        let status = response.status().code;
-        let headers =
-            response.headers().iter().map(|h| (h.name.as_str().to_lowercase(), h.value.to_string())).collect();
-        Self { status, headers, body: response.into_string().unwrap_or_default() }
-    }
-
-    fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
-    }
-
     /// Every answer is JSON with a newline behind it.
     #[track_caller]
-    fn is(&self, status: u16, body: &str) {
+    fn is_json(&self, status: u16, body: &str) {
         assert_eq!((self.status, self.body.as_str()), (status, format!("{body}\n").as_str()));
         assert_eq!(self.header("content-type"), Some("application/json; charset=utf-8"));
     }
 
     #[track_caller]
     fn is_error(&self, status: u16, error: &str) {
-        self.is(status, &format!(r#"{{"error":{},"message":"","status":{status}}}"#, serde_json::json!(error)));
+        self.is_json(status, &format!(r#"{{"error":{},"message":"","status":{status}}}"#, serde_json::json!(error)));
     }
 
     #[track_caller]
     fn is_message(&self, status: u16, message: &str) {
-        self.is(status, &format!(r#"{{"error":"","message":"{message}","status":{status}}}"#));
+        self.is_json(status, &format!(r#"{{"error":"","message":"{message}","status":{status}}}"#));
     }
 }
-
-const ROOT: &str = "Basic cm9vdDphOmI=";
 
 impl World {
     fn new() -> Self {
@@ -203,20 +129,7 @@ impl World {
     }
 
     fn of(script: Script) -> Self {
-        let agent = ScriptedAgent::start(script, scripted);
-        let core = Core::new(agent.socket()).unwrap();
-        let build =
-            ProgramBuild { version: "0.1.0".into(), date: "2026-11-27T02:26:14Z".into(), commit: "2995aa0".into() };
-        let rocket = crate::rocket(core, SocketAddr::from(([127, 0, 0, 1], 0))).manage(build);
-        Self { agent, client: Client::untracked(rocket).unwrap() }
-    }
-
-    fn send(&self, method: Method, path: &str, headers: &[(&'static str, &str)], body: &[u8]) -> Seen {
-        let mut request = self.client.req(method, format!("/api/v1{path}")).body(body);
-        for (name, value) in headers {
-            request.add_header(Header::new(*name, (*value).to_owned()));
-        }
-        Seen::of(request.dispatch())
+        Self::start("/api/v1", script, scripted)
     }
 
     /// As root, with no word on what the body is.

@@ -7,14 +7,15 @@ use accountd_protocol::refusal::Field;
 use accountd_protocol::secret::Secret;
 use rocket::http::{ContentType, Status};
 use rocket::request::FromParam;
-use rocket::{Data, State, delete, get, post};
+use rocket::{delete, get, post};
 use serde_json::{Map, Value, json};
 
 use super::error::Error;
 use super::faults::Kind;
-use super::idempotency::{Key, Made, Remembered};
-use super::input::{self, Given, Input};
+use super::idempotency::{Made, Once};
+use super::input::{Given, Input};
 use super::path::Named;
+use super::sent::Sent;
 use super::users::{Signed, failed};
 use super::{BASE, answers, day};
 use crate::body::no_browser_form;
@@ -55,19 +56,9 @@ pub async fn show(caller: Signed, user: Named, id: Result<Called, ()>) -> Result
     Ok(answers::json(Status::Ok, &shown(key)))
 }
 
-#[post("/users/<user>/api-keys", data = "<data>")]
-pub async fn create(
-    caller: Signed,
-    user: Named,
-    key: Key,
-    content_type: Option<&ContentType>,
-    data: Data<'_>,
-    remembered: &State<Remembered>,
-) -> Result<Reply, Error> {
-    let Authenticated(caller) = caller?;
-    let body = input::bytes(data, content_type).await?;
-    // Nobody makes one for somebody else, so whose it is need not be told apart.
-    let name = key.name(caller.name(), "/users/~/api-keys")?;
+#[post("/users/<user>/api-keys", data = "<sent>")]
+pub async fn create(user: Named, once: Once<'_>, sent: Result<Sent, Error>) -> Result<Reply, Error> {
+    let Sent { caller, body } = sent?;
     let made = async {
         let new = draft(Input::parse(Kind::User, &body)?)?;
         let user = user.user(&caller).await?;
@@ -78,7 +69,8 @@ pub async fn create(
             [Some(&secret), None].map(|secret| shown_with(&key, secret).with("Location", location.clone()));
         Ok(Made { first, again })
     };
-    remembered.once(name, &body, made).await
+    // Nobody makes one for somebody else, so whose it is need not be told apart.
+    once.answer((&caller, "/users/~/api-keys"), &body, made).await
 }
 
 #[delete("/users/<user>/api-keys/<id>")]

@@ -6,19 +6,19 @@ use accountd_protocol::import::{
     Choices, Import, ImportOutcome, ImportReport, ImportedItem, ItemKind, Settled, Settlement,
 };
 use accountd_protocol::refusal::{Field, Invalid, Problem};
-use rocket::http::{ContentType, Status};
-use rocket::{Data, State, get, post};
+use rocket::http::Status;
+use rocket::{get, post};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::error::Error;
 use super::faults::{Conflict, Fault, Kind};
-use super::idempotency::{Key, Remembered};
+use super::idempotency::Once;
 use super::input::not_json;
 use super::jobs;
 use super::listing::{Query, boolean};
 use super::users::{Signed, failed};
-use crate::body;
+use crate::body::{self, Unread};
 use crate::caller::Authenticated;
 use crate::reply::Reply;
 
@@ -45,25 +45,17 @@ fn file_name(backup: &Backup) -> String {
     format!("accountd-{machine}-{time}.json")
 }
 
-#[post("/backups/import", data = "<data>")]
-pub async fn import(
-    caller: Signed,
-    query: Query,
-    key: Key,
-    content_type: Option<&ContentType>,
-    data: Data<'_>,
-    remembered: &State<Remembered>,
-) -> Result<Reply, Error> {
+#[post("/backups/import", data = "<body>")]
+pub async fn import(caller: Signed, query: Query, once: Once<'_>, body: Unread<'_>) -> Result<Reply, Error> {
     let Authenticated(caller) = caller?;
     let effect = effect(&query)?;
-    let (_, body) = body::read_one_of(&[JSON], MAX_BODY_MEBIBYTES, data, content_type).await?;
-    let name = key.name(caller.name(), "/backups/import")?;
+    let (_, body) = body::read_one_of(&[JSON], MAX_BODY_MEBIBYTES, body).await?;
     let made = async {
         let (backup, choices) = read(&body)?;
         let job = caller.import(Import { backup, choices, effect }).await.map_err(failed)?;
         jobs::begun(&job)
     };
-    remembered.once(name, &body, made).await
+    once.answer((&caller, "/backups/import"), &body, made).await
 }
 
 /// `?dry_run=true`

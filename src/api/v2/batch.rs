@@ -8,20 +8,19 @@ use accountd_protocol::batch::{Batch, BatchItem, Effect, MOST_ITEMS, Together};
 use accountd_protocol::id::AccountRef;
 use accountd_protocol::precondition::{Precondition, Tag};
 use accountd_protocol::removal::DeletedHome;
-use rocket::http::ContentType;
-use rocket::{Data, State, post};
+use rocket::post;
 use serde_json::{Map, Value};
 
 use super::error::Error;
 use super::faults::{Fault, Kind};
-use super::idempotency::{Key, Remembered};
+use super::idempotency::Once;
 use super::input::{Given, Input, not_json};
 use super::listing::{Query, boolean};
 use super::resolve::{self, Called, Found};
 use super::user_fields::key_text;
 use super::users::{Signed, failed};
 use super::{batch_table, jobs, new_user, user_change};
-use crate::body;
+use crate::body::{self, Unread};
 use crate::caller::Authenticated;
 use crate::reply::Reply;
 
@@ -30,26 +29,18 @@ const MAX_BODY_MEBIBYTES: u64 = 16;
 const JSON: &str = "application/json";
 const CSV: &str = "text/csv";
 
-#[post("/users:batch", data = "<data>")]
-pub async fn perform(
-    caller: Signed,
-    query: Query,
-    key: Key,
-    content_type: Option<&ContentType>,
-    data: Data<'_>,
-    remembered: &State<Remembered>,
-) -> Result<Reply, Error> {
+#[post("/users:batch", data = "<body>")]
+pub async fn perform(caller: Signed, query: Query, once: Once<'_>, body: Unread<'_>) -> Result<Reply, Error> {
     let Authenticated(caller) = caller?;
     let (together, effect) = how(&query)?;
-    let (format, body) = body::read_one_of(&[JSON, CSV], MAX_BODY_MEBIBYTES, data, content_type).await?;
-    let name = key.name(caller.name(), "/users:batch")?;
+    let (format, body) = body::read_one_of(&[JSON, CSV], MAX_BODY_MEBIBYTES, body).await?;
     let made = async {
         let objects = if format == CSV { batch_table::objects(&body)? } else { objects(&body)? };
         let items = items(&caller, objects, together).await?;
         let job = caller.batch(Batch { items, together, effect }).await.map_err(failed)?;
         jobs::begun(&job)
     };
-    remembered.once(name, &body, made).await
+    once.answer((&caller, "/users:batch"), &body, made).await
 }
 
 /// `?atomic=false&dry_run=true`

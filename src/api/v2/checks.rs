@@ -3,8 +3,8 @@
 use accountd_protocol::checks::{
     CheckReport, CheckedHomes, Chosen, RepairOrder, RepairOutcome, RepairRefused, RepairReport, RepairedFinding,
 };
-use rocket::http::{ContentType, Status};
-use rocket::{Data, get, post};
+use rocket::http::Status;
+use rocket::{get, post};
 use serde_json::{Value, json};
 
 use super::answers;
@@ -12,6 +12,7 @@ use super::error::Error;
 use super::faults::{Conflict, Fault, Kind};
 use super::input::{Given, Input};
 use super::listing::Query;
+use super::sent::Sent;
 use super::users::{Signed, failed};
 use crate::caller::Authenticated;
 use crate::reply::Reply;
@@ -38,10 +39,10 @@ pub async fn show(caller: Signed, query: Query) -> Result<Reply, Error> {
     Ok(answers::json(Status::Ok, &json!({"homes": looked, "items": findings, "omitted": omitted, "digest": digest})))
 }
 
-#[post("/checks/repair", data = "<data>")]
-pub async fn repair(caller: Signed, content_type: Option<&ContentType>, data: Data<'_>) -> Result<Reply, Error> {
-    let Authenticated(caller) = caller?;
-    let order = order(Input::read(Kind::User, data, content_type).await?)?;
+#[post("/checks/repair", data = "<sent>")]
+pub async fn repair(sent: Result<Sent, Error>) -> Result<Reply, Error> {
+    let (caller, input) = sent?.open(Kind::User)?;
+    let order = order(input)?;
     match caller.repair_checks(order).await.map_err(failed)? {
         RepairReport::Performed(repaired) => {
             let items: Vec<Value> = repaired.iter().map(outcome).collect();

@@ -2,44 +2,34 @@
 //! of that, which a deletion can have too.
 
 use accountd_protocol::ended::{Ended, OtherProcesses};
-use rocket::http::{ContentType, Status};
-use rocket::{Data, State, post};
+use rocket::http::Status;
+use rocket::post;
 use serde_json::{Value, json};
 
 use super::answers;
 use super::error::Error;
 use super::faults::Kind;
-use super::idempotency::{Key, Remembered};
-use super::input::{self, Input};
+use super::idempotency::Once;
+use super::input::Input;
 use super::only_if::OnlyIf;
 use super::path::Named;
-use super::users::{Signed, failed};
-use crate::caller::Authenticated;
+use super::sent::Sent;
+use super::users::failed;
 use crate::reply::Reply;
 
 /// The body may be an empty object.
-#[post("/users/<user>/disable", data = "<data>")]
-pub async fn disable(
-    caller: Signed,
-    user: Named,
-    only_if: OnlyIf,
-    key: Key,
-    content_type: Option<&ContentType>,
-    data: Data<'_>,
-    remembered: &State<Remembered>,
-) -> Result<Reply, Error> {
-    let Authenticated(caller) = caller?;
-    let body = input::bytes(data, content_type).await?;
+#[post("/users/<user>/disable", data = "<sent>")]
+pub async fn disable(user: Named, only_if: OnlyIf, once: Once<'_>, sent: Result<Sent, Error>) -> Result<Reply, Error> {
+    let Sent { caller, body } = sent?;
     let only_if = only_if.precondition()?;
     // Whoever has the name by now: another user is another request.
     let id = user.user(&caller).await?;
-    let name = key.name(caller.name(), format!("/users/{id}/disable"))?;
     let made = async {
         let processes = asked(Input::parse(Kind::User, &body)?)?;
         let ended = caller.disable_user(id, processes, only_if).await.map_err(failed)?;
         Ok(answers::json(Status::Ok, &report(&ended)))
     };
-    remembered.once(name, &body, made).await
+    once.answer((&caller, format!("/users/{id}/disable")), &body, made).await
 }
 
 fn asked(mut input: Input) -> Result<OtherProcesses, Error> {

@@ -4,16 +4,17 @@ use accountd_protocol::agent::{Group, SortBy};
 use accountd_protocol::id::AccountId;
 use accountd_protocol::list::Filter;
 use rocket::http::{ContentType, Status};
-use rocket::{Data, State, delete, get, patch, post};
+use rocket::{delete, get, patch, post};
 
 use super::error::Error;
 use super::faults::Kind;
 use super::group_input::{group_change, new_group};
-use super::idempotency::{Key, Remembered};
-use super::input::{self, Input};
+use super::idempotency::Once;
+use super::input::Input;
 use super::listing::{Query, Resource, boolean, number};
 use super::only_if::OnlyIf;
 use super::path::Named;
+use super::sent::{Change, Sent};
 use super::users::Signed;
 use super::{BASE, answers, output};
 use crate::body::no_browser_form;
@@ -57,23 +58,15 @@ pub async fn list(caller: Signed, query: Query) -> Result<Reply, Error> {
     Ok(answers::json(Status::Ok, &listing.page(items, page.total, page.next.as_ref())))
 }
 
-#[post("/groups", data = "<data>")]
-pub async fn create(
-    caller: Signed,
-    key: Key,
-    content_type: Option<&ContentType>,
-    data: Data<'_>,
-    remembered: &State<Remembered>,
-) -> Result<Reply, Error> {
-    let Authenticated(caller) = caller?;
-    let body = input::bytes(data, content_type).await?;
-    let name = key.name(caller.name(), "/groups")?;
+#[post("/groups", data = "<sent>")]
+pub async fn create(once: Once<'_>, sent: Result<Sent, Error>) -> Result<Reply, Error> {
+    let Sent { caller, body } = sent?;
     let made = async {
         let new = new_group(Input::parse(Kind::Group, &body)?)?;
         let group = caller.create_group(new).await.map_err(failed)?;
         Ok(shown(Status::Created, &group).with("Location", format!("{BASE}/groups/{}", group.id)))
     };
-    remembered.once(name, &body, made).await
+    once.answer((&caller, "/groups"), &body, made).await
 }
 
 #[get("/groups/<group>")]
@@ -83,17 +76,9 @@ pub async fn show(caller: Signed, group: Named) -> Result<Reply, Error> {
     Ok(shown(Status::Ok, &group))
 }
 
-#[patch("/groups/<group>", data = "<data>")]
-pub async fn change(
-    caller: Signed,
-    group: Named,
-    only_if: OnlyIf,
-    content_type: Option<&ContentType>,
-    data: Data<'_>,
-) -> Result<Reply, Error> {
-    let Authenticated(caller) = caller?;
-    let only_if = only_if.precondition()?;
-    let input = Input::read(Kind::Group, data, content_type).await?;
+#[patch("/groups/<group>", data = "<sent>")]
+pub async fn change(group: Named, sent: Result<Change, Error>) -> Result<Reply, Error> {
+    let (caller, only_if, input) = sent?.open(Kind::Group)?;
     let id = group.group(&caller).await?;
     let group = caller.update_group(id, group_change(input)?, only_if).await.map_err(failed)?;
     Ok(shown(Status::Ok, &group))

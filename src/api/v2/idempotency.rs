@@ -7,11 +7,12 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
-use std::convert::Infallible;
 use std::hash::BuildHasher;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use accountd_core::Caller;
+use rocket::http::Status;
 use rocket::request::{FromRequest, Outcome, Request};
 
 use super::error::Error;
@@ -26,14 +27,39 @@ const REPLAYED: &str = "Idempotency-Replayed";
 
 /// The header, not yet read.
 #[derive(Debug)]
-pub struct Key(Vec<String>);
+struct Key(Vec<String>);
+
+/// The guard of what is done once, however often it is sent.
+#[derive(Debug)]
+pub struct Once<'r> {
+    key: Key,
+    remembered: &'r Remembered,
+}
 
 #[rocket::async_trait]
-impl<'r> FromRequest<'r> for Key {
-    type Error = Infallible;
+impl<'r> FromRequest<'r> for Once<'r> {
+    type Error = ();
 
-    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Infallible> {
-        Outcome::Success(Key(request.headers().get("Idempotency-Key").map(str::to_owned).collect()))
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, ()> {
+        let key = Key(request.headers().get("Idempotency-Key").map(str::to_owned).collect());
+        match request.rocket().state::<Remembered>() {
+            Some(remembered) => Outcome::Success(Self { key, remembered }),
+            None => Outcome::Error((Status::InternalServerError, ())),
+        }
+    }
+}
+
+impl Once<'_> {
+    /// The answer of `made`, or the one that this request had before: that of this caller, to this path, with this
+    /// body.
+    pub async fn answer<M: Into<Made>>(
+        self,
+        (caller, path): (&Caller, impl Into<Cow<'static, str>>),
+        body: &[u8],
+        made: impl Future<Output = Result<M, Error>>,
+    ) -> Result<Reply, Error> {
+        let name = self.key.name(caller.name(), path)?;
+        self.remembered.once(name, body, made).await
     }
 }
 
@@ -47,7 +73,7 @@ pub struct Name {
 
 impl Key {
     /// `None` where there is no header.
-    pub fn name(self, caller: &str, path: impl Into<Cow<'static, str>>) -> Result<Option<Name>, Error> {
+    fn name(self, caller: &str, path: impl Into<Cow<'static, str>>) -> Result<Option<Name>, Error> {
         let [key] = self.0.as_slice() else {
             return match self.0.is_empty() {
                 true => Ok(None),
@@ -83,8 +109,7 @@ pub struct Remembered {
 }
 
 impl Remembered {
-    /// The answer of `made`, or the one that this request had before.
-    pub async fn once<M: Into<Made>>(
+    async fn once<M: Into<Made>>(
         &self,
         name: Option<Name>,
         body: &[u8],
@@ -165,8 +190,6 @@ impl Drop for UnderWay<'_> {
 
 #[cfg(test)]
 mod tests {
-    use rocket::http::Status;
-
     use super::*;
     use crate::v2::answers;
 

@@ -4,14 +4,12 @@
 use accountd_protocol::id::{AccountId, AccountRef};
 use accountd_protocol::refusal::{Field, Invalid, Problem};
 use accountd_protocol::secret::Secret;
-use rocket::Data;
-use rocket::http::ContentType;
 use serde_json::{Map, Value};
 use zeroize::{Zeroize, Zeroizing};
 
 use super::error::Error;
 use super::faults::{Fault, Kind};
-use crate::body;
+use crate::body::{self, Unread};
 
 /// The largest body: the longest list of keys that an account may have, many times over.
 const MAX_BODY_MEBIBYTES: u64 = 1;
@@ -32,8 +30,8 @@ pub struct Input {
 }
 
 /// The bytes of a body, to be read as JSON later.
-pub async fn bytes(data: Data<'_>, content_type: Option<&ContentType>) -> Result<Zeroizing<Vec<u8>>, Error> {
-    Ok(body::read(MAX_BODY_MEBIBYTES, data, content_type).await?)
+pub async fn bytes(body: Unread<'_>) -> Result<Zeroizing<Vec<u8>>, Error> {
+    Ok(body::read(MAX_BODY_MEBIBYTES, body).await?)
 }
 
 /// Not serde_json's own words: they may repeat what was sent.
@@ -42,10 +40,6 @@ pub fn not_json(error: &serde_json::Error) -> Error {
 }
 
 impl Input {
-    pub async fn read(kind: Kind, data: Data<'_>, content_type: Option<&ContentType>) -> Result<Self, Error> {
-        Self::parse(kind, &bytes(data, content_type).await?)
-    }
-
     /// Its depth is bounded by serde_json (128).
     pub fn parse(kind: Kind, body: &[u8]) -> Result<Self, Error> {
         match serde_json::from_slice(body) {

@@ -2,17 +2,16 @@
 //! are in it without being named. Its `ETag` is the group's.
 
 use accountd_protocol::agent::Group;
-use rocket::http::{ContentType, Status};
-use rocket::{Data, get, put};
+use rocket::http::Status;
+use rocket::{get, put};
 use serde_json::json;
 
 use super::answers;
 use super::error::Error;
 use super::faults::Kind;
 use super::groups::failed;
-use super::input::Input;
-use super::only_if::OnlyIf;
 use super::path::Named;
+use super::sent::Change;
 use super::users::Signed;
 use crate::caller::Authenticated;
 use crate::reply::Reply;
@@ -27,17 +26,9 @@ pub async fn list(caller: Signed, group: Named) -> Result<Reply, Error> {
     Ok(shown(&caller.find_group(group.0).await.map_err(failed)?))
 }
 
-#[put("/groups/<group>/members", data = "<data>")]
-pub async fn replace(
-    caller: Signed,
-    group: Named,
-    only_if: OnlyIf,
-    content_type: Option<&ContentType>,
-    data: Data<'_>,
-) -> Result<Reply, Error> {
-    let Authenticated(caller) = caller?;
-    let only_if = only_if.precondition()?;
-    let mut input = Input::read(Kind::Group, data, content_type).await?;
+#[put("/groups/<group>/members", data = "<sent>")]
+pub async fn replace(group: Named, sent: Result<Change, Error>) -> Result<Reply, Error> {
+    let (caller, only_if, mut input) = sent?.open(Kind::Group)?;
     let id = group.group(&caller).await?;
     input.require("members");
     let members = input.accounts("members").value().unwrap_or_default();

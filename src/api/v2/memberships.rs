@@ -1,15 +1,14 @@
 //! `/users/{user}/groups`: the supplementary groups of a user, as a set. Its `ETag` is the user's.
 
 use accountd_protocol::agent::{User, UserChange};
-use rocket::http::{ContentType, Status};
-use rocket::{Data, get, put};
+use rocket::http::Status;
+use rocket::{get, put};
 use serde_json::json;
 
 use super::error::Error;
 use super::faults::Kind;
-use super::input::Input;
-use super::only_if::OnlyIf;
 use super::path::Named;
+use super::sent::Change;
 use super::users::{Signed, failed};
 use super::{answers, resolve};
 use crate::caller::Authenticated;
@@ -25,17 +24,9 @@ pub async fn list(caller: Signed, user: Named) -> Result<Reply, Error> {
     Ok(shown(&caller.find_user(user.0).await.map_err(failed)?))
 }
 
-#[put("/users/<user>/groups", data = "<data>")]
-pub async fn replace(
-    caller: Signed,
-    user: Named,
-    only_if: OnlyIf,
-    content_type: Option<&ContentType>,
-    data: Data<'_>,
-) -> Result<Reply, Error> {
-    let Authenticated(caller) = caller?;
-    let only_if = only_if.precondition()?;
-    let mut input = Input::read(Kind::User, data, content_type).await?;
+#[put("/users/<user>/groups", data = "<sent>")]
+pub async fn replace(user: Named, sent: Result<Change, Error>) -> Result<Reply, Error> {
+    let (caller, only_if, mut input) = sent?.open(Kind::User)?;
     let id = user.user(&caller).await?;
     input.require("groups");
     let groups = input.accounts("groups").value().unwrap_or_default();

@@ -41,6 +41,7 @@ mod policy;
 mod quotas;
 mod resolve;
 mod roles;
+mod sent;
 mod sudo;
 mod system;
 #[cfg(test)]

@@ -2,32 +2,23 @@
 //! that could not before. `If-Match` is about the user. With the present one, users change their own.
 
 use accountd_protocol::agent::{RandomPassword, UserChange};
-use rocket::http::{ContentType, Status};
-use rocket::{Data, put};
+use rocket::http::Status;
+use rocket::put;
 use serde_json::json;
 
 use super::answers;
 use super::error::Error;
 use super::faults::Kind;
-use super::input::{Given, Input};
-use super::only_if::OnlyIf;
+use super::input::Given;
 use super::path::Named;
+use super::sent::Change;
 use super::user_change::random_password;
-use super::users::{Signed, failed};
-use crate::caller::Authenticated;
+use super::users::failed;
 use crate::reply::Reply;
 
-#[put("/users/<user>/password", data = "<data>")]
-pub async fn set(
-    caller: Signed,
-    user: Named,
-    only_if: OnlyIf,
-    content_type: Option<&ContentType>,
-    data: Data<'_>,
-) -> Result<Reply, Error> {
-    let Authenticated(caller) = caller?;
-    let only_if = only_if.precondition()?;
-    let mut input = Input::read(Kind::User, data, content_type).await?;
+#[put("/users/<user>/password", data = "<sent>")]
+pub async fn set(user: Named, sent: Result<Change, Error>) -> Result<Reply, Error> {
+    let (caller, only_if, mut input) = sent?.open(Kind::User)?;
     let random = random_password(&mut input);
     if random == RandomPassword::No {
         input.require("password");

@@ -2,15 +2,15 @@
 //! back to what accountd.toml(5) says.
 
 use accountd_protocol::policy::{PasswordRule, Policy, PolicyChange};
-use rocket::http::{ContentType, Status};
-use rocket::{Data, get, patch};
+use rocket::http::Status;
+use rocket::{get, patch};
 use serde_json::{Map, Value, json};
 
 use super::answers;
 use super::error::Error;
 use super::faults::Kind;
 use super::input::{Given, Input};
-use super::only_if::OnlyIf;
+use super::sent::Change;
 use super::users::{Signed, failed};
 use crate::caller::Authenticated;
 use crate::reply::Reply;
@@ -21,16 +21,10 @@ pub async fn show(caller: Signed) -> Result<Reply, Error> {
     Ok(shown(&caller.policy().await.map_err(failed)?))
 }
 
-#[patch("/policy", data = "<data>")]
-pub async fn change(
-    caller: Signed,
-    only_if: OnlyIf,
-    content_type: Option<&ContentType>,
-    data: Data<'_>,
-) -> Result<Reply, Error> {
-    let Authenticated(caller) = caller?;
-    let only_if = only_if.precondition()?;
-    let change = draft(Input::read(Kind::User, data, content_type).await?)?;
+#[patch("/policy", data = "<sent>")]
+pub async fn change(sent: Result<Change, Error>) -> Result<Reply, Error> {
+    let (caller, only_if, input) = sent?.open(Kind::User)?;
+    let change = draft(input)?;
     Ok(shown(&caller.set_policy(change, only_if).await.map_err(failed)?))
 }
 

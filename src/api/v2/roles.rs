@@ -5,16 +5,15 @@ use std::collections::BTreeSet;
 
 use accountd_protocol::agent::User;
 use accountd_protocol::role::Role;
-use rocket::http::{ContentType, Status};
-use rocket::{Data, get, put};
+use rocket::http::Status;
+use rocket::{get, put};
 use serde_json::json;
 
 use super::answers;
 use super::error::Error;
 use super::faults::Kind;
-use super::input::Input;
-use super::only_if::OnlyIf;
 use super::path::Named;
+use super::sent::Change;
 use super::users::{Signed, failed};
 use crate::caller::Authenticated;
 use crate::reply::Reply;
@@ -30,17 +29,9 @@ pub async fn list(caller: Signed, user: Named) -> Result<Reply, Error> {
     Ok(shown(&caller.find_user(user.0).await.map_err(failed)?))
 }
 
-#[put("/users/<user>/roles", data = "<data>")]
-pub async fn replace(
-    caller: Signed,
-    user: Named,
-    only_if: OnlyIf,
-    content_type: Option<&ContentType>,
-    data: Data<'_>,
-) -> Result<Reply, Error> {
-    let Authenticated(caller) = caller?;
-    let only_if = only_if.precondition()?;
-    let mut input = Input::read(Kind::User, data, content_type).await?;
+#[put("/users/<user>/roles", data = "<sent>")]
+pub async fn replace(user: Named, sent: Result<Change, Error>) -> Result<Reply, Error> {
+    let (caller, only_if, mut input) = sent?.open(Kind::User)?;
     input.require("roles");
     let names = input.texts("roles").value().unwrap_or_default();
     let roles: Option<BTreeSet<Role>> = names.iter().map(|name| Role::named(name)).collect();

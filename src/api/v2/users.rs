@@ -7,16 +7,17 @@ use accountd_protocol::list::Filter;
 use accountd_protocol::removal::DeletedHome;
 use accountd_protocol::secret::Secret;
 use rocket::http::{ContentType, Status};
-use rocket::{Data, State, delete, get, patch, post};
+use rocket::{delete, get, patch, post};
 use serde_json::json;
 
 use super::error::Error;
 use super::faults::{Fault, Kind};
-use super::idempotency::{Key, Made, Remembered};
-use super::input::{self, Input};
+use super::idempotency::{Made, Once};
+use super::input::Input;
 use super::listing::{Query, Resource, boolean, number};
 use super::only_if::OnlyIf;
 use super::path::Named;
+use super::sent::{Change, Sent};
 use super::{BASE, answers, disable, new_user, output, user_change};
 use crate::body::no_browser_form;
 use crate::caller::{Authenticated, NoCaller};
@@ -82,17 +83,9 @@ pub async fn list(caller: Signed, query: Query) -> Result<Reply, Error> {
     Ok(answers::json(Status::Ok, &listing.page(items, page.total, page.next.as_ref())))
 }
 
-#[post("/users", data = "<data>")]
-pub async fn create(
-    caller: Signed,
-    key: Key,
-    content_type: Option<&ContentType>,
-    data: Data<'_>,
-    remembered: &State<Remembered>,
-) -> Result<Reply, Error> {
-    let Authenticated(caller) = caller?;
-    let body = input::bytes(data, content_type).await?;
-    let name = key.name(caller.name(), "/users")?;
+#[post("/users", data = "<sent>")]
+pub async fn create(once: Once<'_>, sent: Result<Sent, Error>) -> Result<Reply, Error> {
+    let Sent { caller, body } = sent?;
     let made = async {
         let new = new_user::draft(Input::parse(Kind::User, &body)?)?.resolved(&caller).await?;
         let (user, password) = match new.password {
@@ -110,7 +103,7 @@ pub async fn create(
         let [first, again] = [Some(&password), None].map(|it| created(shown_with(Status::Created, &user, it)));
         Ok(Made { first, again })
     };
-    remembered.once(name, &body, made).await
+    once.answer((&caller, "/users"), &body, made).await
 }
 
 #[get("/users/<user>")]
@@ -120,17 +113,9 @@ pub async fn show(caller: Signed, user: Named) -> Result<Reply, Error> {
     Ok(shown(Status::Ok, &user))
 }
 
-#[patch("/users/<user>", data = "<data>")]
-pub async fn change(
-    caller: Signed,
-    user: Named,
-    only_if: OnlyIf,
-    content_type: Option<&ContentType>,
-    data: Data<'_>,
-) -> Result<Reply, Error> {
-    let Authenticated(caller) = caller?;
-    let only_if = only_if.precondition()?;
-    let input = Input::read(Kind::User, data, content_type).await?;
+#[patch("/users/<user>", data = "<sent>")]
+pub async fn change(user: Named, sent: Result<Change, Error>) -> Result<Reply, Error> {
+    let (caller, only_if, input) = sent?.open(Kind::User)?;
     let id = user.user(&caller).await?;
     let change = user_change::draft(input)?.resolved(&caller).await?;
     if change.random_password == RandomPassword::Made {

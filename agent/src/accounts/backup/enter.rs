@@ -14,9 +14,9 @@ use crate::accounts::check::free_group_name;
 use crate::accounts::create::{NewEntry, line, write_group};
 use crate::accounts::memberships::Joining;
 use crate::accounts::sudo::SudoEdit;
-use crate::accounts::{address, memberships, suspended};
+use crate::accounts::{address, limits, memberships, suspended};
 use crate::database::entry::{gshadow, passwd};
-use crate::database::{Draft, Extras, FileKind, GroupRow, KeyFileRow, UserRow, kept};
+use crate::database::{Draft, Extras, FileKind, KeyFileRow, UserRow, kept};
 use crate::identity::authorized_keys::fingerprints;
 use crate::sudoers::Grantee;
 use crate::suspension::Suspension;
@@ -81,7 +81,7 @@ impl GroupEntry {
         let name = plan.name.as_str();
         match *id {
             Some(id) if draft.group(id).is_some_and(|row| row.name == name && row.gid.0 == plan.gid) => {
-                set_limits(draft, id, plan);
+                limits::enter(draft, id, plan.limits.clone());
                 sudo.enter(draft, Grantee::Group(id))
             }
             Some(_) => Err(Refusal::Busy),
@@ -91,7 +91,7 @@ impl GroupEntry {
                     return Err(Refusal::Busy);
                 }
                 let id = write_group(draft, name, Gid(plan.gid));
-                set_limits(draft, id, plan);
+                limits::enter(draft, id, plan.limits.clone());
                 remark_rename(draft, Grantee::Group(id), plan.was.as_ref());
                 sudo.enter_new(draft, Grantee::Group(id));
                 Ok(())
@@ -138,12 +138,6 @@ impl UserEntry {
                 sudo.enter(draft, Grantee::User(id))
             }
         }
-    }
-}
-
-fn set_limits(draft: &mut Draft<'_>, id: AccountId, plan: &GroupPlan) {
-    if let Some(row) = draft.group(id).cloned() {
-        draft.set_group(id, Some(GroupRow { limits: kept(plan.limits.clone()), ..row }));
     }
 }
 

@@ -5,6 +5,7 @@ mod api_keys;
 mod audit;
 mod changes;
 mod crash;
+mod file;
 mod numbers;
 mod outside;
 mod passwords;

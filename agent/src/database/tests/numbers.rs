@@ -2,18 +2,7 @@
 
 use super::*;
 use crate::database::{View, first_outside};
-
-/// Numbers that follow from a seed (xorshift), so that a failure can be had again.
-struct Chance(u64);
-
-impl Chance {
-    fn below(&mut self, bound: u64) -> u32 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        u32::try_from(self.0 % bound).unwrap()
-    }
-}
+use crate::scratch::Chance;
 
 #[track_caller]
 fn agree(view: &View) {

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use accountd_protocol::identity::Identity;
 
 use super::*;
+use crate::database::edit::Edit;
 use crate::database::journal::{Journal, JournalFile, LineEdit};
 use crate::database::state::{Note, State};
-use crate::database::view::Edit;
 use crate::database::{Becomes, DatabaseError, KeyFileRow, good_copy};
 
 /// A page of SQLite.

@@ -1,4 +1,4 @@
-//! The helper process: looks up names and numbers in one source of NSS.
+//! The process that looks up names and numbers in one source of NSS.
 //!
 //! It has one thread and no privileges: what may be looked up, `ls -l` may look up for anybody.
 //! What the source's library does by itself, it does as nobody.
@@ -18,7 +18,7 @@ use nix::unistd::alarm;
 use super::{Answer, Question};
 use crate::sys::nss::{SourceState, use_only};
 
-/// The argument that makes the agent's program such a helper; the source's name follows.
+/// The argument that makes the agent's program such a process; the source's name follows.
 pub const LOOK_UP_ARGUMENT: &str = "look-up-in";
 /// The longest frame of both directions.
 pub(super) const CAP: usize = 64 * 1024;
@@ -43,7 +43,7 @@ pub enum LookUpError {
     Frame(#[from] FrameError),
 }
 
-/// The helper's whole life: answers until the agent closes the conversation, which is on its
+/// Its whole life: answers until the agent closes the conversation, which is on its
 /// standard input.
 pub fn run_look_up(source: Option<OsString>) -> Result<(), LookUpError> {
     let source = source.and_then(|source| source.into_string().ok()).ok_or(LookUpError::NoSource)?;

@@ -1,11 +1,11 @@
 //! Accounts that are not in the account files: what the other sources of NSS have (nss(5)).
 //!
 //! The files themselves are in memory and are not looked at again. Each other source is asked by
-//! a helper process of its own: its library, and whatever that does, stays out of the agent; one
+//! a process of its own: its library, and whatever that does, stays out of the agent; one
 //! that hangs can be ended; and it is known which one it was.
 
-mod helper;
 mod look_up;
+mod source;
 mod switch;
 
 use std::collections::HashMap;
@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::look_up::{LOOK_UP_ARGUMENT, run_look_up};
 
-use self::helper::{Helper, HelperError};
+use self::source::{Source, SourceError};
 use self::switch::Switch;
 use super::parsed_file::{ParsedFile, ReadError};
 
@@ -29,7 +29,7 @@ pub enum NssError {
     #[error(transparent)]
     Switch(#[from] ReadError),
     #[error("the NSS source {name} gives no answer: {error}")]
-    Source { name: String, error: HelperError },
+    Source { name: String, error: SourceError },
 }
 
 /// What a source is asked.
@@ -63,23 +63,23 @@ impl Answers {
     }
 }
 
-/// The sources and the helper that asks each.
+/// The sources, each with the process that asks it.
 #[derive(Debug)]
 pub struct OtherSources {
     switch: ParsedFile<Switch>,
-    helpers: Mutex<Helpers>,
+    sources: Mutex<Sources>,
 }
 
 #[derive(Debug, Default)]
-struct Helpers {
+struct Sources {
     /// The configuration that they were started under: its change may mean that of a source's.
     of: Option<Arc<Switch>>,
-    by_source: HashMap<String, Arc<Helper>>,
+    by_name: HashMap<String, Arc<Source>>,
 }
 
 impl OtherSources {
     pub fn new(etc: &Path) -> Self {
-        Self { switch: ParsedFile::new(etc.join("nsswitch.conf"), Switch::parse), helpers: Mutex::default() }
+        Self { switch: ParsedFile::new(etc.join("nsswitch.conf"), Switch::parse), sources: Mutex::default() }
     }
 
     /// Asks every source each question that it can answer. One that gives no answer is an error:
@@ -94,24 +94,24 @@ impl OtherSources {
                 continue;
             }
             let failed = |error| NssError::Source { name: name.to_owned(), error };
-            let said = self.helper(&switch, name).ask(&asked, end).map_err(failed)?;
+            let said = self.source(&switch, name).ask(&asked, end).map_err(failed)?;
             for (question, answer) in asked.into_iter().zip(said) {
                 match answer {
                     Answer::Absent => {}
                     Answer::Present(existing) => drop(answers.0.insert(question.clone(), existing)),
-                    Answer::Failed(errno) => return Err(failed(HelperError::Source(errno))),
+                    Answer::Failed(errno) => return Err(failed(SourceError::Failed(errno))),
                 }
             }
         }
         Ok(answers)
     }
 
-    fn helper(&self, switch: &Arc<Switch>, name: &str) -> Arc<Helper> {
-        let mut helpers = self.helpers.lock().unwrap_or_else(PoisonError::into_inner);
-        if !helpers.of.as_ref().is_some_and(|of| Arc::ptr_eq(of, switch)) {
+    fn source(&self, switch: &Arc<Switch>, name: &str) -> Arc<Source> {
+        let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        if !sources.of.as_ref().is_some_and(|of| Arc::ptr_eq(of, switch)) {
             // Those that are asked just now end with their last question.
-            *helpers = Helpers { of: Some(switch.clone()), by_source: HashMap::new() };
+            *sources = Sources { of: Some(switch.clone()), by_name: HashMap::new() };
         }
-        helpers.by_source.entry(name.to_owned()).or_insert_with(|| Arc::new(Helper::new(name))).clone()
+        sources.by_name.entry(name.to_owned()).or_insert_with(|| Arc::new(Source::new(name))).clone()
     }
 }

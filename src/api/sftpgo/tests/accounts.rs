@@ -69,7 +69,7 @@ fn numbers_and_hashes_that_are_asked_for_go_to_the_agent() {
 
 #[test]
 fn an_account_of_others_is_shown_as_it_is() {
-    World::new().get("/user/7").is(200, ALICE);
+    World::new().get("/user/7").is_json(200, ALICE);
     let limits = Limits {
         quota: QuotaLimits { bytes: Some(u64::MAX), files: Some(3), ..QuotaLimits::default() },
         sessions: Some(2),
@@ -118,7 +118,7 @@ fn what_was_asked_for_is_said_again_as_long_as_it_is_true() {
 
 #[test]
 fn an_echo_that_can_not_be_read_is_as_good_as_none() {
-    World::of_user(echoing(user(), "{\"uid\":")).get("/user/7").is(200, ALICE);
+    World::of_user(echoing(user(), "{\"uid\":")).get("/user/7").is_json(200, ALICE);
 }
 
 #[test]
@@ -139,7 +139,7 @@ fn what_is_stored_and_who_shares_the_uid_is_asked() {
 #[test]
 fn lists_are_of_users_that_are_not_built_in_by_name() {
     let world = World::new();
-    world.get("/user?limit=1000&offset=2&order=DESC&username=alice").is(200, &format!("[{ALICE}]"));
+    world.get("/user?limit=1000&offset=2&order=DESC&username=alice").is_json(200, &format!("[{ALICE}]"));
     let asked = world.asked();
     for part in
         ["offset: 2, limit: 100,", "by: Name, direction: Descending", "Builtin(false), Name(\"alice\")", "LeftOut"]

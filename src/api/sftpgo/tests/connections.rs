@@ -64,10 +64,10 @@ fn connections_that_serve_files_are_shown() {
             path = path
         )
     };
-    world(user()).get("/connection").is(200, &expected("/f400k"));
+    world(user()).get("/connection").is_json(200, &expected("/f400k"));
     let inside = User { effective_limits: Limits { root: Some(Root::Home), ..Limits::default() }, ..user() };
-    world(inside).get("/connection").is(200, &expected("/mnt/tank/alice/f400k"));
-    World::new().get("/connection").is(200, "[]");
+    world(inside).get("/connection").is_json(200, &expected("/mnt/tank/alice/f400k"));
+    World::new().get("/connection").is_json(200, "[]");
 }
 
 #[test]
@@ -83,7 +83,7 @@ fn only_what_is_shown_is_closed() {
 
 #[test]
 fn scans_are_shown_and_begun_by_name() {
-    World::new().get("/quota_scan").is(200, r#"[{"username":"alice","start_time":1795351640010}]"#);
+    World::new().get("/quota_scan").is_json(200, r#"[{"username":"alice","start_time":1795351640010}]"#);
     let world = World::new();
     let body = r#"{"id":0,"username":"alice","uid":0,"gid":0,"max_sessions":0}"#;
     world.root(Method::Post, "/quota_scan", body).is_message(201, "Scan started");

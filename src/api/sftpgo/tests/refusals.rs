@@ -63,7 +63,7 @@ fn the_first_thing_that_is_wrong_is_said_in_the_order_of_sftpgo() {
     ];
     for (body, expected) in rows {
         let expected = format!(r#"{{"error":{},"message":"","status":400}}"#, serde_json::json!(expected));
-        world.root(Method::Post, "/user", body).is(400, &expected.replace("\\\\u003c", "\\u003c"));
+        world.root(Method::Post, "/user", body).is_json(400, &expected.replace("\\\\u003c", "\\u003c"));
     }
     world.nothing_was_asked();
 }

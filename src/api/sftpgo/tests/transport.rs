@@ -124,5 +124,5 @@ fn an_agent_that_is_away_is_answered_with_503() {
 #[test]
 fn the_version_is_that_of_the_build() {
     let seen = World::new().get("/version");
-    seen.is(200, r#"{"version":"0.1.0","build_date":"2026-11-27T02:26:14Z","commit_hash":"2995aa0"}"#);
+    seen.is_json(200, r#"{"version":"0.1.0","build_date":"2026-11-27T02:26:14Z","commit_hash":"2995aa0"}"#);
 }

@@ -1,4 +1,5 @@
-//! What requests and the threads of the quotas have in common.
+//! The books of the quotas, in which requests and the threads read and write: what is counted, where homes lie,
+//! what is scanned and what is to be done.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::os::fd::OwnedFd;
@@ -23,7 +24,7 @@ use crate::database::{QuotaMark, QuotaStore, QuotaWrite};
 use crate::sys::priority;
 
 #[derive(Debug)]
-pub struct Shared {
+pub struct Books {
     pub root: OwnedFd,
     pub store: QuotaStore,
     pub places: Places,
@@ -52,7 +53,7 @@ pub struct Failure {
     pub reason: String,
 }
 
-impl Shared {
+impl Books {
     pub fn backend(&self, kind: QuotaBackend) -> &dyn Backend {
         match kind {
             QuotaBackend::Kernel => &Kernel,
@@ -80,13 +81,13 @@ impl Shared {
     pub fn begin_scan(self: &Arc<Self>, account: AccountId, name: &str) -> Added {
         let added = self.scans.add(account, name);
         if added == Added::ByAnotherThread {
-            let shared = self.clone();
+            let books = self.clone();
             let thread = std::thread::Builder::new().name("scan".into());
             let scanning = move || {
                 priority::step_back();
-                while let Some((account, progress)) = shared.scans.next() {
-                    shared.scan(account, &progress);
-                    shared.scans.over(account);
+                while let Some((account, progress)) = books.scans.next() {
+                    books.scan(account, &progress);
+                    books.scans.over(account);
                 }
             };
             if let Err(error) = thread.spawn(scanning) {

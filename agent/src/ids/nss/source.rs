@@ -1,4 +1,4 @@
-//! The agent's end of a helper process: started when first needed, kept, ended when it hangs.
+//! One source of NSS and the process that asks it: started when first needed, kept, ended when it hangs.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -14,7 +14,7 @@ use super::look_up::{CAP, LOOK_UP_ARGUMENT};
 use super::{Answer, Question};
 
 #[derive(Debug, thiserror::Error)]
-pub enum HelperError {
+pub enum SourceError {
     #[error("cannot start the helper process: {0}")]
     Start(io::Error),
     #[error("it is still busy with what it was asked before")]
@@ -28,13 +28,13 @@ pub enum HelperError {
     #[error("the helper process has answered something else")]
     Confused,
     #[error("{}", io::Error::from_raw_os_error(*.0))]
-    Source(i32),
+    Failed(i32),
 }
 
-/// One source's helper. One request at a time talks to it.
+/// One request at a time talks to its process.
 #[derive(Debug)]
-pub struct Helper {
-    source: String,
+pub struct Source {
+    name: String,
     place: Mutex<Place>,
     returned: Condvar,
 }
@@ -52,13 +52,13 @@ struct Process {
     stream: UnixStream,
 }
 
-impl Helper {
-    pub fn new(source: &str) -> Self {
-        Self { source: source.to_owned(), place: Mutex::new(Place::Here(None)), returned: Condvar::new() }
+impl Source {
+    pub fn new(name: &str) -> Self {
+        Self { name: name.to_owned(), place: Mutex::new(Place::Here(None)), returned: Condvar::new() }
     }
 
     /// The answers, one for each question, before `end`. After an error the process is another.
-    pub fn ask(&self, questions: &[&Question], end: Instant) -> Result<Vec<Answer>, HelperError> {
+    pub fn ask(&self, questions: &[&Question], end: Instant) -> Result<Vec<Answer>, SourceError> {
         let process = self.take(end)?;
         let result = self.ask_either(process, questions, end);
         let (answers, process) = match result {
@@ -76,18 +76,18 @@ impl Helper {
         kept: Option<Process>,
         questions: &[&Question],
         end: Instant,
-    ) -> Result<(Vec<Answer>, Process), HelperError> {
+    ) -> Result<(Vec<Answer>, Process), SourceError> {
         if let Some(mut process) = kept.filter(|_| Instant::now() < end) {
             match process.ask(questions, end) {
                 Err(error) if error.says_it_had_ended() => {}
                 result => return result.map(|answers| (answers, process)),
             }
         }
-        let mut process = Process::start(&self.source)?;
+        let mut process = Process::start(&self.name)?;
         process.ask(questions, end).map(|answers| (answers, process))
     }
 
-    fn take(&self, end: Instant) -> Result<Option<Process>, HelperError> {
+    fn take(&self, end: Instant) -> Result<Option<Process>, SourceError> {
         let is_away = |place: &mut Place| matches!(place, Place::Away);
         let (mut place, _) = self
             .returned
@@ -95,7 +95,7 @@ impl Helper {
             .unwrap_or_else(PoisonError::into_inner);
         match std::mem::replace(&mut *place, Place::Away) {
             Place::Here(process) => Ok(process),
-            Place::Away => Err(HelperError::Busy),
+            Place::Away => Err(SourceError::Busy),
         }
     }
 
@@ -104,26 +104,26 @@ impl Helper {
     }
 }
 
-impl HelperError {
+impl SourceError {
     fn says_it_had_ended(&self) -> bool {
         match self {
-            HelperError::Ended => true,
-            HelperError::Conversation(FrameError::Io(error)) => {
+            SourceError::Ended => true,
+            SourceError::Conversation(FrameError::Io(error)) => {
                 matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset)
             }
-            HelperError::Conversation(FrameError::TooLong { .. } | FrameError::Content(_))
-            | HelperError::Start(_)
-            | HelperError::Busy
-            | HelperError::TimedOut
-            | HelperError::Confused
-            | HelperError::Source(_) => false,
+            SourceError::Conversation(FrameError::TooLong { .. } | FrameError::Content(_))
+            | SourceError::Start(_)
+            | SourceError::Busy
+            | SourceError::TimedOut
+            | SourceError::Confused
+            | SourceError::Failed(_) => false,
         }
     }
 }
 
 impl Process {
-    fn start(source: &str) -> Result<Self, HelperError> {
-        let (stream, theirs) = UnixStream::pair().map_err(HelperError::Start)?;
+    fn start(source: &str) -> Result<Self, SourceError> {
+        let (stream, theirs) = UnixStream::pair().map_err(SourceError::Start)?;
         let child = Command::new(Path::new("/proc/self/exe"))
             .args([LOOK_UP_ARGUMENT, source])
             .env_clear()
@@ -131,20 +131,20 @@ impl Process {
             .stdin(Stdio::from(OwnedFd::from(theirs)))
             .stdout(Stdio::null())
             .spawn()
-            .map_err(HelperError::Start)?;
+            .map_err(SourceError::Start)?;
         Ok(Self { child: Some(child), stream })
     }
 
-    fn ask(&mut self, questions: &[&Question], end: Instant) -> Result<Vec<Answer>, HelperError> {
+    fn ask(&mut self, questions: &[&Question], end: Instant) -> Result<Vec<Answer>, SourceError> {
         self.stream.set_write_timeout(Some(left_until(end))).map_err(FrameError::Io)?;
         frame::write(&mut self.stream, &questions, CAP)?;
         self.stream.set_read_timeout(Some(left_until(end))).map_err(FrameError::Io)?;
         let said: Option<Vec<Answer>> = frame::read(&mut self.stream, CAP).map_err(|error| match error {
-            FrameError::Io(error) if error.kind() == io::ErrorKind::WouldBlock => HelperError::TimedOut,
-            error => HelperError::Conversation(error),
+            FrameError::Io(error) if error.kind() == io::ErrorKind::WouldBlock => SourceError::TimedOut,
+            error => SourceError::Conversation(error),
         })?;
-        let answers = said.ok_or(HelperError::Ended)?;
-        if answers.len() == questions.len() { Ok(answers) } else { Err(HelperError::Confused) }
+        let answers = said.ok_or(SourceError::Ended)?;
+        if answers.len() == questions.len() { Ok(answers) } else { Err(SourceError::Confused) }
     }
 }
 
@@ -153,7 +153,7 @@ impl Drop for Process {
         let Some(mut child) = self.child.take() else { return };
         // It may have ended by itself. One that the kernel does not let go yet is not waited for.
         let _ = child.kill();
-        let waiting = std::thread::Builder::new().name("helper's end".into()).spawn(move || child.wait());
+        let waiting = std::thread::Builder::new().name("source's end".into()).spawn(move || child.wait());
         if let Err(error) = waiting {
             tracing::warn!(%error, "cannot wait for the end of a helper process");
         }

@@ -4,41 +4,38 @@
 //! (X11, forwarding of agents and from the server's side) is refused with an answer, so that no
 //! client waits for one.
 
+mod authentication;
+mod channels;
+
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
-use accountd_protocol::login::{Admission, MAX_COMMAND, Opening, Proof, Service, SessionId, Terminal, WindowSize};
-use accountd_protocol::metrics::{SshMethod, SshResult};
+use accountd_protocol::login::{MAX_COMMAND, Proof, Service, Terminal, WindowSize};
 use accountd_protocol::secret::Secret;
 use accountd_protocol::session_policy::TerminalUse;
-use russh::server::{
-    Auth, ChannelOpenHandle, Handle, Handler, Msg, PublicKeyOffer, Response, Session, VerifiedPublicKey,
-};
+use russh::server::{Auth, ChannelOpenHandle, Handler, Msg, PublicKeyOffer, Response, Session, VerifiedPublicKey};
 use russh::{Channel, ChannelId, ChannelOpenFailure, Pty, Sig};
-use tracing::{debug, warn};
+use tracing::debug;
 
-use crate::algorithms;
-use crate::channel::{self, Input, STDERR, Shared};
+use crate::channel::Shared;
 use crate::client;
 use crate::counters::Counters;
 use crate::dialogue::{Dialogue, Next};
 use crate::error::Error;
 use crate::gate::Pass;
-use crate::login::{self, Login};
+use crate::line::Line;
+use crate::login::Login;
 use crate::pace::Paces;
 use crate::signals;
-use crate::stream::Line;
 
-const MOST_CHANNELS: usize = 64;
-const MAX_USER_BYTES: usize = 255;
+use self::authentication::refused;
+use self::channels::{MOST_CHANNELS, Stage};
+
 /// The most variables that are passed on, and the longest name and value.
 const MOST_VARIABLES: usize = 128;
 const MAX_VARIABLE_BYTES: usize = 8 * 1024;
-/// Exit status of a request that is not served.
-const FAILED: u32 = 1;
 
 /// The two ends of a connection.
 #[derive(Clone, Copy, Debug)]
@@ -63,35 +60,6 @@ pub struct Connection {
     /// Of all accounts.
     paces: Arc<Paces>,
     shared: Shared,
-}
-
-/// How far a channel has come.
-enum Stage {
-    /// What has been asked for before anything runs.
-    Prepared {
-        terminal: Option<Terminal>,
-        environment: Vec<(String, String)>,
-    },
-    Running(Running),
-}
-
-impl Stage {
-    fn new() -> Self {
-        Stage::Prepared { terminal: None, environment: Vec::new() }
-    }
-
-    fn running(&self) -> Option<&Running> {
-        match self {
-            Stage::Running(running) => Some(running),
-            Stage::Prepared { .. } => None,
-        }
-    }
-}
-
-/// A channel with a session.
-struct Running {
-    session: SessionId,
-    input: Input,
 }
 
 /// What a connection is made of.
@@ -130,178 +98,6 @@ impl Connection {
         };
         Ok(self.login.insert(login))
     }
-
-    /// One proof, without any question. A password that is too old is none here: russh can't ask for
-    /// another one (RFC 4252 §8), but in a dialogue.
-    async fn prove(&mut self, user: &str, proof: Proof) -> Auth {
-        self.dialogue = None;
-        let method = match &proof {
-            Proof::Password(_) | Proof::PasswordChange { .. } => SshMethod::Password,
-            Proof::PublicKey(_) => SshMethod::Publickey,
-        };
-        match self.admission(user, proof, method).await {
-            Admission::Granted(_) => Auth::Accept,
-            Admission::Refused | Admission::PasswordExpired | Admission::NotChanged(_) => refused(),
-        }
-    }
-
-    /// Asks; when there is nobody to ask, the answer is no, and the next attempt asks anew.
-    async fn admission(&mut self, user: &str, proof: Proof, method: SshMethod) -> Admission {
-        if user.len() > MAX_USER_BYTES {
-            self.count(method, SshResult::Refused);
-            return Admission::Refused;
-        }
-        let result = match self.login().await {
-            Ok(login) => login.authenticate(user, proof).await,
-            Err(error) => Err(error),
-        };
-        let (admission, counted) = match result {
-            Ok(admission) => {
-                let counted = counted(&admission);
-                (admission, counted)
-            }
-            Err(error) => {
-                self.unreachable(&error);
-                (Admission::Refused, SshResult::Undecided)
-            }
-        };
-        self.count(method, counted);
-        if let Admission::Granted(admitted) = &admission {
-            self.terminal_use = admitted.terminal;
-            self.shared.pace = self.paces.of(admitted);
-            if let Some(idle) = admitted.idle {
-                self.shared.line.limit_idle(Duration::from_secs(idle.into()));
-            }
-            self.shared.line.set_authenticated();
-            self.pass = None;
-        }
-        admission
-    }
-
-    fn count(&self, method: SshMethod, result: SshResult) {
-        self.shared.counters.authentications.one((method, result));
-    }
-
-    /// Goes on with a dialogue; what it ends with is the answer.
-    async fn go_on(&mut self, user: &str, next: Next) -> Auth {
-        let next = match next {
-            Next::Prove(dialogue, proof) => {
-                dialogue.heard(self.admission(user, proof, SshMethod::KeyboardInteractive).await)
-            }
-            Next::Ask(_) | Next::Granted | Next::Refused => next,
-        };
-        match next {
-            Next::Ask(dialogue) => {
-                let question = dialogue.question();
-                self.dialogue = Some(dialogue);
-                question
-            }
-            Next::Granted => Auth::Accept,
-            Next::Refused | Next::Prove(..) => refused(),
-        }
-    }
-
-    fn unreachable(&mut self, error: &Error) -> Auth {
-        warn!(%error, "logins can not be decided; refused");
-        self.login = None;
-        refused()
-    }
-
-    /// How many channels are open. One whose session has ended has been closed from this side;
-    /// russh doesn't say when the client has answered that.
-    fn open_channels(&mut self) -> usize {
-        self.channels.retain(|_, stage| !stage.running().is_some_and(|running| running.input.is_over()));
-        self.channels.len()
-    }
-
-    /// The session, or why there is none, in words for the user.
-    async fn open(&mut self, opening: Opening) -> Result<Result<login::Session, String>, Error> {
-        self.login().await?.open(opening).await
-    }
-
-    /// Starts what a channel is for; a channel is for one thing.
-    async fn start(&mut self, channel: ChannelId, service: Service, session: &mut Session) -> Result<(), Error> {
-        self.shared.line.touch();
-        let Some(Stage::Prepared { terminal, environment }) = self.channels.get_mut(&channel) else {
-            return Ok(session.channel_failure(channel)?);
-        };
-        let opening = Opening { service, terminal: terminal.take(), environment: std::mem::take(environment) };
-        match self.open(opening).await {
-            Ok(Ok(opened)) => {
-                session.channel_success(channel)?;
-                let (id, with) = (opened.id, (session.handle(), self.shared.clone()));
-                let input = channel::join(channel, opened, with, None);
-                self.channels.insert(channel, Stage::Running(Running { session: id, input }));
-                Ok(())
-            }
-            Ok(Err(reason)) => self.fail(channel, session, &reason),
-            Err(error) => {
-                warn!(%error, "no session can be opened");
-                self.fail(channel, session, "Sessions can not be opened now.")
-            }
-        }
-    }
-
-    /// A connection to somewhere else: the channel is confirmed once there is one.
-    async fn connect(
-        &mut self,
-        channel: Channel<Msg>,
-        (host, port): (&str, u32),
-        reply: ChannelOpenHandle,
-        handle: Handle,
-    ) {
-        let Ok(port) = u16::try_from(port) else { return reply.reject(ChannelOpenFailure::ConnectFailed).await };
-        if self.open_channels() >= MOST_CHANNELS {
-            return reply.reject(ChannelOpenFailure::ResourceShortage).await;
-        }
-        let service = Service::Connect { host: host.to_owned(), port };
-        let opening = Opening { service, terminal: None, environment: Vec::new() };
-        match self.open(opening).await {
-            Ok(Ok(opened)) => {
-                let (id, with) = (opened.id, (handle, self.shared.clone()));
-                let input = channel::join(channel.id(), opened, with, Some(reply));
-                self.channels.insert(channel.id(), Stage::Running(Running { session: id, input }));
-            }
-            Ok(Err(_)) => reply.reject(ChannelOpenFailure::AdministrativelyProhibited).await,
-            Err(error) => {
-                warn!(%error, "no session can be opened");
-                reply.reject(ChannelOpenFailure::ConnectFailed).await;
-            }
-        }
-    }
-
-    /// Says no to a request and closes the channel: stock clients end at once then.
-    fn refuse(&mut self, channel: ChannelId, session: &mut Session) -> Result<(), Error> {
-        self.channels.remove(&channel);
-        session.channel_failure(channel)?;
-        Ok(session.close(channel)?)
-    }
-
-    /// Ends what was asked for as if it had said why and failed. OpenSSH's client shows nothing
-    /// that comes with a refused request.
-    fn fail(&mut self, channel: ChannelId, session: &mut Session, why: &str) -> Result<(), Error> {
-        self.channels.remove(&channel);
-        session.channel_success(channel)?;
-        session.extended_data(channel, STDERR, format!("{why}\r\n").into_bytes())?;
-        session.exit_status_request(channel, FAILED)?;
-        session.eof(channel)?;
-        Ok(session.close(channel)?)
-    }
-}
-
-fn counted(admission: &Admission) -> SshResult {
-    match admission {
-        Admission::Granted(_) => SshResult::Granted,
-        Admission::Refused => SshResult::Refused,
-        Admission::PasswordExpired => SshResult::PasswordExpired,
-        Admission::NotChanged(_) => SshResult::PasswordNotChanged,
-    }
-}
-
-/// The next attempt may be of any method again; [`Auth::reject`] would take back the one that
-/// has failed. How many there may be is the transport's to count.
-fn refused() -> Auth {
-    Auth::Reject { proceed_with_methods: Some(algorithms::methods()), partial_success: false }
 }
 
 impl Handler for Connection {
@@ -329,29 +125,7 @@ impl Handler for Connection {
 
     async fn auth_publickey_offered(&mut self, user: &str, offer: PublicKeyOffer<'_>) -> Result<Auth, Error> {
         let Ok(blob) = offer.public_key.to_bytes() else { return Ok(refused()) };
-        let count = |this: &Self, result| this.count(SshMethod::PublickeyOffer, result);
-        if user.len() > MAX_USER_BYTES {
-            count(self, SshResult::Refused);
-            return Ok(refused());
-        }
-        let acceptable = match self.login().await {
-            Ok(login) => login.key_acceptable(user, blob).await,
-            Err(error) => Err(error),
-        };
-        match acceptable {
-            Ok(true) => {
-                count(self, SshResult::Granted);
-                Ok(Auth::Accept)
-            }
-            Ok(false) => {
-                count(self, SshResult::Refused);
-                Ok(refused())
-            }
-            Err(error) => {
-                count(self, SshResult::Undecided);
-                Ok(self.unreachable(&error))
-            }
-        }
+        Ok(self.offer(user, blob).await)
     }
 
     async fn auth_publickey(&mut self, user: &str, key: VerifiedPublicKey<'_>) -> Result<Auth, Error> {

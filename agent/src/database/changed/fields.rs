@@ -4,8 +4,8 @@
 use accountd_protocol::audit::{FieldChange, Word};
 use smallvec::SmallVec;
 
-use super::entry::{passwd, shadow};
-use super::file::FileKind;
+use crate::database::entry::{passwd, shadow};
+use crate::database::file::FileKind;
 use crate::identity::hash::is_hash;
 
 /// Stands for what is never shown.
@@ -140,6 +140,10 @@ pub fn shown_up_to(longest: usize, value: &[u8]) -> Word {
     let text = String::from_utf8_lossy(value);
     let cut = text.char_indices().nth(longest).map(|(end, _)| end);
     Word::Owned(cut.map_or_else(|| text.to_string(), |end| format!("{}…", text.get(..end).unwrap_or_default())))
+}
+
+pub fn number(number: impl Into<u64>) -> Word {
+    Word::Owned(number.into().to_string())
 }
 
 #[cfg(test)]

@@ -1,0 +1,126 @@
+//! Who a client is (RFC 4252): asked of login, and counted.
+
+use std::time::Duration;
+
+use accountd_protocol::login::{Admission, Proof};
+use accountd_protocol::metrics::{SshMethod, SshResult};
+use russh::server::Auth;
+use tracing::warn;
+
+use super::Connection;
+use crate::algorithms;
+use crate::dialogue::Next;
+use crate::error::Error;
+use crate::login::Login;
+
+const MAX_USER_BYTES: usize = 255;
+
+impl Connection {
+    /// One proof, without any question. A password that is too old is none here: russh can't ask for
+    /// another one (RFC 4252 §8), but in a dialogue.
+    pub(super) async fn prove(&mut self, user: &str, proof: Proof) -> Auth {
+        self.dialogue = None;
+        let method = match &proof {
+            Proof::Password(_) | Proof::PasswordChange { .. } => SshMethod::Password,
+            Proof::PublicKey(_) => SshMethod::Publickey,
+        };
+        match self.admission(user, proof, method).await {
+            Admission::Granted(_) => Auth::Accept,
+            Admission::Refused | Admission::PasswordExpired | Admission::NotChanged(_) => refused(),
+        }
+    }
+
+    async fn admission(&mut self, user: &str, proof: Proof, method: SshMethod) -> Admission {
+        let asked = self.ask((user, method), async |login| {
+            let admission = login.authenticate(user, proof).await?;
+            Ok((counted(&admission), admission))
+        });
+        let admission = asked.await.unwrap_or(Admission::Refused);
+        if let Admission::Granted(admitted) = &admission {
+            self.terminal_use = admitted.terminal;
+            self.shared.pace = self.paces.of(admitted);
+            if let Some(idle) = admitted.idle {
+                self.shared.line.limit_idle(Duration::from_secs(idle.into()));
+            }
+            self.shared.line.set_authenticated();
+            self.pass = None;
+        }
+        admission
+    }
+
+    /// Whether a key is worth a signature.
+    pub(super) async fn offer(&mut self, user: &str, key: Vec<u8>) -> Auth {
+        let asked = self.ask((user, SshMethod::PublickeyOffer), async |login| {
+            let acceptable = login.key_acceptable(user, key).await?;
+            Ok((if acceptable { SshResult::Granted } else { SshResult::Refused }, acceptable))
+        });
+        if asked.await.unwrap_or(false) { Auth::Accept } else { refused() }
+    }
+
+    /// Asks login about a user, and counts what it says. `None` is no: there is nobody of such a name, or nobody
+    /// to ask; the next attempt asks anew.
+    async fn ask<A>(
+        &mut self,
+        (user, method): (&str, SshMethod),
+        question: impl AsyncFnOnce(&mut Login) -> Result<(SshResult, A), Error>,
+    ) -> Option<A> {
+        if user.len() > MAX_USER_BYTES {
+            self.count(method, SshResult::Refused);
+            return None;
+        }
+        let result = match self.login().await {
+            Ok(login) => question(login).await,
+            Err(error) => Err(error),
+        };
+        match result {
+            Ok((result, answer)) => {
+                self.count(method, result);
+                Some(answer)
+            }
+            Err(error) => {
+                warn!(%error, "logins can not be decided; refused");
+                self.login = None;
+                self.count(method, SshResult::Undecided);
+                None
+            }
+        }
+    }
+
+    fn count(&self, method: SshMethod, result: SshResult) {
+        self.shared.counters.authentications.one((method, result));
+    }
+
+    /// Goes on with a dialogue; what it ends with is the answer.
+    pub(super) async fn go_on(&mut self, user: &str, next: Next) -> Auth {
+        let next = match next {
+            Next::Prove(dialogue, proof) => {
+                dialogue.heard(self.admission(user, proof, SshMethod::KeyboardInteractive).await)
+            }
+            Next::Ask(_) | Next::Granted | Next::Refused => next,
+        };
+        match next {
+            Next::Ask(dialogue) => {
+                let question = dialogue.question();
+                self.dialogue = Some(dialogue);
+                question
+            }
+            Next::Granted => Auth::Accept,
+            Next::Refused | Next::Prove(..) => refused(),
+        }
+    }
+}
+
+fn counted(admission: &Admission) -> SshResult {
+    match admission {
+        Admission::Granted(_) => SshResult::Granted,
+        Admission::Refused => SshResult::Refused,
+        Admission::PasswordExpired => SshResult::PasswordExpired,
+        Admission::NotChanged(_) => SshResult::PasswordNotChanged,
+    }
+}
+
+/// The next attempt may be of any method again; [`Auth::reject`] would take back the one that
+/// has failed. How many there may be is the transport's to count.
+pub(super) fn refused() -> Auth {
+    Auth::Reject { proceed_with_methods: Some(algorithms::methods()), partial_success: false }
+}
