@@ -34,12 +34,13 @@ impl Registry {
         Some(())
     }
 
+    /// Ends one session, and nothing else of its connection.
     pub fn close_session(&self, number: u64) -> Option<()> {
         let mut inner = self.lock();
         let entry = inner.sessions.get_mut(&number)?;
-        match &entry.control {
-            Some(control) => control.tell(Farewell::Closed),
-            None => entry.unwanted = true,
+        let why = *entry.unwanted.get_or_insert(Farewell::Closed);
+        if let Some(control) = &entry.control {
+            control.tell(why);
         }
         Some(())
     }

@@ -41,8 +41,8 @@ struct Entry {
     active: SystemTime,
     /// Where its keeper listens, as soon as it has one.
     control: Option<Arc<Control>>,
-    /// Told to end before it had a keeper.
-    unwanted: bool,
+    /// Why it has to end, if it was told so; it may have no keeper yet.
+    unwanted: Option<Farewell>,
 }
 
 #[derive(Debug, Default)]
@@ -158,7 +158,7 @@ impl Registry {
             transfers: BTreeMap::new(),
             active: began,
             control: None,
-            unwanted: false,
+            unwanted: None,
         };
         inner.sessions.insert(number, entry);
         Registration::Registered(Place { registry: self.clone(), number })
@@ -239,12 +239,12 @@ impl Registry {
 }
 
 impl Inner {
-    /// Gives how many were still wanted.
+    /// Gives how many had not been revoked before.
     fn end(&mut self, which: impl Fn(&Entry) -> bool) -> u64 {
         let mut told = 0;
         for entry in self.sessions.values_mut().filter(|entry| which(entry)) {
-            told += u64::from(!entry.unwanted);
-            entry.unwanted = true;
+            told += u64::from(entry.unwanted != Some(Farewell::Revoked));
+            entry.unwanted = Some(Farewell::Revoked);
             if let Some(control) = &entry.control {
                 control.tell(Farewell::Revoked);
             }
@@ -259,12 +259,12 @@ impl Place {
         self.number
     }
 
-    /// The session has a keeper; if it was revoked meanwhile, that is told at once.
+    /// The session has a keeper; if it has to end meanwhile, that is told at once.
     pub fn set_control(&self, control: Arc<Control>) {
         let mut inner = self.registry.lock();
         if let Some(entry) = inner.sessions.get_mut(&self.number) {
-            if entry.unwanted {
-                control.tell(Farewell::Revoked);
+            if let Some(why) = entry.unwanted {
+                control.tell(why);
             }
             entry.control = Some(control);
         }

@@ -146,20 +146,38 @@ fn a_revocation_leaves_sessions_that_are_newer() {
     assert!(matches!(register(&registry, 1, 6, period), Registration::Void), "7 still counts");
 }
 
+/// What a keeper hears that a session gets now.
+fn heard_by_keeper(place: &Place) -> Word {
+    let (ours, mut theirs) = UnixStream::pair().unwrap();
+    place.set_control(Arc::new(Control::new(ours)));
+    let mut bytes = [0; 2];
+    std::io::Read::read_exact(&mut theirs, &mut bytes).unwrap();
+    Word::of(Some(bytes))
+}
+
+#[test]
+fn a_session_that_is_closed_before_it_has_a_keeper_ends_alone() {
+    let registry = Arc::new(Registry::default());
+    registry.begin_period();
+    let period = registry.period(Duration::ZERO).unwrap();
+    let Registration::Registered(closed) = register(&registry, 1, 5, period) else { panic!("not registered") };
+    registry.close_session(closed.number()).unwrap();
+    assert_eq!(heard_by_keeper(&closed), Word::End(Farewell::Closed));
+    let Registration::Registered(revoked) = register(&registry, 1, 5, period) else { panic!("not registered") };
+    registry.close_session(revoked.number()).unwrap();
+    registry.revoke(AccountId(1), Generation(6), Duration::ZERO);
+    assert_eq!(heard_by_keeper(&revoked), Word::End(Farewell::Revoked), "what counts more");
+}
+
 #[test]
 fn a_revocation_reaches_a_session_that_has_no_keeper_yet() {
-    use std::io::Read;
     let registry = Arc::new(Registry::default());
     registry.begin_period();
     let Registration::Registered(place) = register(&registry, 1, 5, registry.period(Duration::ZERO).unwrap()) else {
         panic!("not registered");
     };
     registry.revoke(AccountId(1), Generation(6), Duration::ZERO);
-    let (ours, mut theirs) = UnixStream::pair().unwrap();
-    place.set_control(Arc::new(Control::new(ours)));
-    let mut bytes = [0; 2];
-    theirs.read_exact(&mut bytes).unwrap();
-    assert_eq!(Word::of(Some(bytes)), Word::End(Farewell::Revoked));
+    assert_eq!(heard_by_keeper(&place), Word::End(Farewell::Revoked));
     drop(place);
     registry.revoke(AccountId(1), Generation(7), Duration::from_secs(60));
 }
