@@ -1,11 +1,11 @@
 //! One connection of the front: first where the client is, then who it is, then sessions.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
-use std::os::fd::{AsFd, OwnedFd};
+use std::net::{IpAddr, Shutdown};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
 use accountd_protocol::agent::{Decision, Grant, KeyOffer};
@@ -19,6 +19,7 @@ use accountd_protocol::metrics::{LoginResult, NotOpened, ProofKind, SessionServi
 use accountd_protocol::socket;
 use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{MsgFlags, send};
 use nix::unistd::{pipe2, ttyname};
 use tracing::{info, warn};
 
@@ -31,7 +32,7 @@ use crate::order::Report;
 use crate::plan::{self, Plan};
 use crate::quota;
 use crate::records;
-use crate::registry::{self, HangUp, Period, Place, Registration, Registry, Seat};
+use crate::registry::{self, HangUp, Period, Place, Registration, Registry, Seat, Seating};
 use crate::spawner::{Given, Handover, Spawner};
 use crate::streams;
 use crate::word::Farewell;
@@ -76,23 +77,48 @@ struct Connection {
 
 /// The way back to the front, for this thread and those that wait for sessions to end.
 struct Events {
-    stream: Mutex<UnixStream>,
+    stream: UnixStream,
+    /// Held by whoever sends.
+    sending: Mutex<()>,
     ended: Mutex<Vec<SessionId>>,
 }
 
 impl Events {
     fn send(&self, event: &LoginEvent, descriptors: &[OwnedFd]) -> Result<(), Error> {
         let bytes = frame::encode(event, LOGIN_CAP)?;
-        let stream = self.stream.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(socket::send_all(&*stream, &bytes, descriptors).map_err(frame::FrameError::Io)?)
+        let _sending = self.sending.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(socket::send_all(&self.stream, &bytes, descriptors).map_err(frame::FrameError::Io)?)
+    }
+
+    /// Has the front close its connection, and hears it no more. Waits for nobody: to a front that
+    /// takes nothing, the end of the stream says the same.
+    fn hang_up(&self) {
+        let how = match self.say_now(&LoginEvent::Disconnect) {
+            Some(()) => Shutdown::Read,
+            None => Shutdown::Both,
+        };
+        // A front that has gone has closed it.
+        let _ = self.stream.shutdown(how);
+    }
+
+    /// `None`: there is no room for it, or somebody else is sending.
+    fn say_now(&self, event: &LoginEvent) -> Option<()> {
+        let bytes = frame::encode(event, LOGIN_CAP).ok()?;
+        let _sending = match self.sending.try_lock() {
+            Ok(sending) => sending,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return None,
+        };
+        let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
+        let sent = send(self.stream.as_raw_fd(), &bytes, flags).ok()?;
+        (sent == bytes.len()).then_some(())
     }
 
     /// Keeps the client waiting, in this thread of its own; not for longer than it is there.
     fn wait(&self, time: Duration) {
-        let stream = self.stream.lock().unwrap_or_else(PoisonError::into_inner);
         let Ok(milliseconds) = PollTimeout::try_from(time) else { return };
         // Whatever ends the wait early ends it for nobody else.
-        let _ = poll(&mut [PollFd::new(stream.as_fd(), PollFlags::empty())], milliseconds);
+        let _ = poll(&mut [PollFd::new(self.stream.as_fd(), PollFlags::empty())], milliseconds);
     }
 }
 
@@ -106,7 +132,7 @@ pub fn serve(stream: UnixStream, shared: Shared) {
         Ok(reader) => reader,
         Err(error) => return warn!(%error, "a connection can not be served"),
     };
-    let events = Arc::new(Events { stream: Mutex::new(stream), ended: Mutex::default() });
+    let events = Arc::new(Events { stream, sending: Mutex::default(), ended: Mutex::default() });
     let mut connection =
         Connection { shared, state: State::New, events, sessions: HashMap::new(), next: 0, offer: KeyOffer::First };
     loop {
@@ -195,16 +221,20 @@ impl Connection {
     ) -> (Admission, LoginResult) {
         let source = ends.client.ip();
         match (decision, period) {
-            (Decision::Granted(grant), Some(asked)) => match self.seat(&grant, ends, version) {
-                Some(seat) => {
+            (Decision::Granted(grant), Some(asked)) => match self.seat((&grant, asked), ends, version) {
+                Seating::Seated(seat) => {
                     info!(user = shown, uid = grant.uid.0, %source, method, "logged in");
                     let admitted = admitted(&grant);
                     self.state = State::Authenticated { ends, grant, asked, seat };
                     (Admission::Granted(admitted), LoginResult::Granted)
                 }
-                None => {
+                Seating::Full => {
                     warn!(user = shown, %source, "login refused: the account has too many connections");
                     (Admission::Refused, LoginResult::TooManyConnections)
+                }
+                Seating::Void => {
+                    info!(user = shown, %source, "login refused: the account has changed meanwhile");
+                    (Admission::Refused, LoginResult::Undecided)
                 }
             },
             (Decision::Granted(_), None) => (Admission::Refused, LoginResult::Undecided),
@@ -224,15 +254,14 @@ impl Connection {
         }
     }
 
-    fn seat(&self, grant: &Grant, ends: Ends, version: &str) -> Option<Seat> {
+    fn seat(&self, (grant, asked): (&Grant, Period), ends: Ends, version: &str) -> Seating {
         let events = Arc::downgrade(&self.events);
         let hang_up = HangUp(Arc::new(move || {
             if let Some(events) = events.upgrade() {
-                // A front that has gone has closed it.
-                let _ = events.send(&LoginEvent::Disconnect, &[]);
+                events.hang_up();
             }
         }));
-        self.shared.registry.seat(grant, registry::Login { client: ends.client, version, hang_up })
+        self.shared.registry.seat(grant, asked, registry::Login { client: ends.client, version, hang_up })
     }
 
     fn open(&mut self, opening: Opening) -> Result<(), Error> {
