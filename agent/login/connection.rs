@@ -70,7 +70,6 @@ struct Connection {
     state: State,
     events: Arc<Events>,
     sessions: HashMap<SessionId, Arc<Control>>,
-    next: u64,
     /// Which of its keys the client offers next.
     offer: KeyOffer,
 }
@@ -134,7 +133,7 @@ pub fn serve(stream: UnixStream, shared: Shared) {
     };
     let events = Arc::new(Events { stream, sending: Mutex::default(), ended: Mutex::default() });
     let mut connection =
-        Connection { shared, state: State::New, events, sessions: HashMap::new(), next: 0, offer: KeyOffer::First };
+        Connection { shared, state: State::New, events, sessions: HashMap::new(), offer: KeyOffer::First };
     loop {
         let result = match frame::read::<LoginRequest>(&mut reader, LOGIN_CAP) {
             Ok(Some(request)) => connection.answer(request),
@@ -288,10 +287,8 @@ impl Connection {
         };
         match start(&self.shared, plan, (grant.account, &place)) {
             Ok(started) => {
-                self.next += 1;
-                let session = SessionId(self.next);
-                let number = place.number();
-                info!(user, %source, session = number, service = started.service.name(), wanted, "a session has begun");
+                let session = SessionId(place.number());
+                info!(user, %source, session = session.0, service = started.service.name(), wanted, "a session has begun");
                 self.sessions.insert(session, started.control.clone());
                 let opened = LoginEvent::Opened { session, streams: started.streams };
                 let counted = counters::Running::new(self.shared.counters.clone(), started.service);
@@ -323,12 +320,12 @@ impl Connection {
         let events = self.events.clone();
         let named = std::thread::Builder::new().name("session".into()).stack_size(STACK_BYTES);
         let spawned = named.spawn(move || {
-            let (begun, number) = (Instant::now(), running.place.number());
-            records::follow(running.records, (&running.user, number), &running.place);
+            let begun = Instant::now();
+            records::follow(running.records, (&running.user, session.0), &running.place);
             let how = ending(&running.control);
             info!(
                 user = running.user,
-                session = number,
+                session = session.0,
                 ?how,
                 seconds = begun.elapsed().as_secs(),
                 "a session has ended"
