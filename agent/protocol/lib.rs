@@ -20,6 +20,7 @@ pub mod id;
 pub mod identity;
 pub mod import;
 pub mod job;
+pub mod kept_clients;
 pub mod key_advice;
 pub mod limits;
 pub mod list;
