@@ -1,11 +1,11 @@
 //! One connection of the front: first where the client is, then who it is, then sessions.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Shutdown};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::net::IpAddr;
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
-use std::sync::{Arc, Mutex, PoisonError, TryLockError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use accountd_protocol::agent::{Decision, Grant, KeyOffer};
@@ -16,10 +16,7 @@ use accountd_protocol::login::{
     Admission, Admitted, Ending, LoginEvent, LoginRequest, Opening, Proof, Service, SessionId, Streams,
 };
 use accountd_protocol::metrics::{LoginResult, NotOpened, ProofKind, SessionService};
-use accountd_protocol::socket;
 use nix::fcntl::OFlag;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::socket::{MsgFlags, send};
 use nix::unistd::{pipe2, ttyname};
 use tracing::{info, warn};
 
@@ -28,6 +25,7 @@ use crate::control::Control;
 use crate::counters::{self, Counters};
 use crate::environment::Ends;
 use crate::error::Error;
+use crate::events::Events;
 use crate::order::Report;
 use crate::plan::{self, Plan};
 use crate::quota;
@@ -74,53 +72,6 @@ struct Connection {
     offer: KeyOffer,
 }
 
-/// The way back to the front, for this thread and those that wait for sessions to end.
-struct Events {
-    stream: UnixStream,
-    /// Held by whoever sends.
-    sending: Mutex<()>,
-    ended: Mutex<Vec<SessionId>>,
-}
-
-impl Events {
-    fn send(&self, event: &LoginEvent, descriptors: &[OwnedFd]) -> Result<(), Error> {
-        let bytes = frame::encode(event, LOGIN_CAP)?;
-        let _sending = self.sending.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(socket::send_all(&self.stream, &bytes, descriptors).map_err(frame::FrameError::Io)?)
-    }
-
-    /// Has the front close its connection, and hears it no more. Waits for nobody: to a front that
-    /// takes nothing, the end of the stream says the same.
-    fn hang_up(&self) {
-        let how = match self.say_now(&LoginEvent::Disconnect) {
-            Some(()) => Shutdown::Read,
-            None => Shutdown::Both,
-        };
-        // A front that has gone has closed it.
-        let _ = self.stream.shutdown(how);
-    }
-
-    /// `None`: there is no room for it, or somebody else is sending.
-    fn say_now(&self, event: &LoginEvent) -> Option<()> {
-        let bytes = frame::encode(event, LOGIN_CAP).ok()?;
-        let _sending = match self.sending.try_lock() {
-            Ok(sending) => sending,
-            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            Err(TryLockError::WouldBlock) => return None,
-        };
-        let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
-        let sent = send(self.stream.as_raw_fd(), &bytes, flags).ok()?;
-        (sent == bytes.len()).then_some(())
-    }
-
-    /// Keeps the client waiting, in this thread of its own; not for longer than it is there.
-    fn wait(&self, time: Duration) {
-        let Ok(milliseconds) = PollTimeout::try_from(time) else { return };
-        // Whatever ends the wait early ends it for nobody else.
-        let _ = poll(&mut [PollFd::new(self.stream.as_fd(), PollFlags::empty())], milliseconds);
-    }
-}
-
 /// Serves a connection until it closes; its sessions end with it.
 pub fn serve(stream: UnixStream, shared: Shared) {
     let reader = stream.try_clone().and_then(|reader| {
@@ -131,7 +82,7 @@ pub fn serve(stream: UnixStream, shared: Shared) {
         Ok(reader) => reader,
         Err(error) => return warn!(%error, "a connection can not be served"),
     };
-    let events = Arc::new(Events { stream, sending: Mutex::default(), ended: Mutex::default() });
+    let events = Arc::new(Events::new(stream));
     let mut connection =
         Connection { shared, state: State::New, events, sessions: HashMap::new(), offer: KeyOffer::First };
     loop {
@@ -309,7 +260,7 @@ impl Connection {
     }
 
     fn forget_ended(&mut self) {
-        let ended = std::mem::take(&mut *self.events.ended.lock().unwrap_or_else(PoisonError::into_inner));
+        let ended = self.events.take_ended();
         for session in ended {
             self.sessions.remove(&session);
         }
@@ -335,7 +286,7 @@ impl Connection {
             if let Some(quota) = running.quota {
                 quota.ended(&how);
             }
-            events.ended.lock().unwrap_or_else(PoisonError::into_inner).push(session);
+            events.note_end(session);
             // A front that has gone does not need to know.
             let _ = events.send(&LoginEvent::Ended { session, how }, &[]);
         });
