@@ -1,8 +1,8 @@
 //! The socket of `accountd-agent`: what the REST front, `accountd-login` and root may ask.
 //!
 //! A connection carries requests one after the other, each answered with an [`Answer`] or a
-//! [`Refusal`]. After [`AgentRequest::Watch`] it carries [`Revocation`]s instead, each
-//! acknowledged with a [`Revoked`].
+//! [`Refusal`]. After [`AgentRequest::Watch`] it carries [`Revocation`]s instead, as soon as there are
+//! some, each acknowledged with a [`Revoked`] in their order.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;

@@ -70,6 +70,17 @@ pub struct Registry {
     changed: Condvar,
 }
 
+/// A revocation that has been said to all whom it is about.
+#[must_use]
+#[derive(Clone, Copy, Debug)]
+pub struct Revoking {
+    account: AccountId,
+    pub generation: Generation,
+    /// How many sessions.
+    told: u64,
+    since: Instant,
+}
+
 /// A session's place in the registry; given back when dropped.
 #[derive(Debug)]
 pub struct Place {
@@ -195,17 +206,24 @@ impl Registry {
         Seating::Seated(Seat { registry: self.clone(), number })
     }
 
-    /// Ends all that a decision on an account before `generation` has let in, and remembers that such
-    /// decisions are void. Returns when it is gone, or after `limit`, and says how many sessions have
-    /// ended by that.
-    pub fn revoke(&self, account: AccountId, generation: Generation, limit: Duration) -> u64 {
+    /// Tells all that a decision on an account before `generation` has let in to end, and remembers
+    /// that such decisions are void. Waits for nobody.
+    pub fn revoke(&self, account: AccountId, generation: Generation) -> Revoking {
         let older = move |basis: Basis| basis.account == account && basis.generation < generation;
         let mut inner = self.lock();
         let since = inner.revoked.entry(account).or_insert(generation);
         *since = generation.max(*since);
         let told = inner.end(|entry| older(entry.basis));
-        let inner = self.hang_up(inner, older);
-        let inner = self.wait(inner, limit, |inner| inner.holds(older));
+        drop(self.hang_up(inner, older));
+        Revoking { account, generation, told, since: Instant::now() }
+    }
+
+    /// Returns when all that was told to end is gone, or `limit` after that was said, and says how many
+    /// sessions have ended by it.
+    pub fn ended(&self, revoking: Revoking, limit: Duration) -> u64 {
+        let Revoking { account, generation, told, since } = revoking;
+        let older = move |basis: Basis| basis.account == account && basis.generation < generation;
+        let inner = self.wait(self.lock(), limit.saturating_sub(since.elapsed()), |inner| inner.holds(older));
         let left = inner.sessions.values().filter(|entry| older(entry.basis)).count() as u64;
         told.saturating_sub(left)
     }

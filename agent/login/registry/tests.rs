@@ -109,7 +109,7 @@ fn a_revocation_between_decision_and_start_voids_the_decision() {
     let registry = Arc::new(Registry::default());
     registry.begin_period();
     let period = registry.period(Duration::ZERO).unwrap();
-    registry.revoke(AccountId(1), Generation(6), Duration::ZERO);
+    let _ = registry.revoke(AccountId(1), Generation(6));
     assert!(matches!(register(&registry, 1, 5, period), Registration::Void));
     assert!(matches!(register(&registry, 1, 6, period), Registration::Registered(_)));
     assert!(matches!(register(&registry, 2, 5, period), Registration::Registered(_)));
@@ -144,12 +144,12 @@ fn a_revocation_leaves_sessions_that_are_newer() {
     let (ours, mut theirs) = UnixStream::pair().unwrap();
     place.set_control(Arc::new(Control::new(ours)));
     // It would wait for a session that is older.
-    registry.revoke(AccountId(1), Generation(6), Duration::from_secs(60));
+    registry.ended(registry.revoke(AccountId(1), Generation(6)), Duration::from_secs(60));
     theirs.set_nonblocking(true).unwrap();
     assert_eq!(theirs.read(&mut [0]).unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
-    registry.revoke(AccountId(1), Generation(7), Duration::ZERO);
+    let _ = registry.revoke(AccountId(1), Generation(7));
     assert_eq!(theirs.read(&mut [0; 2]).unwrap(), 2);
-    registry.revoke(AccountId(1), Generation(5), Duration::ZERO);
+    let _ = registry.revoke(AccountId(1), Generation(5));
     assert!(matches!(register(&registry, 1, 6, period), Registration::Void), "7 still counts");
 }
 
@@ -169,7 +169,7 @@ fn a_revocation_hangs_up_connections_that_are_older_also_without_a_session() {
         }
     };
     let seats = [connect(1, 5), connect(1, 6), connect(2, 5)];
-    registry.revoke(AccountId(1), Generation(6), Duration::ZERO);
+    let _ = registry.revoke(AccountId(1), Generation(6));
     assert_eq!(heard.try_iter().collect::<Vec<_>>(), [(1, 5)]);
     let void = registry.seat(&grant(1, 5), period, login(|| ()));
     assert!(matches!(void, Seating::Void), "{void:?}");
@@ -201,7 +201,7 @@ fn a_session_that_is_closed_before_it_has_a_keeper_ends_alone() {
     assert_eq!(heard_by_keeper(&closed), Word::End(Farewell::Closed));
     let Registration::Registered(revoked) = register(&registry, 1, 5, period) else { panic!("not registered") };
     registry.close_session(revoked.number()).unwrap();
-    registry.revoke(AccountId(1), Generation(6), Duration::ZERO);
+    let _ = registry.revoke(AccountId(1), Generation(6));
     assert_eq!(heard_by_keeper(&revoked), Word::End(Farewell::Revoked), "what counts more");
 }
 
@@ -212,8 +212,8 @@ fn a_revocation_reaches_a_session_that_has_no_keeper_yet() {
     let Registration::Registered(place) = register(&registry, 1, 5, registry.period(Duration::ZERO).unwrap()) else {
         panic!("not registered");
     };
-    registry.revoke(AccountId(1), Generation(6), Duration::ZERO);
+    let _ = registry.revoke(AccountId(1), Generation(6));
     assert_eq!(heard_by_keeper(&place), Word::End(Farewell::Revoked));
     drop(place);
-    registry.revoke(AccountId(1), Generation(7), Duration::from_secs(60));
+    assert_eq!(registry.ended(registry.revoke(AccountId(1), Generation(7)), Duration::from_secs(60)), 0);
 }
