@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use accountd_protocol::agent::{AgentRequest, Answer, Decision, KeyOffer, QuotaEnd, Reply};
 use accountd_protocol::client::ClientError;
+use accountd_protocol::conclusion::Conclusion;
 use accountd_protocol::id::AccountId;
 use accountd_protocol::kept_clients::KeptClients;
 use accountd_protocol::login::Proof;
@@ -19,6 +20,14 @@ const KEPT: usize = 8;
 /// How long a session waits for an agent that is being started again.
 const RESTART_PATIENCE: Duration = Duration::from_secs(5);
 const RETRY: Duration = Duration::from_millis(100);
+
+/// Whether a login is in the audit trail, or will be.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recorded {
+    Yes,
+    No,
+}
 
 /// The way to the agent. When it can't be reached, the answer is no.
 #[derive(Debug)]
@@ -46,6 +55,21 @@ impl Agent {
             Err(error) => {
                 warn!(%error, "the agent can not be asked; the login is refused");
                 Decision::Refused { wait_milliseconds: 0 }
+            }
+        }
+    }
+
+    /// What has come of a decision that was granted.
+    pub fn conclude(&self, conclusion: Conclusion) -> Recorded {
+        match self.clients.call(&AgentRequest::Conclude(conclusion)) {
+            Ok(Ok(_)) => Recorded::Yes,
+            Ok(Err(refusal)) => {
+                warn!(%refusal, "the agent does not record a login");
+                Recorded::No
+            }
+            Err(error) => {
+                warn!(%error, "the agent can not be told of a login");
+                Recorded::No
             }
         }
     }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use accountd_protocol::agent::{Decision, Grant, KeyOffer};
+use accountd_protocol::conclusion::{Concluded, Conclusion};
 use accountd_protocol::frame::{self, LOGIN_CAP};
 use accountd_protocol::id::AccountId;
 use accountd_protocol::limits::{Bandwidth, Limits};
@@ -20,7 +21,7 @@ use nix::fcntl::OFlag;
 use nix::unistd::{pipe2, ttyname};
 use tracing::{info, warn};
 
-use crate::agent::Agent;
+use crate::agent::{Agent, Recorded};
 use crate::control::Control;
 use crate::counters::{self, Counters};
 use crate::environment::Ends;
@@ -149,7 +150,7 @@ impl Connection {
         let State::Greeted { ends, version } = &self.state else { return Err(Error::OutOfTurn) };
         let (ends, version) = (*ends, version.clone());
         let source = ends.client.ip();
-        let method = ProofKind::of(&proof);
+        let (method, key) = (ProofKind::of(&proof), key_of(&proof));
         let shown = user.escape_debug().to_string();
         // The period comes first: a revocation during the decision must not fall in between.
         let period = self.shared.registry.period(RESTART_PATIENCE);
@@ -157,7 +158,8 @@ impl Connection {
             Some(_) => self.shared.agent.decide(user, proof, source),
             None => Decision::Refused { wait_milliseconds: 0 },
         };
-        let (admission, result) = self.admission(decision, period, (&shown, &version, ends, method.name()));
+        let attempt = Attempt { shown: &shown, version: &version, ends, method: method.name(), key };
+        let (admission, result) = self.admission(decision, period, attempt);
         self.shared.counters.logins.one((method, result));
         self.events.send(&LoginEvent::Authenticated(admission), &[])
     }
@@ -167,26 +169,11 @@ impl Connection {
         &mut self,
         decision: Decision,
         period: Option<Period>,
-        (shown, version, ends, method): (&str, &str, Ends, &str),
+        attempt: Attempt<'_>,
     ) -> (Admission, LoginResult) {
-        let source = ends.client.ip();
+        let (shown, method, source) = (attempt.shown, attempt.method, attempt.ends.client.ip());
         match (decision, period) {
-            (Decision::Granted(grant), Some(asked)) => match self.seat((&grant, asked), ends, version) {
-                Seating::Seated(seat) => {
-                    info!(user = shown, uid = grant.uid.0, %source, method, "logged in");
-                    let admitted = admitted(&grant);
-                    self.state = State::Authenticated { ends, grant, asked, seat };
-                    (Admission::Granted(admitted), LoginResult::Granted)
-                }
-                Seating::Full => {
-                    warn!(user = shown, %source, "login refused: the account has too many connections");
-                    (Admission::Refused, LoginResult::TooManyConnections)
-                }
-                Seating::Void => {
-                    info!(user = shown, %source, "login refused: the account has changed meanwhile");
-                    (Admission::Refused, LoginResult::Undecided)
-                }
-            },
+            (Decision::Granted(grant), Some(asked)) => self.admit(grant, asked, attempt),
             (Decision::Granted(_), None) => (Admission::Refused, LoginResult::Undecided),
             (Decision::Refused { wait_milliseconds }, period) => {
                 info!(user = shown, %source, method, wait_milliseconds, "login refused");
@@ -200,6 +187,34 @@ impl Connection {
             (Decision::NotChanged(refusal), _) => {
                 info!(user = shown, %source, method, "login refused: the password was not changed");
                 (Admission::NotChanged(refusal), LoginResult::PasswordNotChanged)
+            }
+        }
+    }
+
+    /// Whoever the agent lets in is logged in as soon as they have a place, and that is recorded.
+    fn admit(&mut self, grant: Box<Grant>, asked: Period, attempt: Attempt<'_>) -> (Admission, LoginResult) {
+        let Attempt { shown, version, ends, method, key } = attempt;
+        let (source, seating) = (ends.client.ip(), self.seat((&grant, asked), ends, version));
+        let (account, name, outcome) = (grant.account, grant.name.as_str().to_owned(), concluded(&seating));
+        let recorded = self.shared.agent.conclude(Conclusion { account, name, source, key, outcome });
+        match (seating, recorded) {
+            (Seating::Seated(seat), Recorded::Yes) => {
+                info!(user = shown, uid = grant.uid.0, %source, method, "logged in");
+                let admitted = admitted(&grant);
+                self.state = State::Authenticated { ends, grant, asked, seat };
+                (Admission::Granted(admitted), LoginResult::Granted)
+            }
+            (Seating::Seated(_), Recorded::No) => {
+                warn!(user = shown, %source, "login refused: it can not be recorded");
+                (Admission::Refused, LoginResult::Undecided)
+            }
+            (Seating::Full, Recorded::Yes | Recorded::No) => {
+                warn!(user = shown, %source, "login refused: the account has too many connections");
+                (Admission::Refused, LoginResult::TooManyConnections)
+            }
+            (Seating::Void, Recorded::Yes | Recorded::No) => {
+                info!(user = shown, %source, "login refused: the account has changed meanwhile");
+                (Admission::Refused, LoginResult::Refused)
             }
         }
     }
@@ -294,6 +309,17 @@ impl Connection {
     }
 }
 
+/// Somebody who wants to be let in.
+struct Attempt<'a> {
+    /// The name, as the log shows it.
+    shown: &'a str,
+    version: &'a str,
+    ends: Ends,
+    method: &'static str,
+    /// The key that they have shown.
+    key: Option<Vec<u8>>,
+}
+
 /// What a thread needs that waits for the end of a session.
 struct Running {
     user: String,
@@ -313,6 +339,21 @@ struct Started {
     /// The front's ends.
     front: Vec<OwnedFd>,
     service: SessionService,
+}
+
+fn key_of(proof: &Proof) -> Option<Vec<u8>> {
+    match proof {
+        Proof::PublicKey(key) => Some(key.clone()),
+        Proof::Password(_) | Proof::PasswordChange { .. } => None,
+    }
+}
+
+fn concluded(seating: &Seating) -> Concluded {
+    match seating {
+        Seating::Seated(_) => Concluded::LoggedIn,
+        Seating::Full => Concluded::TooManyConnections,
+        Seating::Void => Concluded::AccountChanged,
+    }
 }
 
 /// What the front is to keep to. Each transfer keeps to its own rate where that is its own.

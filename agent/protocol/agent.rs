@@ -16,6 +16,7 @@ use crate::backup::Backup;
 use crate::ban::{Ban, BanId};
 use crate::batch::Batch;
 use crate::checks::{CheckReport, CheckedHomes, RepairOrder, RepairReport};
+use crate::conclusion::Conclusion;
 use crate::ended::{Ended, OtherProcesses};
 use crate::home::{HomeState, HomeTransfer};
 use crate::id::{AccountId, AccountRef, Gid, Uid};
@@ -57,6 +58,8 @@ pub enum AgentRequest {
     OfferKey { user: String, key: Vec<u8>, source: IpAddr, offer: KeyOffer },
     /// Login: who is it, and may they?
     Decide { user: String, proof: Proof, source: IpAddr },
+    /// Login: what has come of a decision that was granted. Only this is a login that is recorded.
+    Conclude(Conclusion),
     /// REST front: are you there?
     Ping,
     /// Login: turns this connection into a stream of revocations.

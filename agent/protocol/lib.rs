@@ -13,6 +13,7 @@ pub mod ban;
 pub mod batch;
 pub mod checks;
 pub mod client;
+pub mod conclusion;
 pub mod ended;
 pub mod frame;
 pub mod home;

@@ -453,6 +453,7 @@ mod tests {
             | AgentRequest::OpenLocalHandle
             | AgentRequest::OfferKey { .. }
             | AgentRequest::Decide { .. }
+            | AgentRequest::Conclude(_)
             | AgentRequest::Ping
             | AgentRequest::Watch
             | AgentRequest::AnswerQuestions

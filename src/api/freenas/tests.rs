@@ -85,6 +85,7 @@ fn scripted(script: &mut Script, request: &AgentRequest) -> Result<Answer, Refus
         | AgentRequest::OpenLocalHandle
         | AgentRequest::OfferKey { .. }
         | AgentRequest::Decide { .. }
+        | AgentRequest::Conclude(_)
         | AgentRequest::Ping
         | AgentRequest::Watch
         | AgentRequest::AnswerQuestions
