@@ -105,6 +105,33 @@ fn whoever_is_disabled_has_nothing_left_that_runs_and_gets_it_back() {
 }
 
 #[test]
+fn sessions_of_all_who_are_locked_at_once_are_told_before_any_of_them_has_ended() {
+    let nas = Nas::start();
+    let names: Vec<String> = (0..8).map(|number| format!("many{number}")).collect();
+    let file = |of: &str, name: &str| nas.disk.path(&format!("/mnt/tank/home/{of}/{name}"));
+    // Says when it is told to end, and goes on until it is killed.
+    let stubborn = "trap '[ -e told ] || echo $EPOCHREALTIME > told' HUP; trap '' TERM; touch ready; \
+                    while :; do sleep 0.02; done";
+    let mut clients: Vec<Running> = Vec::new();
+    for name in &names {
+        let home = format!("/mnt/tank/home/{name}");
+        nas.post("/users", &json!({"username": name, "password": "pw", "home": home, "shell": "/bin/bash"}));
+        let mut ssh = nas.world.with_password(name, "pw").prepare("ssh");
+        clients.push(Running::start(ssh.args(["127.0.0.1", stubborn]).stdin(Stdio::null()).stderr(Stdio::null())));
+    }
+    wait_for("the sessions", || names.iter().all(|name| file(name, "ready").exists()));
+    let items: Vec<Value> = names.iter().map(|name| json!({"op": "update", "user": name, "locked": true})).collect();
+    let answer = nas.batch("", &json!(items));
+    assert!([200, 202].contains(&answer.status), "{}", answer.body);
+    wait_for("the ends of the sessions", || clients.iter_mut().all(|client| !client.is_there()));
+    let told = names.iter().map(|name| fs::read_to_string(file(name, "told")).unwrap());
+    let mut told: Vec<f64> = told.map(|text| text.trim().parse().unwrap()).collect();
+    told.sort_by(f64::total_cmp);
+    // One after the other, each would have been killed 300 ms after it was told, and before the next.
+    assert!(told[7] - told[0] < 1.0, "{told:?}");
+}
+
+#[test]
 fn a_lock_in_any_dialect_stops_cron_and_leaves_processes() {
     let nas = Nas::start();
     nas.post("/users", &json!({"username": "carla", "uid": CARLA}));

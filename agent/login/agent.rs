@@ -2,12 +2,13 @@
 
 use std::net::IpAddr;
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use accountd_protocol::agent::{AgentRequest, Answer, Decision, KeyOffer, QuotaEnd, Reply};
-use accountd_protocol::client::{AgentClient, ClientError};
+use accountd_protocol::client::ClientError;
+use accountd_protocol::conclusion::Conclusion;
 use accountd_protocol::id::AccountId;
+use accountd_protocol::kept_clients::KeptClients;
 use accountd_protocol::login::Proof;
 use accountd_protocol::metrics::LoginReport;
 use accountd_protocol::quota::{QuotaAnswer, QuotaRequest};
@@ -20,25 +21,32 @@ const KEPT: usize = 8;
 const RESTART_PATIENCE: Duration = Duration::from_secs(5);
 const RETRY: Duration = Duration::from_millis(100);
 
+/// Whether a login is in the audit trail, or will be.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recorded {
+    Yes,
+    No,
+}
+
 /// The way to the agent. When it can't be reached, the answer is no.
 #[derive(Debug)]
 pub struct Agent {
-    socket: PathBuf,
-    idle: Mutex<Vec<AgentClient>>,
+    clients: KeptClients,
 }
 
 impl Agent {
     pub fn new(socket: PathBuf) -> Self {
-        Self { socket, idle: Mutex::default() }
+        Self { clients: KeptClients::new(socket, KEPT) }
     }
 
     pub fn key_acceptable(&self, user: String, key: Vec<u8>, source: IpAddr, offer: KeyOffer) -> bool {
         let request = AgentRequest::OfferKey { user, key, source, offer };
-        matches!(self.ask(&request), Ok(Ok(Answer::KeyAcceptable(true))))
+        matches!(self.clients.call(&request), Ok(Ok(Answer::KeyAcceptable(true))))
     }
 
     pub fn decide(&self, user: String, proof: Proof, source: IpAddr) -> Decision {
-        match self.ask(&AgentRequest::Decide { user, proof, source }) {
+        match self.clients.call(&AgentRequest::Decide { user, proof, source }) {
             Ok(Ok(Answer::Decision(decision))) => decision,
             Ok(answer) => {
                 warn!(?answer, "the agent did not answer with a decision; the login is refused");
@@ -47,6 +55,21 @@ impl Agent {
             Err(error) => {
                 warn!(%error, "the agent can not be asked; the login is refused");
                 Decision::Refused { wait_milliseconds: 0 }
+            }
+        }
+    }
+
+    /// What has come of a decision that was granted.
+    pub fn conclude(&self, conclusion: Conclusion) -> Recorded {
+        match self.clients.call(&AgentRequest::Conclude(conclusion)) {
+            Ok(Ok(_)) => Recorded::Yes,
+            Ok(Err(refusal)) => {
+                warn!(%refusal, "the agent does not record a login");
+                Recorded::No
+            }
+            Err(error) => {
+                warn!(%error, "the agent can not be told of a login");
+                Recorded::No
             }
         }
     }
@@ -79,7 +102,7 @@ impl Agent {
     fn ask_patiently(&self, request: &AgentRequest) -> Result<Reply, ClientError> {
         let deadline = Instant::now() + RESTART_PATIENCE;
         loop {
-            match self.ask(request) {
+            match self.clients.call(request) {
                 Err(ClientError::Connect { .. }) if Instant::now() < deadline => std::thread::sleep(RETRY),
                 reply => return reply,
             }
@@ -88,32 +111,10 @@ impl Agent {
 
     /// What has been counted. An agent that can't be asked is told the next time.
     pub fn report(&self, report: LoginReport) {
-        match self.ask(&AgentRequest::ReportNumbers(Box::new(report))) {
+        match self.clients.call(&AgentRequest::ReportNumbers(Box::new(report))) {
             Ok(Ok(_)) => {}
             Ok(Err(refusal)) => debug!(%refusal, "the agent does not take the numbers"),
             Err(error) => debug!(%error, "the agent can not be told the numbers"),
-        }
-    }
-
-    /// A kept connection may be one to an agent that has ended: then once more on a new one.
-    fn ask(&self, request: &AgentRequest) -> Result<Reply, ClientError> {
-        let kept = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        if let Some(mut client) = kept
-            && let Ok(reply) = client.call(request)
-        {
-            self.keep(client);
-            return Ok(reply);
-        }
-        let mut client = AgentClient::connect(&self.socket)?;
-        let reply = client.call(request)?;
-        self.keep(client);
-        Ok(reply)
-    }
-
-    fn keep(&self, client: AgentClient) {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        if idle.len() < KEPT {
-            idle.push(client);
         }
     }
 }

@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use accountd_protocol::agent::{Decision, Grant, KeyOffer};
+use accountd_protocol::conclusion::{Concluded, Conclusion};
 use accountd_protocol::frame::{self, LOGIN_CAP};
 use accountd_protocol::id::AccountId;
 use accountd_protocol::limits::{Bandwidth, Limits};
@@ -16,22 +17,21 @@ use accountd_protocol::login::{
     Admission, Admitted, Ending, LoginEvent, LoginRequest, Opening, Proof, Service, SessionId, Streams,
 };
 use accountd_protocol::metrics::{LoginResult, NotOpened, ProofKind, SessionService};
-use accountd_protocol::socket;
 use nix::fcntl::OFlag;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::{pipe2, ttyname};
 use tracing::{info, warn};
 
-use crate::agent::Agent;
+use crate::agent::{Agent, Recorded};
 use crate::control::Control;
 use crate::counters::{self, Counters};
 use crate::environment::Ends;
 use crate::error::Error;
+use crate::events::Events;
 use crate::order::Report;
 use crate::plan::{self, Plan};
 use crate::quota;
 use crate::records;
-use crate::registry::{self, HangUp, Period, Place, Registration, Registry, Seat};
+use crate::registry::{self, HangUp, Period, Place, Registration, Registry, Seat, Seating};
 use crate::spawner::{Given, Handover, Spawner};
 use crate::streams;
 use crate::word::Farewell;
@@ -69,31 +69,8 @@ struct Connection {
     state: State,
     events: Arc<Events>,
     sessions: HashMap<SessionId, Arc<Control>>,
-    next: u64,
     /// Which of its keys the client offers next.
     offer: KeyOffer,
-}
-
-/// The way back to the front, for this thread and those that wait for sessions to end.
-struct Events {
-    stream: Mutex<UnixStream>,
-    ended: Mutex<Vec<SessionId>>,
-}
-
-impl Events {
-    fn send(&self, event: &LoginEvent, descriptors: &[OwnedFd]) -> Result<(), Error> {
-        let bytes = frame::encode(event, LOGIN_CAP)?;
-        let stream = self.stream.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(socket::send_all(&*stream, &bytes, descriptors).map_err(frame::FrameError::Io)?)
-    }
-
-    /// Keeps the client waiting, in this thread of its own; not for longer than it is there.
-    fn wait(&self, time: Duration) {
-        let stream = self.stream.lock().unwrap_or_else(PoisonError::into_inner);
-        let Ok(milliseconds) = PollTimeout::try_from(time) else { return };
-        // Whatever ends the wait early ends it for nobody else.
-        let _ = poll(&mut [PollFd::new(stream.as_fd(), PollFlags::empty())], milliseconds);
-    }
 }
 
 /// Serves a connection until it closes; its sessions end with it.
@@ -106,9 +83,9 @@ pub fn serve(stream: UnixStream, shared: Shared) {
         Ok(reader) => reader,
         Err(error) => return warn!(%error, "a connection can not be served"),
     };
-    let events = Arc::new(Events { stream: Mutex::new(stream), ended: Mutex::default() });
+    let events = Arc::new(Events::new(stream));
     let mut connection =
-        Connection { shared, state: State::New, events, sessions: HashMap::new(), next: 0, offer: KeyOffer::First };
+        Connection { shared, state: State::New, events, sessions: HashMap::new(), offer: KeyOffer::First };
     loop {
         let result = match frame::read::<LoginRequest>(&mut reader, LOGIN_CAP) {
             Ok(Some(request)) => connection.answer(request),
@@ -173,7 +150,7 @@ impl Connection {
         let State::Greeted { ends, version } = &self.state else { return Err(Error::OutOfTurn) };
         let (ends, version) = (*ends, version.clone());
         let source = ends.client.ip();
-        let method = ProofKind::of(&proof);
+        let (method, key) = (ProofKind::of(&proof), key_of(&proof));
         let shown = user.escape_debug().to_string();
         // The period comes first: a revocation during the decision must not fall in between.
         let period = self.shared.registry.period(RESTART_PATIENCE);
@@ -181,7 +158,8 @@ impl Connection {
             Some(_) => self.shared.agent.decide(user, proof, source),
             None => Decision::Refused { wait_milliseconds: 0 },
         };
-        let (admission, result) = self.admission(decision, period, (&shown, &version, ends, method.name()));
+        let attempt = Attempt { shown: &shown, version: &version, ends, method: method.name(), key };
+        let (admission, result) = self.admission(decision, period, attempt);
         self.shared.counters.logins.one((method, result));
         self.events.send(&LoginEvent::Authenticated(admission), &[])
     }
@@ -191,22 +169,11 @@ impl Connection {
         &mut self,
         decision: Decision,
         period: Option<Period>,
-        (shown, version, ends, method): (&str, &str, Ends, &str),
+        attempt: Attempt<'_>,
     ) -> (Admission, LoginResult) {
-        let source = ends.client.ip();
+        let (shown, method, source) = (attempt.shown, attempt.method, attempt.ends.client.ip());
         match (decision, period) {
-            (Decision::Granted(grant), Some(asked)) => match self.seat(&grant, ends, version) {
-                Some(seat) => {
-                    info!(user = shown, uid = grant.uid.0, %source, method, "logged in");
-                    let admitted = admitted(&grant);
-                    self.state = State::Authenticated { ends, grant, asked, seat };
-                    (Admission::Granted(admitted), LoginResult::Granted)
-                }
-                None => {
-                    warn!(user = shown, %source, "login refused: the account has too many connections");
-                    (Admission::Refused, LoginResult::TooManyConnections)
-                }
-            },
+            (Decision::Granted(grant), Some(asked)) => self.admit(grant, asked, attempt),
             (Decision::Granted(_), None) => (Admission::Refused, LoginResult::Undecided),
             (Decision::Refused { wait_milliseconds }, period) => {
                 info!(user = shown, %source, method, wait_milliseconds, "login refused");
@@ -224,15 +191,42 @@ impl Connection {
         }
     }
 
-    fn seat(&self, grant: &Grant, ends: Ends, version: &str) -> Option<Seat> {
+    /// Whoever the agent lets in is logged in as soon as they have a place, and that is recorded.
+    fn admit(&mut self, grant: Box<Grant>, asked: Period, attempt: Attempt<'_>) -> (Admission, LoginResult) {
+        let Attempt { shown, version, ends, method, key } = attempt;
+        let (source, seating) = (ends.client.ip(), self.seat((&grant, asked), ends, version));
+        let (account, name, outcome) = (grant.account, grant.name.as_str().to_owned(), concluded(&seating));
+        let recorded = self.shared.agent.conclude(Conclusion { account, name, source, key, outcome });
+        match (seating, recorded) {
+            (Seating::Seated(seat), Recorded::Yes) => {
+                info!(user = shown, uid = grant.uid.0, %source, method, "logged in");
+                let admitted = admitted(&grant);
+                self.state = State::Authenticated { ends, grant, asked, seat };
+                (Admission::Granted(admitted), LoginResult::Granted)
+            }
+            (Seating::Seated(_), Recorded::No) => {
+                warn!(user = shown, %source, "login refused: it can not be recorded");
+                (Admission::Refused, LoginResult::Undecided)
+            }
+            (Seating::Full, Recorded::Yes | Recorded::No) => {
+                warn!(user = shown, %source, "login refused: the account has too many connections");
+                (Admission::Refused, LoginResult::TooManyConnections)
+            }
+            (Seating::Void, Recorded::Yes | Recorded::No) => {
+                info!(user = shown, %source, "login refused: the account has changed meanwhile");
+                (Admission::Refused, LoginResult::Refused)
+            }
+        }
+    }
+
+    fn seat(&self, (grant, asked): (&Grant, Period), ends: Ends, version: &str) -> Seating {
         let events = Arc::downgrade(&self.events);
         let hang_up = HangUp(Arc::new(move || {
             if let Some(events) = events.upgrade() {
-                // A front that has gone has closed it.
-                let _ = events.send(&LoginEvent::Disconnect, &[]);
+                events.hang_up();
             }
         }));
-        self.shared.registry.seat(grant, registry::Login { client: ends.client, version, hang_up })
+        self.shared.registry.seat(grant, asked, registry::Login { client: ends.client, version, hang_up })
     }
 
     fn open(&mut self, opening: Opening) -> Result<(), Error> {
@@ -259,10 +253,8 @@ impl Connection {
         };
         match start(&self.shared, plan, (grant.account, &place)) {
             Ok(started) => {
-                self.next += 1;
-                let session = SessionId(self.next);
-                let number = place.number();
-                info!(user, %source, session = number, service = started.service.name(), wanted, "a session has begun");
+                let session = SessionId(place.number());
+                info!(user, %source, session = session.0, service = started.service.name(), wanted, "a session has begun");
                 self.sessions.insert(session, started.control.clone());
                 let opened = LoginEvent::Opened { session, streams: started.streams };
                 let counted = counters::Running::new(self.shared.counters.clone(), started.service);
@@ -283,7 +275,7 @@ impl Connection {
     }
 
     fn forget_ended(&mut self) {
-        let ended = std::mem::take(&mut *self.events.ended.lock().unwrap_or_else(PoisonError::into_inner));
+        let ended = self.events.take_ended();
         for session in ended {
             self.sessions.remove(&session);
         }
@@ -294,12 +286,12 @@ impl Connection {
         let events = self.events.clone();
         let named = std::thread::Builder::new().name("session".into()).stack_size(STACK_BYTES);
         let spawned = named.spawn(move || {
-            let (begun, number) = (Instant::now(), running.place.number());
-            records::follow(running.records, (&running.user, number), &running.place);
+            let begun = Instant::now();
+            records::follow(running.records, (&running.user, session.0), &running.place);
             let how = ending(&running.control);
             info!(
                 user = running.user,
-                session = number,
+                session = session.0,
                 ?how,
                 seconds = begun.elapsed().as_secs(),
                 "a session has ended"
@@ -309,12 +301,23 @@ impl Connection {
             if let Some(quota) = running.quota {
                 quota.ended(&how);
             }
-            events.ended.lock().unwrap_or_else(PoisonError::into_inner).push(session);
+            events.note_end(session);
             // A front that has gone does not need to know.
             let _ = events.send(&LoginEvent::Ended { session, how }, &[]);
         });
         spawned.map(|_| ()).map_err(Error::Thread)
     }
+}
+
+/// Somebody who wants to be let in.
+struct Attempt<'a> {
+    /// The name, as the log shows it.
+    shown: &'a str,
+    version: &'a str,
+    ends: Ends,
+    method: &'static str,
+    /// The key that they have shown.
+    key: Option<Vec<u8>>,
 }
 
 /// What a thread needs that waits for the end of a session.
@@ -336,6 +339,21 @@ struct Started {
     /// The front's ends.
     front: Vec<OwnedFd>,
     service: SessionService,
+}
+
+fn key_of(proof: &Proof) -> Option<Vec<u8>> {
+    match proof {
+        Proof::PublicKey(key) => Some(key.clone()),
+        Proof::Password(_) | Proof::PasswordChange { .. } => None,
+    }
+}
+
+fn concluded(seating: &Seating) -> Concluded {
+    match seating {
+        Seating::Seated(_) => Concluded::LoggedIn,
+        Seating::Full => Concluded::TooManyConnections,
+        Seating::Void => Concluded::AccountChanged,
+    }
 }
 
 /// What the front is to keep to. Each transfer keeps to its own rate where that is its own.

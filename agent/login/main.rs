@@ -10,6 +10,7 @@ mod control;
 mod counters;
 mod environment;
 mod error;
+mod events;
 mod keeper;
 mod keepers;
 mod order;

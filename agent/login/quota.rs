@@ -24,14 +24,14 @@ const STACK_BYTES: usize = 128 * 1024;
 pub struct Relay {
     agent: Arc<Agent>,
     of: (AccountId, u64),
-    thread: JoinHandle<Account>,
+    thread: JoinHandle<Leasing>,
 }
 
 /// What has become of what was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Account {
+enum Leasing {
     NothingAsked,
-    /// Only how much there is.
+    /// Only how much there is, or for what was refused.
     Looked,
     /// Nothing is leased, or everything that was not used has been returned.
     Returned,
@@ -52,60 +52,65 @@ impl Relay {
 
     /// The session has ended: what it has leased and not returned is not its own any more.
     pub fn ended(self, how: &Ending) {
-        let account = self.thread.join().unwrap_or(Account::Uncertain);
-        if let Some(end) = end(account, how) {
+        let leasing = self.thread.join().unwrap_or(Leasing::Uncertain);
+        if let Some(end) = end(leasing, how) {
             self.agent.quota_ended(self.of, end);
         }
     }
 }
 
 /// What the agent is told; `None`: nothing, because it was asked for nothing.
-fn end(account: Account, how: &Ending) -> Option<QuotaEnd> {
-    match (account, how) {
-        (Account::NothingAsked, _) => None,
-        (Account::Looked, _) | (Account::Returned, Ending::Exited(_)) => Some(QuotaEnd::Settled),
-        (Account::Returned, Ending::Killed(_) | Ending::Revoked) | (Account::Leased | Account::Uncertain, _) => {
+fn end(leasing: Leasing, how: &Ending) -> Option<QuotaEnd> {
+    match (leasing, how) {
+        (Leasing::NothingAsked, _) => None,
+        (Leasing::Looked, _) | (Leasing::Returned, Ending::Exited(_)) => Some(QuotaEnd::Settled),
+        (Leasing::Returned, Ending::Killed(_) | Ending::Revoked) | (Leasing::Leased | Leasing::Uncertain, _) => {
             Some(QuotaEnd::Lost)
         }
     }
 }
 
-fn pass_on(mut session: UnixStream, ask: impl Fn(QuotaRequest) -> Option<QuotaAnswer>) -> Account {
-    let mut account = Account::NothingAsked;
+fn pass_on(mut session: UnixStream, ask: impl Fn(QuotaRequest) -> Option<QuotaAnswer>) -> Leasing {
+    let mut leasing = Leasing::NothingAsked;
     loop {
         let request = match frame::read::<QuotaRequest>(&mut session, QUOTA_CAP) {
             Ok(Some(request)) => request,
-            Ok(None) => return account,
+            Ok(None) => return leasing,
             Err(error) => {
                 debug!(%error, "what a session asks for quota is not passed on any more");
-                return account;
+                return leasing;
             }
         };
         let answer = ask(request);
-        account = account.after(request, answer);
+        leasing = leasing.after(request, answer);
         let answer = answer.unwrap_or(QuotaAnswer::Unavailable);
         if frame::write(&mut session, &answer, QUOTA_CAP).is_err() {
-            return account;
+            return leasing;
         }
     }
 }
 
-impl Account {
+impl Leasing {
     fn after(self, request: QuotaRequest, answer: Option<QuotaAnswer>) -> Self {
         match (self, request, answer) {
-            (Account::Uncertain, ..) => Account::Uncertain,
-            (Account::NothingAsked, QuotaRequest::Use, _) => Account::Looked,
-            (account, QuotaRequest::Use, _) => account,
-            (_, QuotaRequest::Lease(_), Some(_)) => Account::Leased,
-            (_, QuotaRequest::Return { .. }, Some(_)) => Account::Returned,
-            (_, QuotaRequest::Lease(_) | QuotaRequest::Return { .. }, None) => Account::Uncertain,
+            (Leasing::Uncertain, ..) | (_, QuotaRequest::Lease(_) | QuotaRequest::Return { .. }, None) => {
+                Leasing::Uncertain
+            }
+            // What is refused is not leased.
+            (Leasing::NothingAsked, QuotaRequest::Use, _)
+            | (Leasing::NothingAsked, QuotaRequest::Lease(_), Some(QuotaAnswer::Exceeded(_))) => Leasing::Looked,
+            (leasing, QuotaRequest::Use, _) | (leasing, QuotaRequest::Lease(_), Some(QuotaAnswer::Exceeded(_))) => {
+                leasing
+            }
+            (_, QuotaRequest::Lease(_), Some(_)) => Leasing::Leased,
+            (_, QuotaRequest::Return { .. }, Some(_)) => Leasing::Returned,
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use accountd_protocol::quota::QuotaUse;
+    use accountd_protocol::quota::{QuotaExceeded, QuotaUse};
 
     use super::*;
 
@@ -113,7 +118,7 @@ mod tests {
     const RETURN: QuotaRequest = QuotaRequest::Return { unused: SOME, freed: SOME };
 
     /// What comes of a session that asks for these and goes.
-    fn relayed(requests: &[QuotaRequest], answer: Option<QuotaAnswer>) -> (Vec<QuotaAnswer>, Account) {
+    fn relayed(requests: &[QuotaRequest], answer: Option<QuotaAnswer>) -> (Vec<QuotaAnswer>, Leasing) {
         let (mut session, ours) = UnixStream::pair().unwrap();
         let thread = std::thread::spawn(move || pass_on(ours, |_| answer));
         let answers = requests.iter().map(|request| {
@@ -128,28 +133,37 @@ mod tests {
     #[test]
     fn what_is_asked_is_answered_and_remembered() {
         let leased = Some(QuotaAnswer::Leased(SOME));
-        assert_eq!(relayed(&[], leased), (Vec::new(), Account::NothingAsked));
-        assert_eq!(relayed(&[QuotaRequest::Use], None).1, Account::Looked);
-        let (answers, account) = relayed(&[QuotaRequest::Lease(SOME), QuotaRequest::Use], leased);
-        assert_eq!((answers, account), (vec![QuotaAnswer::Leased(SOME); 2], Account::Leased));
-        assert_eq!(relayed(&[QuotaRequest::Lease(SOME), RETURN], leased).1, Account::Returned);
-        let (answers, account) = relayed(&[QuotaRequest::Lease(SOME), RETURN], None);
-        assert_eq!((answers, account), (vec![QuotaAnswer::Unavailable; 2], Account::Uncertain));
+        assert_eq!(relayed(&[], leased), (Vec::new(), Leasing::NothingAsked));
+        assert_eq!(relayed(&[QuotaRequest::Use], None).1, Leasing::Looked);
+        let (answers, leasing) = relayed(&[QuotaRequest::Lease(SOME), QuotaRequest::Use], leased);
+        assert_eq!((answers, leasing), (vec![QuotaAnswer::Leased(SOME); 2], Leasing::Leased));
+        assert_eq!(relayed(&[QuotaRequest::Lease(SOME), RETURN], leased).1, Leasing::Returned);
+        let (answers, leasing) = relayed(&[QuotaRequest::Lease(SOME), RETURN], None);
+        assert_eq!((answers, leasing), (vec![QuotaAnswer::Unavailable; 2], Leasing::Uncertain));
+    }
+
+    #[test]
+    fn a_lease_that_is_refused_changes_nothing() {
+        let refused = Some(QuotaAnswer::Exceeded(QuotaExceeded::Bytes(10)));
+        assert_eq!(relayed(&[QuotaRequest::Lease(SOME)], refused).1, Leasing::Looked);
+        for leasing in [Leasing::Looked, Leasing::Returned, Leasing::Leased, Leasing::Uncertain] {
+            assert_eq!(leasing.after(QuotaRequest::Lease(SOME), refused), leasing);
+        }
     }
 
     #[test]
     fn only_who_has_returned_and_exited_is_believed() {
         let (exited, killed) = (Ending::Exited(0), Ending::Killed(9));
-        assert_eq!(end(Account::NothingAsked, &killed), None);
-        assert_eq!(end(Account::Looked, &killed), Some(QuotaEnd::Settled));
-        assert_eq!(end(Account::Returned, &exited), Some(QuotaEnd::Settled));
-        for (account, how) in [
-            (Account::Returned, &killed),
-            (Account::Returned, &Ending::Revoked),
-            (Account::Leased, &exited),
-            (Account::Uncertain, &exited),
+        assert_eq!(end(Leasing::NothingAsked, &killed), None);
+        assert_eq!(end(Leasing::Looked, &killed), Some(QuotaEnd::Settled));
+        assert_eq!(end(Leasing::Returned, &exited), Some(QuotaEnd::Settled));
+        for (leasing, how) in [
+            (Leasing::Returned, &killed),
+            (Leasing::Returned, &Ending::Revoked),
+            (Leasing::Leased, &exited),
+            (Leasing::Uncertain, &exited),
         ] {
-            assert_eq!(end(account, how), Some(QuotaEnd::Lost), "{account:?} {how:?}");
+            assert_eq!(end(leasing, how), Some(QuotaEnd::Lost), "{leasing:?} {how:?}");
         }
     }
 
@@ -157,6 +171,6 @@ mod tests {
     fn a_frame_that_is_none_ends_the_relay() {
         let (session, ours) = UnixStream::pair().unwrap();
         std::io::Write::write_all(&mut &session, &u32::MAX.to_be_bytes()).unwrap();
-        assert_eq!(pass_on(ours, |_| None), Account::NothingAsked);
+        assert_eq!(pass_on(ours, |_| None), Leasing::NothingAsked);
     }
 }

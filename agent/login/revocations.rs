@@ -1,15 +1,20 @@
 //! Follows the agent's revocations for as long as the program runs.
+//!
+//! Sessions take some time to end. Those of one account are not waited for before those of the next
+//! are told.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use accountd_protocol::agent::{AgentRequest, Answer, Revoked};
 use accountd_protocol::client::{AgentClient, ClientError};
-use tracing::{info, warn};
+use accountd_protocol::frame::FrameError;
+use tracing::{debug, info, warn};
 
 use crate::error::Error;
-use crate::registry::Registry;
+use crate::registry::{Registry, Revoking};
 
 /// How long the sessions of a revoked account may take to end before that is said all the same.
 const END_LIMIT: Duration = Duration::from_secs(3);
@@ -34,7 +39,7 @@ pub fn follow(socket: PathBuf, registry: Arc<Registry>) -> Result<(), Error> {
     thread.map(|_| ()).map_err(Error::Thread)
 }
 
-/// Without its thread, sessions would go on whatever became of their accounts: better no process.
+/// Without its threads, sessions would go on whatever became of their accounts: better no process.
 struct AbortOnPanic;
 
 impl Drop for AbortOnPanic {
@@ -45,14 +50,30 @@ impl Drop for AbortOnPanic {
     }
 }
 
-fn watch(socket: &Path, registry: &Registry) -> Result<(), ClientError> {
+fn watch(socket: &Path, registry: &Arc<Registry>) -> Result<(), ClientError> {
     let mut client = AgentClient::connect(socket)?;
     let Ok(Answer::Watching) = client.call(&AgentRequest::Watch)? else { return Err(ClientError::Closed) };
+    let (told, revokings) = channel();
+    let (answering, theirs) = (client.try_clone()?, registry.clone());
+    let named = std::thread::Builder::new().name("acknowledgements".into());
+    // It ends with the channel, or with the connection.
+    named.spawn(move || acknowledge(answering, &theirs, revokings)).map_err(FrameError::Io)?;
     registry.begin_period();
     info!("revocations are heard");
     loop {
         let revocation = client.next_revocation()?;
-        let ended = registry.revoke(revocation.account, revocation.generation, END_LIMIT);
-        client.acknowledge(Revoked { generation: revocation.generation, ended })?;
+        let revoking = registry.revoke(revocation.account, revocation.generation);
+        told.send(revoking).map_err(|_| ClientError::Closed)?;
+    }
+}
+
+/// Says which are over, in the order in which they have come.
+fn acknowledge(mut agent: AgentClient, registry: &Registry, revokings: Receiver<Revoking>) {
+    let _guard = AbortOnPanic;
+    for revoking in revokings {
+        let ended = registry.ended(revoking, END_LIMIT);
+        if let Err(error) = agent.acknowledge(Revoked { generation: revoking.generation, ended }) {
+            return debug!(%error, "the agent does not hear what has ended");
+        }
     }
 }

@@ -1,8 +1,8 @@
 //! The socket of `accountd-agent`: what the REST front, `accountd-login` and root may ask.
 //!
 //! A connection carries requests one after the other, each answered with an [`Answer`] or a
-//! [`Refusal`]. After [`AgentRequest::Watch`] it carries [`Revocation`]s instead, each
-//! acknowledged with a [`Revoked`].
+//! [`Refusal`]. After [`AgentRequest::Watch`] it carries [`Revocation`]s instead, as soon as there are
+//! some, each acknowledged with a [`Revoked`] in their order.
 
 use std::net::IpAddr;
 
@@ -13,6 +13,7 @@ use crate::audit::{AuditPage, AuditVerdict};
 use crate::backup::Backup;
 use crate::ban::Ban;
 use crate::checks::{CheckReport, RepairReport};
+use crate::conclusion::Conclusion;
 pub use crate::decision::{Decision, Grant, USUAL_SHELL};
 use crate::ended::Ended;
 pub use crate::group::{Group, GroupChange, NewGroup, SharedGid};
@@ -53,6 +54,8 @@ pub enum AgentRequest {
     OfferKey { user: String, key: Vec<u8>, source: IpAddr, offer: KeyOffer },
     /// Login: who is it, and may they?
     Decide { user: String, proof: Proof, source: IpAddr },
+    /// Login: what has come of a decision that was granted. Only this is a login that is recorded.
+    Conclude(Conclusion),
     /// REST front: are you there?
     Ping,
     /// Login: turns this connection into a stream of revocations.

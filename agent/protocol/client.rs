@@ -38,6 +38,11 @@ impl AgentClient {
         Ok(Self { stream })
     }
 
+    /// The same connection, for another thread.
+    pub fn try_clone(&self) -> Result<Self, ClientError> {
+        Ok(Self { stream: self.stream.try_clone().map_err(FrameError::Io)? })
+    }
+
     pub fn call(&mut self, request: &AgentRequest) -> Result<Reply, ClientError> {
         frame::write(&mut self.stream, request, AGENT_REQUEST_CAP)?;
         frame::read(&mut self.stream, AGENT_ANSWER_CAP)?.ok_or(ClientError::Closed)

@@ -16,7 +16,7 @@ use crate::refusal::Refusal;
 use crate::secret::Secret;
 use crate::session_policy::TerminalUse;
 
-/// Numbers one session of one connection.
+/// Numbers one session among all that accountd-login has opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SessionId(pub u64);

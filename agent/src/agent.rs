@@ -211,6 +211,10 @@ impl Agent {
                 self.record_decision((&user, source), &proof, &decision);
                 Ok(Answer::Decision(decision))
             }
+            AgentRequest::Conclude(conclusion) => {
+                self.conclude(&conclusion, Instant::now());
+                Ok(Answer::Done)
+            }
             AgentRequest::Ping => Ok(Answer::Done),
             AgentRequest::Watch | AgentRequest::AnswerQuestions => Ok(Answer::Watching),
             AgentRequest::Quota { account, session, request } => {

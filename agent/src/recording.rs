@@ -9,6 +9,7 @@ use accountd_protocol::agent::Decision;
 use accountd_protocol::audit::{
     Actor, AuditAction, AuditFilter, AuditPage, AuditVerdict, Outcome, Target, TargetKind, Word,
 };
+use accountd_protocol::conclusion::{Concluded, Conclusion};
 use accountd_protocol::login::Proof;
 use accountd_protocol::refusal::Refusal;
 
@@ -89,17 +90,14 @@ impl Agent {
     }
 
     pub(crate) fn record_decision(&self, (user, source): (&str, IpAddr), proof: &Proof, decision: &Decision) {
-        let (action, target) = (AuditAction::Login, None);
+        let action = AuditAction::Login;
         let method = Some(match proof {
             Proof::Password(_) | Proof::PasswordChange { .. } => Word::Borrowed("password"),
             Proof::PublicKey(key) => by_key(key),
         });
         match decision {
-            Decision::Granted(grant) => {
-                let (account, name) = (grant.account, grant.name.as_str().to_owned());
-                let actor = Actor::Caller { account, name, source: Some(source), key: None };
-                self.clerk.granted(Attempt { actor, action, target, outcome: Outcome::Granted, method });
-            }
+            // What comes of it is told.
+            Decision::Granted(_) => {}
             Decision::Refused { .. } => self.record_refused_login((user, source), method, (action, "not let in")),
             Decision::PasswordExpired => {
                 self.record_refused_login((user, source), method, (action, "the password has to be changed first"));
@@ -107,6 +105,23 @@ impl Agent {
             Decision::NotChanged(refusal) => {
                 let (action, reason) = (AuditAction::ChangeOwnPassword, audit::reason(refusal));
                 self.record_refused_login((user, source), method, (action, &reason));
+            }
+        }
+    }
+
+    pub(crate) fn record_conclusion(&self, conclusion: &Conclusion) {
+        let Conclusion { account, name, source, key, outcome } = conclusion;
+        let actor = Actor::Caller { account: *account, name: name.clone(), source: Some(*source), key: None };
+        let method = Some(key.as_deref().map_or(Word::Borrowed("password"), by_key));
+        let attempt = |outcome| Attempt { actor, action: AuditAction::Login, target: None, outcome, method };
+        let refused = |reason: &str| Outcome::Refused(reason.to_owned());
+        match outcome {
+            Concluded::LoggedIn => self.clerk.granted(attempt(Outcome::Granted)),
+            Concluded::TooManyConnections => {
+                self.clerk.refused(attempt(refused("the account has too many connections")), Name::Known);
+            }
+            Concluded::AccountChanged => {
+                self.clerk.refused(attempt(refused("the account has changed meanwhile")), Name::Known);
             }
         }
     }

@@ -2,32 +2,53 @@
 //! sessions are gone. Never inside a commit: a commit only queues.
 
 use std::collections::{HashMap, VecDeque};
-use std::io::{Read, Write};
-use std::os::fd::AsFd;
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use accountd_protocol::agent::{Generation, Revocation, Revoked};
 use accountd_protocol::frame::{self, AGENT_ANSWER_CAP, AGENT_REQUEST_CAP, FrameError};
 use accountd_protocol::id::AccountId;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use tracing::warn;
 
 /// A watcher that is so far behind is cut off; it ends all its sessions then.
 const MOST_QUEUED: usize = 100_000;
-/// How often it is seen whether a watcher is still there.
+/// A watcher that does not say for so long that sessions have ended has failed.
+const ACKNOWLEDGE_DEADLINE: Duration = Duration::from_secs(15);
+/// How often that is seen.
 const LOOK: Duration = Duration::from_secs(2);
 
 #[derive(Debug, Default)]
 struct Watcher {
     queue: VecDeque<Revocation>,
-    /// Sent and not yet acknowledged.
-    pending: Option<(AccountId, Generation)>,
+    /// Sent and not yet acknowledged, in that order.
+    pending: VecDeque<Told>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Told {
+    account: AccountId,
+    generation: Generation,
+    at: Instant,
 }
 
 impl Watcher {
     fn owes(&self, generation: Generation) -> bool {
-        self.pending.is_some_and(|(_, pending)| pending <= generation)
+        self.pending.iter().any(|told| told.generation <= generation)
             || self.queue.iter().any(|revocation| revocation.generation <= generation)
+    }
+
+    fn is_late(&self, now: Instant) -> bool {
+        self.pending.front().is_some_and(|told| now.saturating_duration_since(told.at) > ACKNOWLEDGE_DEADLINE)
+    }
+
+    /// All that is to be sent now.
+    fn take(&mut self, at: Instant) -> Vec<Revocation> {
+        let told =
+            |revocation: &Revocation| Told { account: revocation.account, generation: revocation.generation, at };
+        self.pending.extend(self.queue.iter().map(told));
+        self.queue.drain(..).collect()
     }
 }
 
@@ -78,12 +99,17 @@ impl Revocations {
     }
 
     /// Serves one watcher until its connection ends.
-    pub fn serve(&self, stream: &mut (impl Read + Write + AsFd)) -> Result<(), FrameError> {
+    pub fn serve(&self, stream: &UnixStream) -> Result<(), FrameError> {
         let number = self.subscribe();
-        let result = self.serve_numbered(number, stream);
-        self.lock().by_number.remove(&number);
-        self.changed.notify_all();
-        result
+        std::thread::scope(|scope| {
+            let named = std::thread::Builder::new().name("acknowledgements".into());
+            let hearing = named.spawn_scoped(scope, || self.hear(number, stream));
+            let told = hearing.map_err(FrameError::Io).and_then(|_| self.tell(number, stream));
+            self.forget(number);
+            // Whoever hears is not to wait for more.
+            let _ = stream.shutdown(Shutdown::Both);
+            told
+        })
     }
 
     /// From here on the watcher misses nothing; to be called before "watching" is answered.
@@ -95,45 +121,55 @@ impl Revocations {
         number
     }
 
-    fn serve_numbered(&self, number: u64, stream: &mut (impl Read + Write + AsFd)) -> Result<(), FrameError> {
+    fn forget(&self, number: u64) {
+        self.lock().by_number.remove(&number);
+        self.changed.notify_all();
+    }
+
+    /// Each revocation as soon as there is one: what has to end takes its time, and nobody else's
+    /// sessions go on meanwhile.
+    fn tell(&self, number: u64, mut stream: &UnixStream) -> Result<(), FrameError> {
         let watching = accountd_protocol::agent::Reply::Ok(accountd_protocol::agent::Answer::Watching);
-        frame::write(stream, &watching, AGENT_ANSWER_CAP)?;
-        while let Some(revocation) = self.next(number, stream) {
-            frame::write(stream, &revocation, AGENT_ANSWER_CAP)?;
-            let Some(revoked) = frame::read(stream, AGENT_REQUEST_CAP)? else { return Ok(()) };
-            self.acknowledge(number, revoked);
+        frame::write(&mut stream, &watching, AGENT_ANSWER_CAP)?;
+        while let Some(revocations) = self.next(number) {
+            for revocation in &revocations {
+                frame::write(&mut stream, revocation, AGENT_ANSWER_CAP)?;
+            }
         }
         Ok(())
     }
 
-    /// The next one for a watcher; `None` when it has gone or was cut off.
-    fn next(&self, number: u64, stream: &impl AsFd) -> Option<Revocation> {
+    /// Until the watcher has gone.
+    fn hear(&self, number: u64, mut stream: &UnixStream) {
+        while let Ok(Some(revoked)) = frame::read(&mut stream, AGENT_REQUEST_CAP) {
+            self.acknowledge(number, revoked);
+        }
+        self.forget(number);
+    }
+
+    /// All that a watcher has not been told yet; `None` when it has gone or was cut off.
+    fn next(&self, number: u64) -> Option<Vec<Revocation>> {
         let mut watchers = self.lock();
         loop {
-            let watcher = watchers.by_number.get_mut(&number)?;
-            if let Some(revocation) = watcher.queue.pop_front() {
-                watcher.pending = Some((revocation.account, revocation.generation));
-                return Some(revocation);
-            }
-            let (again, waited) = self.changed.wait_timeout(watchers, LOOK).unwrap_or_else(PoisonError::into_inner);
-            watchers = again;
-            // It has nothing to say until it is told something: this is its end.
-            if waited.timed_out() && has_something_to_read(stream) {
+            let (watcher, now) = (watchers.by_number.get_mut(&number)?, Instant::now());
+            if watcher.is_late(now) {
+                warn!("sessions have not ended in time; whoever opens them is cut off");
                 return None;
             }
+            if !watcher.queue.is_empty() {
+                return Some(watcher.take(now));
+            }
+            watchers = self.changed.wait_timeout(watchers, LOOK).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
     fn acknowledge(&self, number: u64, Revoked { generation, ended }: Revoked) {
         let mut watchers = self.lock();
         if let Some(watcher) = watchers.by_number.get_mut(&number)
-            && let Some((account, pending)) = watcher.pending
-            && pending == generation
+            && let Some(told) = watcher.pending.pop_front_if(|told| told.generation == generation)
+            && ended > 0
         {
-            watcher.pending = None;
-            if ended > 0 {
-                *watchers.ended.entry(account).or_default() += ended;
-            }
+            *watchers.ended.entry(told.account).or_default() += ended;
         }
         drop(watchers);
         self.changed.notify_all();
@@ -142,11 +178,6 @@ impl Revocations {
     fn lock(&self) -> MutexGuard<'_, Watchers> {
         self.watchers.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn has_something_to_read(stream: &impl AsFd) -> bool {
-    let mut events = [PollFd::new(stream.as_fd(), PollFlags::POLLIN)];
-    poll(&mut events, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
 }
 
 /// Whether all sessions that had to end have ended.
@@ -159,7 +190,6 @@ pub enum Settled {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::net::UnixStream;
     use std::sync::Arc;
 
     use accountd_protocol::agent::Reply;
@@ -174,10 +204,10 @@ mod tests {
     #[test]
     fn settled_only_after_the_watcher_has_acknowledged() {
         let hub = Arc::new(Revocations::default());
-        let (mut ours, mut theirs) = UnixStream::pair().unwrap();
+        let (mut ours, theirs) = UnixStream::pair().unwrap();
         let serving = {
             let hub = hub.clone();
-            std::thread::spawn(move || hub.serve(&mut theirs))
+            std::thread::spawn(move || hub.serve(&theirs))
         };
         let _: Reply = frame::read(&mut ours, AGENT_ANSWER_CAP).unwrap().unwrap();
         hub.publish(&[revocation(7)]);
@@ -191,5 +221,38 @@ mod tests {
         hub.publish(&[revocation(8)]);
         assert_eq!(hub.settled(Generation(8), Duration::from_secs(5)), Settled::Yes);
         assert!(serving.join().unwrap().is_ok() || hub.lock().by_number.is_empty());
+    }
+
+    #[test]
+    fn everything_is_told_before_anything_is_acknowledged_and_acknowledged_in_order() {
+        let hub = Arc::new(Revocations::default());
+        let (mut ours, theirs) = UnixStream::pair().unwrap();
+        let serving = {
+            let hub = hub.clone();
+            std::thread::spawn(move || hub.serve(&theirs))
+        };
+        let _: Reply = frame::read(&mut ours, AGENT_ANSWER_CAP).unwrap().unwrap();
+        // One change is about several accounts.
+        let berta = Revocation { account: AccountId(2), ..revocation(7) };
+        hub.publish(&[revocation(7), berta]);
+        hub.publish(&[revocation(8)]);
+        ours.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        for generation in [7, 7, 8] {
+            let sent: Revocation = frame::read(&mut ours, AGENT_ANSWER_CAP).unwrap().unwrap();
+            assert_eq!(sent.generation, Generation(generation));
+        }
+        let acknowledge = |generation, ended| {
+            let revoked = Revoked { generation: Generation(generation), ended };
+            frame::write(&mut &ours, &revoked, AGENT_REQUEST_CAP).unwrap();
+        };
+        acknowledge(7, 1);
+        assert_eq!(hub.settled(Generation(7), Duration::from_millis(20)), Settled::No, "one of two");
+        acknowledge(7, 2);
+        assert_eq!(hub.settled(Generation(7), Duration::from_secs(60)), Settled::Yes);
+        assert_eq!((hub.ended(AccountId(1)), hub.ended(AccountId(2))), (1, 2));
+        assert_eq!(hub.settled(Generation(8), Duration::ZERO), Settled::No);
+        drop(ours);
+        assert_eq!(hub.settled(Generation(8), Duration::from_secs(60)), Settled::Yes, "it has gone");
+        serving.join().unwrap().unwrap();
     }
 }

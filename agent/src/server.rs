@@ -23,9 +23,6 @@ const MOST_CONNECTIONS: usize = 256;
 /// A peer that has begun a frame has to go on with it.
 const WRITE_DEADLINE: Duration = Duration::from_secs(30);
 
-/// A watcher that does not say for so long that sessions have ended has failed.
-const ACKNOWLEDGE_DEADLINE: Duration = Duration::from_secs(15);
-
 /// How long keepers take to end sessions that nobody has a word for any more.
 const SESSIONS_END: Duration = Duration::from_secs(1);
 
@@ -115,7 +112,6 @@ fn answer_all(agent: &Agent, role: PeerRole, stream: &mut UnixStream) -> Result<
             return Ok(());
         };
         if let AgentRequest::Watch = request {
-            stream.set_read_timeout(Some(ACKNOWLEDGE_DEADLINE))?;
             let served = agent.revocations().serve(stream);
             sessions_are_lost(agent);
             return served;

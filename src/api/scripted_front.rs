@@ -27,6 +27,7 @@ pub fn operation(request: &AgentRequest) -> Result<&Operation, Result<Answer, Re
         | AgentRequest::OpenLocalHandle
         | AgentRequest::OfferKey { .. }
         | AgentRequest::Decide { .. }
+        | AgentRequest::Conclude(_)
         | AgentRequest::Ping
         | AgentRequest::Watch
         | AgentRequest::AnswerQuestions

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::{anna, nas_with};
 use crate::commands::ended::process;
+use crate::running::Running;
 use crate::v2::{Nas, problem};
 use crate::world::wait_for;
 
@@ -48,6 +49,29 @@ fn a_connection_without_a_session_is_closed_too() {
     nas.rest.delete(&format!("/connections/{}", one["id"].as_str().unwrap())).status_is(204);
     wait_for("the end of the client", || client.try_wait().unwrap().is_some());
     wait_for("the list to be empty", || connections(&nas).is_empty());
+}
+
+#[test]
+fn a_connection_without_a_session_goes_when_its_account_is_disabled_and_leaves_its_place() {
+    let nas = nas_with(&json!({"max_sessions": 1}));
+    let mut ssh = anna(&nas).prepare("ssh");
+    let mut client = Running::start(ssh.args(["-N", "127.0.0.1"]).stdin(Stdio::null()));
+    wait_for("the login", || connections(&nas).len() == 1);
+    nas.rest.post("/users/anna/disable", "{}").status_is(200);
+    assert_eq!(connections(&nas), Vec::<Value>::new(), "the answer comes when it has gone");
+    nas.patch("/users/anna", &json!({"locked": false})).status_is(200);
+    assert!(anna(&nas).logs_in());
+    wait_for("the end of the client", || !client.is_there());
+}
+
+#[test]
+fn a_connection_without_a_session_goes_when_the_agent_can_not_be_heard() {
+    let nas = nas_with(&json!({}));
+    let mut ssh = anna(&nas).prepare("ssh");
+    let mut client = Running::start(ssh.args(["-N", "127.0.0.1"]).stdin(Stdio::null()));
+    wait_for("the login", || connections(&nas).len() == 1);
+    nas.world.kill("agent");
+    wait_for("the end of the client", || !client.is_there());
 }
 
 #[test]

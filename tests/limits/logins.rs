@@ -38,6 +38,24 @@ fn of_fifty_logins_at_once_as_many_get_in_as_may() {
 }
 
 #[test]
+fn a_login_for_which_there_is_no_place_is_recorded_as_refused_and_not_as_granted() {
+    let nas = nas_with(&json!({"max_sessions": 1}));
+    let mut one = held(anna(&nas).prepare("ssh"), "exec cat");
+    wait_for("it", || nas.rest.get("/connections").object(200)["total"] == 1);
+    assert!(!anna(&nas).logs_in());
+    let recorded = |outcome: &str| {
+        let records = nas.rest.get(&format!("/audit?user=anna&action=login&outcome={outcome}")).object(200);
+        records["items"].as_array().unwrap().clone()
+    };
+    let (granted, refused) = (recorded("granted"), recorded("refused"));
+    assert_eq!((granted.len(), refused.len()), (1, 1), "{granted:?} {refused:?}");
+    assert_eq!(refused[0]["reason"], "the account has too many connections");
+    assert_eq!(refused[0]["methods"], granted[0]["methods"]);
+    drop(one.stdin.take());
+    one.wait().unwrap();
+}
+
+#[test]
 fn a_login_comes_from_where_it_may() {
     let nas = nas_with(&json!({"allowed_networks": ["127.0.0.2", "::1"]}));
     let from = |source: &str| {

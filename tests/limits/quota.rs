@@ -98,6 +98,25 @@ fn the_number_of_files_is_limited_by_itself_and_a_limit_that_is_raised_counts_at
 }
 
 #[test]
+fn uploads_that_take_the_last_byte_and_the_last_file_make_no_scan() {
+    let nas = nas_with(&json!({"quota_bytes": 50 * MIB}));
+    nas.post("/users", &json!({"username": "berta", "home": "/mnt/tank/home/berta", "limits": {"quota_bytes": MIB}}));
+    let (bytes, files) = stored(&nas);
+    limit(&nas, &json!({"quota_bytes": bytes + 30, "quota_files": files + 3}));
+    scan(&nas);
+    let before = quota(&nas)["scanned"].clone();
+    file(&nas, "ten", 10);
+    for name in ["a", "b", "c"] {
+        anna(&nas).sftp(&format!("put ten {name}"));
+    }
+    assert_eq!(used(&nas), (bytes + 30, files + 3));
+    // One of hers would have begun before this one.
+    nas.rest.post("/users/berta/quota/scan", "").status_is(202);
+    wait_for("the end of all scans", || nas.rest.get("/quotas/scans").object(200)["total"] == 0);
+    assert_eq!(quota(&nas)["scanned"], before);
+}
+
+#[test]
 fn sixty_four_uploads_at_once_store_no_more_than_the_quota() {
     let nas = nas_with(&json!({"quota_bytes": 100 * MIB}));
     file(&nas, "piece", 4 * MIB);

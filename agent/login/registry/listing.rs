@@ -15,7 +15,7 @@ impl Registry {
     /// The connections of an account, or of all, in the order in which they came.
     pub fn connections(&self, of: Option<AccountId>) -> Vec<OpenConnection> {
         let inner = self.lock();
-        let wanted = inner.connections.iter().filter(|(_, one)| of.is_none_or(|of| one.account == of));
+        let wanted = inner.connections.iter().filter(|(_, one)| of.is_none_or(|of| one.basis.account == of));
         wanted.map(|(number, one)| one.shown(inner.sessions_on(*number))).collect()
     }
 
@@ -28,18 +28,18 @@ impl Registry {
             .find(|(_, one)| one.id == *id)
             .map(|(number, one)| (*number, one.hang_up.clone()))?;
         inner.end(|entry| entry.connection == number);
-        // A front that takes nothing keeps nobody else waiting.
         drop(inner);
         (hang_up.0)();
         Some(())
     }
 
+    /// Ends one session, and nothing else of its connection.
     pub fn close_session(&self, number: u64) -> Option<()> {
         let mut inner = self.lock();
         let entry = inner.sessions.get_mut(&number)?;
-        match &entry.control {
-            Some(control) => control.tell(Farewell::Closed),
-            None => entry.unwanted = true,
+        let why = *entry.unwanted.get_or_insert(Farewell::Closed);
+        if let Some(control) = &entry.control {
+            control.tell(why);
         }
         Some(())
     }
@@ -56,11 +56,11 @@ impl Inner {
 
 impl Connected {
     fn shown(&self, sessions: Vec<(u64, &Entry)>) -> OpenConnection {
-        let Self { id, account, user, client, version, since, hang_up: _ } = self;
+        let Self { id, basis, user, client, version, since, hang_up: _ } = self;
         let active = sessions.iter().map(|(_, entry)| entry.active).max().unwrap_or(*since);
         OpenConnection {
             id: id.clone(),
-            account: *account,
+            account: basis.account,
             user: user.clone(),
             client_version: version.clone(),
             source: *client,

@@ -27,11 +27,16 @@ pub const MOST_CONNECTIONS: usize = 32;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Period(u64);
 
+/// The decision that has let somebody in.
+#[derive(Clone, Copy, Debug)]
+struct Basis {
+    account: AccountId,
+    generation: Generation,
+}
+
 #[derive(Debug)]
 struct Entry {
-    account: AccountId,
-    /// That of the decision which let it start.
-    generation: Generation,
+    basis: Basis,
     /// The number of its connection.
     connection: u64,
     service: SessionService,
@@ -41,8 +46,8 @@ struct Entry {
     active: SystemTime,
     /// Where its keeper listens, as soon as it has one.
     control: Option<Arc<Control>>,
-    /// Told to end before it had a keeper.
-    unwanted: bool,
+    /// Why it has to end, if it was told so; it may have no keeper yet.
+    unwanted: Option<Farewell>,
 }
 
 #[derive(Debug, Default)]
@@ -61,8 +66,19 @@ struct Inner {
 #[derive(Debug, Default)]
 pub struct Registry {
     inner: Mutex<Inner>,
-    /// A session has gone, or a period has begun.
+    /// A session or a connection has gone, or a period has begun.
     changed: Condvar,
+}
+
+/// A revocation that has been said to all whom it is about.
+#[must_use]
+#[derive(Clone, Copy, Debug)]
+pub struct Revoking {
+    account: AccountId,
+    pub generation: Generation,
+    /// How many sessions.
+    told: u64,
+    since: Instant,
 }
 
 /// A session's place in the registry; given back when dropped.
@@ -83,7 +99,7 @@ pub struct Seat {
 #[derive(Debug)]
 struct Connected {
     id: ConnectionId,
-    account: AccountId,
+    basis: Basis,
     user: String,
     client: SocketAddr,
     version: String,
@@ -100,7 +116,7 @@ pub struct Login<'a> {
     pub hang_up: HangUp,
 }
 
-/// Has the front close a connection.
+/// Has the front close a connection, and hears it no more. Waits for nobody.
 #[derive(Clone)]
 pub struct HangUp(pub Arc<dyn Fn() + Send + Sync>);
 
@@ -108,6 +124,17 @@ impl std::fmt::Debug for HangUp {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("HangUp")
     }
+}
+
+/// Has to be opened: only who is `Seated` is logged in.
+#[must_use]
+#[derive(Debug)]
+pub enum Seating {
+    Seated(Seat),
+    /// As in [`Registration`].
+    Void,
+    /// The account has as many connections already as it may.
+    Full,
 }
 
 /// Has to be opened: a session starts only from `Registered`.
@@ -138,62 +165,66 @@ impl Registry {
         service: SessionService,
     ) -> Registration {
         let mut inner = self.lock();
-        let revoked = inner.revoked.get(&grant.account).is_some_and(|since| *since > grant.generation);
-        if revoked || inner.period != Some(asked.0) {
+        if inner.is_void(grant, asked) {
             return Registration::Void;
         }
-        if inner.sessions.values().filter(|entry| entry.account == grant.account).count() >= MOST_SESSIONS {
+        if inner.sessions.values().filter(|entry| entry.basis.account == grant.account).count() >= MOST_SESSIONS {
             return Registration::Full;
         }
         inner.next += 1;
         let number = inner.next;
-        let Grant { account, generation, .. } = *grant;
-        let (connection, began) = (seat.number, SystemTime::now());
+        let (basis, connection, began) = (Basis::of(grant), seat.number, SystemTime::now());
         let entry = Entry {
-            account,
-            generation,
+            basis,
             connection,
             service,
             began,
             transfers: BTreeMap::new(),
             active: began,
             control: None,
-            unwanted: false,
+            unwanted: None,
         };
         inner.sessions.insert(number, entry);
         Registration::Registered(Place { registry: self.clone(), number })
     }
 
-    /// Counts a login; `None` when the account has as many already as it may.
-    pub fn seat(self: &Arc<Self>, grant: &Grant, login: Login<'_>) -> Option<Seat> {
+    /// Counts a login, as [`Self::register`] does a session.
+    pub fn seat(self: &Arc<Self>, grant: &Grant, asked: Period, login: Login<'_>) -> Seating {
         let most = grant.limits.sessions.map_or(MOST_CONNECTIONS, |most| MOST_CONNECTIONS.min(most as usize));
-        let mut bytes = [0; 32];
-        getrandom::fill(&mut bytes).ok()?;
-        let id = ConnectionId(bytes.iter().map(|byte| format!("{byte:02x}")).collect());
-        let Login { client, version, hang_up } = login;
-        let (account, user, since) = (grant.account, grant.name.as_str().to_owned(), SystemTime::now());
-        let connected = Connected { id, account, user, client, version: version.to_owned(), since, hang_up };
+        // Without an id it could not be closed.
+        let Some(connected) = Connected::new(grant, login) else { return Seating::Void };
         let mut inner = self.lock();
-        if inner.connections.values().filter(|other| other.account == account).count() >= most {
-            return None;
+        if inner.is_void(grant, asked) {
+            return Seating::Void;
+        }
+        if inner.connections.values().filter(|other| other.basis.account == grant.account).count() >= most {
+            return Seating::Full;
         }
         inner.connected += 1;
         let number = inner.connected;
         inner.connections.insert(number, connected);
-        Some(Seat { registry: self.clone(), number })
+        Seating::Seated(Seat { registry: self.clone(), number })
     }
 
-    /// Ends every session of an account that a decision before `generation` has let start, and
-    /// remembers that such decisions are void. Returns when they are gone, or after `limit`, and says
-    /// how many have ended by that.
-    pub fn revoke(&self, account: AccountId, generation: Generation, limit: Duration) -> u64 {
-        let older = move |entry: &Entry| entry.account == account && entry.generation < generation;
+    /// Tells all that a decision on an account before `generation` has let in to end, and remembers
+    /// that such decisions are void. Waits for nobody.
+    pub fn revoke(&self, account: AccountId, generation: Generation) -> Revoking {
+        let older = move |basis: Basis| basis.account == account && basis.generation < generation;
         let mut inner = self.lock();
         let since = inner.revoked.entry(account).or_insert(generation);
         *since = generation.max(*since);
-        let told = inner.end(older);
-        let inner = self.wait(inner, limit, |inner| inner.sessions.values().any(older));
-        let left = inner.sessions.values().filter(|entry| older(entry)).count() as u64;
+        let told = inner.end(|entry| older(entry.basis));
+        drop(self.hang_up(inner, older));
+        Revoking { account, generation, told, since: Instant::now() }
+    }
+
+    /// Returns when all that was told to end is gone, or `limit` after that was said, and says how many
+    /// sessions have ended by it.
+    pub fn ended(&self, revoking: Revoking, limit: Duration) -> u64 {
+        let Revoking { account, generation, told, since } = revoking;
+        let older = move |basis: Basis| basis.account == account && basis.generation < generation;
+        let inner = self.wait(self.lock(), limit.saturating_sub(since.elapsed()), |inner| inner.holds(older));
+        let left = inner.sessions.values().filter(|entry| older(entry.basis)).count() as u64;
         told.saturating_sub(left)
     }
 
@@ -212,8 +243,18 @@ impl Registry {
         let mut inner = self.lock();
         if inner.period.take().is_some() {
             inner.end(|_| true);
+            inner = self.hang_up(inner, |_| true);
         }
-        drop(self.wait(inner, limit, |inner| !inner.sessions.is_empty()));
+        drop(self.wait(inner, limit, |inner| inner.holds(|_| true)));
+    }
+
+    /// Outside the lock, which whoever is hung up needs to leave.
+    fn hang_up<'a>(&'a self, inner: MutexGuard<'a, Inner>, which: impl Fn(Basis) -> bool) -> MutexGuard<'a, Inner> {
+        let connections = inner.connections.values().filter(|one| which(one.basis));
+        let all: Vec<HangUp> = connections.map(|one| one.hang_up.clone()).collect();
+        drop(inner);
+        all.iter().for_each(|one| (one.0)());
+        self.lock()
     }
 
     fn wait<'a>(
@@ -238,13 +279,41 @@ impl Registry {
     }
 }
 
+impl Basis {
+    fn of(grant: &Grant) -> Self {
+        Self { account: grant.account, generation: grant.generation }
+    }
+}
+
+impl Connected {
+    /// `None` where no id can be made.
+    fn new(grant: &Grant, Login { client, version, hang_up }: Login<'_>) -> Option<Self> {
+        let mut bytes = [0; 32];
+        getrandom::fill(&mut bytes).ok()?;
+        let id = ConnectionId(bytes.iter().map(|byte| format!("{byte:02x}")).collect());
+        let (user, version) = (grant.name.as_str().to_owned(), version.to_owned());
+        Some(Self { id, basis: Basis::of(grant), user, client, version, since: SystemTime::now(), hang_up })
+    }
+}
+
 impl Inner {
-    /// Gives how many were still wanted.
+    /// Whether a decision counts no more, or nobody can tell.
+    fn is_void(&self, grant: &Grant, asked: Period) -> bool {
+        let revoked = self.revoked.get(&grant.account).is_some_and(|since| *since > grant.generation);
+        revoked || self.period != Some(asked.0)
+    }
+
+    /// Whether anybody is here whom such a decision has let in.
+    fn holds(&self, which: impl Fn(Basis) -> bool) -> bool {
+        self.sessions.values().any(|entry| which(entry.basis)) || self.connections.values().any(|one| which(one.basis))
+    }
+
+    /// Gives how many had not been revoked before.
     fn end(&mut self, which: impl Fn(&Entry) -> bool) -> u64 {
         let mut told = 0;
         for entry in self.sessions.values_mut().filter(|entry| which(entry)) {
-            told += u64::from(!entry.unwanted);
-            entry.unwanted = true;
+            told += u64::from(entry.unwanted != Some(Farewell::Revoked));
+            entry.unwanted = Some(Farewell::Revoked);
             if let Some(control) = &entry.control {
                 control.tell(Farewell::Revoked);
             }
@@ -259,12 +328,12 @@ impl Place {
         self.number
     }
 
-    /// The session has a keeper; if it was revoked meanwhile, that is told at once.
+    /// The session has a keeper; if it has to end meanwhile, that is told at once.
     pub fn set_control(&self, control: Arc<Control>) {
         let mut inner = self.registry.lock();
         if let Some(entry) = inner.sessions.get_mut(&self.number) {
-            if entry.unwanted {
-                control.tell(Farewell::Revoked);
+            if let Some(why) = entry.unwanted {
+                control.tell(why);
             }
             entry.control = Some(control);
         }
@@ -274,6 +343,7 @@ impl Place {
 impl Drop for Seat {
     fn drop(&mut self) {
         self.registry.lock().connections.remove(&self.number);
+        self.registry.changed.notify_all();
     }
 }
 

@@ -39,15 +39,22 @@ fn grant(account: u64, generation: u64) -> Grant {
     }
 }
 
+fn login(hang_up: impl Fn() + Send + Sync + 'static) -> Login<'static> {
+    let client = "192.0.2.1:5000".parse().unwrap();
+    Login { client, version: "SSH-2.0-Test", hang_up: HangUp(Arc::new(hang_up)) }
+}
+
 fn seat(registry: &Arc<Registry>, account: u64) -> Option<Seat> {
     seat_within(registry, account, None)
 }
 
 fn seat_within(registry: &Arc<Registry>, account: u64, sessions: Option<u32>) -> Option<Seat> {
-    let client = "192.0.2.1:5000".parse().unwrap();
-    let login = Login { client, version: "SSH-2.0-Test", hang_up: HangUp(Arc::new(|| ())) };
-    let grant = grant(account, 5);
-    registry.seat(&Grant { limits: Limits { sessions, ..Limits::default() }, ..grant }, login)
+    let grant = Grant { limits: Limits { sessions, ..Limits::default() }, ..grant(account, 5) };
+    match registry.seat(&grant, registry.period(Duration::ZERO).unwrap(), login(|| ())) {
+        Seating::Seated(seat) => Some(seat),
+        Seating::Full => None,
+        Seating::Void => panic!("void"),
+    }
 }
 
 fn register(registry: &Arc<Registry>, account: u64, generation: u64, period: Period) -> Registration {
@@ -102,7 +109,7 @@ fn a_revocation_between_decision_and_start_voids_the_decision() {
     let registry = Arc::new(Registry::default());
     registry.begin_period();
     let period = registry.period(Duration::ZERO).unwrap();
-    registry.revoke(AccountId(1), Generation(6), Duration::ZERO);
+    let _ = registry.revoke(AccountId(1), Generation(6));
     assert!(matches!(register(&registry, 1, 5, period), Registration::Void));
     assert!(matches!(register(&registry, 1, 6, period), Registration::Registered(_)));
     assert!(matches!(register(&registry, 2, 5, period), Registration::Registered(_)));
@@ -137,29 +144,76 @@ fn a_revocation_leaves_sessions_that_are_newer() {
     let (ours, mut theirs) = UnixStream::pair().unwrap();
     place.set_control(Arc::new(Control::new(ours)));
     // It would wait for a session that is older.
-    registry.revoke(AccountId(1), Generation(6), Duration::from_secs(60));
+    registry.ended(registry.revoke(AccountId(1), Generation(6)), Duration::from_secs(60));
     theirs.set_nonblocking(true).unwrap();
     assert_eq!(theirs.read(&mut [0]).unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
-    registry.revoke(AccountId(1), Generation(7), Duration::ZERO);
+    let _ = registry.revoke(AccountId(1), Generation(7));
     assert_eq!(theirs.read(&mut [0; 2]).unwrap(), 2);
-    registry.revoke(AccountId(1), Generation(5), Duration::ZERO);
+    let _ = registry.revoke(AccountId(1), Generation(5));
     assert!(matches!(register(&registry, 1, 6, period), Registration::Void), "7 still counts");
 }
 
 #[test]
+fn a_revocation_hangs_up_connections_that_are_older_also_without_a_session() {
+    use std::sync::mpsc::channel;
+    let registry = Arc::new(Registry::default());
+    registry.begin_period();
+    let period = registry.period(Duration::ZERO).unwrap();
+    let (hung_up, heard) = channel();
+    let connect = |account: u64, generation: u64| {
+        let hung_up = hung_up.clone();
+        let say = move || hung_up.send((account, generation)).unwrap();
+        match registry.seat(&grant(account, generation), period, login(say)) {
+            Seating::Seated(seat) => seat,
+            other => panic!("{other:?}"),
+        }
+    };
+    let seats = [connect(1, 5), connect(1, 6), connect(2, 5)];
+    let _ = registry.revoke(AccountId(1), Generation(6));
+    assert_eq!(heard.try_iter().collect::<Vec<_>>(), [(1, 5)]);
+    let void = registry.seat(&grant(1, 5), period, login(|| ()));
+    assert!(matches!(void, Seating::Void), "{void:?}");
+    registry.end_period(Duration::ZERO);
+    assert_eq!(heard.try_iter().count(), 3, "all that are left");
+    let void = registry.seat(&grant(2, 5), period, login(|| ()));
+    assert!(matches!(void, Seating::Void), "{void:?}");
+    drop(seats);
+    // It would wait for a connection.
+    registry.end_period(Duration::from_secs(60));
+}
+
+/// What a keeper hears that a session gets now.
+fn heard_by_keeper(place: &Place) -> Word {
+    let (ours, mut theirs) = UnixStream::pair().unwrap();
+    place.set_control(Arc::new(Control::new(ours)));
+    let mut bytes = [0; 2];
+    std::io::Read::read_exact(&mut theirs, &mut bytes).unwrap();
+    Word::of(Some(bytes))
+}
+
+#[test]
+fn a_session_that_is_closed_before_it_has_a_keeper_ends_alone() {
+    let registry = Arc::new(Registry::default());
+    registry.begin_period();
+    let period = registry.period(Duration::ZERO).unwrap();
+    let Registration::Registered(closed) = register(&registry, 1, 5, period) else { panic!("not registered") };
+    registry.close_session(closed.number()).unwrap();
+    assert_eq!(heard_by_keeper(&closed), Word::End(Farewell::Closed));
+    let Registration::Registered(revoked) = register(&registry, 1, 5, period) else { panic!("not registered") };
+    registry.close_session(revoked.number()).unwrap();
+    let _ = registry.revoke(AccountId(1), Generation(6));
+    assert_eq!(heard_by_keeper(&revoked), Word::End(Farewell::Revoked), "what counts more");
+}
+
+#[test]
 fn a_revocation_reaches_a_session_that_has_no_keeper_yet() {
-    use std::io::Read;
     let registry = Arc::new(Registry::default());
     registry.begin_period();
     let Registration::Registered(place) = register(&registry, 1, 5, registry.period(Duration::ZERO).unwrap()) else {
         panic!("not registered");
     };
-    registry.revoke(AccountId(1), Generation(6), Duration::ZERO);
-    let (ours, mut theirs) = UnixStream::pair().unwrap();
-    place.set_control(Arc::new(Control::new(ours)));
-    let mut bytes = [0; 2];
-    theirs.read_exact(&mut bytes).unwrap();
-    assert_eq!(Word::of(Some(bytes)), Word::End(Farewell::Revoked));
+    let _ = registry.revoke(AccountId(1), Generation(6));
+    assert_eq!(heard_by_keeper(&place), Word::End(Farewell::Revoked));
     drop(place);
-    registry.revoke(AccountId(1), Generation(7), Duration::from_secs(60));
+    assert_eq!(registry.ended(registry.revoke(AccountId(1), Generation(7)), Duration::from_secs(60)), 0);
 }

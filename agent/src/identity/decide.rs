@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use accountd_config::PermitRoot;
 use accountd_protocol::agent::{Decision, Generation, Grant, KeyOffer};
 use accountd_protocol::audit::Actor;
+use accountd_protocol::conclusion::{Concluded, Conclusion};
 use accountd_protocol::id::{AccountId, Gid, Uid};
 use accountd_protocol::identity::Identity;
 use accountd_protocol::limits::Limits;
@@ -167,19 +168,27 @@ impl Agent {
         }
         let decision = self.weigh(user, proof, source, now);
         match &decision {
-            Decision::Granted(_) => match self.bans.succeeded(attempt, means, Instant::now()) {
-                Ok(()) => decision,
-                Err(_) => refused(self.bans.longest_delay()),
-            },
             // While nobody can tell what the accounts are, nobody has failed.
             Decision::Refused { .. } if self.database.certain_view().is_err() => decision,
             Decision::Refused { .. } => refused(self.bans.failed(attempt, weight, Instant::now())),
-            Decision::PasswordExpired | Decision::NotChanged(_) => {
+            // A ban may have begun meanwhile: no more are tried at once than one after the other.
+            Decision::Granted(_) | Decision::PasswordExpired | Decision::NotChanged(_) => {
                 match self.bans.check(attempt, means, Instant::now()) {
                     Ok(()) => decision,
                     Err(_) => refused(self.bans.longest_delay()),
                 }
             }
+        }
+    }
+
+    /// What has come of a decision that was granted: who is logged in has failed nothing.
+    pub fn conclude(&self, conclusion: &Conclusion, now: Instant) {
+        self.record_conclusion(conclusion);
+        if conclusion.outcome == Concluded::LoggedIn {
+            let means = if conclusion.key.is_some() { Means::Key } else { Means::Password };
+            let attempt = Attempt { source: conclusion.source, whom: Whom::Account(conclusion.account) };
+            // A ban that has begun meanwhile goes on.
+            let _ = self.bans.succeeded(attempt, means, now);
         }
     }
 

@@ -50,6 +50,7 @@ impl PeerRole {
             AgentRequest::OpenLocalHandle
             | AgentRequest::OfferKey { .. }
             | AgentRequest::Decide { .. }
+            | AgentRequest::Conclude(_)
             | AgentRequest::Watch
             | AgentRequest::AnswerQuestions
             | AgentRequest::Quota { .. }

@@ -3,7 +3,9 @@
 use std::net::IpAddr;
 use std::sync::atomic::Ordering;
 
-use accountd_protocol::agent::{AgentRequest, Answer, Decision, KeyOffer};
+use accountd_protocol::agent::{AgentRequest, Answer, Decision, Grant, KeyOffer};
+use accountd_protocol::audit::{AuditAction, AuditFilter};
+use accountd_protocol::conclusion::{Concluded, Conclusion};
 use accountd_protocol::login::Proof;
 use accountd_protocol::refusal::Refusal;
 use accountd_protocol::secret::Secret;
@@ -40,10 +42,19 @@ impl World {
     fn login(&self, user: &str, password: &str, source: &str) -> (Result<(), u64>, usize) {
         let proof = Proof::Password(Secret::new(password.into()));
         self.counted(|| match self.agent.decide(user, &proof, address(source), crate::agent::now()) {
-            Decision::Granted(_) => Ok(()),
+            Decision::Granted(grant) => {
+                self.conclude(&grant, source, Concluded::LoggedIn);
+                Ok(())
+            }
             Decision::Refused { wait_milliseconds } => Err(wait_milliseconds),
             other => panic!("{other:?}"),
         })
+    }
+
+    fn conclude(&self, grant: &Grant, source: &str, outcome: Concluded) {
+        let (account, name, source) = (grant.account, grant.name.as_str().to_owned(), address(source));
+        let conclusion = Conclusion { account, name, source, key: None, outcome };
+        self.agent.answer(AgentRequest::Conclude(conclusion)).unwrap();
     }
 
     /// The same for REST.
@@ -109,6 +120,29 @@ fn ssh_and_rest_are_one_count_and_rest_is_refused_until_the_delay_is_over() {
     assert_eq!(world.login("anna", "wrong", "192.0.2.1"), (Err(2000), 1));
     assert_eq!(world.login("anna", "pw", "192.0.2.1"), (Ok(()), 1), "SSH waits with the answer instead");
     assert_eq!(world.open("anna", "pw", "192.0.2.1"), (Ok(()), 1), "what it had failed is forgiven");
+}
+
+#[test]
+fn only_who_is_logged_in_is_forgiven_and_recorded_so() {
+    let world = World::new("[bans]\nfree_attempts = 1\n");
+    let wrong = || world.login("anna", "wrong", "192.0.2.1").0;
+    assert_eq!((wrong(), wrong()), (Err(0), Err(1000)));
+    let proof = Proof::Password(Secret::new("pw".into()));
+    let decision = world.agent.decide("anna", &proof, address("192.0.2.1"), crate::agent::now());
+    let Decision::Granted(grant) = decision else { panic!("{decision:?}") };
+    for outcome in [Concluded::TooManyConnections, Concluded::AccountChanged] {
+        world.conclude(&grant, "192.0.2.1", outcome);
+    }
+    assert_eq!(wrong(), Err(2000), "nobody has logged in");
+    world.conclude(&grant, "192.0.2.1", Concluded::LoggedIn);
+    assert_eq!(wrong(), Err(0));
+    let logins = AuditFilter { action: Some(AuditAction::Login), limit: 9, ..AuditFilter::default() };
+    let records = world.agent.list_audit(&logins).unwrap().records;
+    let mut outcomes: Vec<_> = records.into_iter().map(|record| format!("{:?}", record.event.outcome)).collect();
+    outcomes.sort();
+    let refused = ["the account has changed meanwhile", "the account has too many connections"];
+    let refused = refused.map(|reason| format!("Refused({reason:?})"));
+    assert_eq!(outcomes, ["Granted".to_owned(), refused[0].clone(), refused[1].clone()]);
 }
 
 #[test]

@@ -30,6 +30,7 @@ fn strict(handles: &mut u32, request: &AgentRequest) -> Result<Answer, Refusal> 
         | AgentRequest::OpenLocalHandle
         | AgentRequest::OfferKey { .. }
         | AgentRequest::Decide { .. }
+        | AgentRequest::Conclude(_)
         | AgentRequest::Ping
         | AgentRequest::Watch
         | AgentRequest::AnswerQuestions

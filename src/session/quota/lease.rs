@@ -13,6 +13,8 @@ pub struct Lease {
     pub consumed: QuotaUse,
     /// Freed beyond that: of what others have used, which a scan has to find. Not yet told.
     pub freed: QuotaUse,
+    /// Something was leased since the last return.
+    is_open: bool,
 }
 
 impl Lease {
@@ -23,7 +25,19 @@ impl Lease {
     }
 
     pub fn grow(&mut self, granted: QuotaUse) {
+        self.is_open = true;
         self.left = each(self.left, granted, u64::saturating_add);
+    }
+
+    /// Whether there is something to be told, and be it that all of the lease was used.
+    pub fn is_due(&self) -> bool {
+        self.is_open || (self.left, self.freed) != Default::default()
+    }
+
+    /// What is left has been returned, and what was freed told.
+    pub fn returned(&mut self) {
+        (self.left, self.freed) = Default::default();
+        self.is_open = false;
     }
 
     /// Only what is not missing.

@@ -100,16 +100,17 @@ impl Quota {
         }
     }
 
-    /// Gives back what is leased and not needed now.
+    /// Gives back what is leased and not needed now. Where that is nothing, this is said: who says
+    /// nothing was killed.
     pub fn settle(&mut self) {
         let (Some(relay), Some(ledger)) = (&mut self.relay, &mut self.ledger) else { return };
-        let Lease { left, freed, .. } = ledger.lease;
-        if (left, freed) == Default::default() {
+        if !ledger.lease.is_due() {
             return;
         }
+        let Lease { left, freed, .. } = ledger.lease;
         // Where nobody takes it, the lease ends with the session.
         if relay.ask(QuotaRequest::Return { unused: left, freed }) == Ok(QuotaAnswer::Taken) {
-            (ledger.lease.left, ledger.lease.freed) = Default::default();
+            ledger.lease.returned();
         }
     }
 

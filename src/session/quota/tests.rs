@@ -207,6 +207,28 @@ fn what_others_have_stored_is_freed_as_a_hint_alone() {
 }
 
 #[test]
+fn a_lease_that_was_used_to_its_last_byte_is_settled_too() {
+    let mut scratch = Scratch::answering(|request| match request {
+        QuotaRequest::Lease(wanted) if wanted == bytes(100) || wanted == QuotaUse { bytes: 0, files: 1 } => {
+            QuotaAnswer::Leased(wanted)
+        }
+        QuotaRequest::Lease(_) => QuotaAnswer::Exceeded(QuotaExceeded::Bytes(100)),
+        QuotaRequest::Return { .. } => TAKEN,
+        QuotaRequest::Use => QuotaAnswer::Unavailable,
+    });
+    scratch.quota.settle();
+    assert!(scratch.asked.try_iter().next().is_none(), "nothing was leased");
+    let file = scratch.make("f");
+    scratch.write(&file, 0, 100).unwrap();
+    assert_eq!((scratch.lease().left, scratch.lease().freed), Default::default());
+    scratch.quota.settle();
+    let nothing = QuotaRequest::Return { unused: QuotaUse::default(), freed: QuotaUse::default() };
+    assert_eq!(scratch.asked.try_iter().last(), Some(nothing));
+    scratch.quota.settle();
+    assert!(scratch.asked.try_iter().next().is_none(), "it is said once");
+}
+
+#[test]
 fn an_upload_costs_until_it_is_given_up_and_then_what_it_replaces_is_free() {
     let mut scratch = Scratch::new();
     let first = scratch.upload("f", 100);
