@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use accountd_protocol::agent::{Decision, Grant, KeyOffer};
 use accountd_protocol::frame::{self, LOGIN_CAP};
-use accountd_protocol::id::AccountId;
+use accountd_protocol::id::{AccountId, Uid};
 use accountd_protocol::limits::{Bandwidth, Limits};
 use accountd_protocol::login::{
     Admission, Admitted, Ending, LoginEvent, LoginRequest, Opening, Proof, Service, SessionId, Streams,
@@ -66,6 +66,8 @@ enum State {
 
 struct Connection {
     shared: Shared,
+    /// Who the front runs as.
+    front: Uid,
     state: State,
     events: Arc<Events>,
     sessions: HashMap<SessionId, Arc<Control>>,
@@ -100,15 +102,16 @@ impl Events {
 pub fn serve(stream: UnixStream, shared: Shared) {
     let reader = stream.try_clone().and_then(|reader| {
         reader.set_write_timeout(Some(WRITE_DEADLINE))?;
-        Ok(reader)
+        let front = socket::peer(&reader)?;
+        Ok((reader, front.uid))
     });
-    let mut reader = match reader {
+    let (mut reader, front) = match reader {
         Ok(reader) => reader,
         Err(error) => return warn!(%error, "a connection can not be served"),
     };
     let events = Arc::new(Events { stream: Mutex::new(stream), ended: Mutex::default() });
-    let mut connection =
-        Connection { shared, state: State::New, events, sessions: HashMap::new(), next: 0, offer: KeyOffer::First };
+    let (state, sessions, offer) = (State::New, HashMap::new(), KeyOffer::First);
+    let mut connection = Connection { shared, front, state, events, sessions, next: 0, offer };
     loop {
         let result = match frame::read::<LoginRequest>(&mut reader, LOGIN_CAP) {
             Ok(Some(request)) => connection.answer(request),
@@ -245,7 +248,7 @@ impl Connection {
             return self.not_opened(NotOpened::Nologin, &why);
         }
         let (user, source, wanted) = (grant.name.as_str().to_owned(), ends.client.ip(), shown(&opening.service));
-        let plan = match plan::plan(grant, opening, *ends) {
+        let plan = match plan::plan(grant, opening, *ends, self.front) {
             Ok(plan) => plan,
             Err(why) => {
                 info!(user, %source, wanted, "no session: {why}");

@@ -28,8 +28,8 @@ pub struct Plan {
     pub service: SessionService,
 }
 
-/// What is started, or why nothing is, in words for the user.
-pub fn plan(grant: &Grant, opening: Opening, ends: Ends) -> Result<Plan, &'static str> {
+/// What is started, or why nothing is, in words for the user. `front` is the user of the one that asks.
+pub fn plan(grant: &Grant, opening: Opening, ends: Ends, front: Uid) -> Result<Plan, &'static str> {
     let policy = &grant.policy;
     let mut environment = Environment::new(grant, ends);
     environment.accept(&opening.environment, &policy.accept_environment);
@@ -44,7 +44,7 @@ pub fn plan(grant: &Grant, opening: Opening, ends: Ends) -> Result<Plan, &'stati
         Service::Command(_) => command_services(grant).contains(&ServiceKind::Scp),
         Service::Shell | Service::Connect { .. } => false,
     };
-    let (arguments, kind) = program(grant, service)?;
+    let (arguments, kind) = program(grant, service, front)?;
     let is_command = matches!(kind, SessionService::Command | SessionService::Shell);
     let terminal = opening.terminal.filter(|_| is_command && policy.terminal == TerminalUse::Allowed);
     let streams = match (&terminal, is_command) {
@@ -90,7 +90,7 @@ fn forced(command: &str, asked: Service, environment: &mut Environment) -> Servi
 }
 
 /// The arguments of accountd-session, and what it serves.
-fn program(grant: &Grant, service: Service) -> Result<(Vec<Vec<u8>>, SessionService), &'static str> {
+fn program(grant: &Grant, service: Service, front: Uid) -> Result<(Vec<Vec<u8>>, SessionService), &'static str> {
     let policy = &grant.policy;
     match service {
         Service::Sftp { .. } if !may(policy, ServiceKind::Sftp) => Err(NO_SFTP),
@@ -116,7 +116,8 @@ fn program(grant: &Grant, service: Service) -> Result<(Vec<Vec<u8>>, SessionServ
         Service::Shell if !may_shell(grant) => Err(NO_SHELL),
         Service::Shell => Ok(([vec![b"shell".to_vec()], shell_option(grant).to_vec()].concat(), SessionService::Shell)),
         Service::Connect { host, port } if may_connect(&policy.forwarding, &host, port) => {
-            let arguments = vec![b"connect".to_vec(), b"--".to_vec(), host.into_bytes(), port.to_string().into_bytes()];
+            let mut arguments = vec![b"connect".to_vec(), b"--fronts".to_vec(), fronts(grant, front).into_bytes()];
+            arguments.extend([b"--".to_vec(), host.into_bytes(), port.to_string().into_bytes()]);
             Ok((arguments, SessionService::Connect))
         }
         Service::Connect { .. } => Err(NO_FORWARDING),
@@ -174,6 +175,13 @@ fn file_options(grant: &Grant) -> Vec<Vec<u8>> {
         }
     }
     options
+}
+
+/// The users whose listeners are out of reach: those that the agent knows of, and the one that has come here.
+fn fronts(grant: &Grant, front: Uid) -> String {
+    let all: BTreeSet<u32> = grant.fronts.iter().chain([&front]).map(|uid| uid.0).collect();
+    let texts: Vec<String> = all.iter().map(u32::to_string).collect();
+    texts.join(",")
 }
 
 fn may_connect(forwarding: &Forwarding, host: &str, port: u16) -> bool {
@@ -239,14 +247,17 @@ mod tests {
             policy,
             limits: Limits::default(),
             quota: None,
+            fronts: vec![Uid(990), Uid(991)],
             generation: Generation(1),
         }
     }
 
+    const FRONT: Uid = Uid(992);
+
     fn planned(grant: &Grant, service: Service) -> Result<Plan, &'static str> {
         let terminal = Some(Terminal { kind: "xterm".into(), size: Default::default(), modes: Vec::new() });
         let ends = Ends { client: "192.0.2.1:5000".parse().unwrap(), server: "192.0.2.2:22".parse().unwrap() };
-        plan(grant, Opening { service, terminal, environment: vec![("LANG".into(), "de".into())] }, ends)
+        plan(grant, Opening { service, terminal, environment: vec![("LANG".into(), "de".into())] }, ends, FRONT)
     }
 
     fn words(plan: &Plan) -> Vec<String> {
@@ -346,7 +357,8 @@ mod tests {
         let somewhere =
             grant(|policy| policy.forwarding = Forwarding::To(vec![("Db".into(), Some(5432)), ("web".into(), None)]));
         let connect = |host: &str, port| planned(&somewhere, Service::Connect { host: host.into(), port });
-        assert_eq!(words(&connect("db", 5432).unwrap()), ["connect", "--", "db", "5432"]);
+        let fronts = "990,991,992";
+        assert_eq!(words(&connect("db", 5432).unwrap()), ["connect", "--fronts", fronts, "--", "db", "5432"]);
         assert!(connect("db", 22).is_err() && connect("web", 1).is_ok() && connect("other", 5432).is_err());
     }
 
