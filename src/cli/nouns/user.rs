@@ -47,6 +47,8 @@ const SHAPE: Shape = Shape {
         "expires",
         "smb",
         "microsoft_account",
+        "limits",
+        "effective_limits",
         "builtin",
     ],
     present: in_words,
