@@ -18,6 +18,7 @@ use crate::order::{NewPrivileges, Order};
 const NO_SFTP: &str = "This account may not use SFTP.";
 const NO_SHELL: &str = "This account has no shell here.";
 const NO_COMMANDS: &str = "This account may not run commands.";
+const ONLY_SFTP: &str = "This account may use sftp only.";
 const NO_FORWARDING: &str = "This account may not connect there.";
 
 /// A session that may be started; its terminal is made where it is.
@@ -103,8 +104,8 @@ fn program(grant: &Grant, service: Service, front: Uid) -> Result<(Vec<Vec<u8>>,
         }
         Service::Command(command) => {
             let services = command_services(grant);
-            if services.is_empty() {
-                return Err(NO_COMMANDS);
+            if !services.iter().any(|kind| *kind != ServiceKind::Sftp) {
+                return Err(if services.is_empty() { NO_COMMANDS } else { ONLY_SFTP });
             }
             let names: Vec<&str> = services.iter().map(|kind| kind.name()).collect();
             let mut arguments = vec![b"command".to_vec(), b"--services".to_vec(), names.join(",").into_bytes()];
@@ -124,13 +125,13 @@ fn program(grant: &Grant, service: Service, front: Uid) -> Result<(Vec<Vec<u8>>,
     }
 }
 
-/// What a command line may be. A session with a root, or with permissions, serves files alone.
+/// What a command line may be, and sftp, which whoever sends another one is told of. A session with a
+/// root, or with permissions, serves files alone.
 fn command_services(grant: &Grant) -> BTreeSet<ServiceKind> {
     let policy = &grant.policy;
     let files_only = policy.root.is_some() || grant.limits.permissions.is_some();
     let fits = |kind: &ServiceKind| match kind {
-        ServiceKind::Sftp => false,
-        ServiceKind::Scp => true,
+        ServiceKind::Sftp | ServiceKind::Scp => true,
         ServiceKind::Rsync | ServiceKind::Git | ServiceKind::Shell => !files_only,
     };
     policy.services.iter().copied().filter(fits).collect()
@@ -277,7 +278,7 @@ mod tests {
             assert_eq!(planned(&nothing, service).unwrap_err(), why);
         }
         let only_sftp = grant(|policy| policy.services = BTreeSet::from([ServiceKind::Sftp]));
-        assert_eq!(planned(&only_sftp, Service::Command(b"id".to_vec())).unwrap_err(), NO_COMMANDS);
+        assert_eq!(planned(&only_sftp, Service::Command(b"id".to_vec())).unwrap_err(), ONLY_SFTP);
     }
 
     #[test]
@@ -289,7 +290,7 @@ mod tests {
         let no_shell = grant(|policy| policy.services.retain(|kind| *kind != ServiceKind::Shell));
         let command = planned(&no_shell, Service::Command(b"scp -t x".to_vec())).unwrap();
         assert_eq!(command.order.privileges, NewPrivileges::Never);
-        assert!(words(&command).contains(&"scp,rsync,git".to_owned()));
+        assert!(words(&command).contains(&"sftp,scp,rsync,git".to_owned()));
     }
 
     #[test]
@@ -297,7 +298,7 @@ mod tests {
         let confined = grant(|policy| policy.root = Some(b"/mnt/tank/anna".to_vec()));
         let command = planned(&confined, Service::Command(b"id".to_vec())).unwrap();
         let words = words(&command);
-        assert!(words.windows(2).any(|two| two == ["--services", "scp"]), "{words:?}");
+        assert!(words.windows(2).any(|two| two == ["--services", "sftp,scp"]), "{words:?}");
         assert!(words.windows(2).any(|two| two == ["--root", "/mnt/tank/anna"]), "{words:?}");
         assert_eq!(planned(&confined, Service::Shell).unwrap_err(), NO_SHELL);
     }
@@ -330,7 +331,7 @@ mod tests {
         assert_eq!(planned(&held, Service::Command(b"id".to_vec())).unwrap().order.quota, None);
         held.limits.permissions = Some(BTreeSet::from(FilePermission::ALL));
         assert_eq!(planned(&held, Service::Shell).unwrap_err(), NO_SHELL);
-        assert_eq!(planned(&held, Service::Command(b"id".to_vec())).unwrap_err(), NO_COMMANDS);
+        assert_eq!(planned(&held, Service::Command(b"id".to_vec())).unwrap_err(), ONLY_SFTP);
     }
 
     #[test]

@@ -34,7 +34,8 @@ in the current directory. accountd-login starts it.
 
   --fronts LIST   numbers of the users whose listeners on this machine are refused,
                   with commas between
-  --services LIST of scp, rsync, git and shell, with commas between
+  --services LIST of sftp, scp, rsync, git and shell, with commas between; sftp is
+                  only named where something else is refused
   --shell FILE    the user's shell
   --root DIR      what the session sees as /, enforced by the kernel
   --uploads HOW   atomic: a file takes its name when it is whole; in-place
