@@ -38,7 +38,7 @@ use crate::word::Farewell;
 
 /// The most sessions of one connection at a time.
 const MOST_SESSIONS: usize = 64;
-const CHANGED: &str = "the account has changed: log in again";
+const CHANGED: &str = "the account has changed, or the service was restarted: log in again";
 const TOO_MANY: &str = "too many sessions of this account";
 /// The longest command that the log shows whole.
 const MAX_SHOWN: usize = 1000;

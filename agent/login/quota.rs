@@ -64,9 +64,8 @@ fn end(account: Account, how: &Ending) -> Option<QuotaEnd> {
     match (account, how) {
         (Account::NothingAsked, _) => None,
         (Account::Looked, _) | (Account::Returned, Ending::Exited(_)) => Some(QuotaEnd::Settled),
-        (Account::Returned, Ending::Killed(_) | Ending::Revoked) | (Account::Leased | Account::Uncertain, _) => {
-            Some(QuotaEnd::Lost)
-        }
+        (Account::Returned, Ending::Killed(_) | Ending::Revoked | Ending::Interrupted)
+        | (Account::Leased | Account::Uncertain, _) => Some(QuotaEnd::Lost),
     }
 }
 
@@ -146,6 +145,7 @@ mod tests {
         for (account, how) in [
             (Account::Returned, &killed),
             (Account::Returned, &Ending::Revoked),
+            (Account::Returned, &Ending::Interrupted),
             (Account::Leased, &exited),
             (Account::Uncertain, &exited),
         ] {

@@ -199,6 +199,18 @@ pub enum Ending {
     Exited(i32),
     /// The signal's number (signal(7)).
     Killed(i32),
-    /// The account was disabled, changed or deleted.
+    /// The account was disabled, changed or deleted, or somebody has closed the connection.
     Revoked,
+    /// The service is being started again.
+    Interrupted,
+}
+
+impl Ending {
+    /// Whether something else than its own program or client has ended it: its client gets nothing more.
+    pub fn is_cut_short(&self) -> bool {
+        match self {
+            Ending::Exited(_) | Ending::Killed(_) => false,
+            Ending::Revoked | Ending::Interrupted => true,
+        }
+    }
 }

@@ -27,7 +27,7 @@ impl Registry {
             .iter()
             .find(|(_, one)| one.id == *id)
             .map(|(number, one)| (*number, one.hang_up.clone()))?;
-        inner.end(|entry| entry.connection == number);
+        inner.end(Farewell::Revoked, |entry| entry.connection == number);
         // A front that takes nothing keeps nobody else waiting.
         drop(inner);
         (hang_up.0)();
@@ -39,7 +39,7 @@ impl Registry {
         let entry = inner.sessions.get_mut(&number)?;
         match &entry.control {
             Some(control) => control.tell(Farewell::Closed),
-            None => entry.unwanted = true,
+            None => entry.unwanted = Some(Farewell::Closed),
         }
         Some(())
     }

@@ -41,8 +41,8 @@ struct Entry {
     active: SystemTime,
     /// Where its keeper listens, as soon as it has one.
     control: Option<Arc<Control>>,
-    /// Told to end before it had a keeper.
-    unwanted: bool,
+    /// Why it was told to end, maybe before it had a keeper.
+    unwanted: Option<Farewell>,
 }
 
 #[derive(Debug, Default)]
@@ -158,7 +158,7 @@ impl Registry {
             transfers: BTreeMap::new(),
             active: began,
             control: None,
-            unwanted: false,
+            unwanted: None,
         };
         inner.sessions.insert(number, entry);
         Registration::Registered(Place { registry: self.clone(), number })
@@ -191,7 +191,7 @@ impl Registry {
         let mut inner = self.lock();
         let since = inner.revoked.entry(account).or_insert(generation);
         *since = generation.max(*since);
-        let told = inner.end(older);
+        let told = inner.end(Farewell::Revoked, older);
         let inner = self.wait(inner, limit, |inner| inner.sessions.values().any(older));
         let left = inner.sessions.values().filter(|entry| older(entry)).count() as u64;
         told.saturating_sub(left)
@@ -211,7 +211,7 @@ impl Registry {
     pub fn end_period(&self, limit: Duration) {
         let mut inner = self.lock();
         if inner.period.take().is_some() {
-            inner.end(|_| true);
+            inner.end(Farewell::Interrupted, |_| true);
         }
         drop(self.wait(inner, limit, |inner| !inner.sessions.is_empty()));
     }
@@ -240,13 +240,13 @@ impl Registry {
 
 impl Inner {
     /// Gives how many were still wanted.
-    fn end(&mut self, which: impl Fn(&Entry) -> bool) -> u64 {
+    fn end(&mut self, why: Farewell, which: impl Fn(&Entry) -> bool) -> u64 {
         let mut told = 0;
         for entry in self.sessions.values_mut().filter(|entry| which(entry)) {
-            told += u64::from(!entry.unwanted);
-            entry.unwanted = true;
+            told += u64::from(entry.unwanted.is_none());
+            entry.unwanted.get_or_insert(why);
             if let Some(control) = &entry.control {
-                control.tell(Farewell::Revoked);
+                control.tell(why);
             }
         }
         told
@@ -263,8 +263,8 @@ impl Place {
     pub fn set_control(&self, control: Arc<Control>) {
         let mut inner = self.registry.lock();
         if let Some(entry) = inner.sessions.get_mut(&self.number) {
-            if entry.unwanted {
-                control.tell(Farewell::Revoked);
+            if let Some(why) = entry.unwanted {
+                control.tell(why);
             }
             entry.control = Some(control);
         }
