@@ -303,7 +303,7 @@ impl Connection {
             info!(
                 user = running.user,
                 session = number,
-                ?how,
+                how = how.to_string(),
                 seconds = begun.elapsed().as_secs(),
                 "a session has ended"
             );

@@ -5,6 +5,7 @@
 //! come in the order of the requests; [`LoginEvent::Ended`] may come between them. What the front counts
 //! comes over a connection of its own.
 
+use std::fmt;
 use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
@@ -203,6 +204,18 @@ pub enum Ending {
     Revoked,
     /// The service is being started again.
     Interrupted,
+}
+
+/// For the log.
+impl fmt::Display for Ending {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Ending::Exited(status) => write!(out, "exited with {status}"),
+            Ending::Killed(signal) => write!(out, "killed by signal {signal}"),
+            Ending::Revoked => out.write_str("revoked"),
+            Ending::Interrupted => out.write_str("interrupted"),
+        }
+    }
 }
 
 impl Ending {

@@ -198,7 +198,7 @@ pub fn join(channel: ChannelId, opened: Session, with: (Handle, Shared), reply: 
 }
 
 async fn say_goodbye(channel: ChannelId, handle: &Handle, line: &Line, how: Ending) {
-    debug!(?how, "a session has ended");
+    debug!(how = how.to_string(), "a session has ended");
     if how.is_cut_short() {
         // A client that takes nothing more would not take the goodbye either.
         line.cut();

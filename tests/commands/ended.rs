@@ -53,6 +53,8 @@ fn who_is_cut_off_by_a_restart_is_told_so_and_not_that_the_account_has_changed()
         assert!(said.contains("the service is being restarted"), "{program} {signal}: {said}");
         nas.world.wait_for_another(program, before);
     }
+    let log = nas.world.log();
+    assert!(log.contains("how=\"interrupted\"") && log.contains("how=\"exited with 0\""), "{log}");
 }
 
 #[test]

@@ -14,17 +14,17 @@ use crate::error::no_space;
 pub enum DatabaseError {
     #[error(transparent)]
     Lock(#[from] LockError),
-    #[error("{kind:?} is empty, names no superuser, or is being written; it is not believed")]
+    #[error("{kind} is empty, names no superuser, or is being written; it is not believed")]
     Implausible { kind: FileKind },
     #[error("another program has changed the files without taking the lock")]
     Overtaken,
-    #[error("cannot read {kind:?}: {source}")]
+    #[error("cannot read {kind}: {source}")]
     Read { kind: FileKind, source: io::Error },
     #[error("sudo's drop-ins: {0}")]
     DropIns(io::Error),
-    #[error("cannot write {kind:?}: {source}")]
+    #[error("cannot write {kind}: {source}")]
     Write { kind: FileKind, source: io::Error },
-    #[error("cannot put {kind:?} in place: {source}")]
+    #[error("cannot put {kind} in place: {source}")]
     Replace { kind: FileKind, source: io::Error },
     #[error("cannot sync the directories of the account files: {0}")]
     Sync(io::Error),
