@@ -96,6 +96,9 @@ fn too_many_wrong_passwords_are_refused_in_the_words_of_each_dialect() {
     get(&nas, ("berta", "pw"), ATTACKER).status_is(429);
     get(&nas, ("anna", "pw"), ELSEWHERE).status_is(429);
     get(&nas, ("berta", "pw"), ELSEWHERE).status_is(200);
+    for whom in [format!("of=\"source {ATTACKER}\""), "of=\"account anna\"".to_owned()] {
+        wait_for("the ban in the log", || nas.world.log().contains(&whom));
+    }
 }
 
 #[test]

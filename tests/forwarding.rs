@@ -1,7 +1,8 @@
 //! TCP connections that a session makes for its client (`ssh -L`, `-W`, `-D`).
 
-use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::net::UnixStream;
 use std::process::{Command, Stdio};
 
 use crate::freenas::{Nas, new_user};
@@ -17,7 +18,11 @@ fn nas_that_forwards() -> Nas {
 
 /// What `ssh -W` says, and its exit status.
 fn through(nas: &Nas, place: &str, input: &[u8]) -> (Option<i32>, Vec<u8>, String) {
-    let mut command = nas.world.with_password("anna", "pw").prepare_with("ssh", &["LogLevel=INFO"]);
+    through_server(nas, nas.world.ssh(), place, input)
+}
+
+fn through_server(nas: &Nas, server: SocketAddr, place: &str, input: &[u8]) -> (Option<i32>, Vec<u8>, String) {
+    let mut command = nas.world.with_password("anna", "pw").at(server).prepare_with("ssh", &["LogLevel=INFO"]);
     command.args(["-W", place, "127.0.0.1"]);
     let output = run(command, input);
     (output.status.code(), output.stdout, String::from_utf8_lossy(&output.stderr).into_owned())
@@ -73,6 +78,58 @@ fn nobody_gets_to_the_listeners_of_accountd_and_what_is_not_there_is_said() {
     assert!(status == Some(255) && why.contains("connect failed"), "{why}");
     let (status, _, why) = through(&nas, "no-such-host.invalid:80", b"");
     assert!(status == Some(255) && why.contains("connect failed"), "{why}");
+}
+
+/// The command line of one of the sandbox's programs, and what it would not have said by itself.
+fn command_line(nas: &Nas, program: &str, more: &[&str]) -> Vec<String> {
+    let line = std::fs::read_to_string(format!("/proc/{}/cmdline", nas.world.process(program))).unwrap();
+    line.trim_end_matches('\0').split('\0').chain(more.iter().copied()).map(str::to_owned).collect()
+}
+
+fn start(nas: &Nas, words: &[String]) -> Running {
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    Running::start(nas.world.inside(&words).stdin(Stdio::null()).stdout(Stdio::piped()))
+}
+
+/// The same program with more options in the place of one that the sandbox has started.
+fn stand_in(nas: &Nas, program: &str, options: &[&str]) -> Running {
+    let words = command_line(nas, program, options);
+    nas.world.hold(program);
+    nas.world.kill(program);
+    let socket = nas.world.root().join(format!("run/accountd/{program}.sock"));
+    let instead = start(nas, &words);
+    wait_for("a program in the place of another", || UnixStream::connect(&socket).is_ok());
+    instead
+}
+
+/// A front that runs as another user, and where it listens.
+fn front(nas: &Nas, words: &[&str]) -> (Running, SocketAddr) {
+    let mut command = command_line(nas, "api", &[]);
+    command.truncate(1);
+    command.extend(words.iter().chain(&["--listen", "127.0.0.1:0"]).map(|word| (*word).to_owned()));
+    let mut front = start(nas, &command);
+    let mut line = String::new();
+    BufReader::new(front.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let address = line.trim().trim_start_matches("ready ").trim_start_matches("http://");
+    (front, address.parse().unwrap_or_else(|_| panic!("{line}")))
+}
+
+#[test]
+fn a_front_of_whatever_user_is_known_by_who_let_it_in() {
+    let nas = nas_that_forwards();
+    nas.world.run(&["useradd", "-r", "rest-front"]);
+    nas.world.run(&["useradd", "-r", "ssh-front"]);
+    nas.world.run(&["install", "-d", "-o", "ssh-front", "/var/lib/ssh-front"]);
+    // The agent is told of one of them, accountd-login of the other.
+    let _agent = stand_in(&nas, "agent", &["--api-user", "rest-front"]);
+    let _login = stand_in(&nas, "login", &["--front-user", "ssh-front"]);
+    let (_rest, api) = front(&nas, &["api", "--user", "rest-front"]);
+    let (_ssh, ssh) = front(&nas, &["ssh", "--user", "ssh-front", "--host-key", "/var/lib/ssh-front/key"]);
+    wait_for("logins", || nas.world.with_password("anna", "pw").at(ssh).try_sftp("pwd\n").status.success());
+    for place in [api, ssh] {
+        let (status, said, why) = through_server(&nas, ssh, &place.to_string(), b"GET / HTTP/1.0\r\n\r\n");
+        assert!(status == Some(255) && said.is_empty() && why.contains("connect failed"), "{place}: {why}");
+    }
 }
 
 #[test]

@@ -63,6 +63,16 @@ fn a_damaged_store_is_restored_and_accounts_keep_their_ids() {
 }
 
 #[test]
+fn an_agent_that_can_not_open_its_store_names_the_file() {
+    let nas = Nas::start();
+    let program = format!("/proc/{}/exe", nas.world.process("agent"));
+    let store = "/var/lib/nowhere/state.sqlite";
+    let output = nas.world.exec(&[&program, "--socket", "/run/accountd/other.sock", "--state", store]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && said.contains("/var/lib/nowhere/state."), "{said}");
+}
+
+#[test]
 fn with_a_damaged_copy_too_the_agent_refuses_and_says_what_can_be_done() {
     let nas = Nas::start();
     let known = copied(&nas);
@@ -82,7 +92,7 @@ fn with_a_damaged_copy_too_the_agent_refuses_and_says_what_can_be_done() {
     wait_for("the refusal in the log", || nas.world.log().contains("can not be restored from its copy"));
     let log = nas.world.log();
     let line = log.lines().find(|line| line.contains("can not be restored")).unwrap();
-    for part in [STORE, &format!("{STORE}.good"), "file is not a database", "backup", "move all files"] {
+    for part in [STORE, &format!("{STORE}.good"), "file is not a database", "backup", "move all files", "built in"] {
         assert!(line.contains(part), "{line}");
     }
     let answer = nas.rest.get("/account/users/");

@@ -48,8 +48,12 @@ impl Agent {
     pub fn decide(&self, user: String, proof: Proof, source: IpAddr) -> Decision {
         match self.clients.call(&AgentRequest::Decide { user, proof, source }) {
             Ok(Ok(Answer::Decision(decision))) => decision,
-            Ok(answer) => {
-                warn!(?answer, "the agent did not answer with a decision; the login is refused");
+            Ok(Ok(_)) => {
+                warn!("the agent did not answer with a decision; the login is refused");
+                Decision::Refused { wait_milliseconds: 0 }
+            }
+            Ok(Err(refusal)) => {
+                warn!(%refusal, "the agent does not decide; the login is refused");
                 Decision::Refused { wait_milliseconds: 0 }
             }
             Err(error) => {

@@ -11,12 +11,13 @@ use std::time::{Duration, Instant};
 use accountd_protocol::agent::{Decision, Grant, KeyOffer};
 use accountd_protocol::conclusion::{Concluded, Conclusion};
 use accountd_protocol::frame::{self, LOGIN_CAP};
-use accountd_protocol::id::AccountId;
+use accountd_protocol::id::{AccountId, Uid};
 use accountd_protocol::limits::{Bandwidth, Limits};
 use accountd_protocol::login::{
     Admission, Admitted, Ending, LoginEvent, LoginRequest, Opening, Proof, Service, SessionId, Streams,
 };
 use accountd_protocol::metrics::{LoginResult, NotOpened, ProofKind, SessionService};
+use accountd_protocol::socket;
 use nix::fcntl::OFlag;
 use nix::unistd::{pipe2, ttyname};
 use tracing::{info, warn};
@@ -38,7 +39,7 @@ use crate::word::Farewell;
 
 /// The most sessions of one connection at a time.
 const MOST_SESSIONS: usize = 64;
-const CHANGED: &str = "the account has changed: log in again";
+const CHANGED: &str = "the account has changed, or the service was restarted: log in again";
 const TOO_MANY: &str = "too many sessions of this account";
 /// The longest command that the log shows whole.
 const MAX_SHOWN: usize = 1000;
@@ -66,6 +67,8 @@ enum State {
 
 struct Connection {
     shared: Shared,
+    /// Who the front runs as.
+    front: Uid,
     state: State,
     events: Arc<Events>,
     sessions: HashMap<SessionId, Arc<Control>>,
@@ -77,15 +80,16 @@ struct Connection {
 pub fn serve(stream: UnixStream, shared: Shared) {
     let reader = stream.try_clone().and_then(|reader| {
         reader.set_write_timeout(Some(WRITE_DEADLINE))?;
-        Ok(reader)
+        let front = socket::peer(&reader)?;
+        Ok((reader, front.uid))
     });
-    let mut reader = match reader {
+    let (mut reader, front) = match reader {
         Ok(reader) => reader,
         Err(error) => return warn!(%error, "a connection can not be served"),
     };
     let events = Arc::new(Events::new(stream));
-    let mut connection =
-        Connection { shared, state: State::New, events, sessions: HashMap::new(), offer: KeyOffer::First };
+    let (state, sessions, offer) = (State::New, HashMap::new(), KeyOffer::First);
+    let mut connection = Connection { shared, front, state, events, sessions, offer };
     loop {
         let result = match frame::read::<LoginRequest>(&mut reader, LOGIN_CAP) {
             Ok(Some(request)) => connection.answer(request),
@@ -239,7 +243,7 @@ impl Connection {
             return self.not_opened(NotOpened::Nologin, &why);
         }
         let (user, source, wanted) = (grant.name.as_str().to_owned(), ends.client.ip(), shown(&opening.service));
-        let plan = match plan::plan(grant, opening, *ends) {
+        let plan = match plan::plan(grant, opening, *ends, self.front) {
             Ok(plan) => plan,
             Err(why) => {
                 info!(user, %source, wanted, "no session: {why}");
@@ -292,7 +296,7 @@ impl Connection {
             info!(
                 user = running.user,
                 session = session.0,
-                ?how,
+                how = how.to_string(),
                 seconds = begun.elapsed().as_secs(),
                 "a session has ended"
             );

@@ -50,6 +50,7 @@ impl Running {
     pub fn ended(mut self, how: &Ending, close: Close) {
         self.end = match (how, close) {
             (Ending::Revoked, _) => SessionEnd::Revoked,
+            (Ending::Interrupted, _) => SessionEnd::Interrupted,
             (Ending::Exited(0), _) => SessionEnd::ExitedOk,
             (Ending::Exited(_) | Ending::Killed(_), Close::Wanted) => SessionEnd::Closed,
             (Ending::Exited(_), Close::NotWanted) => SessionEnd::ExitedError,
@@ -119,6 +120,7 @@ mod tests {
             (Ending::Killed(9), Close::NotWanted, SessionEnd::Killed),
             (Ending::Killed(15), Close::Wanted, SessionEnd::Closed),
             (Ending::Revoked, Close::NotWanted, SessionEnd::Revoked),
+            (Ending::Interrupted, Close::NotWanted, SessionEnd::Interrupted),
         ];
         for (how, close, end) in ends {
             let before = counters.ended.numbers().rows();
@@ -129,7 +131,7 @@ mod tests {
             assert_eq!(moved.map(|((end, _), _)| end).collect::<Vec<_>>(), [end], "{how:?} {close:?}");
             assert_eq!(counters.running.numbers().rows()[0], (SessionService::Sftp, 0));
         }
-        assert_eq!(counters.begun.numbers().rows()[0], (SessionService::Sftp, 7));
+        assert_eq!(counters.begun.numbers().rows()[0], (SessionService::Sftp, 8));
     }
 
     #[test]

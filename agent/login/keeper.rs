@@ -58,12 +58,12 @@ pub fn keep(order: &Order, open: Handover, program: &OwnedFd) -> i32 {
     }
 }
 
-/// What a session leaves goes with it, unless the account's policy keeps it; what was revoked goes in
-/// any case. Returns the keeper's exit status.
+/// What a session leaves goes with it, unless the account's policy keeps it; what was cut short goes
+/// in any case. Returns the keeper's exit status.
 fn end_leftovers(leftovers: Leftovers, ending: &Ending) -> i32 {
     match (leftovers, ending) {
         (Leftovers::Keep, Ending::Exited(_) | Ending::Killed(_)) => LEFT_RUNNING,
-        (Leftovers::Keep, Ending::Revoked) | (Leftovers::End, _) => {
+        (Leftovers::Keep, Ending::Revoked | Ending::Interrupted) | (Leftovers::End, _) => {
             let left = children();
             if !left.is_empty() {
                 ask_to_end(&left);
@@ -183,6 +183,7 @@ impl Watch<'_> {
             if let Some(ending) = reap(self.child) {
                 return match told {
                     Some(Farewell::Revoked) => Ending::Revoked,
+                    Some(Farewell::Interrupted) => Ending::Interrupted,
                     Some(Farewell::Closed) | None => ending,
                 };
             }

@@ -18,6 +18,7 @@ use crate::order::{NewPrivileges, Order};
 const NO_SFTP: &str = "This account may not use SFTP.";
 const NO_SHELL: &str = "This account has no shell here.";
 const NO_COMMANDS: &str = "This account may not run commands.";
+const ONLY_SFTP: &str = "This account may use sftp only.";
 const NO_FORWARDING: &str = "This account may not connect there.";
 
 /// A session that may be started; its terminal is made where it is.
@@ -28,8 +29,8 @@ pub struct Plan {
     pub service: SessionService,
 }
 
-/// What is started, or why nothing is, in words for the user.
-pub fn plan(grant: &Grant, opening: Opening, ends: Ends) -> Result<Plan, &'static str> {
+/// What is started, or why nothing is, in words for the user. `front` is the user of the one that asks.
+pub fn plan(grant: &Grant, opening: Opening, ends: Ends, front: Uid) -> Result<Plan, &'static str> {
     let policy = &grant.policy;
     let mut environment = Environment::new(grant, ends);
     environment.accept(&opening.environment, &policy.accept_environment);
@@ -44,7 +45,7 @@ pub fn plan(grant: &Grant, opening: Opening, ends: Ends) -> Result<Plan, &'stati
         Service::Command(_) => command_services(grant).contains(&ServiceKind::Scp),
         Service::Shell | Service::Connect { .. } => false,
     };
-    let (arguments, kind) = program(grant, service)?;
+    let (arguments, kind) = program(grant, service, front)?;
     let is_command = matches!(kind, SessionService::Command | SessionService::Shell);
     let terminal = opening.terminal.filter(|_| is_command && policy.terminal == TerminalUse::Allowed);
     let streams = match (&terminal, is_command) {
@@ -90,7 +91,7 @@ fn forced(command: &str, asked: Service, environment: &mut Environment) -> Servi
 }
 
 /// The arguments of accountd-session, and what it serves.
-fn program(grant: &Grant, service: Service) -> Result<(Vec<Vec<u8>>, SessionService), &'static str> {
+fn program(grant: &Grant, service: Service, front: Uid) -> Result<(Vec<Vec<u8>>, SessionService), &'static str> {
     let policy = &grant.policy;
     match service {
         Service::Sftp { .. } if !may(policy, ServiceKind::Sftp) => Err(NO_SFTP),
@@ -103,8 +104,8 @@ fn program(grant: &Grant, service: Service) -> Result<(Vec<Vec<u8>>, SessionServ
         }
         Service::Command(command) => {
             let services = command_services(grant);
-            if services.is_empty() {
-                return Err(NO_COMMANDS);
+            if !services.iter().any(|kind| *kind != ServiceKind::Sftp) {
+                return Err(if services.is_empty() { NO_COMMANDS } else { ONLY_SFTP });
             }
             let names: Vec<&str> = services.iter().map(|kind| kind.name()).collect();
             let mut arguments = vec![b"command".to_vec(), b"--services".to_vec(), names.join(",").into_bytes()];
@@ -116,20 +117,21 @@ fn program(grant: &Grant, service: Service) -> Result<(Vec<Vec<u8>>, SessionServ
         Service::Shell if !may_shell(grant) => Err(NO_SHELL),
         Service::Shell => Ok(([vec![b"shell".to_vec()], shell_option(grant).to_vec()].concat(), SessionService::Shell)),
         Service::Connect { host, port } if may_connect(&policy.forwarding, &host, port) => {
-            let arguments = vec![b"connect".to_vec(), b"--".to_vec(), host.into_bytes(), port.to_string().into_bytes()];
+            let mut arguments = vec![b"connect".to_vec(), b"--fronts".to_vec(), fronts(grant, front).into_bytes()];
+            arguments.extend([b"--".to_vec(), host.into_bytes(), port.to_string().into_bytes()]);
             Ok((arguments, SessionService::Connect))
         }
         Service::Connect { .. } => Err(NO_FORWARDING),
     }
 }
 
-/// What a command line may be. A session with a root, or with permissions, serves files alone.
+/// What a command line may be, and sftp, which whoever sends another one is told of. A session with a
+/// root, or with permissions, serves files alone.
 fn command_services(grant: &Grant) -> BTreeSet<ServiceKind> {
     let policy = &grant.policy;
     let files_only = policy.root.is_some() || grant.limits.permissions.is_some();
     let fits = |kind: &ServiceKind| match kind {
-        ServiceKind::Sftp => false,
-        ServiceKind::Scp => true,
+        ServiceKind::Sftp | ServiceKind::Scp => true,
         ServiceKind::Rsync | ServiceKind::Git | ServiceKind::Shell => !files_only,
     };
     policy.services.iter().copied().filter(fits).collect()
@@ -174,6 +176,13 @@ fn file_options(grant: &Grant) -> Vec<Vec<u8>> {
         }
     }
     options
+}
+
+/// The users whose listeners are out of reach: those that the agent knows of, and the one that has come here.
+fn fronts(grant: &Grant, front: Uid) -> String {
+    let all: BTreeSet<u32> = grant.fronts.iter().chain([&front]).map(|uid| uid.0).collect();
+    let texts: Vec<String> = all.iter().map(u32::to_string).collect();
+    texts.join(",")
 }
 
 fn may_connect(forwarding: &Forwarding, host: &str, port: u16) -> bool {
@@ -239,14 +248,17 @@ mod tests {
             policy,
             limits: Limits::default(),
             quota: None,
+            fronts: vec![Uid(990), Uid(991)],
             generation: Generation(1),
         }
     }
 
+    const FRONT: Uid = Uid(992);
+
     fn planned(grant: &Grant, service: Service) -> Result<Plan, &'static str> {
         let terminal = Some(Terminal { kind: "xterm".into(), size: Default::default(), modes: Vec::new() });
         let ends = Ends { client: "192.0.2.1:5000".parse().unwrap(), server: "192.0.2.2:22".parse().unwrap() };
-        plan(grant, Opening { service, terminal, environment: vec![("LANG".into(), "de".into())] }, ends)
+        plan(grant, Opening { service, terminal, environment: vec![("LANG".into(), "de".into())] }, ends, FRONT)
     }
 
     fn words(plan: &Plan) -> Vec<String> {
@@ -266,7 +278,7 @@ mod tests {
             assert_eq!(planned(&nothing, service).unwrap_err(), why);
         }
         let only_sftp = grant(|policy| policy.services = BTreeSet::from([ServiceKind::Sftp]));
-        assert_eq!(planned(&only_sftp, Service::Command(b"id".to_vec())).unwrap_err(), NO_COMMANDS);
+        assert_eq!(planned(&only_sftp, Service::Command(b"id".to_vec())).unwrap_err(), ONLY_SFTP);
     }
 
     #[test]
@@ -278,7 +290,7 @@ mod tests {
         let no_shell = grant(|policy| policy.services.retain(|kind| *kind != ServiceKind::Shell));
         let command = planned(&no_shell, Service::Command(b"scp -t x".to_vec())).unwrap();
         assert_eq!(command.order.privileges, NewPrivileges::Never);
-        assert!(words(&command).contains(&"scp,rsync,git".to_owned()));
+        assert!(words(&command).contains(&"sftp,scp,rsync,git".to_owned()));
     }
 
     #[test]
@@ -286,7 +298,7 @@ mod tests {
         let confined = grant(|policy| policy.root = Some(b"/mnt/tank/anna".to_vec()));
         let command = planned(&confined, Service::Command(b"id".to_vec())).unwrap();
         let words = words(&command);
-        assert!(words.windows(2).any(|two| two == ["--services", "scp"]), "{words:?}");
+        assert!(words.windows(2).any(|two| two == ["--services", "sftp,scp"]), "{words:?}");
         assert!(words.windows(2).any(|two| two == ["--root", "/mnt/tank/anna"]), "{words:?}");
         assert_eq!(planned(&confined, Service::Shell).unwrap_err(), NO_SHELL);
     }
@@ -319,7 +331,7 @@ mod tests {
         assert_eq!(planned(&held, Service::Command(b"id".to_vec())).unwrap().order.quota, None);
         held.limits.permissions = Some(BTreeSet::from(FilePermission::ALL));
         assert_eq!(planned(&held, Service::Shell).unwrap_err(), NO_SHELL);
-        assert_eq!(planned(&held, Service::Command(b"id".to_vec())).unwrap_err(), NO_COMMANDS);
+        assert_eq!(planned(&held, Service::Command(b"id".to_vec())).unwrap_err(), ONLY_SFTP);
     }
 
     #[test]
@@ -346,7 +358,8 @@ mod tests {
         let somewhere =
             grant(|policy| policy.forwarding = Forwarding::To(vec![("Db".into(), Some(5432)), ("web".into(), None)]));
         let connect = |host: &str, port| planned(&somewhere, Service::Connect { host: host.into(), port });
-        assert_eq!(words(&connect("db", 5432).unwrap()), ["connect", "--", "db", "5432"]);
+        let fronts = "990,991,992";
+        assert_eq!(words(&connect("db", 5432).unwrap()), ["connect", "--fronts", fronts, "--", "db", "5432"]);
         assert!(connect("db", 22).is_err() && connect("web", 1).is_ok() && connect("other", 5432).is_err());
     }
 

@@ -64,9 +64,8 @@ fn end(leasing: Leasing, how: &Ending) -> Option<QuotaEnd> {
     match (leasing, how) {
         (Leasing::NothingAsked, _) => None,
         (Leasing::Looked, _) | (Leasing::Returned, Ending::Exited(_)) => Some(QuotaEnd::Settled),
-        (Leasing::Returned, Ending::Killed(_) | Ending::Revoked) | (Leasing::Leased | Leasing::Uncertain, _) => {
-            Some(QuotaEnd::Lost)
-        }
+        (Leasing::Returned, Ending::Killed(_) | Ending::Revoked | Ending::Interrupted)
+        | (Leasing::Leased | Leasing::Uncertain, _) => Some(QuotaEnd::Lost),
     }
 }
 
@@ -160,6 +159,7 @@ mod tests {
         for (leasing, how) in [
             (Leasing::Returned, &killed),
             (Leasing::Returned, &Ending::Revoked),
+            (Leasing::Returned, &Ending::Interrupted),
             (Leasing::Leased, &exited),
             (Leasing::Uncertain, &exited),
         ] {

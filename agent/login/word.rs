@@ -7,6 +7,8 @@ pub enum Farewell {
     Closed,
     /// The account was disabled, changed or deleted.
     Revoked,
+    /// This program ends, or can not hear the agent.
+    Interrupted,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,12 +20,14 @@ pub enum Word {
 
 impl Word {
     const REVOKED: u8 = b'r';
+    const INTERRUPTED: u8 = b'i';
     const CLOSED: u8 = b'c';
     const SIGNAL: u8 = b's';
 
     pub fn bytes(self) -> [u8; 2] {
         match self {
             Word::End(Farewell::Revoked) => [Self::REVOKED, 0],
+            Word::End(Farewell::Interrupted) => [Self::INTERRUPTED, 0],
             Word::End(Farewell::Closed) => [Self::CLOSED, 0],
             Word::Signal(number) => [Self::SIGNAL, number],
         }
@@ -34,6 +38,7 @@ impl Word {
         match bytes {
             Some([Self::SIGNAL, number]) => Word::Signal(number),
             Some([Self::REVOKED, _]) => Word::End(Farewell::Revoked),
+            Some([Self::INTERRUPTED, _]) => Word::End(Farewell::Interrupted),
             Some(_) | None => Word::End(Farewell::Closed),
         }
     }
@@ -45,7 +50,8 @@ mod tests {
 
     #[test]
     fn a_word_is_heard_as_it_was_said_and_noise_is_the_end() {
-        for word in [Word::End(Farewell::Closed), Word::End(Farewell::Revoked), Word::Signal(15)] {
+        let farewells = [Farewell::Closed, Farewell::Revoked, Farewell::Interrupted];
+        for word in farewells.map(Word::End).into_iter().chain([Word::Signal(15)]) {
             assert_eq!(Word::of(Some(word.bytes())), word);
         }
         assert_eq!(Word::of(None), Word::End(Farewell::Closed));

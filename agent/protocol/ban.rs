@@ -1,5 +1,7 @@
 //! Who is turned away for a while, because too many wrong passwords have come.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::id::AccountId;
@@ -25,4 +27,14 @@ pub enum Banned {
     Source(String),
     /// Its passwords, but not where it has logged in before.
     Account { id: AccountId, name: String },
+}
+
+/// For the log.
+impl fmt::Display for Banned {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Banned::Source(source) => write!(out, "source {source}"),
+            Banned::Account { id: _, name } => write!(out, "account {}", name.escape_debug()),
+        }
+    }
 }

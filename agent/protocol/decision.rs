@@ -42,6 +42,8 @@ pub struct Grant {
     pub limits: Limits,
     /// Who counts what sessions write, where that has a limit.
     pub quota: Option<QuotaBackend>,
+    /// The users of the fronts, whose listeners are no place to forward to.
+    pub fronts: Vec<Uid>,
     pub generation: Generation,
 }
 

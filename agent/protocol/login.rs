@@ -5,6 +5,7 @@
 //! come in the order of the requests; [`LoginEvent::Ended`] may come between them. What the front counts
 //! comes over a connection of its own.
 
+use std::fmt;
 use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
@@ -199,6 +200,30 @@ pub enum Ending {
     Exited(i32),
     /// The signal's number (signal(7)).
     Killed(i32),
-    /// The account was disabled, changed or deleted.
+    /// The account was disabled, changed or deleted, or somebody has closed the connection.
     Revoked,
+    /// The service is being started again.
+    Interrupted,
+}
+
+/// For the log.
+impl fmt::Display for Ending {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Ending::Exited(status) => write!(out, "exited with {status}"),
+            Ending::Killed(signal) => write!(out, "killed by signal {signal}"),
+            Ending::Revoked => out.write_str("revoked"),
+            Ending::Interrupted => out.write_str("interrupted"),
+        }
+    }
+}
+
+impl Ending {
+    /// Whether something else than its own program or client has ended it: its client gets nothing more.
+    pub fn is_cut_short(&self) -> bool {
+        match self {
+            Ending::Exited(_) | Ending::Killed(_) => false,
+            Ending::Revoked | Ending::Interrupted => true,
+        }
+    }
 }

@@ -146,6 +146,11 @@ impl Agent {
         self.service_ids(view).any(|(_, of_service)| of_service == gid)
     }
 
+    /// The uids of accountd's own services.
+    pub fn service_uids(&self) -> Vec<Uid> {
+        self.service_ids(&self.database.known_view()).map(|(of_service, _)| Uid(of_service)).collect()
+    }
+
     fn service_ids(&self, view: &View) -> impl Iterator<Item = (u32, u32)> {
         self.services.iter().filter_map(|name| view.line(FileKind::Passwd, name).and_then(ids))
     }

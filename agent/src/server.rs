@@ -90,7 +90,7 @@ fn converse(agent: &Agent, mut stream: UnixStream) {
     match answer_all(agent, role, &mut stream) {
         Ok(()) => {}
         Err(FrameError::Io(error)) => debug!(%error, "a connection broke"),
-        Err(error) => warn!(%error, ?role, "a peer sent what it should not; its connection is ended"),
+        Err(error) => warn!(%error, role = role.to_string(), "a peer sent what it should not; its connection is ended"),
     }
 }
 
@@ -108,7 +108,7 @@ fn answer_all(agent: &Agent, role: PeerRole, stream: &mut UnixStream) -> Result<
     stream.set_write_timeout(Some(WRITE_DEADLINE))?;
     while let Some(request) = frame::read::<AgentRequest>(stream, AGENT_REQUEST_CAP)? {
         let Permission::Granted = role.may_send(&request) else {
-            warn!(?role, "a peer asked for what it may not; its connection is ended");
+            warn!(role = role.to_string(), "a peer asked for what it may not; its connection is ended");
             return Ok(());
         };
         if let AgentRequest::Watch = request {

@@ -39,7 +39,7 @@ impl Set {
     pub fn edit(
         &self,
         session: &Session,
-        change: impl Fn(&[Value]) -> Result<Option<Vec<Value>>, Error>,
+        mut change: impl FnMut(&[Value]) -> Result<Option<Vec<Value>>, Error>,
     ) -> Result<Answer, Error> {
         for _ in 0..TRIES {
             let before = self.get(session)?;

@@ -16,6 +16,7 @@ mod flags;
 mod follow;
 mod kept_file;
 mod key_lines;
+mod limits;
 mod listing;
 mod nouns;
 mod outcome;

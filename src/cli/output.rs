@@ -12,6 +12,8 @@ use crate::text::{harmless, harmless_json, one_field};
 
 /// Where a terminal does not say how wide it is.
 const USUAL_WIDTH: usize = 80;
+/// Columns that other commands take, beside the ids of shapes.
+const NUMBERS: [&str; 4] = ["session", "number", "uid", "gid"];
 
 #[derive(Clone, Debug, Default, clap::Args)]
 #[command(next_help_heading = "Output")]
@@ -161,8 +163,9 @@ impl Rows {
     pub fn new(output: Output, shape: Shape, columns: &[&str]) -> Self {
         let headings = columns.iter().map(|name| name.replace('_', " ").to_uppercase()).collect();
         let room = if let Format::Columns(room) = output.format { Some(room) } else { None };
+        let ids = columns.iter().map(|name| *name == shape.id || NUMBERS.contains(name)).collect();
         let columns = columns.iter().map(|name| (*name).to_owned()).collect();
-        Self { output, shape, columns, table: Table::new(headings, room) }
+        Self { output, shape, columns, table: Table::new(headings, ids, room) }
     }
 
     pub fn page(&mut self, items: &[Value]) -> Result<(), Error> {

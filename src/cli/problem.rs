@@ -69,6 +69,20 @@ impl Refused {
         self.problem.errors.iter().map(|fault| format!("{} {}", called(&fault.field, self.flags), fault.message))
     }
 
+    /// Items of a list are called by their number among those that were given: `given` has that of each
+    /// item that was sent, and nothing of one that was there already, which is called `present`.
+    pub fn renumber(&mut self, list: &str, given: &[Option<usize>]) {
+        for Fault { field, .. } in &mut self.problem.errors {
+            let index =
+                field.strip_prefix(list).and_then(|rest| rest.strip_prefix('[')?.strip_suffix(']')?.parse().ok());
+            match index.and_then(|index: usize| given.get(index)) {
+                Some(Some(number)) => *field = format!("{list}[{number}]"),
+                Some(None) => *field = "present".to_owned(),
+                None => {}
+            }
+        }
+    }
+
     pub fn next(&self) -> String {
         let next = match self.problem.kind.as_str() {
             "unauthenticated" => "Nothing has been changed. Check the name and the password, or the token.",
@@ -124,6 +138,13 @@ mod tests {
         assert_eq!(called("username", flags), "NAME");
         assert_eq!(called("keys[2]", flags), "--key (number 3)");
         assert_eq!(called("keys[x]", flags), "--key");
+        let fault = |field: &str| Fault { field: field.into(), message: String::new() };
+        let errors = vec![fault("keys[0]"), fault("keys[2]"), fault("keys"), fault("keys[9]")];
+        let problem = Problem { kind: String::new(), title: String::new(), status: 422, detail: String::new(), errors };
+        let mut refused = Refused { doing: String::new(), problem, flags };
+        refused.renumber("keys", &[None, Some(0), Some(1)]);
+        let fields: Vec<&str> = refused.problem.errors.iter().map(|fault| fault.field.as_str()).collect();
+        assert_eq!(fields, ["present", "keys[1]", "keys", "keys[9]"]);
         assert_eq!((called("[2].uid", flags), called("[0]", flags)), ("item 3: uid".into(), "item 1:".into()));
     }
 }

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::limits;
 use crate::output::plain;
 
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -29,11 +30,16 @@ impl SudoFlags {
     }
 }
 
-/// An account with its grant in words: what may be run, and what of it without a password.
+/// An account with its grant in words (what may be run, and what of it without a password), and its limits.
 pub fn in_words(account: &Value) -> Option<Value> {
     let mut shown = account.clone();
     if let Some(grant) = shown.get_mut("sudo") {
         *grant = words(grant);
+    }
+    for name in ["limits", "effective_limits"] {
+        if let Some(of_account) = shown.get_mut(name) {
+            *of_account = limits::in_words(of_account);
+        }
     }
     Some(shown)
 }

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use accountd_protocol::quota::QuotaBackend;
 
 use crate::command::Services;
+use crate::connect::Destination;
 use crate::pace::Rates;
 use crate::permissions::Permissions;
 use crate::sftp::LinkOrder;
@@ -18,7 +19,7 @@ Usage: accountd-session sftp [--root DIR] [--uploads HOW] [--link-first] [LIMITS
        accountd-session command --services LIST [--shell FILE] [--root DIR]
                         [--uploads HOW] [LIMITS] -- COMMAND
        accountd-session shell --shell FILE
-       accountd-session connect -- HOST PORT
+       accountd-session connect --fronts LIST -- HOST PORT
 
 One session of the user that runs it, on standard input and output, beginning
 in the current directory. accountd-login starts it.
@@ -31,7 +32,10 @@ in the current directory. accountd-login starts it.
   shell           the user's login shell
   connect         a TCP connection
 
-  --services LIST of scp, rsync, git and shell, with commas between
+  --fronts LIST   numbers of the users whose listeners on this machine are refused,
+                  with commas between
+  --services LIST of sftp, scp, rsync, git and shell, with commas between; sftp is
+                  only named where something else is refused
   --shell FILE    the user's shell
   --root DIR      what the session sees as /, enforced by the kernel
   --uploads HOW   atomic: a file takes its name when it is whole; in-place
@@ -58,7 +62,7 @@ pub enum Command {
     Scp(Vec<Vec<u8>>),
     Line(OsString),
     Shell(PathBuf),
-    Connect { host: String, port: u16 },
+    Connect(Destination),
     Help,
 }
 
@@ -78,6 +82,7 @@ pub struct Options {
     pub uploads: Uploads,
     pub permissions: Permissions,
     pub rates: Rates,
+    fronts: Option<Vec<u32>>,
     /// A descriptor, and who counts.
     pub quota: Option<(i32, QuotaBackend)>,
     quota_descriptor: Option<i32>,
@@ -101,7 +106,7 @@ impl Arguments {
             (Some("scp"), _) => Command::Scp(operands.into_iter().map(OsString::into_vec).collect()),
             (Some("command"), [line]) => Command::Line(line.clone()),
             (Some("shell"), []) => Command::Shell(options.shell.clone().ok_or("--shell is missing")?),
-            (Some("connect"), [host, port]) => connection(host, port)?,
+            (Some("connect"), [host, port]) => Command::Connect(destination((host, port), &mut options)?),
             (Some("--help" | "-h"), []) => Command::Help,
             (Some("sftp" | "command" | "shell" | "connect"), _) => return Err("too few or too many operands".into()),
             _ => return Err(format!("unknown command {name:?}")),
@@ -110,10 +115,12 @@ impl Arguments {
     }
 }
 
-fn connection(host: &OsString, port: &OsString) -> Result<Command, String> {
+fn destination((host, port): (&OsString, &OsString), options: &mut Options) -> Result<Destination, String> {
     let host = host.to_str().ok_or("the host is no text")?.to_owned();
     let port = port.to_str().and_then(|port| port.parse().ok()).ok_or("the port is no number")?;
-    Ok(Command::Connect { host, port })
+    // Without them nobody could tell where not to go.
+    let fronts = options.fronts.take().ok_or("--fronts is missing")?;
+    Ok(Destination { host, port, fronts })
 }
 
 impl Options {
@@ -127,6 +134,7 @@ impl Options {
             uploads: Uploads::InPlace,
             permissions: Permissions::default(),
             rates: Rates::default(),
+            fronts: None,
             quota: None,
             quota_descriptor: None,
             quota_backend: None,
@@ -148,6 +156,7 @@ impl Options {
             Some("--root") => self.root = Some(value()?.into()),
             Some("--shell") => self.shell = Some(value()?.into()),
             Some("--services") => self.services = Services::parse(&value()?)?,
+            Some("--fronts") => self.fronts = Some(uids(&value()?)?),
             Some("--link-first") => self.links = LinkOrder::LinkFirst,
             Some("--log") => self.log = Some(descriptor("--log", &value()?, 2)?),
             Some("--quota") => self.quota_descriptor = Some(descriptor("--quota", &value()?, 3)?),
@@ -177,6 +186,11 @@ fn backend(value: &OsStr) -> Result<QuotaBackend, String> {
     let all = [QuotaBackend::Kernel, QuotaBackend::Btrfs, QuotaBackend::Ledger];
     let named = all.into_iter().find(|backend| value == backend.name());
     named.ok_or_else(|| "--quota-backend is kernel, btrfs or ledger".to_owned())
+}
+
+fn uids(value: &OsStr) -> Result<Vec<u32>, String> {
+    let numbers = value.to_str().map(|list| list.split(',').map(str::parse).collect());
+    numbers.and_then(Result::ok).ok_or_else(|| "--fronts is a list of uids".to_owned())
 }
 
 fn rate(value: &OsStr) -> Result<u32, String> {
@@ -225,9 +239,9 @@ mod tests {
         let scp = parse(&["scp", "--log", "7", "--", "-t", "--root"]).unwrap();
         assert_eq!(scp.command, Command::Scp(vec![b"-t".to_vec(), b"--root".to_vec()]));
         assert_eq!(parse(&["shell", "--shell", "/bin/sh"]).unwrap().command, Command::Shell("/bin/sh".into()));
-        let there = Command::Connect { host: "h".into(), port: 80 };
-        assert_eq!(parse(&["connect", "--", "h", "80"]).unwrap().command, there);
-        let wrong: [&[&str]; 11] = [
+        let there = Command::Connect(Destination { host: "h".into(), port: 80, fronts: vec![990, 991] });
+        assert_eq!(parse(&["connect", "--fronts", "990,991", "--", "h", "80"]).unwrap().command, there);
+        let wrong: [&[&str]; 13] = [
             &[],
             &["ftp"],
             &["sftp", "--root"],
@@ -236,7 +250,9 @@ mod tests {
             &["sftp", "--", "x"],
             &["command"],
             &["shell"],
-            &["connect", "--", "h", "65536"],
+            &["connect", "--fronts", "990", "--", "h", "65536"],
+            &["connect", "--", "h", "80"],
+            &["connect", "--fronts", "990,accountd-ssh", "--", "h", "80"],
             &["sftp", "--log", "1"],
             &["sftp", "--uploads", "somewhere"],
         ];

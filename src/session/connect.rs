@@ -9,10 +9,6 @@ use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use uzers::get_user_by_name;
-
-/// The users of the fronts that listen.
-const FRONTS: [&str; 2] = ["accountd-api", "accountd-ssh"];
 const CONNECT_LIMIT: Duration = Duration::from_secs(30);
 /// The state of a socket that listens, in proc_net_tcp (`0A`).
 const LISTENING: &str = "0A";
@@ -37,21 +33,29 @@ pub enum ConnectError {
     Client(io::Error),
 }
 
+/// Where to, and the uids of accountd's own fronts.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Destination {
+    pub host: String,
+    pub port: u16,
+    pub fronts: Vec<u32>,
+}
+
 /// Connects, says so, and passes bytes on until both sides have ended.
-pub fn run(host: &str, port: u16, stream: impl AsFd) -> Result<(), ConnectError> {
+pub fn run(to: &Destination, stream: impl AsFd) -> Result<(), ConnectError> {
     let client = stream.as_fd().try_clone_to_owned().map(UnixStream::from).map_err(ConnectError::Client)?;
-    let connected = connect(host, port);
+    let connected = connect(to);
     let word = if connected.is_ok() { CONNECTED } else { REFUSED };
     (&client).write_all(&[word]).map_err(ConnectError::Client)?;
     relay(&client, &connected?).map_err(ConnectError::Client)
 }
 
-fn connect(host: &str, port: u16) -> Result<TcpStream, ConnectError> {
-    let found =
-        (host, port).to_socket_addrs().map_err(|source| ConnectError::Find { host: host.to_owned(), source })?;
-    let mut last = ConnectError::NoAddress(host.to_owned());
+fn connect(Destination { host, port, fronts }: &Destination) -> Result<TcpStream, ConnectError> {
+    let found = (host.as_str(), *port).to_socket_addrs();
+    let found = found.map_err(|source| ConnectError::Find { host: host.clone(), source })?;
+    let mut last = ConnectError::NoAddress(host.clone());
     for address in found {
-        if is_own(address)? {
+        if is_own(address, fronts)? {
             return Err(ConnectError::Own(address));
         }
         match TcpStream::connect_timeout(&address, CONNECT_LIMIT) {
@@ -62,14 +66,13 @@ fn connect(host: &str, port: u16) -> Result<TcpStream, ConnectError> {
     Err(last)
 }
 
-/// Whether a front of accountd listens there. Every port that one has is refused on every address
+/// Whether one of the fronts listens there. Every port that one has is refused on every address
 /// of this machine, of which there may be more than are known here.
-fn is_own(address: SocketAddr) -> Result<bool, ConnectError> {
-    let fronts: Vec<u32> = FRONTS.iter().filter_map(get_user_by_name).map(|user| user.uid()).collect();
+fn is_own(address: SocketAddr, fronts: &[u32]) -> Result<bool, ConnectError> {
     let mut is_fronts_port = false;
     for path in ["/proc/net/tcp", "/proc/net/tcp6"] {
         match std::fs::read_to_string(path) {
-            Ok(table) => is_fronts_port |= listens(&table, &fronts, address.port()),
+            Ok(table) => is_fronts_port |= listens(&table, fronts, address.port()),
             // Without IPv6 there is no such table.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(ConnectError::Listeners(error)),

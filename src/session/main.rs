@@ -62,9 +62,9 @@ fn serve(command: Command, options: &Options) -> ExitCode {
             forget_given(options);
             command::run_shell(&shell)
         }
-        Command::Connect { host, port } => {
+        Command::Connect(to) => {
             forget_given(options);
-            report(harden().and_then(|()| Ok(connect::run(&host, port, std::io::stdin())?)))
+            report(harden().and_then(|()| Ok(connect::run(&to, std::io::stdin())?)))
         }
     }
 }

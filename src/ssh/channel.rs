@@ -37,8 +37,12 @@ const CONNECTION_BYTES: usize = 32 * 1024 * 1024;
 const STALL_LIMIT: Duration = Duration::from_secs(30);
 /// How long after its last byte a session of files may take to end.
 const END_LIMIT: Duration = Duration::from_secs(10);
-/// Of a session whose end nobody has heard of.
+/// Of a session that does not say that it has ended.
 const LOST: Ending = Ending::Killed(9);
+
+const REVOKED: &str =
+    "ended here: the account has been changed, locked or deleted, or somebody has closed the connection";
+const INTERRUPTED: &str = "ended here: the service is being restarted; log in again in a moment";
 
 /// The way in.
 #[derive(Debug)]
@@ -194,8 +198,8 @@ pub fn join(channel: ChannelId, opened: Session, with: (Handle, Shared), reply: 
 }
 
 async fn say_goodbye(channel: ChannelId, handle: &Handle, line: &Line, how: Ending) {
-    debug!(?how, "a session has ended");
-    if how == Ending::Revoked {
+    debug!(how = how.to_string(), "a session has ended");
+    if how.is_cut_short() {
         // A client that takes nothing more would not take the goodbye either.
         line.cut();
     }
@@ -239,7 +243,7 @@ struct Outward<'a> {
 impl Outward<'_> {
     /// Forwards what the session says, and says how it has ended. Of one that has ended first the
     /// rest is still on its way: it is forwarded, but no end is waited for that may never come.
-    /// Whoever is revoked gets nothing more.
+    /// Of one that was cut short nothing more comes.
     async fn until_end(&self, first: Bytes, mut ended: oneshot::Receiver<Ending>) -> Ending {
         let (over, is_over) = watch::channel(());
         let errors = async {
@@ -259,8 +263,9 @@ impl Outward<'_> {
             how = &mut ended => how.ok(),
             () = &mut forwarding => return self.end_without_output(ended).await,
         };
-        let how = how.unwrap_or(LOST);
-        if how != Ending::Revoked {
+        // Without a word about its end, accountd-login has gone.
+        let how = how.unwrap_or(Ending::Interrupted);
+        if !how.is_cut_short() {
             drop(over);
             forwarding.await;
         }
@@ -273,7 +278,7 @@ impl Outward<'_> {
             Reader::Socket(_) => END_LIMIT,
             Reader::Pipe(_) => Duration::MAX,
         };
-        timeout(limit, ended).await.ok().and_then(Result::ok).unwrap_or(LOST)
+        timeout(limit, ended).await.map_or(LOST, |how| how.unwrap_or(Ending::Interrupted))
     }
 
     /// Sends what one stream says until it says no more, or the session is over and there is no
@@ -312,6 +317,10 @@ impl Outward<'_> {
     }
 }
 
+async fn hang_up(handle: &Handle, reason: &str) -> Result<(), ()> {
+    handle.disconnect(Disconnect::ByApplication, reason.to_owned(), String::new()).await.map_err(|_| ())
+}
+
 async fn finish(channel: ChannelId, handle: &Handle, how: Ending) -> Result<(), ()> {
     match how {
         Ending::Exited(code) => handle.exit_status_request(channel, u32::try_from(code).unwrap_or(255)).await?,
@@ -319,12 +328,8 @@ async fn finish(channel: ChannelId, handle: &Handle, how: Ending) -> Result<(), 
             let message = format!("the session was ended by signal {signal}");
             handle.exit_signal_request(channel, signals::name(signal), false, message, String::new()).await?;
         }
-        Ending::Revoked => {
-            let reason =
-                "ended here: the account has been changed, locked or deleted, or somebody has closed the connection"
-                    .to_owned();
-            return handle.disconnect(Disconnect::ByApplication, reason, String::new()).await.map_err(|_| ());
-        }
+        Ending::Revoked => return hang_up(handle, REVOKED).await,
+        Ending::Interrupted => return hang_up(handle, INTERRUPTED).await,
     }
     handle.eof(channel).await?;
     handle.close(channel).await

@@ -39,7 +39,9 @@ fn keys_are_added_removed_and_replaced() {
 fn what_is_no_key_is_refused_and_a_private_one_is_not_even_sent() {
     let nas = Nas::start();
     nas.done(&["user", "add", "anna", "--home", "/mnt/tank/home/anna", "--key", KEY]);
-    nas.ctl(&["key", "add", "anna", "rubbish"]).fails(1, &["LINE (number 2)", "Nothing has been changed"]);
+    let said = nas.ctl(&["key", "add", "anna", "rubbish"]);
+    said.fails(1, &["LINE (number 1) is not a public key", "Nothing has been changed"]);
+    nas.ctl(&["key", "add", "anna", KEY, "rubbish"]).fails(1, &["LINE (number 2) is not a public key"]);
     nas.ctl(&["key", "add", "anna"]).fails(2, &["no key was given"]);
     let said = nas.ctl_with("-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n", &["key", "add", "anna", "--key-file", "-"]);
     said.fails(2, &["a private key", ".pub"]);

@@ -170,6 +170,16 @@ fn sudo_for_some_commands_is_given_and_said_in_words() {
 }
 
 #[test]
+fn a_home_that_can_not_go_is_called_by_the_flag_that_was_given() {
+    let nas = Nas::start();
+    nas.done(&["user", "add", "anna", "--home", "/mnt/tank/home/anna"]);
+    nas.done(&["user", "add", "berta"]);
+    nas.world.run(&["usermod", "-d", "/mnt/tank/home/anna", "berta"]);
+    let said = nas.ctl(&["user", "delete", "anna", "--delete-home", "--yes"]);
+    said.fails(1, &["  --delete-home: the home can not be removed: it is the home of berta too\n"]);
+}
+
+#[test]
 fn who_is_disabled_or_deleted_is_reported_on() {
     let nas = Nas::start();
     nas.done(&["user", "add", "anna"]);

@@ -1,6 +1,8 @@
 //! How commands end, and what becomes of what they leave.
 
 use std::fs;
+use std::io::Read;
+use std::process::Stdio;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -31,6 +33,28 @@ fn a_signal_that_ends_a_command_is_told() {
     assert_eq!(anna(&nas).ssh(&["kill -KILL $$"]).status.code(), Some(255));
     let (status, _, _) = heard(&anna(&nas).ssh(&["no-such-command"]));
     assert_eq!(status, Some(127));
+}
+
+#[test]
+fn who_is_cut_off_by_a_restart_is_told_so_and_not_that_the_account_has_changed() {
+    let nas = nas_with_anna();
+    for (program, signal) in
+        ["agent", "login"].into_iter().flat_map(|name| [(name, Signal::SIGTERM), (name, Signal::SIGKILL)])
+    {
+        wait_for("logins", || anna(&nas).ssh(&["true"]).status.success());
+        let mut command = anna(&nas).prepare_with("ssh", &["LogLevel=INFO"]);
+        command.args(["127.0.0.1", "echo begun; exec sleep 987681"]).stdin(Stdio::null());
+        let mut client = Running::start(command.stdout(Stdio::piped()).stderr(Stdio::piped()));
+        client.stdout.as_mut().unwrap().read_exact(&mut [0; 6]).unwrap();
+        let before = nas.world.process(program);
+        kill(before, signal).unwrap();
+        let mut said = String::new();
+        client.stderr.as_mut().unwrap().read_to_string(&mut said).unwrap();
+        assert!(said.contains("the service is being restarted"), "{program} {signal}: {said}");
+        nas.world.wait_for_another(program, before);
+    }
+    let log = nas.world.log();
+    assert!(log.contains("how=\"interrupted\"") && log.contains("how=\"exited with 0\""), "{log}");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::process::Stdio;
 use serde_json::{Value, json};
 
 use super::{anna, nas_with};
+use crate::accountctl::pty::Pty;
 use crate::commands::ended::process;
 use crate::running::Running;
 use crate::v2::{Nas, problem};
@@ -150,6 +151,8 @@ fn accountctl_lists_and_closes_them() {
     let listed = nas.done(&["session", "list", "--of", "anna"]);
     let fields: Vec<&str> = listed.lines().last().unwrap().split('\t').collect();
     assert_eq!((fields[1], fields[2], fields[3]), ("anna", "127.0.0.1", "command"), "{listed}");
+    let (_, narrow) = Pty::start(&nas, (24, 80), &["session", "list"]).end();
+    assert!(narrow.contains(fields[0]) && narrow.contains(fields[5]), "{narrow}");
     nas.done(&["session", "close", fields[0]]);
     client.wait().unwrap();
     nas.done(&["limit", "set", "anna", "--quota", "2M", "--root", "home", "--network", "10.0.0.0/8"]);
@@ -159,6 +162,8 @@ fn accountctl_lists_and_closes_them() {
         (&json!(2 << 20), &json!("home"), &json!(["10.0.0.0/8"]))
     );
     assert!(nas.done(&["limit", "show", "anna"]).contains("quota_bytes\t2097152\t2097152\n"));
+    let shown = nas.done(&["user", "show", "anna"]);
+    assert!(shown.contains("\nlimits\tfrom 10.0.0.0/8, quota 2M, root home\n"), "{shown}");
     nas.done(&["limit", "clear", "anna"]);
     assert_eq!(nas.rest.get("/users/anna").object(200)["limits"]["quota_bytes"], Value::Null);
 }

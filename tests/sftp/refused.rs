@@ -24,7 +24,7 @@ fn without_a_login_shell_all_but_files_is_refused_at_once() {
         assert!(begun.elapsed() < AT_ONCE, "{arguments:?} took {:?}", begun.elapsed());
     }
     let said = files.anna().ssh(&["id"]);
-    assert_eq!(String::from_utf8_lossy(&said.stderr).trim_end(), "this account may use scp only");
+    assert_eq!(String::from_utf8_lossy(&said.stderr).trim_end(), "this account may use sftp and scp only");
     let said = files.anna().ssh(&["-T"]);
     assert_eq!(String::from_utf8_lossy(&said.stderr).trim_end(), "This account has no shell here.");
 }

@@ -27,7 +27,7 @@ impl Registry {
             .iter()
             .find(|(_, one)| one.id == *id)
             .map(|(number, one)| (*number, one.hang_up.clone()))?;
-        inner.end(|entry| entry.connection == number);
+        inner.end(Farewell::Revoked, |entry| entry.connection == number);
         drop(inner);
         (hang_up.0)();
         Some(())

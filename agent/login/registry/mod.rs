@@ -213,7 +213,7 @@ impl Registry {
         let mut inner = self.lock();
         let since = inner.revoked.entry(account).or_insert(generation);
         *since = generation.max(*since);
-        let told = inner.end(|entry| older(entry.basis));
+        let told = inner.end(Farewell::Revoked, |entry| older(entry.basis));
         drop(self.hang_up(inner, older));
         Revoking { account, generation, told, since: Instant::now() }
     }
@@ -242,7 +242,7 @@ impl Registry {
     pub fn end_period(&self, limit: Duration) {
         let mut inner = self.lock();
         if inner.period.take().is_some() {
-            inner.end(|_| true);
+            inner.end(Farewell::Interrupted, |_| true);
             inner = self.hang_up(inner, |_| true);
         }
         drop(self.wait(inner, limit, |inner| inner.holds(|_| true)));
@@ -309,13 +309,15 @@ impl Inner {
     }
 
     /// Gives how many had not been revoked before.
-    fn end(&mut self, which: impl Fn(&Entry) -> bool) -> u64 {
+    fn end(&mut self, why: Farewell, which: impl Fn(&Entry) -> bool) -> u64 {
         let mut told = 0;
         for entry in self.sessions.values_mut().filter(|entry| which(entry)) {
-            told += u64::from(entry.unwanted != Some(Farewell::Revoked));
-            entry.unwanted = Some(Farewell::Revoked);
-            if let Some(control) = &entry.control {
-                control.tell(Farewell::Revoked);
+            if entry.unwanted != Some(Farewell::Revoked) {
+                told += 1;
+                entry.unwanted = Some(why);
+            }
+            if let (Some(control), Some(why)) = (&entry.control, entry.unwanted) {
+                control.tell(why);
             }
         }
         told

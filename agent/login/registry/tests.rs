@@ -35,6 +35,7 @@ fn grant(account: u64, generation: u64) -> Grant {
         },
         limits: Limits::default(),
         quota: None,
+        fronts: Vec::new(),
         generation: Generation(generation),
     }
 }

@@ -56,6 +56,8 @@ label!(
         /// By a signal that was not accountd's.
         Killed => "killed",
         Revoked => "revoked",
+        /// The agent or accountd-login has ended or was started again.
+        Interrupted => "interrupted",
         /// Its client has closed it or has gone.
         Closed => "closed",
     }

@@ -43,11 +43,11 @@ impl Agent {
         let Some(ban) = self.shown_ban(ban, (Instant::now(), now())) else { return };
         let action = match kind {
             EventKind::Began => {
-                warn!(of = ?ban.of, "too many wrong passwords: a ban begins");
+                warn!(of = ban.of.to_string(), "too many wrong passwords: a ban begins");
                 AuditAction::BeginBan
             }
             EventKind::Ended => {
-                info!(of = ?ban.of, "a ban ends");
+                info!(of = ban.of.to_string(), "a ban ends");
                 AuditAction::EndBan
             }
         };

@@ -22,8 +22,8 @@ impl Copier {
     pub fn start(store: &Path) -> Result<Self, DatabaseError> {
         let (changed, told) = channel();
         let named = std::thread::Builder::new().name("copier".into());
-        let store = store.to_owned();
-        named.spawn(move || run(&store, &told)).map_err(DatabaseError::Store)?;
+        let copied = store.to_owned();
+        named.spawn(move || run(&copied, &told)).map_err(DatabaseError::store(store))?;
         Ok(Self { changed, told: None })
     }
 

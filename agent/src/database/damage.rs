@@ -63,9 +63,9 @@ impl DatabaseError {
             | DatabaseError::Replace { .. }
             | DatabaseError::Sync(_)
             | DatabaseError::NotAlone
-            | DatabaseError::Store(_)
+            | DatabaseError::Store { .. }
             | DatabaseError::NoGoodCopy { .. }
-            | DatabaseError::Newer
+            | DatabaseError::Newer(_)
             | DatabaseError::Publish { .. }
             | DatabaseError::Retire { .. }
             | DatabaseError::Watch(_)

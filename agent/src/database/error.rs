@@ -1,7 +1,7 @@
 //! What can go wrong with the account database.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use accountd_protocol::refusal::Refusal;
 
@@ -14,24 +14,24 @@ use crate::error::no_space;
 pub enum DatabaseError {
     #[error(transparent)]
     Lock(#[from] LockError),
-    #[error("{kind:?} is empty, names no superuser, or is being written; it is not believed")]
+    #[error("{kind} is empty, names no superuser, or is being written; it is not believed")]
     Implausible { kind: FileKind },
     #[error("another program has changed the files without taking the lock")]
     Overtaken,
-    #[error("cannot read {kind:?}: {source}")]
+    #[error("cannot read {kind}: {source}")]
     Read { kind: FileKind, source: io::Error },
     #[error("sudo's drop-ins: {0}")]
     DropIns(io::Error),
-    #[error("cannot write {kind:?}: {source}")]
+    #[error("cannot write {kind}: {source}")]
     Write { kind: FileKind, source: io::Error },
-    #[error("cannot put {kind:?} in place: {source}")]
+    #[error("cannot put {kind} in place: {source}")]
     Replace { kind: FileKind, source: io::Error },
     #[error("cannot sync the directories of the account files: {0}")]
     Sync(io::Error),
     #[error("another agent keeps these accounts")]
     NotAlone,
-    #[error("cannot open the state store: {0}")]
-    Store(io::Error),
+    #[error("cannot open the state store ({path}): {source}", path = path.display())]
+    Store { path: PathBuf, source: io::Error },
     #[error("state store: {0}")]
     State(#[from] rusqlite::Error),
     #[error("the state store is damaged: {0}")]
@@ -39,13 +39,13 @@ pub enum DatabaseError {
     #[error(
         "the state store {store} is damaged ({found}) and can not be restored from its copy {copy} ({copy_found}). \
          Nothing has been changed. Put one of them back from a backup; or, if there is none, move all files beginning \
-         with {store} away: the accounts stay, but get new ids, and what Unix files can not hold (e-mail \
-         addresses, hashes of disabled passwords) is lost",
+         with {store} away: the accounts stay, but get new ids, all of them then count as built in, so that none of \
+         them can be deleted, and what Unix files can not hold (e-mail addresses, hashes of disabled passwords) is lost",
         store = store.display(), copy = copy.display()
     )]
     NoGoodCopy { store: PathBuf, found: String, copy: PathBuf, copy_found: String },
-    #[error("the state store was made by a newer accountd")]
-    Newer,
+    #[error("the state store {path} was made by a newer accountd", path = .0.display())]
+    Newer(PathBuf),
     #[error("cannot publish the home {name}: {source}")]
     Publish { name: String, source: io::Error },
     #[error("cannot take the home {home} out of its place: {source}")]
@@ -57,6 +57,11 @@ pub enum DatabaseError {
 }
 
 impl DatabaseError {
+    /// An error with the state store, or with a file beside it.
+    pub(super) fn store(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| DatabaseError::Store { path: path.to_owned(), source }
+    }
+
     /// Logs the error and gives what the caller may know of it.
     pub fn into_refusal(self) -> Refusal {
         match &self {

@@ -1,5 +1,6 @@
 //! The account files: which they are, and what their lines say about themselves.
 
+use std::fmt;
 use std::sync::Arc;
 
 use memchr::{memchr, memchr_iter};
@@ -22,6 +23,13 @@ pub enum FileKind {
     Group,
     Shadow,
     Passwd,
+}
+
+/// As messages call it.
+impl fmt::Display for FileKind {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self.place().1)
+    }
 }
 
 impl FileKind {

@@ -54,7 +54,7 @@ pub fn finish(new: &Path, change: impl FnOnce(&Connection) -> rusqlite::Result<(
     match schema::age(&copy).map_err(DatabaseError::unreadable)? {
         Age::Unmade => return Err(DatabaseError::Damaged("there is nothing in it".into())),
         Age::Known => {}
-        Age::Newer => return Err(DatabaseError::Newer),
+        Age::Newer => return Err(DatabaseError::Newer(new.to_owned())),
     }
     copy.pragma_update(None, "secure_delete", "ON")?;
     schema::migrate(&mut copy).map_err(DatabaseError::senseless)?;
@@ -69,7 +69,7 @@ pub fn finish(new: &Path, change: impl FnOnce(&Connection) -> rusqlite::Result<(
 /// An empty file that only root can read, in place of what a crash has left of one.
 pub fn create(new: &Path) -> Result<File, DatabaseError> {
     discard(new);
-    OpenOptions::new().write(true).create_new(true).mode(0o600).open(new).map_err(DatabaseError::Store)
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(new).map_err(DatabaseError::store(new))
 }
 
 /// Removes a copy that is not finished.
@@ -83,7 +83,7 @@ pub fn discard(new: &Path) {
 /// Puts a finished file in its place, on disk when this returns.
 pub fn replace(new: &Path, place: &Path) -> Result<(), DatabaseError> {
     let replaced = File::open(new).and_then(|file| file.sync_all()).and_then(|()| fs::rename(new, place));
-    replaced.and_then(|()| sync_directory(place)).map_err(DatabaseError::Store)
+    replaced.and_then(|()| sync_directory(place)).map_err(DatabaseError::store(place))
 }
 
 pub fn sync_directory(of: &Path) -> io::Result<()> {

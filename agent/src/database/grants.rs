@@ -119,13 +119,15 @@ fn at_rest(drop_ins: &DropIns, grantee: Grantee) -> Option<String> {
 fn mend(drop_ins: &DropIns, grantee: Grantee, text: &str) -> bool {
     let prepared = drop_ins.prepare(text.to_owned());
     let placed = prepared.and_then(|prepared| drop_ins.place(grantee, prepared.grant()));
-    placed.inspect_err(|error| warn!(?grantee, %error, "a drop-in of sudo can not be written")).is_ok()
+    placed
+        .inspect_err(|error| warn!(grantee = grantee.to_string(), %error, "a drop-in of sudo can not be written"))
+        .is_ok()
 }
 
 /// One that is for nobody, or can't be written, must not be somebody else's.
 fn remove(drop_ins: &DropIns, grantee: Grantee) {
-    warn!(?grantee, "a drop-in of sudo is not that of its account; it is removed");
+    warn!(grantee = grantee.to_string(), "a drop-in of sudo is not that of its account; it is removed");
     if let Err(error) = drop_ins.remove(grantee) {
-        error!(?grantee, %error, "a drop-in of sudo can not be removed");
+        error!(grantee = grantee.to_string(), %error, "a drop-in of sudo can not be removed");
     }
 }

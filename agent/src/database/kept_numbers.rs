@@ -52,7 +52,7 @@ fn keep(journal: &mut Journal, present: &Present<'_>) -> Vec<(u32, u32)> {
         if old == new || is_made || !taken.contains(&new) {
             continue;
         }
-        warn!(?kind, name, old, new, "the new number was taken; the old one stays");
+        warn!(file = kind.to_string(), name, old, new, "the new number was taken; the old one stays");
         let mut entry = Entry::parse(line);
         entry.set(NUMBER, &old.to_string());
         *line = entry.line();

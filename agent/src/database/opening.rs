@@ -25,10 +25,10 @@ use super::{Keeping, dead_links, restore};
 pub(super) fn alone(state: &Path) -> Result<Flock<File>, DatabaseError> {
     let path = state.with_extension("lock");
     let mut options = File::options();
-    let file = options.append(true).create(true).mode(0o600).open(path).map_err(DatabaseError::Store)?;
+    let file = options.append(true).create(true).mode(0o600).open(&path).map_err(DatabaseError::store(&path))?;
     Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, error)| match error {
         Errno::EWOULDBLOCK => DatabaseError::NotAlone,
-        error => DatabaseError::Store(error.into()),
+        error => DatabaseError::store(&path)(error.into()),
     })
 }
 

@@ -1,6 +1,7 @@
 //! What accounts store, as sessions have counted it, and where the kernel holds a limit of ours: two tables
 //! of the state store that are no part of the accounts and are written beside their commits.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use accountd_protocol::id::{AccountId, Uid};
@@ -60,6 +61,16 @@ pub enum QuotaWrite {
     Forget(AccountId),
     Mark(QuotaMark),
     Unmark(QuotaMark),
+}
+
+/// For the log.
+impl fmt::Display for MarkedPlace {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            MarkedPlace::Mount(path) => write!(out, "file system {}", path.display()),
+            MarkedPlace::Subvolume(path) => write!(out, "subvolume {}", path.display()),
+        }
+    }
 }
 
 impl MarkedPlace {

@@ -175,7 +175,10 @@ pub(super) fn reapply(kind: FileKind, file: &mut LineFile, edits: &[LineEdit]) {
     for line in open.iter().filter(|edit| edit.old.is_none()).filter_map(|edit| edit.new.as_deref()) {
         let name = kind.key(line).unwrap_or_default();
         if file.find(name).is_some() {
-            warn!(?kind, name, "another program has made a line of this name since; it stays as it is");
+            warn!(
+                file = kind.to_string(),
+                name, "another program has made a line of this name since; it stays as it is"
+            );
         } else if let Some(slot) = file.edit(name, Some(Line::from(line))) {
             file.apply(&slot);
         }
@@ -195,12 +198,15 @@ fn changed(kind: FileKind, file: &LineFile, open: &[&LineEdit], places: &mut Has
         let same = free.iter().find(|place| file.line_at(**place).is_some_and(|line| *line == **before));
         let Some((place, theirs)) = same.or(free.first()).and_then(|place| Some((*place, file.line_at(*place)?)))
         else {
-            warn!(?kind, old, "a line was removed by another program since; it stays so");
+            warn!(file = kind.to_string(), old, "a line was removed by another program since; it stays so");
             continue;
         };
         places.insert(place);
         if new != old && file.find(new).is_some() && !leaving.contains(new) {
-            warn!(?kind, old, "another program has taken the new name since; the line keeps its old one");
+            warn!(
+                file = kind.to_string(),
+                old, "another program has taken the new name since; the line keeps its old one"
+            );
             continue;
         }
         slots.extend(file.edit_at(place, Some(merge(kind, before, after, theirs))));

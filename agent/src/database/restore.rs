@@ -44,7 +44,7 @@ fn look(store: &Path) -> Result<Look, DatabaseError> {
     let size = |path: &Path| match fs::metadata(path) {
         Ok(status) => Ok(Some(status.len())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(DatabaseError::Store(error)),
+        Err(error) => Err(DatabaseError::store(path)(error)),
     };
     let found = size(store)?;
     let is_first = size(&good_copy::path(store))?.is_none() && size(&beside(store, "-wal"))?.unwrap_or(0) == 0;
@@ -74,16 +74,17 @@ fn restore(store: &Path, found: &str) -> Result<(), DatabaseError> {
     };
     let made = match fs::metadata(&copy).and_then(|status| status.modified()) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(refuse("there is none".into())),
-        made => made.map_err(DatabaseError::Store)?,
+        made => made.map_err(DatabaseError::store(&copy))?,
     };
     let ready = beside(store, ".restored");
     let unpacked = unpack(&copy, &ready, store, found);
     let reached = unpacked.inspect_err(|_| good_copy::discard(&ready)).map_err(|error| match error {
         DatabaseError::Damaged(found) => refuse(found),
+        DatabaseError::Newer(_) => DatabaseError::Newer(copy.clone()),
         DatabaseError::State(error) if super::damage::is_damage(&error) => refuse(error.to_string()),
         error => error,
     })?;
-    let aside = set_aside(store).map_err(DatabaseError::Store)?;
+    let aside = set_aside(store).map_err(DatabaseError::store(store))?;
     good_copy::replace(&ready, store)?;
     let age = made.elapsed().unwrap_or_default().as_secs();
     let made = made.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
@@ -100,7 +101,7 @@ fn restore(store: &Path, found: &str) -> Result<(), DatabaseError> {
 fn unpack(copy: &Path, ready: &Path, store: &Path, found: &str) -> Result<Reached, DatabaseError> {
     let noted = Mark::read(store).unwrap_or_default();
     let mut file = good_copy::create(ready)?;
-    fs::File::open(copy).and_then(|mut copy| io::copy(&mut copy, &mut file)).map_err(DatabaseError::Store)?;
+    fs::File::open(copy).and_then(|mut copy| io::copy(&mut copy, &mut file)).map_err(DatabaseError::store(copy))?;
     let mut reached = noted;
     good_copy::finish(ready, |copy| {
         reached = skip(copy, noted)?;

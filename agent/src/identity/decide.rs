@@ -123,9 +123,9 @@ impl Candidate {
         (candidate.uid == row.uid).then_some(candidate)
     }
 
-    fn granted(self, policy: SessionPolicy, quota: Option<QuotaBackend>) -> Decision {
+    fn granted(self, policy: SessionPolicy, quota: Option<QuotaBackend>, fronts: Vec<Uid>) -> Decision {
         let Self { account, name, uid, gid, groups, home, shell, limits, generation, .. } = self;
-        let grant = Grant { account, name, uid, gid, groups, home, shell, policy, limits, quota, generation };
+        let grant = Grant { account, name, uid, gid, groups, home, shell, policy, limits, quota, fronts, generation };
         Decision::Granted(Box::new(grant))
     }
 
@@ -246,7 +246,7 @@ impl Agent {
     fn grant(&self, candidate: Candidate, policy: SessionPolicy) -> Decision {
         let home = Path::new(OsStr::from_bytes(&candidate.home));
         let quota = (!candidate.limits.quota.is_none()).then(|| self.quotas.backend_of(home));
-        candidate.granted(policy, quota)
+        candidate.granted(policy, quota, self.service_uids())
     }
 
     fn decide_password(&self, candidate: Option<Candidate>, password: &Secret) -> Decision {

@@ -4,6 +4,7 @@
 //! line here.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use accountd_protocol::agent::{AgentRequest, Operation};
 use accountd_protocol::id::{AccountId, AccountRef, Uid};
@@ -28,6 +29,17 @@ pub enum PeerRole {
     /// The REST front.
     Api,
     Stranger,
+}
+
+/// For the log.
+impl fmt::Display for PeerRole {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            PeerRole::Root => "root",
+            PeerRole::Api => "the REST front",
+            PeerRole::Stranger => "a stranger",
+        })
+    }
 }
 
 impl PeerRole {

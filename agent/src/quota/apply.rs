@@ -46,7 +46,7 @@ impl Books {
         }
         for (mark, wanted) in wanted {
             if let Err(reason) = self.set(&mark, &wanted) {
-                warn!(uid = uid.0, place = ?mark.place, reason, "a quota can not be set; it is tried again");
+                warn!(uid = uid.0, place = mark.place.to_string(), reason, "a quota can not be set; it is tried again");
                 self.tasks().failed.insert(uid, Failure { device: wanted.device, reason });
             }
         }
@@ -137,9 +137,11 @@ impl Books {
                 self.store.note(QuotaWrite::Unmark(mark.clone()));
                 self.tasks().marks.remove(&mark);
             }
-            Ok(Lifted::NotNow) => info!(uid = mark.uid.0, place = ?mark.place, "a quota is lifted when it is there"),
+            Ok(Lifted::NotNow) => {
+                info!(uid = mark.uid.0, place = mark.place.to_string(), "a quota is lifted when it is there")
+            }
             Err(error) => {
-                warn!(uid = mark.uid.0, place = ?mark.place, %error, "a quota can not be lifted; it is tried again");
+                warn!(uid = mark.uid.0, place = mark.place.to_string(), %error, "a quota can not be lifted; it is tried again");
                 let failure = Failure { device: 0, reason: format!("a quota can not be lifted: {error}") };
                 self.tasks().failed.insert(mark.uid, failure);
             }

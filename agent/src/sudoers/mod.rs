@@ -9,6 +9,7 @@ mod directory;
 mod program;
 mod rule;
 
+use std::fmt;
 use std::sync::Arc;
 
 use accountd_protocol::id::AccountId;
@@ -29,6 +30,16 @@ pub const DIRECTORY: &str = "etc/sudoers.d";
 pub enum Grantee {
     User(AccountId),
     Group(AccountId),
+}
+
+/// For the log.
+impl fmt::Display for Grantee {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Grantee::User(id) => write!(out, "user {}", id.0),
+            Grantee::Group(id) => write!(out, "group {}", id.0),
+        }
+    }
 }
 
 /// Whether somebody has a drop-in, and what it grants.

@@ -120,6 +120,8 @@ fn name(kind: Kind, field: Field) -> &'static str {
 fn message(problem: &Problem) -> String {
     match problem {
         Problem::Keys(found) => advice::text(found),
+        // Which one it is the field says.
+        Problem::BadKey { reason, .. } => format!("is not a public key: {reason}"),
         Problem::NotRepairable { path, fault } => advice::not_repairable(path, fault),
         problem => problem.to_string(),
     }

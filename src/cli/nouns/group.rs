@@ -15,7 +15,7 @@ use crate::sudo::{SudoFlags, in_words};
 pub const SHAPE: Shape = Shape {
     id: "id",
     columns: &["id", "groupname", "gid", "members", "sudo"],
-    fields: &["id", "groupname", "gid", "members", "sudo", "builtin"],
+    fields: &["id", "groupname", "gid", "members", "sudo", "limits", "builtin"],
     present: in_words,
 };
 const FILTERS: Flags = &[("groupname", "--name"), ("groupname~", "--name-prefix")];

@@ -16,7 +16,7 @@ const COLUMNS: &[&str] = &["fingerprint", "type", "comment", "options", "line"];
 const SHAPE: Shape = Shape { id: "fingerprint", columns: COLUMNS, fields: COLUMNS, present };
 /// Fits a terminal; a key that is understood is known by its fingerprint.
 const SHORT: Shape = Shape { columns: &["fingerprint", "type", "comment", "options"], ..SHAPE };
-const FLAGS: Flags = &[("keys", "LINE")];
+const FLAGS: Flags = &[("keys", "LINE"), ("present", "a key that is there already")];
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Verb {
@@ -113,10 +113,20 @@ fn some(lines: &[String], files: &KeyFiles) -> Result<Vec<String>, Error> {
 }
 
 fn add(session: &Session, set: &Set, new: &[String]) -> Result<Answer, Error> {
-    set.edit(session, |present| {
+    let mut given = Vec::new();
+    let added = set.edit(session, |present| {
         let lines = lines(present);
-        let missing: Vec<Value> = new.iter().map(|line| json!(line)).filter(|line| !lines.contains(line)).collect();
+        let numbered = new.iter().map(|line| json!(line)).enumerate();
+        let (numbers, missing): (Vec<usize>, Vec<Value>) = numbered.filter(|(_, line)| !lines.contains(line)).unzip();
+        given = std::iter::repeat_n(None, lines.len()).chain(numbers.into_iter().map(Some)).collect();
         Ok(if missing.is_empty() { None } else { Some([lines, missing].concat()) })
+    });
+    added.map_err(|error| match error {
+        Error::Refused(mut refused) => {
+            refused.renumber(set.field, &given);
+            Error::Refused(refused)
+        }
+        error => error,
     })
 }
 

@@ -47,6 +47,8 @@ const SHAPE: Shape = Shape {
         "expires",
         "smb",
         "microsoft_account",
+        "limits",
+        "effective_limits",
         "builtin",
     ],
     present: in_words,
@@ -59,6 +61,7 @@ const ENDED: Shape = Shape {
     present: as_it_is,
 };
 const FILTERS: Flags = &[("username", "--name"), ("username~", "--name-prefix")];
+const DELETED: Flags = &[("home", "--delete-home: the home")];
 const OWN: Flags = &[("password", "the new password"), ("current", "the present password")];
 
 #[derive(Debug, clap::Subcommand)]
@@ -323,7 +326,8 @@ fn delete(session: &Session, user: &str, (what, only_if): (Deletion, OnlyIf)) ->
     let asked: Vec<String> = asked.iter().filter(|(_, yes)| *yes).map(|(name, _)| format!("{name}=true")).collect();
     let query = if asked.is_empty() { String::new() } else { format!("?{}", asked.join("&")) };
     let path = format!("{}{query}", path::user(&plain(&object["id"])));
-    let answer = session.client.send(&Request::delete(path, doing).only_if(tag.as_deref()))?;
+    let request = Request::delete(path, doing).only_if(tag.as_deref()).naming(DELETED);
+    let answer = session.client.send(&request)?;
     if report { ended(session, user, answer) } else { Ok(()) }
 }
 

@@ -10,9 +10,10 @@ use std::process::{Command, ExitCode};
 use super::words::{literal, literals, patterns};
 use super::{CommandError, execute, login_name, rsync};
 
-/// What an account may do by command lines.
+/// What an account may do by command lines, and by SFTP beside them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Services {
+    pub sftp: bool,
     pub scp: bool,
     pub rsync: bool,
     pub git: bool,
@@ -25,6 +26,7 @@ impl Services {
         let mut services = Self::default();
         for name in list.as_bytes().split(|byte| *byte == b',') {
             match name {
+                b"sftp" => services.sftp = true,
                 b"scp" => services.scp = true,
                 b"rsync" => services.rsync = true,
                 b"git" => services.git = true,
@@ -36,9 +38,14 @@ impl Services {
     }
 
     fn names(self) -> String {
-        let all = [(self.scp, "scp"), (self.rsync, "rsync"), (self.git, "git"), (self.shell, "a shell")];
+        let Self { sftp, scp, rsync, git, shell } = self;
+        let all = [(sftp, "sftp"), (scp, "scp"), (rsync, "rsync"), (git, "git"), (shell, "a shell")];
         let names: Vec<&str> = all.iter().filter(|(served, _)| *served).map(|(_, name)| *name).collect();
-        names.join(", ")
+        match names.split_last() {
+            Some((last, [])) => (*last).to_owned(),
+            Some((last, before)) => format!("{} and {last}", before.join(", ")),
+            None => "nothing".to_owned(),
+        }
     }
 }
 
@@ -169,7 +176,7 @@ fn start_shell(shell: &Path, line: &OsStr) -> Result<Infallible, CommandError> {
 mod tests {
     use super::*;
 
-    const FILES: Services = Services { scp: true, rsync: true, git: true, shell: false };
+    const FILES: Services = Services { sftp: true, scp: true, rsync: true, git: true, shell: false };
 
     fn words(words: &[&str]) -> Vec<Vec<u8>> {
         words.iter().map(|word| word.as_bytes().to_vec()).collect()
@@ -205,6 +212,7 @@ mod tests {
             assert!(plan(line.as_bytes(), FILES).is_err(), "{line}");
         }
         assert_eq!(plan(b"scp -t $HOME", FILES), Err(CommandError::NeedsShell));
+        assert_eq!(plan(b"id", FILES), Err(CommandError::NotServed("sftp, scp, rsync and git".into())));
         let only_git = Services { git: true, ..Services::default() };
         assert_eq!(plan(b"scp -t x", only_git), Err(CommandError::NotServed("git".into())));
     }
@@ -221,7 +229,7 @@ mod tests {
 
     #[test]
     fn a_list_of_services_has_known_names_only() {
-        assert_eq!(Services::parse(OsStr::new("scp,rsync,git")).unwrap(), FILES);
+        assert_eq!(Services::parse(OsStr::new("sftp,scp,rsync,git")).unwrap(), FILES);
         for list in ["", "scp,", "ftp"] {
             assert!(Services::parse(OsStr::new(list)).is_err(), "{list}");
         }

@@ -76,15 +76,15 @@ impl State {
     /// that is damaged is an error and stays as it is, with its write-ahead log.
     pub fn open(path: &Path) -> Result<Self, DatabaseError> {
         let mut options = OpenOptions::new();
-        let file = options.append(true).create(true).mode(0o600).open(path).map_err(DatabaseError::Store)?;
-        let is_empty = file.metadata().map_err(DatabaseError::Store)?.len() == 0;
+        let file = options.append(true).create(true).mode(0o600).open(path).map_err(DatabaseError::store(path))?;
+        let is_empty = file.metadata().map_err(DatabaseError::store(path))?.len() == 0;
         drop(file);
         let mut connection = Connection::open(path).map_err(DatabaseError::unreadable)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
         connection.pragma_update(None, "wal_autocheckpoint", 0)?;
         damage::check(&connection)?;
         match schema::age(&connection).map_err(DatabaseError::unreadable)? {
-            Age::Newer => return Err(DatabaseError::Newer),
+            Age::Newer => return Err(DatabaseError::Newer(path.to_owned())),
             // The tables are in the log for long before they are in the store.
             Age::Unmade if !is_empty && Mark::read(path).is_some() => {
                 return Err(DatabaseError::Damaged(BEHIND.into()));
@@ -109,7 +109,7 @@ impl State {
     pub fn load(&mut self) -> Result<Stored, DatabaseError> {
         self.connection.execute("UPDATE starts SET count = count + 1", [])?;
         let reached = self.reached()?;
-        self.mark = Some(Mark::begin(&self.path, reached).map_err(DatabaseError::Store)?);
+        self.mark = Some(Mark::begin(&self.path, reached).map_err(DatabaseError::store(&self.path))?);
         let users = self.users()?;
         let fresh = users.is_empty();
         let quarantine = Quarantine { uids: self.tombstones("user")?, gids: self.tombstones("group")? };
