@@ -1,3 +1,6 @@
-//! What the kernel is to hold, seen from inside.
+//! What the kernel and the root programs are to hold, against whoever would have more.
 
+mod frames;
+mod peer;
 mod privilege;
+mod requests;
