@@ -209,3 +209,22 @@ fn large_requests_of_the_rest_front_are_held_four_at_a_time() {
     let rest = all_but_one + 4 - taken[4];
     assert_eq!(attacked.front.pour(all[4], &[], rest), rest);
 }
+
+#[test]
+fn a_name_of_a_megabyte_is_cut_in_the_log() {
+    let long = "\u{1}".repeat(100_000);
+    let mut attacked = Attacked::agent();
+    let before = attacked.nas.world.log().len();
+    let request = json!({"open_handle": {"user": long.repeat(10), "password": long, "source": "192.0.2.1"}});
+    assert_eq!(attacked.front.ask_anew(&request), Some(json!({"Err": "bad_credentials"})));
+    assert!(attacked.nas.world.log().len() < before + 10_000);
+
+    let mut attacked = Attacked::login();
+    let before = attacked.nas.world.log().len();
+    let on = attacked.connect();
+    let name = "\u{1}".repeat(20_000);
+    assert!(attacked.front.ask(on, &attacked.good.0.clone()).is_some());
+    let request = json!({"authenticate": {"user": name, "proof": {"password": name}}});
+    assert_eq!(attacked.front.ask(on, &request), Some(json!({"authenticated": "refused"})));
+    assert!(attacked.nas.world.log().len() < before + 10_000);
+}
