@@ -137,7 +137,9 @@ impl Count {
 
     /// Counts `need` as used, if `limits` allow it.
     pub fn lease(&mut self, session: u64, need: QuotaUse, limits: QuotaLimits) -> Result<(), QuotaExceeded> {
-        let used = plus(self.used, need);
+        // No session stores so much. Nothing may be lost of the sums: a session could give back more than it took.
+        let sums = checked_plus(self.used, need).zip(checked_plus(self.leased, need));
+        let (used, leased) = sums.ok_or(QuotaExceeded::Bytes(u64::MAX))?;
         if let Some(limit) = limits.bytes.filter(|limit| need.bytes > 0 && used.bytes > *limit) {
             return Err(QuotaExceeded::Bytes(limit));
         }
@@ -145,7 +147,7 @@ impl Count {
             return Err(QuotaExceeded::Files(limit));
         }
         self.used = used;
-        self.leased = plus(self.leased, need);
+        self.leased = leased;
         let leases = self.sessions.entry(session).or_default();
         leases.granted = plus(leases.granted, need);
         leases.largest = most(leases.largest, need);
@@ -269,6 +271,10 @@ fn plus(one: QuotaUse, other: QuotaUse) -> QuotaUse {
     QuotaUse { bytes: one.bytes.saturating_add(other.bytes), files: one.files.saturating_add(other.files) }
 }
 
+fn checked_plus(one: QuotaUse, other: QuotaUse) -> Option<QuotaUse> {
+    Some(QuotaUse { bytes: one.bytes.checked_add(other.bytes)?, files: one.files.checked_add(other.files)? })
+}
+
 fn minus(one: QuotaUse, other: QuotaUse) -> QuotaUse {
     QuotaUse { bytes: one.bytes.saturating_sub(other.bytes), files: one.files.saturating_sub(other.files) }
 }
@@ -322,6 +328,23 @@ mod tests {
         count.give_back(2, amount(20, 1), NONE);
         assert_eq!(count.shown(), amount(20, 1));
         assert_eq!(count.lease(1, amount(81, 0), HUNDRED), Err(QuotaExceeded::Bytes(100)));
+    }
+
+    #[test]
+    fn leases_that_nobody_needs_make_no_room_where_there_is_no_limit_yet() {
+        let files = QuotaLimits { bytes: None, ..HUNDRED };
+        let mut count = counted(90, 1);
+        for _ in 0..3 {
+            assert_eq!(count.lease(1, amount(u64::MAX, 0), files), Err(QuotaExceeded::Bytes(u64::MAX)));
+            count.give_back(1, amount(u64::MAX, 0), NONE);
+        }
+        let most = amount(u64::MAX - 90, 0);
+        assert_eq!(count.lease(1, most, files), Ok(()));
+        count.give_back(1, most, NONE);
+        assert_eq!(count.shown(), amount(90, 1));
+        // What has been leased in all is known to the last byte, so that a scan adds what it has to.
+        assert_eq!(count.lease(2, amount(91, 0), QuotaLimits::default()), Err(QuotaExceeded::Bytes(u64::MAX)));
+        assert_eq!(count.lease(2, amount(11, 0), HUNDRED), Err(QuotaExceeded::Bytes(100)));
     }
 
     #[test]
