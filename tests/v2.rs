@@ -9,6 +9,7 @@ mod batch_refused;
 mod batch_updates;
 mod bodies;
 mod groups;
+mod guarded;
 mod idempotency;
 mod keys;
 mod lists;
