@@ -8,6 +8,7 @@ pub mod batch_passwords;
 mod batch_refused;
 mod batch_updates;
 mod bodies;
+mod forms;
 mod groups;
 mod guarded;
 mod idempotency;
