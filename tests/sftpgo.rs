@@ -3,6 +3,7 @@
 
 mod client;
 mod logins;
+mod roles;
 mod rows;
 
 use serde_json::json;

@@ -41,7 +41,7 @@ use crate::word::Farewell;
 const MOST_SESSIONS: usize = 64;
 const CHANGED: &str = "the account has changed, or the service was restarted: log in again";
 const TOO_MANY: &str = "too many sessions of this account";
-/// The longest command that the log shows whole.
+/// The longest command, and the longest name, that the log shows whole.
 const MAX_SHOWN: usize = 1000;
 const START_DEADLINE: Duration = Duration::from_secs(20);
 const WRITE_DEADLINE: Duration = Duration::from_secs(30);
@@ -155,7 +155,7 @@ impl Connection {
         let (ends, version) = (*ends, version.clone());
         let source = ends.client.ip();
         let (method, key) = (ProofKind::of(&proof), key_of(&proof));
-        let shown = user.escape_debug().to_string();
+        let shown = cut(&user.escape_debug().to_string());
         // The period comes first: a revocation during the decision must not fall in between.
         let period = self.shared.registry.period(RESTART_PATIENCE);
         let decision = match period {

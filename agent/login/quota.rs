@@ -2,6 +2,7 @@
 //!
 //! The session's program runs as the user, and only its own account and its own number are passed on.
 
+use std::net::Shutdown;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
@@ -24,6 +25,7 @@ const STACK_BYTES: usize = 128 * 1024;
 pub struct Relay {
     agent: Arc<Agent>,
     of: (AccountId, u64),
+    asked_on: UnixStream,
     thread: JoinHandle<Leasing>,
 }
 
@@ -44,14 +46,22 @@ impl Relay {
     /// Gives the session's end too.
     pub fn start(agent: Arc<Agent>, of: (AccountId, u64)) -> Result<(Self, OwnedFd), Error> {
         let (ours, theirs) = UnixStream::pair().map_err(Error::Spawner)?;
+        let asked_on = ours.try_clone().map_err(Error::Spawner)?;
         let asked = agent.clone();
         let named = std::thread::Builder::new().name("quota".into()).stack_size(STACK_BYTES);
-        let thread = named.spawn(move || pass_on(ours, |request| asked.quota(of, request)));
-        Ok((Self { agent, of, thread: thread.map_err(Error::Thread)? }, theirs.into()))
+        let thread = named.spawn(move || {
+            let leasing = pass_on(&ours, |request| asked.quota(of, request));
+            // Whoever asks once more hears that nobody answers.
+            let _ = ours.shutdown(Shutdown::Both);
+            leasing
+        });
+        Ok((Self { agent, of, asked_on, thread: thread.map_err(Error::Thread)? }, theirs.into()))
     }
 
-    /// The session has ended: what it has leased and not returned is not its own any more.
+    /// The session has ended: what it has leased and not returned is not its own any more. What it has said
+    /// is heard still; a process that has got at its end of the connection is not.
     pub fn ended(self, how: &Ending) {
+        let _ = self.asked_on.shutdown(Shutdown::Read);
         let leasing = self.thread.join().unwrap_or(Leasing::Uncertain);
         if let Some(end) = end(leasing, how) {
             self.agent.quota_ended(self.of, end);
@@ -69,7 +79,7 @@ fn end(leasing: Leasing, how: &Ending) -> Option<QuotaEnd> {
     }
 }
 
-fn pass_on(mut session: UnixStream, ask: impl Fn(QuotaRequest) -> Option<QuotaAnswer>) -> Leasing {
+fn pass_on(mut session: &UnixStream, ask: impl Fn(QuotaRequest) -> Option<QuotaAnswer>) -> Leasing {
     let mut leasing = Leasing::NothingAsked;
     loop {
         let request = match frame::read::<QuotaRequest>(&mut session, QUOTA_CAP) {
@@ -119,7 +129,7 @@ mod tests {
     /// What comes of a session that asks for these and goes.
     fn relayed(requests: &[QuotaRequest], answer: Option<QuotaAnswer>) -> (Vec<QuotaAnswer>, Leasing) {
         let (mut session, ours) = UnixStream::pair().unwrap();
-        let thread = std::thread::spawn(move || pass_on(ours, |_| answer));
+        let thread = std::thread::spawn(move || pass_on(&ours, |_| answer));
         let answers = requests.iter().map(|request| {
             frame::write(&mut session, request, QUOTA_CAP).unwrap();
             frame::read(&mut session, QUOTA_CAP).unwrap().unwrap()
@@ -168,9 +178,28 @@ mod tests {
     }
 
     #[test]
+    fn whoever_keeps_the_sessions_end_is_not_waited_for_when_the_session_has_ended() {
+        let agent = Arc::new(Agent::new("/nonexistent".into()));
+        let (relay, kept) = Relay::start(agent, (AccountId(1), 1)).unwrap();
+        relay.ended(&Ending::Exited(0));
+        let mut kept = UnixStream::from(kept);
+        assert!(frame::write(&mut kept, &QuotaRequest::Use, QUOTA_CAP).is_err());
+    }
+
+    #[test]
+    fn what_was_said_before_the_end_is_heard() {
+        let (mut session, ours) = UnixStream::pair().unwrap();
+        let ended = ours.try_clone().unwrap();
+        frame::write(&mut session, &QuotaRequest::Lease(SOME), QUOTA_CAP).unwrap();
+        frame::write(&mut session, &RETURN, QUOTA_CAP).unwrap();
+        ended.shutdown(Shutdown::Read).unwrap();
+        assert_eq!(pass_on(&ours, |_| Some(QuotaAnswer::Taken)), Leasing::Returned);
+    }
+
+    #[test]
     fn a_frame_that_is_none_ends_the_relay() {
         let (session, ours) = UnixStream::pair().unwrap();
         std::io::Write::write_all(&mut &session, &u32::MAX.to_be_bytes()).unwrap();
-        assert_eq!(pass_on(ours, |_| None), Leasing::NothingAsked);
+        assert_eq!(pass_on(&ours, |_| None), Leasing::NothingAsked);
     }
 }

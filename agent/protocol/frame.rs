@@ -58,6 +58,11 @@ pub fn write<T: Serialize>(stream: &mut impl Write, message: &T, cap: usize) -> 
 
 /// The next message, or `None` when the peer closed between two frames.
 pub fn read<T: DeserializeOwned>(stream: &mut impl Read, cap: usize) -> Result<Option<T>, FrameError> {
+    read_length(stream, cap)?.map(|length| read_body(stream, length)).transpose()
+}
+
+/// How long the next message is, which comes behind it; `None` as in [`read`].
+pub fn read_length(stream: &mut impl Read, cap: usize) -> Result<Option<usize>, FrameError> {
     let mut prefix = [0; 4];
     let mut filled = 0;
     while filled < prefix.len() {
@@ -69,9 +74,14 @@ pub fn read<T: DeserializeOwned>(stream: &mut impl Read, cap: usize) -> Result<O
             Err(error) => return Err(error.into()),
         }
     }
-    let mut body = Zeroizing::new(vec![0; announced_length(prefix, cap)?]);
+    announced_length(prefix, cap).map(Some)
+}
+
+/// The message that [`read_length`] has announced.
+pub fn read_body<T: DeserializeOwned>(stream: &mut impl Read, length: usize) -> Result<T, FrameError> {
+    let mut body = Zeroizing::new(vec![0; length]);
     stream.read_exact(&mut body)?;
-    decode(&body).map(Some)
+    decode(&body)
 }
 
 fn checked_length(length: usize, cap: usize) -> Result<u32, FrameError> {

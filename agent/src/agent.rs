@@ -15,7 +15,7 @@ use crate::accounts::transfers::Transfers;
 use crate::accounts::waiting_keys::WaitingKeys;
 use crate::accounts::writers::Writers;
 use crate::arguments::Arguments;
-use crate::audit::Clerk;
+use crate::audit::{self, Clerk};
 use crate::database::entry::{ids, passwd};
 use crate::database::{Database, Draft, FileKind, Keeping, Purpose, View};
 use crate::error::Error;
@@ -37,6 +37,8 @@ use crate::revocations::{Revocations, Settled};
 
 /// How long an answer waits for sessions to have ended.
 const SESSIONS_DEADLINE: Duration = Duration::from_secs(5);
+/// Of a name that was tried, so much is in the log.
+const LONGEST_SHOWN: usize = 255;
 /// Before the agent ends itself, this long for the answers that have been given to be sent.
 const LAST_ANSWERS: Duration = Duration::from_millis(500);
 
@@ -187,7 +189,8 @@ impl Agent {
                 let opened = self.open_handle(&user, &password, source);
                 self.counters.shown(RestMethod::Password, opened.as_ref().err());
                 opened.map(Answer::Handle).inspect_err(|refusal| {
-                    warn!(user = user.escape_debug().to_string(), %source, %refusal, "an API credential was refused");
+                    let shown = audit::shown(&user, LONGEST_SHOWN);
+                    warn!(user = shown, %source, %refusal, "an API credential was refused");
                     self.record_refused_credential(&user, source, refusal);
                 })
             }

@@ -20,6 +20,7 @@ pub mod laws;
 mod metrics;
 mod open_sessions;
 mod operations;
+mod places;
 mod processes;
 mod quota;
 mod recording;

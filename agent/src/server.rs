@@ -4,7 +4,6 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use accountd_protocol::agent::{AgentRequest, QuotaEnd, Reply};
@@ -17,10 +16,9 @@ use tracing::{debug, warn};
 use crate::agent::Agent;
 use crate::error::Error;
 use crate::identity::permission::{PeerRole, Permission};
+use crate::places::Places;
 
-/// The most connections at a time: the fronts and login keep a few each.
-const MOST_CONNECTIONS: usize = 256;
-/// A peer that has begun a frame has to go on with it.
+/// A peer has to take its answer.
 const WRITE_DEADLINE: Duration = Duration::from_secs(30);
 
 /// How long keepers take to end sessions that nobody has a word for any more.
@@ -43,43 +41,20 @@ pub fn listen(path: &Path, front: Option<Gid>) -> Result<UnixListener, Error> {
 
 /// Serves for ever, a thread for each connection.
 pub fn serve(agent: &Arc<Agent>, listener: &UnixListener) -> Result<(), Error> {
-    let open = Arc::new(AtomicUsize::new(0));
+    let places = Arc::new(Places::default());
     notify(State::Ready);
     loop {
-        let (stream, _) = match listener.accept() {
-            Ok(accepted) => accepted,
+        match listener.accept() {
+            Ok((stream, _)) => admit(agent, &places, stream),
             Err(error) => {
                 warn!(%error, "cannot accept a connection");
                 std::thread::sleep(Duration::from_millis(50));
-                continue;
             }
-        };
-        if open.fetch_add(1, Ordering::Relaxed) >= MOST_CONNECTIONS {
-            open.fetch_sub(1, Ordering::Relaxed);
-            warn!("too many connections; one is closed");
-            continue;
-        }
-        let (agent, place) = (agent.clone(), Place(open.clone()));
-        let spawned = std::thread::Builder::new().name("connection".into()).spawn(move || {
-            converse(&agent, stream);
-            drop(place);
-        });
-        if let Err(error) = spawned {
-            warn!(%error, "cannot start a thread for a connection");
         }
     }
 }
 
-/// One of the [`MOST_CONNECTIONS`], given back when dropped, after a panic too.
-struct Place(Arc<AtomicUsize>);
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-fn converse(agent: &Agent, mut stream: UnixStream) {
+fn admit(agent: &Arc<Agent>, places: &Arc<Places>, stream: UnixStream) {
     let role = match socket::peer(&stream) {
         Ok(peer) => PeerRole::of(peer, agent.api_uid()),
         Err(error) => return warn!(%error, "cannot tell who a peer is"),
@@ -87,7 +62,19 @@ fn converse(agent: &Agent, mut stream: UnixStream) {
     if role == PeerRole::Stranger {
         return warn!("a process that is no peer of the agent was turned away");
     }
-    match answer_all(agent, role, &mut stream) {
+    let Some(place) = places.take(role) else { return warn!(?role, "too many connections; one is closed") };
+    let (agent, places) = (agent.clone(), places.clone());
+    let spawned = std::thread::Builder::new().name("connection".into()).spawn(move || {
+        converse(&agent, &places, (role, stream));
+        drop(place);
+    });
+    if let Err(error) = spawned {
+        warn!(%error, "cannot start a thread for a connection");
+    }
+}
+
+fn converse(agent: &Agent, places: &Places, (role, mut stream): (PeerRole, UnixStream)) {
+    match answer_all(agent, places, (role, &mut stream)) {
         Ok(()) => {}
         Err(FrameError::Io(error)) => debug!(%error, "a connection broke"),
         Err(error) => warn!(%error, role = role.to_string(), "a peer sent what it should not; its connection is ended"),
@@ -104,9 +91,11 @@ fn sessions_are_lost(agent: &Agent) {
     }
 }
 
-fn answer_all(agent: &Agent, role: PeerRole, stream: &mut UnixStream) -> Result<(), FrameError> {
+fn answer_all(agent: &Agent, places: &Places, (role, stream): (PeerRole, &mut UnixStream)) -> Result<(), FrameError> {
     stream.set_write_timeout(Some(WRITE_DEADLINE))?;
-    while let Some(request) = frame::read::<AgentRequest>(stream, AGENT_REQUEST_CAP)? {
+    while let Some(length) = frame::read_length(stream, AGENT_REQUEST_CAP)? {
+        let _room = places.room(role, length);
+        let request: AgentRequest = frame::read_body(stream, length)?;
         let Permission::Granted = role.may_send(&request) else {
             warn!(role = role.to_string(), "a peer asked for what it may not; its connection is ended");
             return Ok(());

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::freenas::{Nas, new_user};
 use crate::running::Running;
-use crate::world::wait_for;
+use crate::world::{World, wait_for};
 
 /// A sandbox with `anna` (uid 3001), who is in `team` (gid 4200) too.
 fn nas_with_anna() -> (Nas, String) {
@@ -131,15 +131,21 @@ impl Held {
     }
 }
 
-/// The sessions of this sandbox: descendants of its accountd-login that run as anna.
+/// The sessions of this sandbox that run as anna.
 fn sessions(nas: &Nas) -> Vec<u32> {
+    sessions_of(&nas.world, 3001)
+}
+
+/// The descendants of its accountd-login that run as a user.
+pub fn sessions_of(world: &World, uid: u32) -> Vec<u32> {
     let mut found = Vec::new();
-    let mut next = vec![u32::try_from(nas.world.process("login").as_raw()).unwrap()];
+    let mut next = vec![u32::try_from(world.process("login").as_raw()).unwrap()];
     while let Some(process) = next.pop() {
         let children = fs::read_to_string(format!("/proc/{process}/task/{process}/children")).unwrap_or_default();
         next.extend(children.split_whitespace().filter_map(|child| child.parse::<u32>().ok()));
         let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
-        if status.lines().any(|line| line.starts_with("Uid:\t3001\t")) && status.contains("accountd-sessio") {
+        if status.lines().any(|line| line.starts_with(&format!("Uid:\t{uid}\t"))) && status.contains("accountd-sessio")
+        {
             found.push(process);
         }
     }

@@ -63,6 +63,24 @@ fn rows() -> Vec<(&'static str, &'static str, Value, [bool; 4])> {
         ("POST", "/users:batch", json!([{"op": "update", "user": "~", "sudo": true}]), CHIEFS),
         ("POST", "/users/target/disable", json!({}), CHANGERS),
         ("GET", "/jobs", none.clone(), ALL),
+        ("GET", "/jobs/0000000000000001", none.clone(), ALL),
+        ("GET", "/jobs/0000000000000001/events", none.clone(), ALL),
+        ("DELETE", "/jobs/0000000000000001", none.clone(), ALL),
+        ("GET", "/openapi.json", none.clone(), ALL),
+        ("GET", "/connections", none.clone(), READERS),
+        ("GET", "/connections?user=target", none.clone(), READERS),
+        ("GET", "/connections?user=~", none.clone(), ALL),
+        // Nobody is told whose it would be.
+        ("DELETE", "/connections/00", none.clone(), ALL),
+        ("DELETE", "/sessions/999", none.clone(), ALL),
+        ("GET", "/users/target/quota", none.clone(), READERS),
+        ("GET", "/users/~/quota", none.clone(), ALL),
+        ("POST", "/users/target/quota/scan", none.clone(), CHANGERS),
+        ("POST", "/users/~/quota/scan", none.clone(), CHANGERS),
+        ("DELETE", "/users/target/quota/scan", none.clone(), CHANGERS),
+        ("GET", "/quotas", none.clone(), READERS),
+        ("GET", "/quotas/file-systems", none.clone(), READERS),
+        ("GET", "/quotas/scans", none.clone(), READERS),
         ("POST", "/checks/repair", json!({"digest": "0"}), CHIEFS),
         ("GET", "/backups/current", none.clone(), CHIEFS),
         ("POST", "/backups/import", empty_backup(), CHIEFS),
@@ -73,7 +91,7 @@ fn rows() -> Vec<(&'static str, &'static str, Value, [bool; 4])> {
 }
 
 /// Nothing would be changed by it.
-fn empty_backup() -> Value {
+pub fn empty_backup() -> Value {
     let backup: accountd_protocol::backup::Backup = serde_json::from_value(json!({
         "format": "accountd-backup", "version": 1, "machine": "", "created": "", "password_rules": {}, "groups": [],
         "builtin_groups": [], "users": [], "sha256": "",
@@ -111,6 +129,26 @@ fn every_operation_is_open_to_the_roles_that_it_is_for_and_to_no_other() {
                 problem(&answer, 403, "not-permitted", &[]);
                 assert!(nas.disk.everything("/etc") == before, "{caller}: {method} {path}");
             }
+        }
+    }
+}
+
+/// Whether a path of the description is the one of a row.
+fn is_of(described: &str, row: &str) -> bool {
+    let (described, row): (Vec<&str>, Vec<&str>) = (described.split('/').collect(), row.split('/').collect());
+    let fits = |(described, row): (&&str, &&str)| described.starts_with('{') || described == row;
+    described.len() == row.len() && described.iter().zip(&row).all(fits)
+}
+
+#[test]
+fn every_route_of_the_description_is_tried_with_every_role() {
+    let description: Value = serde_json::from_str(include_str!("../../src/api/v2/openapi.json")).unwrap();
+    for (path, operations) in description["paths"].as_object().unwrap() {
+        // What is told of the program itself has no caller.
+        let Some(path) = path.strip_prefix("/api/v2") else { continue };
+        for method in operations.as_object().unwrap().keys() {
+            let is_tried = rows().iter().any(|(of, row, ..)| of.eq_ignore_ascii_case(method) && is_of(path, row));
+            assert!(is_tried, "{method} {path}");
         }
     }
 }

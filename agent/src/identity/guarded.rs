@@ -12,8 +12,8 @@ use accountd_protocol::sudo::SudoChange;
 use super::permission::Permission;
 use super::roles::{is_in_privileged, is_privileged, is_privileged_gid, is_privileged_name, roles_of};
 use crate::accounts::find::user_called;
-use crate::database::entry::group;
-use crate::database::{FileKind, UserRow, View};
+use crate::database::entry::{group, passwd};
+use crate::database::{FileKind, GroupRow, UserRow, View};
 use crate::sudoers::Grantee;
 
 /// The accounts as an account administrator sees them.
@@ -126,7 +126,20 @@ impl Guarded<'_> {
 
     /// A group that anybody may be put into.
     fn is_open_group(&self, id: AccountId) -> bool {
-        self.view.group(id).is_none_or(|row| !is_privileged(self.view, self.config, row))
+        let is_open =
+            |row: &GroupRow| !is_privileged(self.view, self.config, row) && !self.is_private_gid_of_others(row.gid.0);
+        self.view.group(id).is_none_or(is_open)
+    }
+
+    /// Whether it is the private group of somebody who has more than the caller. What such an account has made
+    /// for its group is its own still: whoever came into it could change that.
+    fn is_private_gid_of_others(&self, gid: u32) -> bool {
+        let is_primary = |row: &&UserRow| {
+            let entry = self.view.entry(FileKind::Passwd, &row.name);
+            entry.and_then(|entry| entry.number(passwd::GID)) == Some(gid)
+        };
+        let namesakes = self.view.names_of_gid(gid).into_iter().filter_map(|name| self.view.user_named(name));
+        namesakes.filter(is_primary).any(|row| !row.is_builtin() && !self.is_open(row))
     }
 
     /// Whoever is in a group already may stay.
@@ -159,7 +172,8 @@ impl Guarded<'_> {
     }
 
     fn is_open_gid(&self, gid: Option<u32>) -> bool {
-        gid.is_none_or(|gid| !is_privileged_gid(self.view, self.config, gid))
+        let is_open = |gid| !is_privileged_gid(self.view, self.config, gid) && !self.is_private_gid_of_others(gid);
+        gid.is_none_or(is_open)
     }
 
     /// Whose uid an account would share.

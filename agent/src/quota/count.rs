@@ -10,7 +10,7 @@ use accountd_protocol::agent::QuotaEnd;
 use accountd_protocol::id::AccountId;
 use accountd_protocol::quota::{QuotaExceeded, QuotaLimits, QuotaUse};
 
-use super::amount::{least, minus, most, plus};
+use super::amount::{checked_plus, least, minus, most, plus};
 use crate::database::{CountState, QuotaCount};
 
 /// Milliseconds: between two scans of an account that has no room, at least.
@@ -138,7 +138,9 @@ impl Count {
 
     /// Counts `need` as used, if `limits` allow it.
     pub fn lease(&mut self, session: u64, need: QuotaUse, limits: QuotaLimits) -> Result<(), QuotaExceeded> {
-        let used = plus(self.used, need);
+        // No session stores so much. Nothing may be lost of the sums: a session could give back more than it took.
+        let sums = checked_plus(self.used, need).zip(checked_plus(self.leased, need));
+        let (used, leased) = sums.ok_or(QuotaExceeded::Bytes(u64::MAX))?;
         if let Some(limit) = limits.bytes.filter(|limit| need.bytes > 0 && used.bytes > *limit) {
             return Err(QuotaExceeded::Bytes(limit));
         }
@@ -146,7 +148,7 @@ impl Count {
             return Err(QuotaExceeded::Files(limit));
         }
         self.used = used;
-        self.leased = plus(self.leased, need);
+        self.leased = leased;
         let leases = self.sessions.entry(session).or_default();
         leases.granted = plus(leases.granted, need);
         leases.largest = most(leases.largest, need);

@@ -4,7 +4,7 @@ use accountd_protocol::batch::ItemOutcome;
 use accountd_protocol::job::{Job, JobId, JobResult, JobState, MadePassword, Passwords};
 use accountd_protocol::refusal::Refusal;
 use accountd_protocol::secret::Secret;
-use rocket::http::Status;
+use rocket::http::{ContentType, Status};
 use rocket::request::FromParam;
 use rocket::response::stream::{Event, EventStream};
 use rocket::tokio::time::{Duration, sleep};
@@ -17,6 +17,7 @@ use super::idempotency::Made;
 use super::listing::{Query, boolean};
 use super::users::{Signed, failed};
 use super::{BASE, answers, backups, day};
+use crate::body::no_browser_form;
 use crate::caller::Authenticated;
 use crate::reply::Reply;
 
@@ -70,8 +71,13 @@ fn passwords(query: &Query) -> Result<Passwords, Error> {
 
 /// It ends at once where it waits, and soon where it is under way; one that is over stays as it is.
 #[delete("/jobs/<id>")]
-pub async fn cancel(caller: Signed, id: Result<Called, ()>) -> Result<Reply, Error> {
+pub async fn cancel(
+    caller: Signed,
+    id: Result<Called, ()>,
+    content_type: Option<&ContentType>,
+) -> Result<Reply, Error> {
     let Authenticated(caller) = caller?;
+    no_browser_form(content_type)?;
     let Called(id) = id.map_err(|()| Error::NotFound("job"))?;
     Ok(answers::json(Status::Ok, &job(&caller.cancel_job(id).await.map_err(job_failed)?)))
 }

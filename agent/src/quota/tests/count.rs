@@ -47,6 +47,23 @@ fn a_session_gets_back_at_most_what_it_has_leased() {
 }
 
 #[test]
+fn leases_that_nobody_needs_make_no_room_where_there_is_no_limit_yet() {
+    let files = QuotaLimits { bytes: None, ..HUNDRED };
+    let mut count = counted(90, 1);
+    for _ in 0..3 {
+        assert_eq!(count.lease(1, amount(u64::MAX, 0), files), Err(QuotaExceeded::Bytes(u64::MAX)));
+        count.give_back(1, amount(u64::MAX, 0), NONE);
+    }
+    let most = amount(u64::MAX - 90, 0);
+    assert_eq!(count.lease(1, most, files), Ok(()));
+    count.give_back(1, most, NONE);
+    assert_eq!(count.shown(), amount(90, 1));
+    // What has been leased in all is known to the last byte, so that a scan adds what it has to.
+    assert_eq!(count.lease(2, amount(91, 0), QuotaLimits::default()), Err(QuotaExceeded::Bytes(u64::MAX)));
+    assert_eq!(count.lease(2, amount(11, 0), HUNDRED), Err(QuotaExceeded::Bytes(100)));
+}
+
+#[test]
 fn what_is_said_to_be_freed_is_shown_and_lets_nobody_store_more() {
     let mut count = counted(90, 3);
     count.give_back(1, NONE, amount(60, 2));
