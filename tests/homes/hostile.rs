@@ -43,7 +43,8 @@ fn a_change_of_the_uid_gives_nobody_what_is_not_in_the_home() {
         anna.put(&json!({"bsdusr_uid": uid}));
         anna.transferred();
     }
-    (swapper.end(), to_etc.end());
+    swapper.end();
+    to_etc.end();
     assert_eq!(anna.root("find /mnt/tank/outside -printf '%U\\n' | sort -u").trim(), "3001");
     assert_eq!(anna.root("find /etc -printf '%p %U\\n' | sort"), etc);
 }
