@@ -33,8 +33,8 @@ use crate::plan::{self, Plan};
 use crate::quota;
 use crate::records;
 use crate::registry::{self, HangUp, Period, Place, Registration, Registry, Seat, Seating};
+use crate::session_streams;
 use crate::spawner::{Given, Handover, Spawner};
-use crate::streams;
 use crate::word::Farewell;
 
 /// The most sessions of one connection at a time.
@@ -385,7 +385,7 @@ fn cut(text: &str) -> String {
 /// Has the session started and waits for its keeper's word.
 fn start(shared: &Shared, plan: Plan, (account, place): (AccountId, &Place)) -> Result<Started, Error> {
     let Plan { mut order, terminal, service } = plan;
-    let streams::Ends { front, session } = streams::make(order.streams, terminal.as_ref(), order.uid)?;
+    let session_streams::Ends { front, session } = session_streams::make(order.streams, terminal.as_ref(), order.uid)?;
     if let (Some(terminal), [ours]) = (&terminal, session.as_slice()) {
         order.environment.push([b"TERM=", terminal.kind.as_bytes()].concat());
         let path = ttyname(ours).map_err(Error::kernel("name a terminal"))?;

@@ -22,8 +22,8 @@ mod registry;
 mod revocations;
 mod server;
 mod session;
+mod session_streams;
 mod spawner;
-mod streams;
 mod terminal;
 mod word;
 
