@@ -44,10 +44,14 @@ impl Books {
         if locked(&count).is_unknown() {
             self.scan_through(holder, end);
         }
-        let mut leased = self.try_to_lease(holder, &mut locked(&count), (session, need))?;
-        // Others may have removed files of which the ledger does not know.
-        let is_doubtful = |count: &Count| count.may_be_less() || count.is_old(now());
-        if leased.is_err() && is_doubtful(&locked(&count)) {
+        let (mut leased, is_doubtful) = {
+            let mut count = locked(&count);
+            let leased = self.try_to_lease(holder, &mut count, (session, need))?;
+            // Others may have removed files of which the ledger does not know. Asked while nobody can change
+            // the count: a scan that ends now has room for the lease that was refused before it.
+            (leased, count.may_be_less() || count.is_old(now()))
+        };
+        if leased.is_err() && is_doubtful {
             self.scan_through(holder, end);
             leased = self.try_to_lease(holder, &mut locked(&count), (session, need))?;
         }
