@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use accountd_protocol::agent::{Answer, Operation, Reply};
+use accountd_protocol::agent::{Answer, Operation, Reply, User};
 use accountd_protocol::audit::Actor;
+use accountd_protocol::secret::Secret;
 
 use crate::agent::Agent;
 use crate::identity::handles::Caller;
@@ -19,7 +20,7 @@ impl Agent {
             Operation::ListUsers(window) => Ok(Answer::Users(self.list_users(&window))),
             Operation::GetUser(id) => self.get_user(id).map(user),
             Operation::FindUser(who) => self.find_user(&who, caller.account).map(user),
-            Operation::CreateUser(new) => self.create_with_password(by, new),
+            Operation::CreateUser(new) => self.create_user(by, new).map(user_once),
             Operation::CreateUsers(new) => self.create_users(by, new).map(Answer::Created),
             Operation::Batch(batch) => {
                 let work = Work { by: by.clone(), caller, task: Task::Batch(batch) };
@@ -33,7 +34,7 @@ impl Agent {
             Operation::GetJob(id, passwords) => self.jobs.get(id, caller, passwords).map(job),
             Operation::ListJobs => Ok(Answer::Jobs(self.jobs.list(caller.account))),
             Operation::CancelJob(id) => self.jobs.cancel(id, caller.account).map(job),
-            Operation::UpdateUser { id, change, only_if } => self.update_with_password(by, id, change, &only_if),
+            Operation::UpdateUser { id, change, only_if } => self.update_user(by, id, change, &only_if).map(user_once),
             Operation::DeleteUser { id, home, processes, only_if } => {
                 self.delete_user(by, id, (home, processes), only_if).map(Answer::Ended)
             }
@@ -90,8 +91,16 @@ impl Agent {
     }
 }
 
-fn user(user: accountd_protocol::agent::User) -> Answer {
+fn user(user: User) -> Answer {
     Answer::User(Box::new(user))
+}
+
+/// With its new password, which is said this once.
+fn user_once((user, made): (User, Option<Secret>)) -> Answer {
+    match made {
+        Some(made) => Answer::UserWithPassword(Box::new(user), made),
+        None => Answer::User(Box::new(user)),
+    }
 }
 
 fn job(job: accountd_protocol::job::Job) -> Answer {

@@ -1,5 +1,7 @@
 //! The command line. Parsed by hand: the program starts once for every session.
 
+use accountd_protocol::login::LinkOrder;
+use accountd_protocol::session_policy::Uploads;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
@@ -10,8 +12,6 @@ use crate::command::Services;
 use crate::connect::Destination;
 use crate::pace::Rates;
 use crate::permissions::Permissions;
-use crate::sftp::LinkOrder;
-use crate::upload::Uploads;
 
 pub const HELP: &str = "\
 Usage: accountd-session sftp [--root DIR] [--uploads HOW] [--link-first] [LIMITS]

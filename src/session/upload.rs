@@ -31,14 +31,6 @@ const SLOTS: u32 = 8;
 /// Names and values of extended attributes end there (xattr(7)).
 const MAX_XATTR: usize = 64 * 1024;
 
-/// Whether an upload is written to its target or takes its place when it is whole.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Uploads {
-    #[default]
-    InPlace,
-    Atomic,
-}
-
 /// What the client wants of a target that exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {

@@ -82,13 +82,21 @@ impl NewEntry {
 }
 
 impl Agent {
-    pub(crate) fn create_user(&self, by: &Actor, request: NewUser) -> Result<User, Refusal> {
+    /// With the password that was made for it, if that was asked for.
+    pub(crate) fn create_user(&self, by: &Actor, mut request: NewUser) -> Result<(User, Option<Secret>), Refusal> {
+        let made = self.make_for_new(&mut request)?;
         let wanted = if request.ssh_keys.trim().is_empty() { KeysWanted::Unknown } else { KeysWanted::Yes };
-        let ids = self.create_users(by, vec![request]).map_err(|refusal| match refusal {
-            Refusal::InvalidItems(items) => Refusal::Invalid(items.into_iter().flat_map(|item| item.invalid).collect()),
-            refusal => refusal,
+        let planned = self.plan_all(vec![request])?.pop().ok_or(Refusal::NotFound)?.map_err(Refusal::Invalid)?;
+        let (ready, entry) = self.ready_user(planned, None)?;
+        let purpose = Purpose { actor: by.clone(), action: AuditAction::CreateUser, user: None };
+        let (id, _) = self.change(purpose, move |draft| {
+            let mut joining = Joining::default();
+            let id = entry.enter(draft, &mut joining).map_err(|invalid| Refusal::Invalid(vec![invalid]))?;
+            joining.enter(draft);
+            Ok(id)
         })?;
-        self.show_with_advice(ids.first().copied().ok_or(Refusal::NotFound)?, wanted)
+        ready.finish()?;
+        Ok((self.show_with_advice(id, wanted)?, made))
     }
 
     /// Creates all of them in one commit, or none; gives their ids in the same order.

@@ -10,6 +10,7 @@ use accountd_protocol::refusal::{Field, Problem, Refusal};
 use tracing::warn;
 
 use super::suspended::own_uid;
+use super::update::Update;
 use crate::agent::Agent;
 use crate::database::{Purpose, UserRow};
 use crate::suspension::Automatic;
@@ -40,7 +41,7 @@ impl Agent {
         let ending = self.before_the_end(id, processes)?;
         let purpose = Purpose { actor: by.clone(), action: AuditAction::UpdateUser, user: Some(id) };
         let change = UserChange { locked: Some(true), ..UserChange::default() };
-        self.change_user_and(purpose, id, (change, processes), only_if.into())?;
+        self.change_user(purpose, id, Update { processes, ..Update::new(change, only_if) })?;
         Ok(self.end(ending))
     }
 

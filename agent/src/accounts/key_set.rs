@@ -9,6 +9,7 @@ use accountd_protocol::precondition::{Precondition, Tag};
 use accountd_protocol::refusal::Refusal;
 
 use super::state::{Basis, admits, tag_of};
+use super::update::Update;
 use crate::agent::Agent;
 use crate::database::Purpose;
 use crate::identity::key_lines;
@@ -30,7 +31,7 @@ impl Agent {
         admits(only_if, || Some(key_tag(&present)))?;
         let change = UserChange { ssh_keys: Some(keys), ..UserChange::default() };
         let purpose = Purpose { actor: by.clone(), action: AuditAction::UpdateUser, user: Some(id) };
-        self.change_user(purpose, id, change, Basis::default()).map(key_file)
+        self.change_user(purpose, id, Update::new(change, Basis::default())).map(key_file)
     }
 }
 

@@ -12,6 +12,7 @@ use accountd_protocol::secret::Secret;
 use super::ageing;
 use super::create::SECONDS_A_DAY;
 use super::state::Basis;
+use super::update::Update;
 use crate::agent::{Agent, now};
 use crate::database::entry::shadow;
 use crate::database::{FileKind, Purpose};
@@ -73,6 +74,6 @@ impl Agent {
         let purpose = Purpose { actor: by.clone(), action: AuditAction::SetPassword, user: Some(id) };
         let change = UserChange { password: Some(password), ..UserChange::default() };
         let basis = Basis { shown: Some(field), ..Basis::default() };
-        self.change_user(purpose, id, change, basis).map(drop)
+        self.change_user(purpose, id, Update::new(change, basis)).map(drop)
     }
 }

@@ -1,9 +1,6 @@
 //! Passwords that the agent makes for somebody, and says once, in its answer.
 
-use accountd_protocol::agent::{Answer, NewPassword, NewUser, RandomPassword, Reply, User, UserChange};
-use accountd_protocol::audit::Actor;
-use accountd_protocol::id::AccountId;
-use accountd_protocol::precondition::Precondition;
+use accountd_protocol::agent::{NewPassword, NewUser, RandomPassword, UserChange};
 use accountd_protocol::refusal::{Field, Problem, Refusal};
 use accountd_protocol::secret::Secret;
 
@@ -12,22 +9,6 @@ use crate::error::Error;
 use crate::identity::random_password;
 
 impl Agent {
-    pub(crate) fn create_with_password(&self, by: &Actor, mut new: NewUser) -> Reply {
-        let made = self.make_for_new(&mut new)?;
-        self.create_user(by, new).map(|user| answer(user, made))
-    }
-
-    pub(crate) fn update_with_password(
-        &self,
-        by: &Actor,
-        id: AccountId,
-        mut change: UserChange,
-        only_if: &Precondition,
-    ) -> Reply {
-        let made = self.make_for(&mut change)?;
-        self.update_user(by, id, change, only_if).map(|user| answer(user, made))
-    }
-
     /// Gives a new user that is to have one a password that is made.
     pub(super) fn make_for_new(&self, new: &mut NewUser) -> Result<Option<Secret>, Refusal> {
         match new.password {
@@ -58,12 +39,5 @@ impl Agent {
     fn make_password(&self) -> Result<Secret, Refusal> {
         let policy = self.password_policy(&*self.database.certain_view()?);
         random_password::make(&policy).map_err(|error| Error::RandomPassword(error).into_refusal())
-    }
-}
-
-fn answer(user: User, made: Option<Secret>) -> Answer {
-    match made {
-        Some(made) => Answer::UserWithPassword(Box::new(user), made),
-        None => Answer::User(Box::new(user)),
     }
 }

@@ -47,7 +47,8 @@ impl Agent {
         }
         // What the groups were read from.
         let read = user.tag.map_or(Precondition::None, |tag| Precondition::OneOf(vec![tag]));
-        self.update_user(by, id, UserChange { groups: Some(groups), ..UserChange::default() }, &read)
+        let change = UserChange { groups: Some(groups), ..UserChange::default() };
+        self.update_user(by, id, change, &read).map(|(user, _)| user)
     }
 
     /// The groups to come into; refuses what they would not come to.

@@ -36,7 +36,7 @@ impl World {
 
     /// uid and gid of a new user with a group of its own.
     fn create(&self, name: &str, uid: Option<u32>) -> Result<(u32, u32), Refusal> {
-        let user = self.agent.create_user(&ROOT, new_user(name, uid))?;
+        let (user, _) = self.agent.create_user(&ROOT, new_user(name, uid))?;
         Ok((user.uid.0, user.gid.0))
     }
 
@@ -109,22 +109,22 @@ fn a_uid_is_shared_only_where_that_is_allowed() {
     let world = World::new("");
     world.create("anna", Some(3001)).unwrap();
     world.refused(3001, Problem::Duplicate("anna".into()));
-    let berta = world.agent.create_user(&ROOT, new_user("berta", Some(3002))).unwrap().id;
+    let berta = world.agent.create_user(&ROOT, new_user("berta", Some(3002))).unwrap().0.id;
     let change = || UserChange { uid: Some(3001), ..UserChange::default() };
     let refused = world.agent.update_user(&ROOT, berta, change(), &Precondition::None).unwrap_err();
     assert_eq!(refused, Refusal::invalid(Field::Uid, Problem::Duplicate("anna".into())));
 
     let world = World::new("[accounts]\nshared_uid = \"allowed\"\n");
     world.create("anna", Some(3001)).unwrap();
-    let berta = world.agent.create_user(&ROOT, new_user("berta", Some(3002))).unwrap().id;
-    assert_eq!(world.agent.update_user(&ROOT, berta, change(), &Precondition::None).unwrap().uid.0, 3001);
+    let berta = world.agent.create_user(&ROOT, new_user("berta", Some(3002))).unwrap().0.id;
+    assert_eq!(world.agent.update_user(&ROOT, berta, change(), &Precondition::None).unwrap().0.uid.0, 3001);
     assert_eq!(world.create("carla", None), Ok((3000, 3000)), "a number that is chosen is nobody else's");
 }
 
 #[test]
 fn the_number_of_an_account_that_is_gone_is_had_by_asking_for_it_alone() {
     let world = World::new("");
-    let anna = world.agent.create_user(&ROOT, new_user("anna", None)).unwrap();
+    let (anna, _) = world.agent.create_user(&ROOT, new_user("anna", None)).unwrap();
     world.agent.delete_user(&ROOT, anna.id, (DeletedHome::Keep, OtherProcesses::Left), Precondition::None).unwrap();
     assert_eq!(world.create("berta", None), Ok((3001, 3001)));
     assert_eq!(world.create("carla", Some(3000)), Ok((3000, 3000)));

@@ -31,6 +31,20 @@ use crate::suspension::Suspension;
 /// How long an answer waits for the transfer of a home.
 const TRANSFER_PATIENCE: Duration = Duration::from_secs(3);
 
+/// What is to become of a user.
+pub(super) struct Update {
+    pub change: UserChange,
+    /// What the record says of its processes.
+    pub processes: OtherProcesses,
+    pub basis: Basis,
+}
+
+impl Update {
+    pub fn new(change: UserChange, basis: impl Into<Basis>) -> Self {
+        Self { change, processes: OtherProcesses::Left, basis: basis.into() }
+    }
+}
+
 /// What stands ready beside it. Dropped before the change is made, it is taken away again.
 pub(super) struct ReadyUpdate<'a> {
     home: Option<NewHome<'a>>,
@@ -43,45 +57,31 @@ pub(super) struct ReadyUpdate<'a> {
 }
 
 impl Agent {
+    /// With the password that was made for it, if that was asked for.
     pub(crate) fn update_user(
         &self,
         by: &Actor,
         id: AccountId,
-        change: UserChange,
+        mut change: UserChange,
         only_if: &Precondition,
-    ) -> Result<User, Refusal> {
+    ) -> Result<(User, Option<Secret>), Refusal> {
+        let made = self.make_for(&mut change)?;
         let _alone = change.ssh_keys.as_ref().map(|_| self.key_writers.alone(id)).transpose()?;
         let purpose = Purpose { actor: by.clone(), action: AuditAction::UpdateUser, user: Some(id) };
         let shut_out = self.shut_out_by(id, &change);
-        let user = self.change_user(purpose, id, change, only_if.into())?;
+        let user = self.change_user(purpose, id, Update::new(change, only_if))?;
         // What is not ended is logged; the account is locked all the same.
         shut_out.into_iter().for_each(|uid| _ = self.end_samba(uid));
-        Ok(user)
+        Ok((user, made))
     }
 
-    /// The same; who changes keys has to be the only one who does.
-    pub(super) fn change_user(
-        &self,
-        purpose: Purpose,
-        id: AccountId,
-        change: UserChange,
-        basis: Basis,
-    ) -> Result<User, Refusal> {
-        self.change_user_and(purpose, id, (change, OtherProcesses::Left), basis)
-    }
-
-    /// The same, where the record is to say what becomes of processes.
-    pub(super) fn change_user_and(
-        &self,
-        purpose: Purpose,
-        id: AccountId,
-        (change, processes): (UserChange, OtherProcesses),
-        basis: Basis,
-    ) -> Result<User, Refusal> {
+    /// Who changes keys has to be the only one who does.
+    pub(super) fn change_user(&self, purpose: Purpose, id: AccountId, update: Update) -> Result<User, Refusal> {
+        let change = &update.change;
         let has_keys = change.ssh_keys.as_ref().is_some_and(|keys| !keys.trim().is_empty());
         // Two changes of one password at once would both be held against the one before.
         let alone = change.password.as_ref().map(|_| self.password_writers.alone(id)).transpose()?;
-        let (ready, entry) = self.ready_update(id, (change, processes), basis)?;
+        let (ready, entry) = self.ready_update(id, update)?;
         let ((), generation) = self.change(purpose, move |draft| {
             let mut joining = Joining::default();
             entry.enter(draft, &mut joining)?;
@@ -103,8 +103,7 @@ impl Agent {
     pub(super) fn ready_update(
         &self,
         id: AccountId,
-        (change, processes): (UserChange, OtherProcesses),
-        basis: Basis,
+        Update { change, processes, basis }: Update,
     ) -> Result<(ReadyUpdate<'_>, UpdateEntry), Refusal> {
         user_is(&self.database.view(), id, &basis.only_if)?;
         let claim = self.claim_for(id, &change);
@@ -165,7 +164,8 @@ impl Agent {
         only_if: &Precondition,
     ) -> Result<User, Refusal> {
         let purpose = Purpose { actor: by.clone(), action: AuditAction::SetPassword, user: Some(id) };
-        self.change_user(purpose, id, UserChange { password: Some(password), ..UserChange::default() }, only_if.into())
+        let change = UserChange { password: Some(password), ..UserChange::default() };
+        self.change_user(purpose, id, Update::new(change, only_if))
     }
 }
 

@@ -6,13 +6,13 @@ use serde_json::{Map, Value};
 use zeroize::Zeroize;
 
 use super::error::Error;
+use super::messages::{NO_SUCH_CHOICE, REQUIRED};
 use super::output::Object;
 use crate::body::{self, Unread};
 
 /// The largest body: the longest list of keys that an account may have, many times over.
 const MAX_BODY_MEBIBYTES: u64 = 1;
 
-const REQUIRED: &str = "This field is required.";
 /// Above this, JSON has no whole numbers of its own any more.
 const LARGE: f64 = 9e18;
 
@@ -138,8 +138,6 @@ impl Drop for Form {
         }
     }
 }
-
-const NO_SUCH_CHOICE: &str = "Select a valid choice. That choice is not one of the available choices.";
 
 /// Reads a body of JSON, whatever it holds.
 pub async fn read_json(body: Unread<'_>) -> Result<Value, Error> {

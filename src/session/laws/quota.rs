@@ -1,5 +1,7 @@
 //! Laws of the ledger: whatever a client does, what is stored is what was leased.
 
+use accountd_protocol::login::LinkOrder;
+use accountd_protocol::session_policy::Uploads;
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::fd::OwnedFd;
@@ -14,13 +16,12 @@ use super::{Ground, input};
 use crate::limits::Limits;
 use crate::quota::{Quota, Relay};
 use crate::record::Record;
-use crate::upload::Uploads;
 use crate::{scp, sftp};
 
 /// One session of SFTP.
 pub fn sftp_quota(wire: &[u8], uploads: Uploads, limit: QuotaUse) {
     holds(limit, |ground, limits| {
-        let (tree, record, links) = (ground.tree(), Record::default(), sftp::LinkOrder::TargetFirst);
+        let (tree, record, links) = (ground.tree(), Record::default(), LinkOrder::TargetFirst);
         let settings = sftp::Settings { tree, links, uploads, record, limits };
         // It ends as it ends; what is stored is what counts.
         let _ = sftp::serve(settings, input(&[&super::sftp::GREETING, wire].concat()), input(&[]));

@@ -1,5 +1,6 @@
 //! Laws of scp's records.
 
+use accountd_protocol::session_policy::Uploads;
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
@@ -12,7 +13,6 @@ use super::{Ground, HIDDEN, content, input};
 use crate::limits::Limits;
 use crate::record::Record;
 use crate::scp::{SUCCESS, Settings, serve};
-use crate::upload::Uploads;
 
 /// Whatever a client sends to a sink, it is answered byte by byte or message by message, and
 /// nothing happens outside of the root. It succeeds only if it has complained of nothing.

@@ -3,8 +3,9 @@
 use super::{Ground, content, input};
 use crate::limits::Limits;
 use crate::record::Record;
-use crate::sftp::{LinkOrder, Settings, serve};
-use crate::upload::Uploads;
+use crate::sftp::{Settings, serve};
+use accountd_protocol::login::LinkOrder;
+use accountd_protocol::session_policy::Uploads;
 
 pub const GREETING: [u8; 9] = [0, 0, 0, 5, 1, 0, 0, 0, 3];
 const VERSION: u8 = 2;

@@ -1,11 +1,11 @@
 //! The laws, on what looks like what clients send. Random bytes are left to the fuzzer.
 
+use accountd_protocol::session_policy::Uploads;
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 
 use super::*;
-use crate::upload::Uploads;
 use accountd_protocol::quota::QuotaUse;
 
 /// Few names, so that they meet, and those that lead elsewhere.

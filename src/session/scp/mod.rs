@@ -14,6 +14,7 @@ mod sink;
 mod source;
 mod stream;
 
+use accountd_protocol::session_policy::Uploads;
 use std::os::fd::AsFd;
 
 use self::options::{Options, Side};
@@ -21,7 +22,6 @@ use self::stream::{Abort, Stream};
 use crate::limits::Limits;
 use crate::path::Tree;
 use crate::record::Record;
-use crate::upload::Uploads;
 
 pub const SUCCESS: u8 = 0;
 const FAILURE: u8 = 1;

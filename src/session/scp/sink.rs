@@ -1,5 +1,6 @@
 //! Files that come here (`scp -t`).
 
+use accountd_protocol::session_policy::Uploads;
 use std::ffi::{CStr, CString};
 use std::os::fd::OwnedFd;
 
@@ -20,7 +21,7 @@ use crate::permissions::NotPermitted;
 use crate::quota::StoreError;
 use crate::record::Change;
 use crate::transfer::{Direction, Transfer};
-use crate::upload::{Target, Upload, Uploads, Wish};
+use crate::upload::{Target, Upload, Wish};
 
 /// What is sent in place of what the other side could not read is not the file.
 const NOT_WHOLE: &str = "the other side could not read all of it";

@@ -1,5 +1,6 @@
 //! Open, read, write, close and the attributes of files (sections 6.3, 6.4, 6.8, 6.9).
 
+use accountd_protocol::session_policy::Uploads;
 use std::os::fd::{AsFd, OwnedFd};
 
 use accountd_protocol::limits::FilePermission;
@@ -16,7 +17,7 @@ use super::wire::{MAX_DATA, Reader};
 use crate::quota::{Quota, StoreError};
 use crate::record::Change;
 use crate::transfer::{Direction, Transfer};
-use crate::upload::{Target, Upload, Uploads, Wish};
+use crate::upload::{Target, Upload, Wish};
 
 /// Flags of SSH_FXP_OPEN.
 const READ: u32 = 1;

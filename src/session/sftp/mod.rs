@@ -18,6 +18,8 @@ mod server;
 mod status;
 mod wire;
 
+use accountd_protocol::login::LinkOrder;
+use accountd_protocol::session_policy::Uploads;
 use std::os::fd::AsFd;
 
 use nix::errno::Errno;
@@ -25,7 +27,6 @@ use nix::errno::Errno;
 use crate::limits::Limits;
 use crate::path::Tree;
 use crate::record::Record;
-use crate::upload::Uploads;
 
 /// Why a session ended other than by its client.
 #[derive(Debug, thiserror::Error)]
@@ -40,14 +41,6 @@ pub enum SessionError {
     Malformed,
     #[error("the client did not begin with its version")]
     NoVersion,
-}
-
-/// Which field of SSH_FXP_SYMLINK comes first: the target, as OpenSSH has it, or the link, as the
-/// draft does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LinkOrder {
-    TargetFirst,
-    LinkFirst,
 }
 
 /// What a session is given.

@@ -1,13 +1,13 @@
 //! Names: real paths, links, renames, removal (sections 6.5, 6.10, 6.11).
 
 use accountd_protocol::limits::FilePermission;
+use accountd_protocol::login::LinkOrder;
 use nix::errno::Errno;
 use nix::fcntl::{readlinkat, renameat};
 use nix::unistd::{LinkatFlags, UnlinkatFlags, linkat, symlinkat, unlinkat};
 use std::ffi::{CString, OsStr};
 use std::os::unix::ffi::OsStrExt;
 
-use super::LinkOrder;
 use super::server::{Done, Server, reply};
 use super::status::Failure;
 use super::wire::Reader;

@@ -1,5 +1,7 @@
 //! The loop: packets in, requests to their functions, replies out.
 
+use accountd_protocol::login::LinkOrder;
+use accountd_protocol::session_policy::Uploads;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
@@ -15,11 +17,10 @@ use super::handles::{Content, Handles, Open};
 use super::longname::Names;
 use super::status::{self, Failure};
 use super::wire::{MAX_PACKET, Output, Reader};
-use super::{LinkOrder, SessionError, Settings};
+use super::{SessionError, Settings};
 use crate::limits::Limits;
 use crate::path::Tree;
 use crate::record::Record;
-use crate::upload::Uploads;
 
 const VERSION: u32 = 3;
 /// Room for the longest packet and what comes behind it in the same read.

@@ -34,7 +34,7 @@ mod upload;
 use libfuzzer_sys::fuzz_target;
 
 use self::laws::{round_trip, sink, source};
-use self::upload::Uploads;
+use accountd_protocol::session_policy::Uploads;
 
 fuzz_target!(|input: (bool, Vec<u8>, Vec<Vec<u8>>, Vec<(Vec<u8>, Option<Vec<u8>>, u32)>)| {
     let (is_atomic, wire, words, entries) = input;

@@ -34,7 +34,7 @@ mod upload;
 use libfuzzer_sys::fuzz_target;
 
 use self::laws::session;
-use self::upload::Uploads;
+use accountd_protocol::session_policy::Uploads;
 
 fuzz_target!(|input: (bool, Vec<(u8, Vec<u8>)>, Vec<u8>)| {
     let (is_atomic, requests, rest) = input;

@@ -13,7 +13,7 @@ use crate::accounts::create::{NewEntry, ReadyUser};
 use crate::accounts::delete::ReadyDeletion;
 use crate::accounts::parallel::in_parallel;
 use crate::accounts::plan::Planned;
-use crate::accounts::update::{ReadyTransfer, ReadyUpdate};
+use crate::accounts::update::{ReadyTransfer, ReadyUpdate, Update};
 use crate::agent::Agent;
 use crate::jobs::Progress;
 
@@ -84,7 +84,7 @@ impl Agent {
             Item::Update { id, mut change, only_if } => {
                 let made = self.make_for(&mut change)?;
                 let locked = self.shut_out_by(id, &change);
-                let (ready, entry) = self.ready_update(id, (*change, OtherProcesses::Left), (&only_if).into())?;
+                let (ready, entry) = self.ready_update(id, Update::new(*change, &only_if))?;
                 Ok(Prepared { ready: Ready::Update(ready, locked), entry: Entry::Update(id, Box::new(entry)), made })
             }
             Item::Delete { id, home, only_if } => {

@@ -56,7 +56,7 @@ impl World {
 
     fn create(&self, name: &str, limits: LimitsChange) -> AccountId {
         let new = scratch::new_user(name, &format!("/mnt/tank/{name}"));
-        self.agent().create_user(&ROOT, NewUser { limits, ..new }).unwrap().id
+        self.agent().create_user(&ROOT, NewUser { limits, ..new }).unwrap().0.id
     }
 
     fn limit(&self, id: AccountId, limits: LimitsChange) {
