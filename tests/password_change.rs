@@ -37,6 +37,13 @@ struct Login<'a> {
     meanwhile: Option<Command>,
 }
 
+/// For a shell, which is to leave it alone.
+fn quoted(command: &Command) -> String {
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    let words = words.map(|word| format!("'{}'", word.to_str().unwrap().replace('\'', "'\\''")));
+    words.collect::<Vec<_>>().join(" ")
+}
+
 impl<'a> Login<'a> {
     fn of(nas: &'a Nas, user: &'a str) -> Self {
         Self { nas, user, meanwhile: None }
@@ -47,7 +54,7 @@ impl<'a> Login<'a> {
         let world = &self.nas.world;
         let (script, asked) = (world.client_file("questions"), world.client_file("asked"));
         fs::write(&asked, "").unwrap();
-        let meanwhile = self.meanwhile.as_ref().map(|command| format!("{command:?} >&2; : >{script:?}.done"));
+        let meanwhile = self.meanwhile.as_ref().map(|command| format!("{} >&2; : >{script:?}.done", quoted(command)));
         let meanwhile = meanwhile.map(|line| format!("[ -e {script:?}.done ] || {{ {line}; }};"));
         let text = format!(
             "#!/bin/sh\necho \"$1\" >>{asked:?}\ncase $1 in\n*'Retype new password: ') printf '%s\\n' \"$AGAIN\";;\n\

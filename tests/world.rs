@@ -17,6 +17,10 @@ use tempfile::TempDir;
 pub const PASSWORD: &str = "the administrator's";
 /// For what happens within moments on a machine that does nothing else.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// They refuse while any process of the machine has the uid, as those of other tests may.
+const REFUSE_THE_BUSY: [&str; 2] = ["userdel", "usermod"];
+const SEEING_NO_PROCESSES: [&str; 6] =
+    ["unshare", "--mount", "sh", "-c", "mount -t tmpfs none /proc && exec \"$@\"", "sh"];
 /// How much of the log a failed test shows.
 const LOG_LINES: usize = 40;
 
@@ -89,7 +93,11 @@ impl World {
     /// Prepares a command that runs inside the sandbox.
     pub fn inside(&self, command: &[&str]) -> Command {
         let mut prepared = Command::new(accountd());
-        prepared.args(["sandbox", "--root"]).arg(self.root()).arg("--exec").args(command);
+        prepared.args(["sandbox", "--root"]).arg(self.root()).arg("--exec");
+        if command.first().is_some_and(|program| REFUSE_THE_BUSY.contains(program)) {
+            prepared.args(SEEING_NO_PROCESSES);
+        }
+        prepared.args(command);
         prepared
     }
 
