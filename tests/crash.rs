@@ -4,6 +4,7 @@
 //! agent and kills it at the n-th call of a kind, for every n that a request gets to.
 
 use std::fs;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -73,6 +74,8 @@ impl Killed {
         wait_for("the death of the agent", gone);
         // It ends with what it traces. Told to end meanwhile, it would wait for ever.
         strace.wait().unwrap();
+        // Until it has been waited for, tools take the locks that it has left for those of a living process.
+        wait_for("the sandbox to notice", || !Path::new(&format!("/proc/{agent}")).exists());
         (End::Killed, status)
     }
 
