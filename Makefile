@@ -41,13 +41,13 @@ target/clients/node_modules/ssh2: tests/clients/node/package.json | tools
 # OpenSSH's sshd is the peer; it runs inside a sandbox, on a port of its own.
 bench: PACKAGES += openssh-server
 bench: tools
-	cargo build --locked --release --workspace
+	cargo build --locked --release --workspace --bins --bench accountd
 	cargo bench --locked --workspace --bench accountd
 
 # SSH alone, beside the same peer.
 bench-ssh: PACKAGES += openssh-server
 bench-ssh: tools
-	cargo build --locked --release --workspace
+	cargo build --locked --release --workspace --bins --bench accountd
 	cargo bench --locked --workspace --bench accountd -- ssh
 
 # The laws of the parsers on bytes that a fuzzer has chosen; what breaks one is in tests/fuzz/artifacts.
