@@ -167,6 +167,17 @@ fn what_others_have_removed_is_found_before_a_lease_is_refused() {
     fs::remove_file(world.home("anna").join("old")).unwrap();
     assert_eq!(world.lease((anna, 2), 200), OVER, "it has just been scanned");
     let store = rusqlite::Connection::open(world.directory.path().join("state.sqlite")).unwrap();
+    // What the scan has found is stored behind it, and must not come after this.
+    let is_stored = || {
+        store
+            .query_row("SELECT scanned IS NOT NULL FROM quota_counts", [], |row| row.get::<_, bool>(0))
+            .unwrap_or(false)
+    };
+    let end = Instant::now() + Duration::from_secs(30);
+    while !is_stored() {
+        assert!(Instant::now() < end, "it is not stored");
+        std::thread::yield_now();
+    }
     world.agent = None;
     store.execute("UPDATE quota_counts SET scanned = 5", []).unwrap();
     drop(store);
