@@ -191,6 +191,7 @@ pub enum Settled {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+    use std::thread::JoinHandle;
 
     use accountd_protocol::agent::Reply;
     use accountd_protocol::id::Uid;
@@ -201,8 +202,8 @@ mod tests {
         Revocation { account: AccountId(1), uid: Uid(1000), name: "anna".into(), generation: Generation(generation) }
     }
 
-    #[test]
-    fn settled_only_after_the_watcher_has_acknowledged() {
+    /// With a watcher that has heard that it is one, and the thread that serves it.
+    fn watched() -> (Arc<Revocations>, UnixStream, JoinHandle<Result<(), FrameError>>) {
         let hub = Arc::new(Revocations::default());
         let (mut ours, theirs) = UnixStream::pair().unwrap();
         let serving = {
@@ -210,6 +211,12 @@ mod tests {
             std::thread::spawn(move || hub.serve(&theirs))
         };
         let _: Reply = frame::read(&mut ours, AGENT_ANSWER_CAP).unwrap().unwrap();
+        (hub, ours, serving)
+    }
+
+    #[test]
+    fn settled_only_after_the_watcher_has_acknowledged() {
+        let (hub, mut ours, serving) = watched();
         hub.publish(&[revocation(7)]);
         let sent: Revocation = frame::read(&mut ours, AGENT_ANSWER_CAP).unwrap().unwrap();
         assert_eq!(hub.settled(Generation(7), Duration::from_millis(20)), Settled::No);
@@ -225,13 +232,7 @@ mod tests {
 
     #[test]
     fn everything_is_told_before_anything_is_acknowledged_and_acknowledged_in_order() {
-        let hub = Arc::new(Revocations::default());
-        let (mut ours, theirs) = UnixStream::pair().unwrap();
-        let serving = {
-            let hub = hub.clone();
-            std::thread::spawn(move || hub.serve(&theirs))
-        };
-        let _: Reply = frame::read(&mut ours, AGENT_ANSWER_CAP).unwrap().unwrap();
+        let (hub, mut ours, serving) = watched();
         // One change is about several accounts.
         let berta = Revocation { account: AccountId(2), ..revocation(7) };
         hub.publish(&[revocation(7), berta]);
