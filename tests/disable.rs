@@ -74,7 +74,9 @@ fn whoever_is_disabled_has_nothing_left_that_runs_and_gets_it_back() {
     let files = fill(&nas, "anna", ANNA);
     let mut session = session(&nas, ANNA, "anna");
     let mut obedient = process(&nas, ANNA, "exec sleep 600");
+    let before = processes_of(ANNA);
     let mut stubborn = process(&nas, ANNA, "trap '' TERM; while :; do sleep 600; done");
+    wait_for("the shell and its child", || processes_of(ANNA) >= before + 2);
     let mut other = process(&nas, BERTA, "exec sleep 600");
     let report = disable(&nas, "anna", &json!({"end_processes": true}));
     let ended = &report["ended"];
@@ -95,8 +97,13 @@ fn whoever_is_disabled_has_nothing_left_that_runs_and_gets_it_back() {
     assert_eq!(there(&aside), [true; 3]);
     assert_eq!(nas.rest.get("/checks").object(200)["items"], json!([]));
     // Once more is no error, and there is nothing left to end.
-    let nothing = json!({"sessions": 0, "samba": ended["samba"], "processes": null, "crontab": false, "at_jobs": 0, "linger": false});
-    assert_eq!(disable(&nas, "anna", &json!({})), json!({"ended": nothing, "left": []}));
+    let mut again = disable(&nas, "anna", &json!({}));
+    // Whether a smbd runs on this machine is as another test wants it at the moment.
+    let samba = again["ended"]["samba"].take();
+    assert!(samba == Value::Null || samba == 0, "{samba}");
+    let nothing =
+        json!({"sessions": 0, "samba": null, "processes": null, "crontab": false, "at_jobs": 0, "linger": false});
+    assert_eq!(again, json!({"ended": nothing, "left": []}));
     nas.patch("/users/anna", &json!({"locked": false})).status_is(200);
     assert_eq!((there(&files), there(&aside)), (vec![true; 3], vec![false; 3]));
     assert_eq!(fs::read_to_string(&files[0]).unwrap(), "anna");
