@@ -29,6 +29,7 @@ pub use crate::operation::Operation;
 use crate::policy::Policy;
 use crate::quota::{QuotaAnswer, QuotaFileSystem, QuotaReport, QuotaRequest, QuotaScan};
 use crate::refusal::Refusal;
+use crate::resume::{Resumed, Resumption};
 pub use crate::revocation::{Generation, Revocation, Revoked};
 use crate::secret::Secret;
 pub use crate::system::System;
@@ -60,6 +61,8 @@ pub enum AgentRequest {
     Ping,
     /// Login: turns this connection into a stream of revocations.
     Watch,
+    /// Login, once its `Watch` is answered: may those whom it has let in before go on?
+    Resume(Resumption),
     /// Login: turns this connection into one on which the agent asks [`SessionQuestion`]s, each answered
     /// with a [`SessionReply`].
     AnswerQuestions,
@@ -154,5 +157,6 @@ pub enum Answer {
     QuotaScans(Vec<QuotaScan>),
     Quota(QuotaAnswer),
     Watching,
+    Resumed(Resumed),
     Done,
 }

@@ -25,12 +25,14 @@ mod processes;
 mod quota;
 mod recording;
 mod reserved;
+mod resumed;
 mod revocations;
 mod samba;
 mod samba_sessions;
 #[cfg(test)]
 mod scratch;
 mod server;
+mod settings;
 mod sudoers;
 mod suspension;
 
@@ -84,6 +86,7 @@ fn serve(arguments: &Arguments) -> Result<(), Error> {
     agent.place_waiting_keys()?;
     let listener = server::listen(&arguments.socket, agent.api_gid())?;
     info!(socket = %arguments.socket.display(), "accounts are kept");
+    server::keep_watch(&agent, arguments.socket.clone())?;
     server::serve(&agent, &listener)
 }
 

@@ -19,6 +19,7 @@ use accountd_protocol::name::UserName;
 use accountd_protocol::network::Network;
 use accountd_protocol::quota::QuotaBackend;
 use accountd_protocol::refusal::{Field, Problem, Refusal};
+use accountd_protocol::resume::Standing;
 use accountd_protocol::secret::Secret;
 use accountd_protocol::session_policy::SessionPolicy;
 use tracing::info;
@@ -76,6 +77,7 @@ struct Candidate {
     home: Vec<u8>,
     shell: Vec<u8>,
     generation: Generation,
+    standing: Standing,
     shadow: Entry,
     password: PasswordState,
     /// Whether the password is the one of shadow(5).
@@ -112,6 +114,7 @@ impl Candidate {
             home: entry.bytes(passwd::HOME).to_vec(),
             shell: entry.bytes(passwd::SHELL).to_vec(),
             generation: view.generation(),
+            standing: view.standing(row),
             shadow,
             password,
             // Only `x` says that the password is the one of shadow(5).
@@ -124,8 +127,9 @@ impl Candidate {
     }
 
     fn granted(self, policy: SessionPolicy, quota: Option<QuotaBackend>, fronts: Vec<Uid>) -> Decision {
-        let Self { account, name, uid, gid, groups, home, shell, limits, generation, .. } = self;
-        let grant = Grant { account, name, uid, gid, groups, home, shell, policy, limits, quota, fronts, generation };
+        let Self { account, name, uid, gid, groups, home, shell, limits, generation, standing, .. } = self;
+        let grant =
+            Grant { account, name, uid, gid, groups, home, shell, policy, limits, quota, fronts, generation, standing };
         Decision::Granted(Box::new(grant))
     }
 
@@ -320,7 +324,7 @@ impl Agent {
         let groups = view.names_of_gid(candidate.gid.0).into_iter().chain(supplementary).collect();
         let shell = LoginShell::of(&candidate.shell, self.root());
         let holder = Holder { name, groups, home: &candidate.home, shell, limits: &candidate.limits };
-        Allowed::of(&self.config.sessions, &holder)
+        Allowed::of(&self.config().sessions, &holder)
     }
 }
 

@@ -52,12 +52,12 @@ impl Agent {
         if let Some(key) = caller.key {
             self.permit_by_key((view, row), key, operation)?;
         }
-        let roles = roles_of(view, &self.config.roles, row);
+        let roles = roles_of(view, &self.config().roles, row);
         let reach = reach(&roles, row, operation);
         if roles.contains(&Role::Administrator) && reach != Reach::Denied {
             return Ok(Scope::Everything);
         }
-        let guarded = Guarded { view, config: &self.config.roles, caller: row.id, roles: &roles };
+        let guarded = Guarded { view, config: &self.config().roles, caller: row.id, roles: &roles };
         let permission = match reach {
             Reach::Denied => Permission::Denied,
             Reach::Own => Permission::Granted,
@@ -89,6 +89,7 @@ fn without_hashes(answer: Answer) -> Answer {
         | Answer::KeyAcceptable(_)
         | Answer::Decision(_)
         | Answer::Watching
+        | Answer::Resumed(_)
         | Answer::Keys(_)
         | Answer::Resolved(_)
         | Answer::System(_)
