@@ -4,7 +4,7 @@ use std::fs;
 use std::process::Stdio;
 
 use nix::sys::signal::{Signal, kill};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{HOME, anna, nas_with};
 use crate::commands::ended::process;
@@ -14,9 +14,15 @@ use crate::world::wait_for;
 
 const MIB: usize = 1 << 20;
 
-/// The number of processes that anna's account has in accountd.
-fn connections(nas: &Nas) -> usize {
-    nas.rest.get("/connections").object(200)["items"].as_array().unwrap().len()
+fn connections(nas: &Nas) -> Vec<Value> {
+    nas.rest.get("/connections").object(200)["items"].as_array().unwrap().clone()
+}
+
+/// How far the one transfer is; 0 when there is none.
+fn transferred(nas: &Nas) -> usize {
+    let all = connections(nas);
+    let size = all.first().and_then(|one| one["sessions"][0]["transfers"][0]["bytes"].as_u64());
+    size.unwrap_or_default() as usize
 }
 
 #[test]
@@ -27,16 +33,15 @@ fn a_transfer_goes_on_while_the_agent_is_started_again_and_is_held_to_its_quota(
     let batch = nas.world.client_file("batch");
     fs::write(&batch, format!("put {} one\n", nas.world.client_file("content").display())).unwrap();
     let remote = nas.disk.path(HOME).join("one");
-    let stored = || fs::metadata(&remote).map_or(0, |file| file.len() as usize);
     let mut sftp = anna(&nas).prepare("sftp");
-    let mut client = Running::start(sftp.args(["-l", "24000", "-b"]).arg(&batch).arg("127.0.0.1"));
+    let mut client = Running::start(sftp.args(["-l", "10000", "-b"]).arg(&batch).arg("127.0.0.1"));
     for (signal, part) in [(Signal::SIGTERM, MIB), (Signal::SIGKILL, 4 * MIB)] {
-        wait_for("some of it", || stored() > part);
+        wait_for("some of it", || transferred(&nas) > part);
         let before = nas.world.process("agent");
         kill(before, signal).unwrap();
         nas.world.wait_for_another("agent", before);
-        assert!(stored() < content.len(), "too late to interrupt anything");
     }
+    wait_for("the list", || connections(&nas).len() == 1 && transferred(&nas) > 4 * MIB);
     assert!(client.wait().unwrap().success());
     assert!(fs::read(&remote).unwrap() == content);
     let log = nas.world.log();
@@ -73,7 +78,7 @@ fn whoever_was_locked_while_the_agent_was_away_loses_what_others_keep() {
     let output = ssh.args(["-o", &option, "127.0.0.1", "echo here"]).output().unwrap();
     assert_eq!(String::from_utf8_lossy(&output.stdout), "here\n");
     assert!(berta.is_there() && process("sleep\x00987684").is_some());
-    wait_for("the list", || connections(&nas) == 1);
+    wait_for("the list", || connections(&nas).len() == 1);
     nas.rest.post("/users/berta/disable", "{}").status_is(200);
     wait_for("the end of the other", || !berta.is_there());
 }
