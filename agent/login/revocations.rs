@@ -127,7 +127,7 @@ mod tests {
         drop(watching);
         let (watching, _) = exchange(&listener, Answer::Watching);
         assert_eq!(registry.period(Duration::ZERO), None, "it has said that it watches, and not yet who may go on");
-        drop(watching);
+        drop((watching, listener.accept().unwrap()));
         let _watching = watched(&listener);
         assert_ne!(registry.period(Duration::from_secs(60)), Some(first));
     }

@@ -11,6 +11,8 @@ mod homes;
 mod ids;
 mod passwords;
 mod roles;
+#[cfg(test)]
+mod sample;
 mod sessions;
 
 use std::io;
@@ -74,7 +76,7 @@ mod tests {
 
     use super::*;
 
-    const EVERYTHING: &str = "[accounts]\npermit_root = \"keys\"\nshared_uid = \"allowed\"\nshow_hashes = \"masked\"\n\
+    pub const EVERYTHING: &str = "[accounts]\npermit_root = \"keys\"\nshared_uid = \"allowed\"\nshow_hashes = \"masked\"\n\
         [ids]\nusers = { first = 5000, last = 5999 }\ngroups = { first = 7000, last = 7999 }\n\
         [homes]\nroots = [\"/mnt\", \"/srv/pools\"]\nmode = \"0750\"\n\
         [deletion]\ncrontab = \"keep\"\nat_jobs = \"keep\"\nlinger = \"keep\"\nmail = \"remove\"\n\
