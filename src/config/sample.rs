@@ -19,7 +19,10 @@ fn as_it_is_installed_it_sets_nothing() {
 fn what_it_says_of_the_defaults_is_true() {
     let mut said: Config = toml::from_str(&uncommented()).unwrap();
     let sessions = std::mem::take(&mut said.sessions);
+    // It knows which rules have been set.
+    let passwords = std::mem::take(&mut said.passwords);
     assert_eq!(said, Config::default());
+    assert_eq!(passwords.policy(), Passwords::default().policy());
     // These have their defaults where they are used.
     let SessionSettings { services, umask, root, uploads, leftovers, .. } = sessions.settings;
     assert_eq!(services.map(|services| services.len()), Some(5));
