@@ -32,6 +32,7 @@ mod limits;
 mod login;
 mod mail;
 mod metrics;
+mod manuals;
 mod mixed_changes;
 mod openssh;
 mod outside_edits;
@@ -63,6 +64,7 @@ mod system;
 #[path = "bench/traced.rs"]
 mod traced;
 mod unauthenticated;
+mod units;
 mod v2;
 mod world;
 mod written;
