@@ -22,13 +22,7 @@ pub fn start(
     let mut listeners = Vec::new();
     for address in addresses {
         let failed = |source| Error::Listen { address: *address, source };
-        let listener = match listen(*address) {
-            Err(error) if lacks_family(&error) && addresses.len() > 1 => {
-                warn!(%address, %error, "nobody comes in there");
-                continue;
-            }
-            listener => listener.map_err(failed)?,
-        };
+        let listener = listen(*address).map_err(failed)?;
         bound.push(listener.local_addr().map_err(failed)?);
         listeners.push(listener);
     }
@@ -36,11 +30,6 @@ pub fn start(
         tokio::spawn(accept(listener, arriving.clone()));
     }
     Ok(bound)
-}
-
-/// A kernel without IPv6 is no reason not to listen on the other addresses.
-fn lacks_family(error: &io::Error) -> bool {
-    error.raw_os_error() == Some(nix::errno::Errno::EAFNOSUPPORT as i32)
 }
 
 /// An IPv6 address is no IPv4 address: `[::]` and `0.0.0.0` can be had beside each other.
