@@ -15,6 +15,7 @@ pub mod checks;
 pub mod client;
 pub mod conclusion;
 pub mod ended;
+pub mod file_permission;
 pub mod frame;
 pub mod home;
 pub mod id;

@@ -167,7 +167,7 @@ pub enum Problem {
     Zero,
     #[error("is more than {0}")]
     TooLarge(u64),
-    #[error("must be an absolute path without '..'")]
+    #[error("must be an absolute path without '..', or one in the home that begins with '~/'")]
     NotAPlainPath,
     #[error("is not the present password")]
     Wrong,
