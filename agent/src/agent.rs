@@ -185,8 +185,8 @@ impl Agent {
 
     pub fn answer(&self, request: AgentRequest) -> Reply {
         match request {
-            AgentRequest::OpenHandle { user, password, source } => {
-                let opened = self.open_handle(&user, &password, source);
+            AgentRequest::OpenHandle { user, password, code, source } => {
+                let opened = self.open_handle(&user, &password, code.as_ref(), source);
                 self.counters.shown(RestMethod::Password, opened.as_ref().err());
                 opened.map(Answer::Handle).inspect_err(|refusal| {
                     let shown = audit::shown(&user, LONGEST_SHOWN);
@@ -236,6 +236,9 @@ impl Agent {
                 self.counters.hear(*report, Instant::now());
                 Ok(Answer::Done)
             }
+            AgentRequest::OpenHandleByStatic { .. }
+            | AgentRequest::OpenHandleByToken { .. }
+            | AgentRequest::OpenGuestHandle { .. } => Err(Refusal::NotPermitted),
         }
     }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use accountd_protocol::agent::{Answer, Operation, Reply, User};
 use accountd_protocol::audit::Actor;
+use accountd_protocol::refusal::Refusal;
 use accountd_protocol::secret::Secret;
 
 use crate::agent::Agent;
@@ -86,6 +87,12 @@ impl Agent {
             Operation::StartScan(id) => self.start_scan(by, id).map(|()| Answer::Done),
             Operation::ListScans => Ok(Answer::QuotaScans(self.list_scans())),
             Operation::CancelScan(id) => self.cancel_scan(by, id).map(|()| Answer::Done),
+            Operation::GetTwoFactor(_)
+            | Operation::BeginTwoFactor(_)
+            | Operation::ConfirmTwoFactor { .. }
+            | Operation::CancelTwoFactor { .. }
+            | Operation::CreateToken { .. }
+            | Operation::RevokeToken(_) => Err(Refusal::NotPermitted),
             Operation::ShowMetrics => Ok(Answer::Metrics(Box::new(self.metrics()))),
         }
     }

@@ -14,6 +14,9 @@ use zeroize::Zeroizing;
 /// Longer than any credential that the agent takes: 255 bytes of name, 511 of password, in base64.
 const MAX_HEADER: usize = 2048;
 
+/// The header that a code of an authenticator, or a recovery code, comes in.
+pub const CODE_HEADER: &str = "X-Accountd-OTP";
+
 /// Hexadecimal digits of a handle.
 const HANDLE_DIGITS: usize = 64;
 
@@ -72,7 +75,7 @@ impl<'r> FromRequest<'r> for Authenticated {
 async fn basic(request: &Request<'_>) -> Result<Caller, NoCaller> {
     let (user, password) = only_header(request).and_then(credential).ok_or(NoCaller::NoCredential)?;
     let core: &Core = request.rocket().state().ok_or(NoCaller::NoCredential)?;
-    Ok(core.caller(&user, password, source(request)).await?)
+    Ok(core.caller(&user, password, None, source(request)).await?)
 }
 
 async fn bearer(request: &Request<'_>, token: Token) -> Result<Caller, NoCaller> {

@@ -161,7 +161,10 @@ impl Agent {
         let attempt = self.attempt(user, source);
         let (means, weight) = match proof {
             Proof::Password(_) | Proof::PasswordChange { .. } => (Means::Password, Weight::Password),
+            Proof::PasswordAndCode { .. } => (Means::Password, Weight::Password),
             Proof::PublicKey(_) => (Means::Key, Weight::Key),
+            // Who has the key has only the code to guess.
+            Proof::PublicKeyAndCode { .. } => (Means::Key, Weight::Password),
         };
         if self.bans.check(attempt, means, Instant::now()).is_err() {
             return refused(self.bans.longest_delay());
@@ -172,7 +175,7 @@ impl Agent {
             Decision::Refused { .. } if self.database.certain_view().is_err() => decision,
             Decision::Refused { .. } => refused(self.bans.failed(attempt, weight, Instant::now())),
             // A ban may have begun meanwhile: no more are tried at once than one after the other.
-            Decision::Granted(_) | Decision::PasswordExpired | Decision::NotChanged(_) => {
+            Decision::Granted(_) | Decision::PasswordExpired | Decision::NotChanged(_) | Decision::CodeRequired => {
                 match self.bans.check(attempt, means, Instant::now()) {
                     Ok(()) => decision,
                     Err(_) => refused(self.bans.longest_delay()),
@@ -202,7 +205,8 @@ impl Agent {
         let candidate = self.candidate(user, (source, now));
         match proof {
             Proof::Password(password) => self.decide_password(candidate, password),
-            Proof::PasswordChange { current, password } => {
+            Proof::PasswordAndCode { .. } | Proof::PublicKeyAndCode { .. } => refused(Duration::ZERO),
+            Proof::PasswordChange { current, password, code: _ } => {
                 match self.change_on_the_way(candidate, (current, password), source) {
                     // The account as it is now, and the new password, decide.
                     Ok(()) => self.decide_password(self.candidate(user, (source, now)), password),

@@ -49,7 +49,7 @@ impl Agent {
         if caller.password == PasswordState::Expired && !matches!(operation, Operation::ChangeOwnPassword { .. }) {
             return Err(Refusal::PasswordExpired);
         }
-        if let Some(key) = caller.key {
+        if let Some(key) = caller.key() {
             self.permit_by_key((view, row), key, operation)?;
         }
         let roles = roles_of(view, &self.config.roles, row);
@@ -110,6 +110,10 @@ fn without_hashes(answer: Answer) -> Answer {
         | Answer::Quota(_)
         // For administrators only.
         | Answer::Backup(_)
+        | Answer::TwoFactor(_)
+        | Answer::Enrolment(_)
+        | Answer::RecoveryCodes(_)
+        | Answer::Token(_)
         | Answer::Done => answer,
     }
 }

@@ -10,14 +10,20 @@ use accountd_protocol::secret::Secret;
 use crate::error::Error;
 use crate::identity::bans::{Held, Means, Weight};
 use crate::identity::decide::{PasswordAccount, password_account};
-use crate::identity::handles::Caller;
+use crate::identity::handles::{Caller, Way};
 use crate::identity::hash::Verdict;
 
 use crate::agent::{Agent, now};
 
 impl Agent {
     /// Everybody has something to ask for, if only about themselves; accountd's own services do not.
-    pub(crate) fn open_handle(&self, user: &str, password: &Secret, source: IpAddr) -> Result<Handle, Refusal> {
+    pub(crate) fn open_handle(
+        &self,
+        user: &str,
+        password: &Secret,
+        _code: Option<&Secret>,
+        source: IpAddr,
+    ) -> Result<Handle, Refusal> {
         let attempt = self.attempt(user, source);
         self.bans.check_delay(attempt, Instant::now()).map_err(Held::into_refusal)?;
         let opened = self.open_handle_with(user, password, source);
@@ -52,7 +58,7 @@ impl Agent {
     /// void: so it is looked at once more when there is one.
     fn open_handle_of(&self, user: &str, account: PasswordAccount, source: IpAddr) -> Result<Handle, Refusal> {
         let PasswordAccount { id, uid, state, .. } = account;
-        let caller = Caller { account: id, uid, password: state, source: Some(source), key: None };
+        let caller = Caller { account: id, uid, password: state, source: Some(source), way: Way::Password };
         let handle = self.handles.open(caller, Instant::now()).map_err(|_| Error::Handle.into_refusal())?;
         if self.password_account(user)? == Some(account) {
             return Ok(handle);
