@@ -31,6 +31,7 @@ use crate::quota::{QuotaAnswer, QuotaFileSystem, QuotaReport, QuotaRequest, Quot
 use crate::refusal::Refusal;
 pub use crate::revocation::{Generation, Revocation, Revoked};
 use crate::secret::Secret;
+use crate::ssh_key::SshKey;
 pub use crate::system::System;
 use crate::two_factor::{Enrolment, TwoFactor};
 pub use crate::user::{
@@ -183,4 +184,6 @@ pub enum Answer {
     RecoveryCodes(Vec<Secret>),
     /// A login token.
     Token(Secret),
+    SshKeys(Vec<SshKey>),
+    SshKey(Box<SshKey>),
 }

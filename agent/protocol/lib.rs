@@ -43,6 +43,7 @@ pub mod role;
 pub mod secret;
 pub mod session_policy;
 pub mod socket;
+pub mod ssh_key;
 pub mod sudo;
 pub mod text;
 pub mod token;

@@ -21,6 +21,7 @@ use crate::precondition::Precondition;
 use crate::removal::DeletedHome;
 use crate::role::Role;
 use crate::secret::Secret;
+use crate::ssh_key::{KeyTitle, SshKeyId};
 
 /// What the dialects can ask for. Each names its role in the agent's permission table.
 #[derive(Debug, Serialize, Deserialize)]
@@ -192,4 +193,19 @@ pub enum Operation {
     },
     /// Makes a token of the caller void. One that is not good is void already.
     RevokeToken(Secret),
+    /// The keys in a user's key file, with ids and titles.
+    ListSshKeys(AccountId),
+    /// Adds a line to the key file; the others stay as they are, byte for byte.
+    AddSshKey {
+        user: AccountId,
+        title: KeyTitle,
+        line: String,
+    },
+    /// Takes the line of a key out of the key file.
+    DeleteSshKey {
+        user: AccountId,
+        id: SshKeyId,
+    },
+    /// Whose key it is.
+    FindSshKey(SshKeyId),
 }

@@ -62,6 +62,8 @@ pub enum Field {
     CodeSecret,
     /// How long a login token is to be good.
     Lifetime,
+    /// What an SSH key is called.
+    KeyTitle,
 }
 
 /// A limit by its name.

@@ -27,6 +27,7 @@ use crate::identity::key_notices::KeyNotices;
 use crate::identity::key_readers::KeyReaders;
 use crate::identity::key_uses::KeyUses;
 use crate::identity::roles::has_way_in;
+use crate::identity::seen_keys::SeenKeys;
 use crate::ids::Ids;
 use crate::jobs::Jobs;
 use crate::metrics::Counters;
@@ -63,6 +64,7 @@ pub struct Agent {
     pub(crate) clerk: Clerk,
     pub(crate) jobs: Jobs,
     pub(crate) key_uses: KeyUses,
+    pub(crate) seen_keys: SeenKeys,
     pub(crate) counters: Counters,
     /// The state store.
     pub(crate) store: PathBuf,
@@ -110,6 +112,7 @@ impl Agent {
             password_writers: Writers::default(),
             clerk: Clerk::default(),
             jobs: Jobs::default(),
+            seen_keys: SeenKeys::default(),
             counters: Counters::default(),
             store: arguments.state.clone(),
             handles,

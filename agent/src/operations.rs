@@ -93,6 +93,12 @@ impl Agent {
             | Operation::CancelTwoFactor { .. }
             | Operation::CreateToken { .. }
             | Operation::RevokeToken(_) => Err(Refusal::NotPermitted),
+            Operation::ListSshKeys(user) => self.list_ssh_keys(user).map(Answer::SshKeys),
+            Operation::AddSshKey { user, title, line } => {
+                self.add_ssh_key(by, user, (title, &line)).map(|key| Answer::SshKey(Box::new(key)))
+            }
+            Operation::DeleteSshKey { user, id } => self.delete_ssh_key(by, user, id).map(|()| Answer::Done),
+            Operation::FindSshKey(id) => self.find_ssh_key(id).map(|owner| Answer::Resolved(vec![owner])),
             Operation::ShowMetrics => Ok(Answer::Metrics(Box::new(self.metrics()))),
         }
     }

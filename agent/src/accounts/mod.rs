@@ -34,6 +34,7 @@ mod repair;
 mod retire;
 mod roles;
 mod show;
+mod ssh_keys;
 mod state;
 mod sudo;
 mod suspended;

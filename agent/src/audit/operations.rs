@@ -77,6 +77,11 @@ pub fn subject(operation: &Operation) -> (AuditAction, Subject) {
         Operation::CancelTwoFactor { user, .. } => (AuditAction::CancelTwoFactor, Subject::User(*user)),
         Operation::CreateToken { .. } => (AuditAction::CreateToken, Subject::Nobody),
         Operation::RevokeToken(_) => (AuditAction::RevokeToken, Subject::Nobody),
+        Operation::ListSshKeys(id) => (AuditAction::GetUser, Subject::User(*id)),
+        Operation::FindSshKey(_) => (AuditAction::GetUser, Subject::Nobody),
+        Operation::AddSshKey { user, .. } | Operation::DeleteSshKey { user, .. } => {
+            (AuditAction::UpdateUser, Subject::User(*user))
+        }
     }
 }
 
@@ -216,7 +221,8 @@ fn field(Invalid { field, problem }: &Invalid) -> String {
         | Field::Backup
         | Field::Skip
         | Field::Accounts
-        | Field::Lifetime => format!("{name} {problem}"),
+        | Field::Lifetime
+        | Field::KeyTitle => format!("{name} {problem}"),
     }
 }
 

@@ -13,6 +13,7 @@ use super::error::DatabaseError;
 use super::good_copy::{self, COMPANIONS, beside};
 use super::mark::{BEHIND, Mark, Reached};
 use super::quota_counts;
+use super::ssh_keys;
 use super::state::State;
 use crate::audit;
 
@@ -107,6 +108,7 @@ fn unpack(copy: &Path, ready: &Path, store: &Path, found: &str) -> Result<Reache
         reached = skip(copy, noted)?;
         // What was revoked since the copy was made must not come back.
         let keys = api_keys::void(copy, SKIP)?;
+        ssh_keys::skip(copy, SKIP)?;
         quota_counts::doubt(copy)?;
         record(copy, store, (found, keys))
     })?;

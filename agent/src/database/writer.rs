@@ -23,6 +23,7 @@ use super::quota_counts::QuotaWrite;
 use super::quota_store::Touched;
 use super::revoked::{revoked, touched};
 use super::row::Origin;
+use super::ssh_key_store::KeyJob;
 use super::state::{Note, State};
 use super::transfers::TransferRow;
 use crate::sys::heap;
@@ -55,6 +56,8 @@ pub(super) enum Job {
     Quota(QuotaWrite, Option<Sender<Result<(), Refusal>>>),
     /// Store that the key file in this home is in its place, or will not be.
     KeyFile(String),
+    /// Rows of SSH keys.
+    SshKeys(KeyJob),
     /// Store records of what is no change.
     Record(Vec<AuditEvent>, Sender<Result<(), Refusal>>),
 }
@@ -166,7 +169,7 @@ impl Writer {
         }
     }
 
-    fn refusal(&mut self, error: DatabaseError) -> Refusal {
+    pub(super) fn refusal(&mut self, error: DatabaseError) -> Refusal {
         self.is_damaged |= error.ends_the_agent();
         error.into_refusal()
     }
@@ -190,6 +193,7 @@ impl Writer {
                 }
                 Job::Quota(write, answer) => self.write_quota(&write, answer),
                 Job::KeyFile(home) => self.placed.push(home),
+                Job::SshKeys(job) => self.serve_ssh_keys(job),
                 Job::Record(events, answer) => {
                     let stored = self.state.record(events).map_err(|error| self.refusal(error.into()));
                     let _ = answer.send(stored);

@@ -20,6 +20,7 @@ pub mod permission;
 pub mod random_password;
 pub mod roles;
 mod scope;
+pub mod seen_keys;
 mod session_policy;
 mod shown_password;
 #[cfg(test)]

@@ -58,7 +58,8 @@ pub fn key(place: Place, field: Field) -> &'static str {
             | Field::Accounts
             | Field::Code
             | Field::CodeSecret
-            | Field::Lifetime,
+            | Field::Lifetime
+            | Field::KeyTitle,
             _,
         ) => "bsdusr_password",
     }
@@ -221,7 +222,8 @@ fn bad_characters(field: Field, characters: &str) -> String {
         | Field::Accounts
         | Field::Code
         | Field::CodeSecret
-        | Field::Lifetime => format!("This field contains invalid characters ({characters})."),
+        | Field::Lifetime
+        | Field::KeyTitle => format!("This field contains invalid characters ({characters})."),
     }
 }
 
@@ -264,7 +266,8 @@ fn duplicate(field: Field, existing: &str, given: &str) -> String {
         | Field::Accounts
         | Field::Code
         | Field::CodeSecret
-        | Field::Lifetime => format!("This is already in use: {existing}"),
+        | Field::Lifetime
+        | Field::KeyTitle => format!("This is already in use: {existing}"),
     }
 }
 

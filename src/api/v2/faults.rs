@@ -118,6 +118,7 @@ fn name(kind: Kind, field: Field) -> &'static str {
         (Field::Code, _) => "code",
         (Field::CodeSecret, _) => "secret",
         (Field::Lifetime, _) => "lifetime",
+        (Field::KeyTitle, _) => "title",
     }
 }
 

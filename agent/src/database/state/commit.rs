@@ -12,6 +12,7 @@ use crate::database::edit::Edit;
 use crate::database::journal::Journal;
 use crate::database::key_files;
 use crate::database::quota_counts;
+use crate::database::ssh_keys;
 use crate::database::transfers;
 use crate::database::{password_history, policy};
 
@@ -81,6 +82,7 @@ impl State {
                         transfers::store(&transaction, *id, None)?;
                         password_history::store(&transaction, *id, &[])?;
                         api_keys::forget(&transaction, *id)?;
+                        ssh_keys::forget(&transaction, *id)?;
                         quota_counts::forget(&transaction, *id)?;
                     }
                     if let (Some(row), Some(uid)) = (old, edit.freed_uid()) {
