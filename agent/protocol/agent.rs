@@ -8,6 +8,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::alist::AlistSettings;
 use crate::api_key::ApiKey;
 use crate::audit::{AuditPage, AuditVerdict};
 use crate::backup::Backup;
@@ -92,6 +93,8 @@ pub enum AgentRequest {
     /// REST front: the handle of whoever shows nothing, where guests are let in. It reads its own account and does
     /// nothing else.
     OpenGuestHandle { source: IpAddr },
+    /// REST front: what the dialect of AList goes by.
+    DescribeAlist,
 }
 
 /// What the agent asks login.
@@ -186,4 +189,5 @@ pub enum Answer {
     Token(Secret),
     SshKeys(Vec<SshKey>),
     SshKey(Box<SshKey>),
+    Alist(AlistSettings),
 }

@@ -6,6 +6,7 @@
 
 pub mod ageing;
 pub mod agent;
+pub mod alist;
 pub mod api_key;
 pub mod audit;
 pub mod backup;

@@ -227,6 +227,7 @@ impl Agent {
                 Ok(Answer::Done)
             }
             AgentRequest::Ping => Ok(Answer::Done),
+            AgentRequest::DescribeAlist => Ok(Answer::Alist(self.alist_settings())),
             AgentRequest::Watch | AgentRequest::AnswerQuestions => Ok(Answer::Watching),
             AgentRequest::Quota { account, session, request } => {
                 self.quotas.answer((account, session), request).map(Answer::Quota)

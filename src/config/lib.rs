@@ -95,7 +95,7 @@ mod tests {
         [bans]\nfree_attempts = 3\nfirst_delay_seconds = 2\nlongest_delay_seconds = 9\nban_after = 10\n\
         window_seconds = 300\nban_seconds = 60\nignore = [\"127.0.0.0/8\", \"::1/128\"]\n\
         [two_factor]\nissuer = \"NAS\"\nkeys = \"with_code\"\n\
-        [alist]\nenabled = false\nadmin = \"chief\"\nguest = \"anybody\"\n";
+        [alist]\nenabled = false\nadmin = \"chief\"\nguest = \"anybody\"\nhomes = \"/mnt/a/homes\"\n";
 
     fn parsed(text: &str) -> Result<Config, String> {
         let directory = tempfile::tempdir().unwrap();

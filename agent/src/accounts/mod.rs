@@ -2,6 +2,7 @@
 
 mod address;
 mod ageing;
+mod alist_accounts;
 mod api_keys;
 mod backup;
 mod bans;

@@ -83,7 +83,7 @@ impl Agent {
         groups.filter(|(_, name)| stays(name)).map(|(id, _)| *id).collect()
     }
 
-    fn group_or_new(&self, by: &Actor, name: &str) -> Result<AccountId, Refusal> {
+    pub(super) fn group_or_new(&self, by: &Actor, name: &str) -> Result<AccountId, Refusal> {
         if let Some(group) = self.database.view().group_named(name) {
             return Ok(group.id);
         }

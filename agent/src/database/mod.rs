@@ -140,6 +140,7 @@ pub struct Database {
     key_uses: HashMap<ApiKeyId, u64>,
     quota_counts: Vec<QuotaCount>,
     quota_marks: Vec<QuotaMark>,
+    done: Vec<String>,
     touched: Touched,
     _watch: Watch,
     _alone: Flock<File>,
@@ -162,6 +163,7 @@ impl Database {
         let key_files = writer.state.key_files()?;
         let key_uses = writer.state.key_uses()?;
         let (quota_counts, quota_marks) = (writer.state.quota_counts()?, writer.state.quota_marks()?);
+        let done = writer.state.done()?;
         let (jobs, waiting) = channel();
         let named = std::thread::Builder::new().name("writer".into());
         named.spawn(move || run_or_abort(writer, waiting, on_damaged)).map_err(DatabaseError::Watch)?;
@@ -176,6 +178,7 @@ impl Database {
             key_uses,
             quota_counts,
             quota_marks,
+            done,
             touched,
             _watch: watch,
             _alone: alone,
@@ -250,6 +253,17 @@ impl Database {
 
     fn note(&self, note: Note) -> Result<(), Refusal> {
         self.answered(|answer| Job::Note(note, answer))
+    }
+}
+
+impl Database {
+    /// Whether what is done once on a machine had been done when the database was opened.
+    pub fn is_done(&self, what: &str) -> bool {
+        self.done.iter().any(|done| done == what)
+    }
+
+    pub fn note_done(&self, what: &str) -> Result<(), Refusal> {
+        self.note(Note::Done(what.to_owned()))
     }
 }
 

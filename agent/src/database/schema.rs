@@ -6,7 +6,7 @@ use super::{api_keys, extras, key_files, password_history, policy, quota_counts,
 use crate::audit;
 
 /// One step for each `user_version`; a step that has been released never changes.
-const MIGRATIONS: [&str; 11] = [
+const MIGRATIONS: [&str; 12] = [
     "
     CREATE TABLE users (
         id INTEGER PRIMARY KEY, name TEXT NOT NULL, uid INTEGER NOT NULL, builtin INTEGER NOT NULL,
@@ -38,10 +38,11 @@ const MIGRATIONS: [&str; 11] = [
     extras::MIGRATION,
     quota_counts::MIGRATION,
     ssh_keys::MIGRATION,
+    "CREATE TABLE done (what TEXT PRIMARY KEY) STRICT;",
 ];
 
 /// Reads a row of each table, as far as there is one.
-const LOOK: [&str; 18] = [
+const LOOK: [&str; 19] = [
     "SELECT id, name, uid, builtin, email, microsoft_account, kept_hash, extras FROM users LIMIT 1",
     "SELECT id, name, gid, builtin, limits FROM groups LIMIT 1",
     "SELECT kind, id, name, number FROM tombstones LIMIT 1",
@@ -61,6 +62,7 @@ const LOOK: [&str; 18] = [
     "SELECT account, bytes, files, is_open, scanned FROM quota_counts LIMIT 1",
     "SELECT kind, place, uid FROM quota_marks LIMIT 1",
     "SELECT id, account, fingerprint, title, added, last_used FROM ssh_keys LIMIT 1",
+    "SELECT what FROM done LIMIT 1",
 ];
 
 /// What a store says of itself.

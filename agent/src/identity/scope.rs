@@ -114,6 +114,9 @@ fn without_hashes(answer: Answer) -> Answer {
         | Answer::Enrolment(_)
         | Answer::RecoveryCodes(_)
         | Answer::Token(_)
+        | Answer::SshKeys(_)
+        | Answer::SshKey(_)
+        | Answer::Alist(_)
         | Answer::Done => answer,
     }
 }

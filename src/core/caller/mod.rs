@@ -8,6 +8,7 @@ mod machine;
 mod quotas;
 mod records;
 mod second_factor;
+mod ssh_keys;
 #[cfg(test)]
 mod tests;
 mod tokens;

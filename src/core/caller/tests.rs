@@ -32,6 +32,7 @@ fn strict(handles: &mut u32, request: &AgentRequest) -> Result<Answer, Refusal> 
         | AgentRequest::Decide { .. }
         | AgentRequest::Conclude(_)
         | AgentRequest::Ping
+        | AgentRequest::DescribeAlist
         | AgentRequest::Watch
         | AgentRequest::AnswerQuestions
         | AgentRequest::Quota { .. }
