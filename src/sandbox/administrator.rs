@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use accountd_protocol::agent::{AgentRequest, Answer, Operation, Reply};
-use accountd_protocol::client::Client;
+use accountd_protocol::client::AgentClient;
 use accountd_protocol::id::AccountRef;
 use accountd_protocol::precondition::Precondition;
 use accountd_protocol::refusal::Refusal;
@@ -17,7 +17,7 @@ const NAME: &str = "admin";
 /// Asks the agent at this socket as root. Where there is no such account, nothing is done.
 pub fn give_password(socket: &Path, password: &str) -> Result<(), SandboxError> {
     let failed = |message: String| SandboxError::Failed { program: "accountd-agent".into(), message };
-    let mut client = Client::connect(socket).map_err(|error| failed(error.to_string()))?;
+    let mut client = AgentClient::connect(socket).map_err(|error| failed(error.to_string()))?;
     let mut ask = |request| -> Result<Reply, SandboxError> {
         client.call(&request).map_err(|error| failed(error.to_string()))
     };
