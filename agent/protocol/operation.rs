@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::agent::{GroupChange, NewGroup, NewUser, UserChange};
+use crate::agent::{Echoes, GroupChange, NewGroup, NewUser, UserChange};
 use crate::api_key::{ApiKeyId, NewApiKey};
 use crate::audit::AuditFilter;
 use crate::ban::BanId;
@@ -208,4 +208,10 @@ pub enum Operation {
     },
     /// Whose key it is.
     FindSshKey(SshKeyId),
+    /// Of the caller: a password without the present one, which a token or handle stands for, and what dialects
+    /// are to say again.
+    ChangeOwnProfile {
+        password: Option<Secret>,
+        echoes: Echoes,
+    },
 }

@@ -59,10 +59,11 @@ mod tests {
 
     use super::*;
     use crate::identity::decide::PasswordState;
+    use crate::identity::handles::Way;
 
     fn caller(key: Option<u64>) -> Caller {
-        let key = key.map(ApiKeyId);
-        Caller { account: AccountId(7), uid: Uid(3001), password: PasswordState::Current, source: None, key }
+        let way = key.map_or(Way::Password, |key| Way::ApiKey(ApiKeyId(key)));
+        Caller { account: AccountId(7), uid: Uid(3001), password: PasswordState::Current, source: None, way }
     }
 
     fn kept(key: Option<u64>, now: Instant) -> KeptPasswords {

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use accountd_protocol::agent::{Answer, Operation, Reply, User};
 use accountd_protocol::audit::Actor;
-use accountd_protocol::refusal::Refusal;
 use accountd_protocol::secret::Secret;
 
 use crate::agent::Agent;
@@ -87,17 +86,24 @@ impl Agent {
             Operation::StartScan(id) => self.start_scan(by, id).map(|()| Answer::Done),
             Operation::ListScans => Ok(Answer::QuotaScans(self.list_scans())),
             Operation::CancelScan(id) => self.cancel_scan(by, id).map(|()| Answer::Done),
-            Operation::GetTwoFactor(_)
-            | Operation::BeginTwoFactor(_)
-            | Operation::ConfirmTwoFactor { .. }
-            | Operation::CancelTwoFactor { .. }
-            | Operation::CreateToken { .. }
-            | Operation::RevokeToken(_) => Err(Refusal::NotPermitted),
+            Operation::GetTwoFactor(user) => self.get_two_factor(user).map(Answer::TwoFactor),
+            Operation::BeginTwoFactor(user) => self.begin_two_factor(by, user).map(Answer::Enrolment),
+            Operation::ConfirmTwoFactor { user, secret, code } => {
+                self.confirm_two_factor(by, user, (secret.as_ref(), &code)).map(Answer::RecoveryCodes)
+            }
+            Operation::CancelTwoFactor { user, only_if } => {
+                self.cancel_two_factor(by, user, only_if).map(|()| Answer::Done)
+            }
+            Operation::CreateToken { lifetime } => self.create_token(by, caller.account, lifetime).map(Answer::Token),
+            Operation::RevokeToken(token) => self.revoke_token(by, caller.account, &token).map(|()| Answer::Done),
             Operation::ListSshKeys(user) => self.list_ssh_keys(user).map(Answer::SshKeys),
             Operation::AddSshKey { user, title, line } => {
                 self.add_ssh_key(by, user, (title, &line)).map(|key| Answer::SshKey(Box::new(key)))
             }
             Operation::DeleteSshKey { user, id } => self.delete_ssh_key(by, user, id).map(|()| Answer::Done),
+            Operation::ChangeOwnProfile { password, echoes } => {
+                self.change_own_profile(by, caller.account, (password, echoes)).map(|()| Answer::Done)
+            }
             Operation::FindSshKey(id) => self.find_ssh_key(id).map(|owner| Answer::Resolved(vec![owner])),
             Operation::ShowMetrics => Ok(Answer::Metrics(Box::new(self.metrics()))),
         }

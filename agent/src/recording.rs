@@ -84,6 +84,15 @@ impl Agent {
         self.clerk.refused(Attempt { actor, action, target: None, outcome, method }, name);
     }
 
+    /// Whose it says to be is known where it was given out here.
+    pub(crate) fn record_refused_token(&self, owner: Option<&str>, source: IpAddr, refusal: &Refusal) {
+        let (actor, action) = (claimed(owner.unwrap_or_default(), source), AuditAction::OpenHandle);
+        let outcome = Outcome::Refused(audit::reason(refusal));
+        let name = if owner.is_some() { Name::Known } else { Name::MadeUp };
+        let method = Some(Word::Borrowed("token"));
+        self.clerk.refused(Attempt { actor, action, target: None, outcome, method }, name);
+    }
+
     pub(crate) fn record_refused_key(&self, user: &str, key: &[u8], source: IpAddr) {
         let (actor, action, method) = (claimed(user, source), AuditAction::OfferKey, Some(by_key(key)));
         let outcome = Outcome::Refused("not a key of the account that lets it in".into());

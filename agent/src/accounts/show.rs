@@ -113,7 +113,7 @@ pub fn show_user(view: &View, row: &UserRow) -> Option<Shown> {
         builtin: row.is_builtin(),
         locked: field.starts_with('!'),
         password_disabled: !is_hash(hash) && row.extras().own_hash.is_none(),
-        two_factor: false,
+        two_factor: view.second_factors().of(row.id).is_some(),
         shares_uid: view.names_of_uid(row.uid.0).len() > 1,
         own_password: !is_hash(hash) && row.extras().own_hash.is_some(),
         microsoft_account: row.microsoft_account,

@@ -79,6 +79,7 @@ pub fn subject(operation: &Operation) -> (AuditAction, Subject) {
         Operation::RevokeToken(_) => (AuditAction::RevokeToken, Subject::Nobody),
         Operation::ListSshKeys(id) => (AuditAction::GetUser, Subject::User(*id)),
         Operation::FindSshKey(_) => (AuditAction::GetUser, Subject::Nobody),
+        Operation::ChangeOwnProfile { .. } => (AuditAction::ChangeOwnPassword, Subject::Nobody),
         Operation::AddSshKey { user, .. } | Operation::DeleteSshKey { user, .. } => {
             (AuditAction::UpdateUser, Subject::User(*user))
         }

@@ -122,6 +122,7 @@ fn is_way_in((view, own): (&View, AccountId), by: ApiKeyId, operation: &Operatio
         Operation::CancelTwoFactor { user, .. } => *user == own,
         Operation::DeleteApiKey { user, id } => *user == own && *id != by,
         Operation::AddSshKey { user, .. } | Operation::DeleteSshKey { user, .. } => *user == own,
+        Operation::ChangeOwnProfile { password, .. } => password.is_some(),
         Operation::ListSshKeys(_) | Operation::FindSshKey(_) => false,
         Operation::SetPassword { id, .. } | Operation::SetKeys { id, .. } => *id == own,
         Operation::UpdateUser { id, change, .. } => *id == own && gives_way_in(change),

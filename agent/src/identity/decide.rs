@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use accountd_config::PermitRoot;
+use accountd_config::{KeysWithCode, PermitRoot};
 use accountd_protocol::agent::{Decision, Generation, Grant, KeyOffer};
 use accountd_protocol::audit::Actor;
 use accountd_protocol::conclusion::{Concluded, Conclusion};
@@ -26,10 +26,11 @@ use tracing::info;
 use super::authorized_keys::{self, AuthorizedKey, Use};
 use super::bans::{Attempt, Means, Weight, Whom};
 use super::hash::Verdict;
+use super::second_factor::{CodeVerdict, Shown};
 use super::session_policy::{Allowed, Holder, LoginShell};
 use crate::agent::Agent;
 use crate::database::entry::{Entry, number_of, passwd, shadow};
-use crate::database::{FileKind, View};
+use crate::database::{FactorRow, FileKind, View};
 use crate::homes::{Strictness, read_authorized_keys};
 use crate::sys::local_time;
 
@@ -42,6 +43,16 @@ pub struct PasswordAccount {
     pub uid: Uid,
     pub hash: String,
     pub state: PasswordState,
+    /// Then the password is not enough.
+    pub factor: Option<Arc<FactorRow>>,
+}
+
+/// What a login by password shows beside it.
+#[derive(Clone, Copy)]
+enum Second<'a> {
+    Code(Option<&'a Secret>),
+    /// It was right before, for this very login.
+    Shown,
 }
 
 /// How far a right password lets in.
@@ -54,9 +65,12 @@ pub enum PasswordState {
 
 /// The account, if its state allows that a password is shown for it now.
 pub fn password_account(view: &View, user: &str, now: u64) -> Option<PasswordAccount> {
-    let candidate = Candidate::find(view, user, now)?;
-    let (hash, state) = (candidate.any_password_hash()?, candidate.password);
-    Some(PasswordAccount { id: candidate.account, uid: candidate.uid, hash, state })
+    Candidate::find(view, user, now)?.password_account()
+}
+
+/// The account of whoever shows nothing, unless it is locked or expired.
+pub fn guest_account(view: &View, user: &str, now: u64) -> Option<(AccountId, Uid)> {
+    Candidate::find(view, user, now).map(|candidate| (candidate.account, candidate.uid))
 }
 
 /// The uid of an account whose API keys count now: not with a password that is too old, but also with
@@ -78,6 +92,7 @@ struct Candidate {
     generation: Generation,
     shadow: Entry,
     password: PasswordState,
+    factor: Option<Arc<FactorRow>>,
     /// Whether the password is the one of shadow(5).
     in_shadow: bool,
     /// Counts while shadow(5) holds none.
@@ -114,6 +129,7 @@ impl Candidate {
             generation: view.generation(),
             shadow,
             password,
+            factor: view.second_factors().of(row.id).cloned(),
             // Only `x` says that the password is the one of shadow(5).
             in_shadow: entry.bytes(passwd::PASSWORD) == b"x",
             own_hash: row.extras().own_hash.clone(),
@@ -147,6 +163,11 @@ impl Candidate {
             false => self.own_hash.clone(),
         }
         .filter(|_| self.in_shadow)
+    }
+
+    fn password_account(&self) -> Option<PasswordAccount> {
+        let (hash, state) = (self.any_password_hash()?, self.password);
+        Some(PasswordAccount { id: self.account, uid: self.uid, hash, state, factor: self.factor.clone() })
     }
 
     fn identity(&self) -> Identity {
@@ -205,21 +226,22 @@ impl Agent {
     fn weigh(&self, user: &str, proof: &Proof, source: IpAddr, now: u64) -> Decision {
         let candidate = self.candidate(user, (source, now));
         match proof {
-            Proof::Password(password) => self.decide_password(candidate, password),
-            Proof::PasswordAndCode { .. } | Proof::PublicKeyAndCode { .. } => refused(Duration::ZERO),
-            Proof::PasswordChange { current, password, code: _ } => {
-                match self.change_on_the_way(candidate, (current, password), source) {
+            Proof::Password(password) => self.decide_password(candidate, (password, Second::Code(None)), (source, now)),
+            Proof::PasswordAndCode { password, code } => {
+                self.decide_password(candidate, (password, Second::Code(Some(code))), (source, now))
+            }
+            Proof::PasswordChange { current, password, code } => {
+                match self.change_on_the_way(candidate, (current, password), code.as_ref(), source) {
                     // The account as it is now, and the new password, decide.
-                    Ok(()) => self.decide_password(self.candidate(user, (source, now)), password),
+                    Ok(()) => {
+                        let candidate = self.candidate(user, (source, now));
+                        self.decide_password(candidate, (password, Second::Shown), (source, now))
+                    }
                     Err(decision) => decision,
                 }
             }
-            Proof::PublicKey(blob) => {
-                match candidate.and_then(|candidate| self.admitted(candidate, blob, (source, now))) {
-                    Some((candidate, policy)) => self.grant(candidate, policy),
-                    None => refused(Duration::ZERO),
-                }
-            }
+            Proof::PublicKey(blob) => self.decide_key(candidate, (blob, None), (source, now)),
+            Proof::PublicKeyAndCode { key, code } => self.decide_key(candidate, (key, Some(code)), (source, now)),
         }
     }
 
@@ -254,18 +276,57 @@ impl Agent {
         candidate.granted(policy, quota, self.service_uids())
     }
 
-    fn decide_password(&self, candidate: Option<Candidate>, password: &Secret) -> Decision {
+    /// A key, and for an account with a second factor a code beside it, where that is configured.
+    fn decide_key(
+        &self,
+        candidate: Option<Candidate>,
+        (blob, code): (&[u8], Option<&Secret>),
+        (source, now): (IpAddr, u64),
+    ) -> Decision {
+        let admitted = candidate.and_then(|candidate| self.admitted(candidate, blob, (source, now)));
+        let Some((candidate, policy)) = admitted else { return refused(Duration::ZERO) };
+        match (&candidate.factor, code, self.config.two_factor.keys) {
+            (None, _, _) | (Some(_), None, KeysWithCode::Alone) => self.grant(candidate, policy),
+            (Some(_), None, KeysWithCode::WithCode) => Decision::CodeRequired,
+            (Some(factor), Some(code), _) => match self.use_code(factor, code, now) {
+                CodeVerdict::Right => self.grant(candidate, policy),
+                CodeVerdict::Wrong => refused(Duration::ZERO),
+            },
+        }
+    }
+
+    fn decide_password(
+        &self,
+        candidate: Option<Candidate>,
+        (password, second): (&Secret, Second<'_>),
+        (source, now): (IpAddr, u64),
+    ) -> Decision {
         let candidate = candidate.filter(Candidate::may_show_password);
         let hash = candidate.as_ref().and_then(Candidate::any_password_hash);
-        match (self.hashes.verify(password, hash.as_deref().unwrap_or_default()), candidate) {
-            (Verdict::Right, Some(candidate)) => match candidate.password {
-                PasswordState::Current => {
-                    let policy = self.sessions_of(&candidate).policy;
-                    self.grant(candidate, policy)
+        let verdict = self.hashes.verify(password, hash.as_deref().unwrap_or_default());
+        let (Verdict::Right, Some(candidate)) = (verdict, candidate) else { return refused(Duration::ZERO) };
+        match (&candidate.factor, second) {
+            (None, _) | (Some(_), Second::Shown) => {}
+            (Some(_), Second::Code(None)) => return Decision::CodeRequired,
+            (Some(factor), Second::Code(Some(code))) => match self.use_code(factor, code, now) {
+                CodeVerdict::Right if candidate.password == PasswordState::Expired => {
+                    // Good for the change that comes next, which shows it again.
+                    let shown = Shown { account: candidate.account, enrolment: factor.enrolment, source, code };
+                    self.second_factors.passes.give(shown, Instant::now());
                 }
-                PasswordState::Expired => Decision::PasswordExpired,
+                CodeVerdict::Right => {}
+                CodeVerdict::Wrong => return refused(Duration::ZERO),
             },
-            (Verdict::Right | Verdict::Wrong, _) => refused(Duration::ZERO),
+        }
+        match candidate.password {
+            PasswordState::Current => {
+                if let Some(account) = candidate.password_account() {
+                    self.keep_second_hash(&account, password);
+                }
+                let policy = self.sessions_of(&candidate).policy;
+                self.grant(candidate, policy)
+            }
+            PasswordState::Expired => Decision::PasswordExpired,
         }
     }
 
@@ -275,19 +336,30 @@ impl Agent {
         &self,
         candidate: Option<Candidate>,
         (current, password): (&Secret, &Secret),
+        code: Option<&Secret>,
         source: IpAddr,
     ) -> Result<(), Decision> {
         let Some(candidate) = candidate.filter(Candidate::may_show_password) else {
             let _ = self.hashes.verify(current, "");
             return Err(refused(Duration::ZERO));
         };
-        let Candidate { account, name, .. } = candidate;
+        let Candidate { account, name, factor, .. } = candidate;
+        let shown =
+            factor.as_ref().zip(code).map(|(row, code)| Shown { account, enrolment: row.enrolment, source, code });
+        let passes = &self.second_factors.passes;
+        // Which is told to nobody who does not know the present password.
+        if factor.is_some() && !shown.is_some_and(|shown| passes.has(shown, Instant::now())) {
+            let _ = self.hashes.verify(current, "");
+            return Err(refused(Duration::ZERO));
+        }
         let by = Actor::Caller { account, name: name.as_str().to_owned(), source: Some(source), key: None };
         self.exchange_password(&by, account, current, password.clone()).map_err(|refusal| match refusal {
             Refusal::NotFound => refused(Duration::ZERO),
             refusal if refusal == Refusal::invalid(Field::CurrentPassword, Problem::Wrong) => refused(Duration::ZERO),
             refusal => Decision::NotChanged(refusal),
-        })
+        })?;
+        shown.into_iter().for_each(|shown| passes.take(shown));
+        Ok(())
     }
 
     /// The candidate whom this key lets in, and what a session of theirs may be. The line that counts

@@ -153,6 +153,7 @@ fn need(operation: &Operation) -> Need<'_> {
         Operation::GetTwoFactor(id) | Operation::ListSshKeys(id) => Need::ReadUser(*id),
         Operation::AddSshKey { user, .. } | Operation::DeleteSshKey { user, .. } => Need::ChangeOwn(*user),
         Operation::FindSshKey(_) => Need::Read,
+        Operation::ChangeOwnProfile { .. } => Need::Account,
         // Whoever holds the secret is the account.
         Operation::BeginTwoFactor(user) | Operation::ConfirmTwoFactor { user, .. } => Need::Own(*user),
         Operation::CancelTwoFactor { user, .. } => Need::ChangeOwn(*user),

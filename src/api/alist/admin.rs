@@ -9,7 +9,7 @@ use accountd_protocol::alist::AlistWords;
 use accountd_protocol::ended::OtherProcesses;
 use accountd_protocol::id::{AccountId, AccountRef};
 use accountd_protocol::limits::LimitsChange;
-use accountd_protocol::list::Filter;
+use accountd_protocol::list::{Filter, KeyTexts};
 use accountd_protocol::name::NewUserName;
 use accountd_protocol::precondition::Precondition;
 use accountd_protocol::refusal::Refusal;
@@ -60,12 +60,13 @@ async fn users(caller: &Caller, Part { offset, limit }: Part) -> Result<Page<Use
 
 fn window(builtin: bool, offset: usize, limit: usize) -> Window {
     let sort = vec![SortKey { by: SortBy::Id, direction: Direction::Ascending }];
-    Window { filters: vec![Filter::Builtin(builtin)], ..Window::part(offset, limit, sort) }
+    let filters = vec![Filter::Builtin(builtin)];
+    Window { filters, keys: KeyTexts::LeftOut, ..Window::part(offset, limit, sort) }
 }
 
 /// Users without their keys, got in parts, and how many there are in all.
 async fn found(caller: &Caller, window: Window) -> Result<(Vec<User>, usize), Error> {
-    let page = caller.all_users(window).await.map_err(Error::of)?;
+    let page = caller.users(window).await.map_err(Error::of)?;
     Ok((page.items, page.total))
 }
 

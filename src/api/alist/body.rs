@@ -22,7 +22,7 @@ pub struct Members {
 
 impl Members {
     pub async fn read(of: &'static str, request: &Request<'_>, data: Data<'_>) -> Result<Self, Error> {
-        if !request.content_type().is_some_and(rocket::http::ContentType::is_json) {
+        if !request.content_type().is_some_and(|kind| kind.is_json()) {
             return Ok(Self { of, members: Map::new() });
         }
         let bytes = body::read_any(LONGEST, data).await?;

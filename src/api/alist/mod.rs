@@ -23,8 +23,6 @@ mod reply;
 mod request;
 mod second_factor;
 mod ssh_keys;
-#[cfg(test)]
-mod tests;
 mod user_form;
 mod words;
 
