@@ -22,7 +22,7 @@ const STEP: u64 = 30;
 const SPARE: u64 = 15;
 
 /// What somebody has in a pocket.
-struct Authenticator {
+pub struct Authenticator {
     secret: String,
     /// Of the last code that was read off.
     step: Cell<u64>,
@@ -33,7 +33,7 @@ fn seconds() -> u64 {
 }
 
 impl Authenticator {
-    fn new(secret: &str) -> Self {
+    pub fn new(secret: &str) -> Self {
         Self { secret: secret.to_owned(), step: Cell::new(0) }
     }
 
@@ -48,7 +48,7 @@ impl Authenticator {
 
     /// A code that has not been read off before, and that is good for a while. There are two or three at a time;
     /// after that it takes until there is another one.
-    fn code(&self) -> String {
+    pub fn code(&self) -> String {
         let next = || {
             let now = seconds();
             let first = (now / STEP).saturating_sub(1).max(self.step.get() + 1);
@@ -61,7 +61,7 @@ impl Authenticator {
     }
 
     /// Six digits that are the code of no step near.
-    fn wrong(&self) -> String {
+    pub fn wrong(&self) -> String {
         let now = seconds() / STEP;
         let near: Vec<String> = (now - 4..now + 5).map(|step| self.at(step)).collect();
         (0..100).map(|number| format!("{number:06}")).find(|code| !near.contains(code)).unwrap()
