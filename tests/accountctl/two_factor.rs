@@ -43,7 +43,7 @@ fn a_second_factor_is_enrolled_shown_and_cancelled() {
 
     // One code is good for a command of several requests.
     as_anna(&nas, None, &["user", "show"]).fails(2, &["no terminal", "ACCOUNTCTL_CODE"]);
-    let shown = as_anna(&nas, Some(codes[0]), &["user", "group", "list"]);
+    let shown = as_anna(&nas, Some(codes[0]), &["user", "group", "list", "~"]);
     assert_eq!((shown.status, shown.err.as_str()), (0, ""));
     as_anna(&nas, Some(codes[0]), &["user", "show"]).fails(4, &["The code is wrong"]);
     assert_eq!(nas.rest.get("/audit?action=revoke_token").object(200)["items"].as_array().unwrap().len(), 1);
