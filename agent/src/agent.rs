@@ -97,12 +97,14 @@ impl Agent {
             .map_err(|source| Error::Root { path: root.clone(), source: source.into() })?;
         let keeping = Keeping { root: &root, store: &arguments.state, audit: &config.audit };
         let database = Database::open(keeping, Box::new(on_revoked), Box::new(end))?;
+        let second_factors = SecondFactors::new(&arguments.state, &database.stored_credentials().uses);
+        second_factors.look(database.known_view().second_factors());
         let emptier = Emptier::start(&homes, database.home_parents()).map_err(Error::Emptier)?;
         let quotas = Quotas::start(homes.root(), &database).map_err(Error::Quotas)?;
         Ok(Self {
             transfers: Transfers::new(database.stored_transfers()),
             key_uses: KeyUses::new(database.stored_key_uses()),
-            second_factors: SecondFactors::new(&arguments.state, &database.stored_credentials().uses),
+            second_factors,
             login_tokens: login_tokens(&database),
             database,
             emptier,

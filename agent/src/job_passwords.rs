@@ -58,7 +58,7 @@ mod tests {
     use accountd_protocol::secret::Secret;
 
     use super::*;
-    use crate::identity::decide::PasswordState;
+    use crate::identity::candidate::PasswordState;
     use crate::identity::handles::Way;
 
     fn caller(key: Option<u64>) -> Caller {

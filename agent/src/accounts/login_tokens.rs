@@ -9,7 +9,7 @@ use accountd_protocol::token::LONGEST_LIFETIME;
 use crate::agent::{Agent, now};
 use crate::database::{TokenDigest, TokenRow};
 use crate::hexadecimal::hexadecimal;
-use crate::identity::decide::password_account;
+use crate::identity::candidate::password_account;
 use crate::identity::jwt::{self, Claims};
 use crate::identity::login_tokens::{digest, stamp};
 

@@ -17,7 +17,7 @@ use crate::agent::Agent;
 use crate::database::entry::{group, passwd, shadow};
 use crate::database::{FileKind, GroupRow, UserRow, View};
 use crate::homes::{KeysWanted, LookedAt, Strictness, look_at_keys, read_authorized_keys};
-use crate::identity::decide::supplementary_groups;
+use crate::identity::candidate::supplementary_groups;
 use crate::identity::hash::is_hash;
 use crate::identity::roles::roles_of;
 use crate::samba::{self, Flags};

@@ -78,6 +78,7 @@ impl Agent {
         let purpose = Purpose { actor: by.clone(), action: AuditAction::ConfirmTwoFactor, user: Some(user) };
         self.change(purpose, move |draft| enter(draft, user, Some(row)))?;
         self.second_factors.pending.forget(user);
+        self.second_factors.uses.keep_only(user, Some(enrolment));
         // Restored from an older copy, the account would be without it again.
         self.database.keep_good_copy_now();
         self.handles.forget(user);
@@ -91,7 +92,7 @@ impl Agent {
             user_is(draft, user, &only_if)?;
             enter(draft, user, None)
         })?;
-        self.second_factors.uses.forget(user);
+        self.second_factors.uses.keep_only(user, None);
         self.handles.forget(user);
         Ok(())
     }

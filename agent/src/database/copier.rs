@@ -75,6 +75,11 @@ fn run(store: &Path, changed: &Receiver<Told>) {
                 Err(RecvTimeoutError::Disconnected) => return,
             }
         }
+        // Whoever has come meanwhile gets the same copy.
+        waiting.extend(changed.try_iter().filter_map(|told| match told {
+            Told::Changed => None,
+            Told::Now(answer) => Some(answer),
+        }));
         is_owed = false;
         if let Err(error) = good_copy::keep(store) {
             tracing::error!(%error, "no good copy of the state store can be made; the last one stays");

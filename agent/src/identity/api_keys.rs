@@ -15,7 +15,7 @@ use accountd_protocol::secret::Secret;
 use sha2::{Digest as _, Sha256};
 
 use super::bans::{Attempt, Held, Means, Weight, Whom};
-use super::decide::{PasswordState, keyed_account};
+use super::candidate::{PasswordState, keyed_account};
 use super::handles::{Caller, Way};
 use super::key_uses::Noted;
 use crate::accounts::find::user_called;

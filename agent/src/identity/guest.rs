@@ -7,8 +7,8 @@ use accountd_protocol::agent::{Handle, Operation};
 use accountd_protocol::id::Uid;
 use accountd_protocol::refusal::Refusal;
 
-use super::decide::PasswordState;
-use super::decide::guest_account;
+use super::candidate::PasswordState;
+use super::candidate::guest_account;
 use super::handles::{Caller, Way};
 use crate::agent::{Agent, now};
 use crate::error::Error;

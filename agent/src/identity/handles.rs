@@ -10,7 +10,7 @@ use accountd_protocol::api_key::ApiKeyId;
 use accountd_protocol::id::{AccountId, Uid};
 use accountd_protocol::secret::Secret;
 
-use super::decide::PasswordState;
+use super::candidate::PasswordState;
 use crate::hexadecimal::hexadecimal;
 
 /// How long a handle is good without its credential being shown again.

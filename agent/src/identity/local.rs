@@ -8,7 +8,7 @@ use accountd_protocol::id::{AccountId, Uid};
 use accountd_protocol::refusal::Refusal;
 use accountd_protocol::role::Role;
 
-use super::decide::PasswordState;
+use super::candidate::PasswordState;
 use super::handles::{Caller, Way};
 use super::roles::roles_of;
 use crate::agent::Agent;

@@ -16,7 +16,7 @@ use accountd_protocol::token::MOST_TOKENS;
 use sha2::{Digest as _, Sha256};
 
 use super::bans::{Attempt, Held, Means, Weight, Whom};
-use super::decide::PasswordAccount;
+use super::candidate::PasswordAccount;
 use super::handles::{Caller, Way};
 use super::jwt::{self, Claims};
 use crate::agent::{Agent, now};
@@ -223,7 +223,7 @@ impl Agent {
 
     /// An account that may show a token now.
     fn token_account(&self, view: &View, name: &str) -> Option<PasswordAccount> {
-        super::decide::password_account(view, name, now()).filter(|account| !self.is_service(view, account.uid))
+        super::candidate::password_account(view, name, now()).filter(|account| !self.is_service(view, account.uid))
     }
 
     /// Whether whoever has shown a token may still do something by it.

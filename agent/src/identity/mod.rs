@@ -4,6 +4,7 @@ mod address_pattern;
 pub mod api_keys;
 pub mod authorized_keys;
 pub mod bans;
+pub mod candidate;
 pub mod decide;
 mod expiry_time;
 pub mod guarded;

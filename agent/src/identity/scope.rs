@@ -3,12 +3,13 @@
 use std::time::Instant;
 
 use accountd_protocol::agent::{Answer, Handle, Operation, Page, Reply, User};
+use accountd_protocol::id::AccountId;
 use accountd_protocol::refusal::Refusal;
 use accountd_protocol::role::Role;
 
 use crate::audit;
 use crate::database::{UserRow, View};
-use crate::identity::decide::PasswordState;
+use crate::identity::candidate::PasswordState;
 use crate::identity::guarded::Guarded;
 use crate::identity::guest::is_for_guests;
 use crate::identity::handles::{Caller, Way};
@@ -84,19 +85,26 @@ impl Agent {
             Way::Token(digest) => self.permit_by_token(&digest)?,
             Way::Local | Way::Password | Way::PasswordAndCode | Way::Guest => {}
         }
-        let permitted = match operation {
-            // Whoever has found a token must not be able to stay when it is expired.
-            Operation::CreateToken { .. } => matches!(caller.way, Way::Password | Way::PasswordAndCode),
-            // Nobody takes a second factor away, or puts another in its place, without showing it.
-            Operation::CancelTwoFactor { user, .. } | Operation::BeginTwoFactor(user)
-                if *user == row.id && view.second_factors().of(row.id).is_some() =>
-            {
-                matches!(caller.way, Way::Local | Way::PasswordAndCode)
-            }
-            _ => true,
-        };
-        if permitted { Ok(()) } else { Err(Refusal::NotPermitted) }
+        // Whoever has found a token must not be able to stay when it is expired.
+        if matches!(operation, Operation::CreateToken { .. })
+            && !matches!(caller.way, Way::Password | Way::PasswordAndCode)
+        {
+            return Err(Refusal::NotPermitted);
+        }
+        // Nobody takes a second factor away, or puts another in its place, without showing it.
+        if ends_factor_of(operation) == Some(row.id)
+            && view.second_factors().of(row.id).is_some()
+            && !matches!(caller.way, Way::Local | Way::PasswordAndCode)
+        {
+            return Err(Refusal::NotPermitted);
+        }
+        Ok(())
     }
+}
+
+fn ends_factor_of(operation: &Operation) -> Option<AccountId> {
+    let (Operation::CancelTwoFactor { user, .. } | Operation::BeginTwoFactor(user)) = operation else { return None };
+    Some(*user)
 }
 
 /// For whoever is no administrator.

@@ -10,7 +10,7 @@ use accountd_protocol::secret::Secret;
 
 use crate::error::Error;
 use crate::identity::bans::{Held, Means, Weight};
-use crate::identity::decide::{PasswordAccount, password_account};
+use crate::identity::candidate::{PasswordAccount, password_account};
 use crate::identity::handles::{Caller, Way};
 use crate::identity::hash::Verdict;
 use crate::identity::second_factor::CodeVerdict;

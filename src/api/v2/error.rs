@@ -193,7 +193,25 @@ impl Error {
             Error::Query(faults) | Error::Fields(faults) => Cow::Borrowed(faults),
             Error::CodeRequired => code("two_factor_required", "is needed"),
             Error::WrongCode => code("two_factor_wrong", "is wrong, or was used before"),
-            _ => Cow::Borrowed(&[]),
+            Error::Unauthenticated
+            | Error::TooManyFailures(_)
+            | Error::NotPermitted
+            | Error::NotFound(_)
+            | Error::Method(_)
+            | Error::Malformed(_)
+            | Error::Format(_)
+            | Error::TooLarge
+            | Error::Changed
+            | Error::KeyReused
+            | Error::KeyInUse
+            | Error::ScanRunning
+            | Error::Builtin
+            | Error::PasswordExpired
+            | Error::LastAdministrator
+            | Error::Busy
+            | Error::Unavailable
+            | Error::NoSpace
+            | Error::Internal => Cow::Borrowed(&[]),
         }
     }
 

@@ -19,7 +19,7 @@ pub use self::recovery::NewCodes;
 pub use self::uses::{Claimed, Uses};
 use self::vault::{Place, Vault};
 use crate::agent::Agent;
-use crate::database::{CredentialWrite, FactorRow, FactorUse};
+use crate::database::{CredentialWrite, FactorRow, FactorUse, Factors};
 
 /// What all second factors share.
 #[derive(Debug)]
@@ -43,6 +43,13 @@ impl SecondFactors {
     pub fn new(store: &Path, stored: &[FactorUse]) -> Self {
         let (pending, passes) = (Pending::default(), Passes::default());
         Self { vault: Vault::beside(store), pending, uses: Uses::new(stored), passes }
+    }
+
+    /// Says in the log if the key file is not the one that was used before.
+    pub fn look(&self, factors: &Factors) {
+        if let Some(row) = factors.iter().next() {
+            drop(self.secret(row));
+        }
     }
 
     /// The secret of an authenticator. Where it can't be had, the log says why.

@@ -7,8 +7,9 @@ use accountd_protocol::id::AccountId;
 
 use crate::database::{FactorRow, FactorUse};
 
+/// By enrolment: whoever looks at one that was replaced meanwhile does not touch the other.
 #[derive(Debug, Default)]
-pub struct Uses(Mutex<HashMap<AccountId, FactorUse>>);
+pub struct Uses(Mutex<HashMap<u64, FactorUse>>);
 
 /// A code that was right and is used now, with what is to be stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +20,7 @@ pub enum Claimed {
 
 impl Uses {
     pub fn new(stored: &[FactorUse]) -> Self {
-        Self(Mutex::new(stored.iter().map(|used| (used.account, *used)).collect()))
+        Self(Mutex::new(stored.iter().map(|used| (used.enrolment, *used)).collect()))
     }
 
     /// What has been used of an enrolment.
@@ -51,25 +52,19 @@ impl Uses {
         Some(Claimed::Recovery(*used))
     }
 
-    /// An account has no enrolment any more.
-    pub fn forget(&self, account: AccountId) {
-        self.lock().remove(&account);
+    /// An account has no other enrolment any more than this one, or none.
+    pub fn keep_only(&self, account: AccountId, enrolment: Option<u64>) {
+        self.lock().retain(|known, used| used.account != account || Some(*known) == enrolment);
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<AccountId, FactorUse>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<u64, FactorUse>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Of another enrolment nothing is believed.
-fn current<'a>(uses: &'a mut HashMap<AccountId, FactorUse>, row: &FactorRow) -> &'a mut FactorUse {
+fn current<'a>(uses: &'a mut HashMap<u64, FactorUse>, row: &FactorRow) -> &'a mut FactorUse {
     let FactorRow { account, enrolment, step, .. } = row;
-    let fresh = FactorUse { account: *account, enrolment: *enrolment, step: *step, used: 0 };
-    let used = uses.entry(*account).or_insert(fresh);
-    if used.enrolment != *enrolment {
-        *used = fresh;
-    }
-    used
+    uses.entry(*enrolment).or_insert(FactorUse { account: *account, enrolment: *enrolment, step: *step, used: 0 })
 }
 
 #[cfg(test)]
@@ -109,5 +104,11 @@ mod tests {
         assert!(uses.claim_recovery(&row(2, 60), 2).is_some());
         assert!(uses.claim_step(&row(2, 60), 60).is_none(), "the code that it was confirmed with");
         assert!(uses.claim_recovery(&row(2, 60), 32).is_none());
+        // Whoever comes late with the old one changes nothing of the new one.
+        assert!(uses.claim_step(&row(1, 0), 51).is_some());
+        assert!(uses.claim_recovery(&row(2, 60), 2).is_none());
+        uses.keep_only(AccountId(7), Some(2));
+        assert_eq!(uses.of(&row(1, 0)).used, 0);
+        assert_ne!(uses.of(&row(2, 60)).used, 0);
     }
 }
