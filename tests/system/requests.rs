@@ -77,7 +77,7 @@ fn name(request: &Value) -> &str {
 
 #[test]
 fn the_rest_front_asks_the_agent_for_what_is_its_own_and_for_nothing_else() {
-    const OWN: [&str; 7] = [
+    const OWN: [&str; 8] = [
         "open_handle",
         "open_handle_by_key",
         "open_handle_by_static",
@@ -85,6 +85,7 @@ fn the_rest_front_asks_the_agent_for_what_is_its_own_and_for_nothing_else() {
         "open_guest_handle",
         "operate",
         "ping",
+        "describe_alist",
     ];
     let nas = nas_with_anna();
     let (agent, before) = (nas.world.process("agent"), nas.disk.everything("/etc"));

@@ -16,7 +16,7 @@ use tracing::{info, warn};
 
 use super::memberships::Joining;
 use crate::agent::Agent;
-use crate::database::{Origin, Purpose, UserRow, View};
+use crate::database::{Draft, GroupRow, Origin, Purpose, UserRow, View};
 use crate::ids::Question;
 
 /// In the state store, once it is done.
@@ -92,11 +92,11 @@ impl Agent {
     }
 
     fn make_account_of_alist(&self, (name, kind): (&str, Kind), homes: &str) -> Result<AccountId, Refusal> {
-        let groups = match (kind, self.config.roles.groups(Role::Administrator).first()) {
-            (Kind::Administrator, Some(group)) => vec![self.group_or_new(&Actor::Agent, group)?],
-            (Kind::Administrator, None) | (Kind::Guest, _) => Vec::new(),
+        let groups = match kind {
+            Kind::Administrator => self.administrators()?.into_iter().collect(),
+            Kind::Guest => Vec::new(),
         };
-        let uid = self.uid_beside_others(&self.database.view())?;
+        let uid = self.number_beside_others(&self.database.view())?;
         let request = new_account((name, kind), &format!("{homes}/{name}"), (uid, groups))?;
         let planned = self.plan_all(vec![request])?.pop().ok_or(Refusal::NotFound)?.map_err(Refusal::Invalid)?;
         let (ready, entry) = self.ready_user(planned, None)?;
@@ -105,18 +105,28 @@ impl Agent {
             let mut joining = Joining::default();
             let id = entry.enter(draft, &mut joining).map_err(|invalid| Refusal::Invalid(vec![invalid]))?;
             joining.enter(draft);
-            // It comes with accountd: it is nobody's to delete, and no part of a backup.
-            let row = draft.user(id).cloned();
-            draft.set_user(id, row.map(|row| UserRow { origin: Origin::Builtin, ..row }));
+            come_with_accountd(draft, id);
             Ok(id)
         })?;
         ready.finish()?;
         Ok(id)
     }
 
+    /// The group that makes administrators, made where it is missing.
+    fn administrators(&self) -> Result<Option<AccountId>, Refusal> {
+        let Some(name) = self.config.roles.groups(Role::Administrator).first() else { return Ok(None) };
+        let view = self.database.view();
+        if let Some(group) = view.group_named(name) {
+            return Ok(Some(group.id));
+        }
+        let gid = self.number_beside_others(&view)?;
+        drop(view);
+        self.new_group_of_role(&Actor::Agent, name, gid).map(Some)
+    }
+
     /// A number just below those that accounts get by themselves, so that these begin where they are
     /// configured to.
-    fn uid_beside_others(&self, view: &View) -> Result<Option<u32>, Refusal> {
+    fn number_beside_others(&self, view: &View) -> Result<Option<u32>, Refusal> {
         let first = self.config.ids.users.first;
         let candidates: Vec<u32> = (LEAST_UID..first).rev().take(TRIED_UIDS as usize).collect();
         let questions: Vec<Question> =
@@ -130,6 +140,16 @@ impl Agent {
                 && [Question::Uid(*number), Question::Gid(*number)].iter().all(|one| outside.lacks(one).is_ok())
         };
         Ok(candidates.into_iter().find(is_free))
+    }
+}
+
+/// It is nobody's to delete, and no part of a backup; nor is its group.
+fn come_with_accountd(draft: &mut Draft<'_>, id: AccountId) {
+    let Some(row) = draft.user(id).cloned() else { return };
+    let group = draft.group_named(&row.name).cloned();
+    draft.set_user(id, Some(UserRow { origin: Origin::Builtin, ..row }));
+    if let Some(group) = group {
+        draft.set_group(group.id, Some(GroupRow { origin: Origin::Builtin, ..group }));
     }
 }
 

@@ -20,7 +20,7 @@ use crate::database::entry::passwd;
 use crate::database::{FileKind, Found, FoundKey, Purpose};
 use crate::homes::{KeyEdit, read_keys_to_keep};
 use crate::identity::authorized_keys::{self, MAX_KEYS};
-use crate::identity::decide::supplementary_groups;
+use crate::identity::candidate::supplementary_groups;
 use crate::identity::key_lines;
 
 impl Agent {

@@ -4,7 +4,6 @@ use rocket::http::Status;
 use rocket::request::Request;
 use rocket::response::{self, Responder};
 use serde::Serialize;
-use serde_json::Value;
 
 use super::error::Error;
 use super::privacy;
@@ -26,10 +25,10 @@ const CROSS_ORIGIN: [(&str, &str); 3] = [
 ];
 
 #[derive(Serialize)]
-struct Envelope<'a> {
+struct Envelope<'a, T> {
     code: u16,
     message: &'a str,
-    data: &'a Value,
+    data: T,
 }
 
 #[derive(Debug)]
@@ -38,21 +37,20 @@ pub struct Reply(reply::Reply);
 impl Reply {
     /// With nothing to say but that it worked.
     pub fn success() -> Self {
-        Self::data(&Value::Null)
+        Self::data(&())
     }
 
     pub fn data(data: &impl Serialize) -> Self {
-        // Nothing that is shown here has keys but text.
-        let data = serde_json::to_value(data).unwrap_or_default();
-        Self::enveloped(200, "success", &data)
+        Self::enveloped(200, "success", data)
     }
 
     pub fn error(error: &Error) -> Self {
         let (code, message) = error.code_and_message();
-        Self::enveloped(code, &privacy::filtered(&message), &Value::Null)
+        Self::enveloped(code, &privacy::filtered(&message), &())
     }
 
-    fn enveloped(code: u16, message: &str, data: &Value) -> Self {
+    fn enveloped(code: u16, message: &str, data: &impl Serialize) -> Self {
+        // Nothing that is shown here has keys but text.
         let body = serde_json::to_string(&Envelope { code, message, data }).unwrap_or_default();
         Self::of(Status::Ok, Some(JSON), body)
     }
