@@ -28,7 +28,7 @@ impl Server {
     }
 
     pub fn of(world: World) -> Self {
-        let rest = Rest { base: world.api(), credential: String::new() };
+        let rest = Rest { base: world.api(), credential: "nobody:none".into() };
         let mut server = Self { rest, disk: Disk(world.root().to_owned()), world, admin: String::new() };
         server.admin = server.log_in("admin", PASSWORD);
         server

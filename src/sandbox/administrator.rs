@@ -18,9 +18,8 @@ const NAME: &str = "admin";
 pub fn give_password(socket: &Path, password: &str) -> Result<(), SandboxError> {
     let failed = |message: String| SandboxError::Failed { program: "accountd-agent".into(), message };
     let mut client = AgentClient::connect(socket).map_err(|error| failed(error.to_string()))?;
-    let mut ask = |request| -> Result<Reply, SandboxError> {
-        client.call(&request).map_err(|error| failed(error.to_string()))
-    };
+    let mut ask =
+        |request| -> Result<Reply, SandboxError> { client.call(&request).map_err(|error| failed(error.to_string())) };
     let caller = match ask(AgentRequest::OpenLocalHandle)? {
         Ok(Answer::Handle(caller)) => caller,
         Ok(_) => return Err(failed("no handle was given".into())),

@@ -99,7 +99,9 @@ impl Supervisor<'_> {
         for name in Name::ALL {
             let child = self.start(name)?;
             self.running.push(Running { name, child: Some(child), again: Instant::now() });
-            if name == Name::Agent && let Some(password) = self.options.new_password.take() {
+            if name == Name::Agent
+                && let Some(password) = self.options.new_password.take()
+            {
                 administrator::give_password(&name.file("sock"), &password)?;
             }
         }

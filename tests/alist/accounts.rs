@@ -67,14 +67,18 @@ fn a_new_user_is_a_real_account_below_the_pool() {
         let said = server.post("/api/admin/user/create", &server.admin, &body);
         said.is_error(400, "admin or guest user can not be created");
     }
-    server.post("/api/admin/user/create", &server.admin, &asked).is_error(500, "UNIQUE constraint failed: x_users.username");
+    server
+        .post("/api/admin/user/create", &server.admin, &asked)
+        .is_error(500, "UNIQUE constraint failed: x_users.username");
     // No password is none that lets in, not even an empty one.
     server.post("/api/admin/user/create", &server.admin, &json!({"username": "berta"})).is_null();
     let hash = server.disk.line("/etc/shadow", "berta").unwrap();
     assert!(matches!(hash.split(':').nth(1).unwrap(), "*" | "!" | "!*"), "{hash}");
     let login = json!({"username": "berta", "password": ""});
     server.post("/api/auth/login", "", &login).is_error(401, "Invalid username or password");
-    server.post("/api/admin/user/create", &server.admin, &json!({"username": "carla", "disabled": true, "password": "x"})).is_null();
+    server
+        .post("/api/admin/user/create", &server.admin, &json!({"username": "carla", "disabled": true, "password": "x"}))
+        .is_null();
     assert!(server.disk.line("/etc/shadow", "carla").unwrap().starts_with("carla:!$"));
 }
 
@@ -90,7 +94,11 @@ fn an_update_is_the_whole_user_anew() {
     assert_eq!(server.disk.line("/etc/shadow", "anna").unwrap(), before, "the password stays");
     update(json!({"id": id, "username": "anna", "permission": i32::MIN, "base_path": "../x/../y"})).is_null();
     let shown = server.shown("anna");
-    assert_eq!((&shown["base_path"], &shown["permission"]), (&json!("/y"), &json!(i32::MIN)), "said again as it was asked");
+    assert_eq!(
+        (&shown["base_path"], &shown["permission"]),
+        (&json!("/y"), &json!(i32::MIN)),
+        "said again as it was asked"
+    );
     for role in [1, 2, -1, 7] {
         update(json!({"id": id, "username": "anna", "role": role})).is_error(400, "role can not be changed");
     }
@@ -126,7 +134,10 @@ fn what_others_change_is_shown_and_what_comes_back_as_shown_changes_nothing() {
     let limits = r#"{"limits":{"permissions":["list","download"],"session_root":"~/in/it"}}"#;
     v2.json("PATCH", &format!("/users/{id}"), limits).object(200);
     let shown = server.shown("anna");
-    assert_eq!((&shown["permission"], &shown["base_path"], &shown["sso_id"]), (&json!(1025), &json!("/in/it"), &json!("x")));
+    assert_eq!(
+        (&shown["permission"], &shown["base_path"], &shown["sso_id"]),
+        (&json!(1025), &json!("/in/it"), &json!("x"))
+    );
 }
 
 #[test]
@@ -150,7 +161,8 @@ fn ones_own_password_and_sso_id_are_ones_own_to_change() {
     server.create("anna", json!({"base_path": "/p", "permission": 1034}));
     let token = server.log_in("anna", "anna");
     let update = |token: &str, body: Value| server.post("/api/me/update", token, &body);
-    update(&token, json!({"username": "anna", "sso_id": "mine", "permission": 65535, "role": 2, "base_path": "/"})).is_null();
+    update(&token, json!({"username": "anna", "sso_id": "mine", "permission": 65535, "role": 2, "base_path": "/"}))
+        .is_null();
     let me = server.get("/api/me", &token).data();
     let kept = (&me["sso_id"], &me["permission"], &me["role"], &me["base_path"]);
     assert_eq!(kept, (&json!("mine"), &json!(1034), &json!(0), &json!("/p")));

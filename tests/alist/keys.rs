@@ -91,9 +91,11 @@ fn a_key_is_a_line_with_a_title_and_lets_its_user_in() {
 #[test]
 fn what_is_done_by_hand_is_seen_and_every_other_byte_stays() {
     let keys = Keys::start();
-    let key = |name: &str| keys.server.world.make_key(name, "ed25519").1.split(' ').take(2).collect::<Vec<_>>().join(" ");
+    let key =
+        |name: &str| keys.server.world.make_key(name, "ed25519").1.split(' ').take(2).collect::<Vec<_>>().join(" ");
     let (one, two, three) = (key("one"), key("two"), key("three"));
-    let before = [b"# by hand\r\n\n  \tgarbage \xff\xfe\nfrom=\"10.0.0.0/8\",no-pty ", one.as_bytes(), b" caf\xe9\r\n"].concat();
+    let before =
+        [b"# by hand\r\n\n  \tgarbage \xff\xfe\nfrom=\"10.0.0.0/8\",no-pty ", one.as_bytes(), b" caf\xe9\r\n"].concat();
     let after = [three.as_bytes(), b" \n\n# no newline at the end"].concat();
     keys.write(&[&before[..], two.as_bytes(), b" anna@laptop\n", &after].concat());
     let list = keys.list();

@@ -22,7 +22,8 @@ fn a_token_is_got_by_a_password_in_either_form() {
     let server = Server::start();
     assert_eq!(digest("admin"), "6fcb57cd10b2c11d765dcf16148d99130afd895082af83725ee8bb181b1d2b0f");
     server.create("anna", json!({}));
-    let hashed = server.post("/api/auth/login/hash", "", &json!({"username": "anna", "password": digest("anna")})).data();
+    let hashed =
+        server.post("/api/auth/login/hash", "", &json!({"username": "anna", "password": digest("anna")})).data();
     let token = hashed["token"].as_str().unwrap();
     let me = server.get("/api/me", token).data();
     assert_eq!((&me["username"], &me["otp"], &me["password"]), (&json!("anna"), &json!(false), &json!("")));
@@ -165,14 +166,27 @@ fn a_second_factor_is_enrolled_asked_for_and_taken_away() {
                       print(len(zlib.decompress(rows)))", picture])
         .output()
         .unwrap();
-    assert_eq!(String::from_utf8_lossy(&decoded.stdout), "400 400\n20400\n", "{}", String::from_utf8_lossy(&decoded.stderr));
+    assert_eq!(
+        String::from_utf8_lossy(&decoded.stdout),
+        "400 400\n20400\n",
+        "{}",
+        String::from_utf8_lossy(&decoded.stderr)
+    );
     let secret = begun["secret"].as_str().unwrap();
     let authenticator = Authenticator::new(secret);
-    let verify = |code: &str, secret: &str| server.post("/api/auth/2fa/verify", &token, &json!({"code": code, "secret": secret}));
-    let tag = |member: &str| format!("Key: 'Verify2FAReq.{member}' Error:Field validation for '{member}' failed on the 'required' tag");
+    let verify = |code: &str, secret: &str| {
+        server.post("/api/auth/2fa/verify", &token, &json!({"code": code, "secret": secret}))
+    };
+    let tag = |member: &str| {
+        format!("Key: 'Verify2FAReq.{member}' Error:Field validation for '{member}' failed on the 'required' tag")
+    };
     verify("", "").is_error(400, &format!("{}\n{}", tag("Code"), tag("Secret")));
     verify(&authenticator.wrong(), secret).is_error(400, "Invalid 2FA code");
-    assert_eq!(verify(&authenticator.code(), "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567").code, 400, "a secret that was not begun");
+    assert_eq!(
+        verify(&authenticator.code(), "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567").code,
+        400,
+        "a secret that was not begun"
+    );
     verify(&authenticator.code(), secret).is_null();
     let login = |code: Option<&str>| {
         let mut body = json!({"username": "anna", "password": "anna"});

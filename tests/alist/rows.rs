@@ -59,7 +59,11 @@ fn bodies_are_read_as_a_client_knows_it() {
         ("{\"username\":\"a\"}", "text/plain", &required),
         ("username=a&Username=a", "application/x-www-form-urlencoded", &required),
         ("[]", json, "json: cannot unmarshal array into Go value of type User"),
-        ("{\"username\":\"a\",\"role\":\"0\"}", json, "json: cannot unmarshal string into Go struct field User.role of type int"),
+        (
+            "{\"username\":\"a\",\"role\":\"0\"}",
+            json,
+            "json: cannot unmarshal string into Go struct field User.role of type int",
+        ),
         (
             "{\"username\":\"a\",\"permission\":2147483648}",
             json,
@@ -138,7 +142,8 @@ fn lists_come_in_pages_by_id() {
 fn the_web_front_end_finds_what_it_asks_for() {
     let server = Server::start();
     let settings = server.get("/api/public/settings", "").data();
-    for name in ["site_title", "logo", "version", "pagination_type", "default_page_size", "home_icon", "home_container"] {
+    for name in ["site_title", "logo", "version", "pagination_type", "default_page_size", "home_icon", "home_container"]
+    {
         assert!(settings[name].is_string(), "{name}");
     }
     for path in ["archive_extensions", "offline_download_tools"] {
@@ -150,7 +155,9 @@ fn the_web_front_end_finds_what_it_asks_for() {
     assert_eq!(server.post("/api/fs/list", admin, &root).data()["content"], json!([]));
     assert_eq!(server.post("/api/fs/dirs", admin, &root).data(), json!([]));
     server.post("/api/fs/list", admin, &json!({"path": "/etc"})).is_error(500, "object not found");
-    server.post("/api/fs/mkdir", admin, &json!({"path": "/x"})).is_error(403, "files are not served here, but over SFTP");
+    server
+        .post("/api/fs/mkdir", admin, &json!({"path": "/x"}))
+        .is_error(403, "files are not served here, but over SFTP");
     server.post("/api/fs/list", "", &root).is_error(401, "Guest user is disabled, login please");
 }
 

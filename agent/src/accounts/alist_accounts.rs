@@ -67,7 +67,10 @@ impl Agent {
 
     /// Whether there is nothing left to do.
     fn make_alist_account(&self, (name, kind): (&str, Kind), homes: &str) -> bool {
-        match self.is_taken(name).and_then(|taken| if taken { Ok(None) } else { self.make_account_of_alist((name, kind), homes).map(Some) }) {
+        match self
+            .is_taken(name)
+            .and_then(|taken| if taken { Ok(None) } else { self.make_account_of_alist((name, kind), homes).map(Some) })
+        {
             Ok(None) => {
                 info!(name, "there is such a user or group already: it stays what it is, and [alist] gets no account");
                 true

@@ -149,7 +149,9 @@ mod tests {
         let (line, fingerprint) = one_key(&format!(" no-pty {KEY} me \r\n")).unwrap();
         assert_eq!(line, format!("no-pty {KEY} me"));
         assert_eq!(fingerprint, "SHA256:UCUiLr7Pjs9wFFJMDByLgc3NrtdU344OgUM45wZPcIQ");
-        for bad in ["", "# note", "rubbish", &format!("{KEY}\n{KEY}"), &format!("{KEY}\n# x"), &format!("{KEY} \u{1b}[m")] {
+        for bad in
+            ["", "# note", "rubbish", &format!("{KEY}\n{KEY}"), &format!("{KEY}\n# x"), &format!("{KEY} \u{1b}[m")]
+        {
             assert!(one_key(bad).is_err(), "{bad:?}");
         }
     }

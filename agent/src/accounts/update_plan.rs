@@ -97,7 +97,21 @@ impl Agent {
         let keys = self.new_keys(&current, &change, home.as_ref(), &mut faults);
         let shared_uid = self.shared_uid();
         let (content, processes) = (None, OtherProcesses::Left);
-        let plan = Plan { id, name, uid, gid, groups, home, keys, key_edit: None, content, change, shared_uid, processes, _held: held };
+        let plan = Plan {
+            id,
+            name,
+            uid,
+            gid,
+            groups,
+            home,
+            keys,
+            key_edit: None,
+            content,
+            change,
+            shared_uid,
+            processes,
+            _held: held,
+        };
         may_change(&view, &current, &plan, claim, &mut faults);
         drop(view);
         faults.none()?;

@@ -104,9 +104,9 @@ pub use self::password_history::{read as read_password_history, read_all as read
 pub use self::password_stamps::{PasswordStamp, read as read_password_stamp};
 pub use self::quota_counts::{CountState, MarkedPlace, QuotaCount, QuotaMark, QuotaWrite};
 pub use self::quota_store::QuotaStore;
-pub use self::ssh_keys::{Found, FoundKey};
 pub use self::row::{GroupRow, Origin, UserRow, kept};
 pub use self::second_factors::{CodeDigest, FactorRow, FactorUse, Factors};
+pub use self::ssh_keys::{Found, FoundKey};
 pub use self::transfers::TransferRow;
 pub use self::view::View;
 pub use self::writer::{OnDamaged, OnRevoked};

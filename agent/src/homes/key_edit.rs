@@ -10,7 +10,10 @@ use crate::identity::key_lines;
 pub enum KeyEdit {
     Append(String),
     /// Of the lines that have the key with this fingerprint, the one at this place, counted from 0.
-    Remove { fingerprint: String, place: usize },
+    Remove {
+        fingerprint: String,
+        place: usize,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -73,9 +76,12 @@ mod tests {
     #[test]
     fn a_line_comes_behind_the_last_one() {
         let append = KeyEdit::Append("new".into());
-        for (text, expected) in
-            [(&b""[..], &b"new\n"[..]), (b"old\n", b"old\nnew\n"), (b"old", b"old\nnew\n"), (b"\xff\n\n", b"\xff\n\nnew\n")]
-        {
+        for (text, expected) in [
+            (&b""[..], &b"new\n"[..]),
+            (b"old\n", b"old\nnew\n"),
+            (b"old", b"old\nnew\n"),
+            (b"\xff\n\n", b"\xff\n\nnew\n"),
+        ] {
             assert_eq!(append.apply(text).unwrap(), expected);
         }
         assert_eq!(append.apply(&vec![b'#'; MAX_BYTES]), Err(EditFault::TooLong));

@@ -12,7 +12,7 @@ use accountd_protocol::limits::LimitsChange;
 use accountd_protocol::list::{Filter, KeyTexts};
 use accountd_protocol::name::NewUserName;
 use accountd_protocol::precondition::Precondition;
-use accountd_protocol::refusal::Refusal;
+use accountd_protocol::refusal::{Field, Invalid, Problem, Refusal};
 use accountd_protocol::removal::DeletedHome;
 use accountd_protocol::sudo::SudoCommands;
 use accountd_protocol::text::{Email, FieldPath, FullName, TextError};
@@ -27,6 +27,8 @@ use super::reply::Reply;
 use super::request::Asked;
 use super::user_form::Form;
 
+/// So many users of one name can have left a home.
+const MOST_HOMES: u32 = 50;
 /// Lets nobody in but for files.
 const SHELL: &str = "/usr/sbin/nologin";
 
@@ -52,8 +54,7 @@ async fn users(caller: &Caller, Part { offset, limit }: Part) -> Result<Page<Use
     let other_places: Vec<usize> =
         others.iter().enumerate().map(|(index, user)| from + index + before(&special, user.id)).collect();
     let all = special_places.into_iter().zip(special).chain(other_places.into_iter().zip(others));
-    let mut placed: Vec<(usize, User)> =
-        all.filter(|(place, _)| *place >= offset && place - offset < limit).collect();
+    let mut placed: Vec<(usize, User)> = all.filter(|(place, _)| *place >= offset && place - offset < limit).collect();
     placed.sort_by_key(|(place, _)| *place);
     Ok(Page { content: placed.into_iter().map(|(_, user)| user).collect(), total })
 }
@@ -85,23 +86,41 @@ pub async fn create(asked: &Asked<'_>, data: Data<'_>) -> Result<Reply, Error> {
         other => return Err(Error::UnknownRole(other)),
     }
     let homes = asked.settings.homes.as_ref().ok_or(Error::NoPool)?;
-    let name = form.username.clone();
-    let created = caller.create_user(new_user(form, homes)?).await.map_err(Error::of);
-    explained(&caller, &name, created).await?;
+    let username = form.username.clone();
+    // Of somebody who was called so before, the files may be there still: they are not this user's.
+    let others = (2..=MOST_HOMES).map(|number| format!("{homes}/{username}-{number}"));
+    let mut created = Err(Error::Internal);
+    for home in std::iter::once(format!("{homes}/{username}")).chain(others) {
+        match caller.create_user(new_user(&form, &home)?).await {
+            Err(error) if is_home_of_another(&error) => created = Err(Error::of(error)),
+            result => {
+                created = result.map_err(Error::of);
+                break;
+            }
+        }
+    }
+    explained(&caller, &username, created).await?;
     Ok(Reply::success())
 }
 
-fn new_user(form: Form, homes: &str) -> Result<NewUser, Error> {
-    let Form { username, password, base_path, disabled, permission, sso_id, allow_ldap, .. } = form;
+fn is_home_of_another(error: &accountd_core::Error) -> bool {
+    let accountd_core::Error::Refused(Refusal::Invalid(invalid)) = error else { return false };
+    matches!(invalid.as_slice(), [Invalid { field: Field::Home, problem: Problem::NotOwned | Problem::InUse(_) }])
+}
+
+fn new_user(form: &Form, home: &str) -> Result<NewUser, Error> {
+    let name = name(&form.username)?;
+    let Form { password, base_path, disabled, permission, sso_id, allow_ldap, .. } = form;
+    let (permission, disabled) = (*permission, *disabled);
+    let (base_path, sso_id, password) = (base_path.clone(), sso_id.clone(), password.clone());
     let text = |error: TextError| Error::Invalid(error.to_string());
     let words = AlistWords { permission, base_path, sso_id, allow_ldap: allow_ldap.unwrap_or(true) };
-    let home = FieldPath::new(format!("{homes}/{username}")).map_err(text)?;
     Ok(NewUser {
-        name: name(&username)?,
+        name,
         uid: None,
         full_name: FullName::new("").map_err(text)?,
         email: Email::new("").map_err(text)?,
-        home,
+        home: FieldPath::new(home).map_err(text)?,
         home_mode: None,
         shell: FieldPath::new(SHELL).map_err(text)?,
         password: if password.is_empty() { NewPassword::Disabled } else { NewPassword::Clear(password) },
@@ -177,9 +196,11 @@ async fn explained(caller: &Caller, name: &str, result: Result<User, Error>) -> 
     match caller.find_user(AccountRef::Name(name.to_owned())).await {
         Ok(user) if is_ours(&user) => result,
         Ok(_) => Err(Error::Invalid("username is that of an account of the system".into())),
-        Err(_) => Err(Error::Invalid("username is taken: it differs from another one only in case, or is known \
+        Err(_) => Err(Error::Invalid(
+            "username is taken: it differs from another one only in case, or is known \
                                       elsewhere"
-            .into())),
+                .into(),
+        )),
     }
 }
 

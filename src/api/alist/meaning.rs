@@ -16,14 +16,8 @@ mod bit {
     pub const SFTP_WRITE: i32 = 1 << 11;
 }
 
-const WITH_MEANING: i32 = bit::SEE_HIDDEN
-    | bit::WRITE
-    | bit::RENAME
-    | bit::MOVE
-    | bit::COPY
-    | bit::REMOVE
-    | bit::SFTP
-    | bit::SFTP_WRITE;
+const WITH_MEANING: i32 =
+    bit::SEE_HIDDEN | bit::WRITE | bit::RENAME | bit::MOVE | bit::COPY | bit::REMOVE | bit::SFTP | bit::SFTP_WRITE;
 
 /// What sessions may do. Without the bit of SFTP, nothing; without that of writing over SFTP, nothing that
 /// changes anything.
@@ -103,8 +97,7 @@ pub fn normal_path(asked: &str) -> String {
 
 /// The words for an account: those that were asked for, as long as they mean what the account has.
 pub fn words(user: &User) -> AlistWords {
-    let asked: Option<AlistWords> =
-        user.echoes.get(&Dialect::Alist).and_then(|words| serde_json::from_str(words).ok());
+    let asked: Option<AlistWords> = user.echoes.get(&Dialect::Alist).and_then(|words| serde_json::from_str(words).ok());
     let (set, sight) = (user.limits.permissions.as_ref(), user.limits.root.as_ref());
     let permission = match &asked {
         Some(asked) if Some(&permissions(asked.permission)) == set => asked.permission,
@@ -123,11 +116,13 @@ fn shown_root(root: Option<&Root>, home: &str) -> String {
     match root {
         None | Some(Root::Home) => "/".to_owned(),
         Some(Root::InHome(below)) => format!("/{below}"),
-        Some(Root::Path(path)) => match path.strip_prefix(home).filter(|below| matches!(below.chars().next(), None | Some('/'))) {
-            Some("") => "/".to_owned(),
-            Some(below) => below.to_owned(),
-            None => path.clone(),
-        },
+        Some(Root::Path(path)) => {
+            match path.strip_prefix(home).filter(|below| matches!(below.chars().next(), None | Some('/'))) {
+                Some("") => "/".to_owned(),
+                Some(below) => below.to_owned(),
+                None => path.clone(),
+            }
+        }
     }
 }
 
@@ -184,7 +179,8 @@ mod tests {
 
     #[test]
     fn words_are_said_again_as_long_as_they_are_true() {
-        let asked = AlistWords { permission: 1024 | 256, base_path: "/p".into(), sso_id: "s".into(), allow_ldap: false };
+        let asked =
+            AlistWords { permission: 1024 | 256, base_path: "/p".into(), sso_id: "s".into(), allow_ldap: false };
         let mut user = crate::scripted_agent::user("anna", 3001);
         user.limits.permissions = Some(permissions(asked.permission));
         user.limits.root = Some(root("/p"));

@@ -42,9 +42,14 @@ mod tests {
 
     #[test]
     fn a_page_is_what_go_makes_of_two_numbers() {
-        for (page, per_page, expected) in
-            [(0, 0, vec![1, 2, 3, 4, 5]), (1, 2, vec![1, 2]), (3, 2, vec![5]), (4, 2, vec![]), (2, 0, vec![]), (-7, 3, vec![1, 2, 3])]
-        {
+        for (page, per_page, expected) in [
+            (0, 0, vec![1, 2, 3, 4, 5]),
+            (1, 2, vec![1, 2]),
+            (3, 2, vec![5]),
+            (4, 2, vec![]),
+            (2, 0, vec![]),
+            (-7, 3, vec![1, 2, 3]),
+        ] {
             let page = Part::new(page, per_page).page(vec![1, 2, 3, 4, 5]);
             assert_eq!((page.content, page.total), (expected, 5));
         }

@@ -9,7 +9,8 @@ pub fn filtered(message: &str) -> String {
     let mut text = String::with_capacity(message.len());
     let mut rest = message;
     while let Some(first) = rest.chars().next() {
-        let token = rest.strip_prefix(TOKEN).map(|behind| run(behind, |c| !matches!(c, '&' | '"') && !c.is_whitespace()));
+        let token =
+            rest.strip_prefix(TOKEN).map(|behind| run(behind, |c| !matches!(c, '&' | '"') && !c.is_whitespace()));
         let word = run(rest, is_of_address);
         let taken = match token {
             Some(token) => {

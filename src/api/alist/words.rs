@@ -65,10 +65,8 @@ fn limit_member(limit: LimitField) -> &'static str {
         LimitField::Permissions => "permission",
         LimitField::Root => "base_path",
         LimitField::Echo => "sso_id",
-        LimitField::Quota
-        | LimitField::Sessions
-        | LimitField::Bandwidth
-        | LimitField::Idle
-        | LimitField::Networks => "user",
+        LimitField::Quota | LimitField::Sessions | LimitField::Bandwidth | LimitField::Idle | LimitField::Networks => {
+            "user"
+        }
     }
 }

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use accountd_protocol::agent::{
-    Answer, Echoes, KeyFile, Membership, NewPassword, NewUser, Operation, Page, RandomPassword, User, UserChange, Window,
+    Answer, Echoes, KeyFile, Membership, NewPassword, NewUser, Operation, Page, RandomPassword, User, UserChange,
+    Window,
 };
 use accountd_protocol::ended::{Ended, OtherProcesses};
 use accountd_protocol::home::HomeState;
