@@ -124,7 +124,14 @@ impl Agent {
         }
         let gid = self.number_beside_others(&view)?;
         drop(view);
-        self.new_group_of_role(&Actor::Agent, name, gid).map(Some)
+        let id = self.new_group_of_role(&Actor::Agent, name, gid)?;
+        let purpose = Purpose { actor: Actor::Agent, action: AuditAction::UpdateGroup, user: None };
+        self.change(purpose, move |draft| {
+            let group = draft.group(id).cloned();
+            draft.set_group(id, group.map(|group| GroupRow { origin: Origin::Builtin, ..group }));
+            Ok(())
+        })?;
+        Ok(Some(id))
     }
 
     /// A number just below those that accounts get by themselves, so that these begin where they are
