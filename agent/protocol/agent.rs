@@ -29,6 +29,7 @@ pub use crate::operation::Operation;
 use crate::policy::Policy;
 use crate::quota::{QuotaAnswer, QuotaFileSystem, QuotaReport, QuotaRequest, QuotaScan};
 use crate::refusal::Refusal;
+use crate::repository::Repository;
 pub use crate::revocation::{Generation, Revocation, Revoked};
 use crate::secret::Secret;
 pub use crate::system::System;
@@ -155,4 +156,6 @@ pub enum Answer {
     Quota(QuotaAnswer),
     Watching,
     Done,
+    Repositories(Vec<Repository>),
+    Repository(Box<Repository>),
 }
