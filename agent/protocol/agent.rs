@@ -29,7 +29,7 @@ pub use crate::operation::Operation;
 use crate::policy::Policy;
 use crate::quota::{QuotaAnswer, QuotaFileSystem, QuotaReport, QuotaRequest, QuotaScan};
 use crate::refusal::Refusal;
-use crate::repository::Repository;
+use crate::repository::{PullOrder, PullState, PullTicket, Repository};
 pub use crate::revocation::{Generation, Revocation, Revoked};
 use crate::secret::Secret;
 pub use crate::system::System;
@@ -70,6 +70,8 @@ pub enum AgentRequest {
     Quota { account: AccountId, session: u64, request: QuotaRequest },
     /// Login: a session that has asked for quota has ended.
     QuotaEnded { account: AccountId, session: u64, how: QuotaEnd },
+    /// Login: what is to be run for this ticket.
+    TakePull(PullTicket),
 }
 
 /// What the agent asks login.
@@ -80,6 +82,10 @@ pub enum SessionQuestion {
     List(Option<AccountId>),
     CloseConnection(ConnectionId),
     CloseSession(u64),
+    /// Take this and run it; it is asked about after that.
+    BeginPull(PullTicket),
+    LookAtPull(PullTicket),
+    EndPull(PullTicket),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,6 +94,8 @@ pub enum SessionReply {
     Connections(Vec<OpenConnection>),
     Closed,
     NotFound,
+    PullBegun,
+    Pull(PullState),
 }
 
 /// What may be believed of what an ended session has said about its quota.
@@ -158,4 +166,5 @@ pub enum Answer {
     Done,
     Repositories(Vec<Repository>),
     Repository(Box<Repository>),
+    PullOrder(Box<PullOrder>),
 }
