@@ -61,7 +61,7 @@ fn files_and_entries_follow_accounts() {
     assert_eq!(stage.nas.rest.get("/repositories/r").object(200)["owner"]["username"], "annette");
     // Whoever gets the number of somebody who is gone gets nothing by it.
     let uid = stage.nas.rest.get("/users/carla").object(200)["uid"].as_u64().unwrap();
-    stage.nas.rest.delete("/users/carla").status_is(200);
+    stage.nas.rest.delete("/users/carla").status_is(204);
     wait_for("the entry of a user who is gone", || !stage.acl("r").contains(&uid.to_string()));
 }
 
