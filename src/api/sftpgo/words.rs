@@ -60,7 +60,8 @@ fn member(field: Field) -> &'static str {
         | Field::Accounts
         | Field::Code
         | Field::CodeSecret
-        | Field::Lifetime => "user",
+        | Field::Lifetime
+        | Field::Repository(_) => "user",
     }
 }
 
