@@ -44,6 +44,7 @@ mod populated;
 mod quota;
 mod raw;
 mod refusals;
+mod repositories;
 mod rest;
 mod roles;
 mod running;

@@ -30,6 +30,7 @@ pub use crate::operation::Operation;
 use crate::policy::Policy;
 use crate::quota::{QuotaAnswer, QuotaFileSystem, QuotaReport, QuotaRequest, QuotaScan};
 use crate::refusal::Refusal;
+use crate::repository::{Grantee, PullOrder, PullState, PullTicket, Repository};
 pub use crate::revocation::{Generation, Revocation, Revoked};
 use crate::secret::Secret;
 use crate::ssh_key::SshKey;
@@ -93,6 +94,8 @@ pub enum AgentRequest {
     /// REST front: the handle of whoever shows nothing, where guests are let in. It reads its own account and does
     /// nothing else.
     OpenGuestHandle { source: IpAddr },
+    /// Login: what is to be run for this ticket.
+    TakePull(PullTicket),
     /// REST front: what the dialect of AList goes by.
     DescribeAlist,
 }
@@ -105,6 +108,10 @@ pub enum SessionQuestion {
     List(Option<AccountId>),
     CloseConnection(ConnectionId),
     CloseSession(u64),
+    /// Take this and run it; it is asked about after that.
+    BeginPull(PullTicket),
+    LookAtPull(PullTicket),
+    EndPull(PullTicket),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -113,6 +120,8 @@ pub enum SessionReply {
     Connections(Vec<OpenConnection>),
     Closed,
     NotFound,
+    PullBegun,
+    Pull(PullState),
 }
 
 /// What may be believed of what an ended session has said about its quota.
@@ -187,6 +196,10 @@ pub enum Answer {
     RecoveryCodes(Vec<Secret>),
     /// A login token.
     Token(Secret),
+    Repositories(Vec<Repository>),
+    Repository(Box<Repository>),
+    PullOrder(Box<PullOrder>),
+    Grantee(Grantee),
     SshKeys(Vec<SshKey>),
     SshKey(Box<SshKey>),
     Alist(AlistSettings),

@@ -9,7 +9,7 @@ use super::{Enrolled, PATIENT, me, nas_with, own};
 use crate::v2::{Nas, problem};
 use crate::world::wait_for;
 
-const KEY_FILE: &str = "/var/lib/accountd/state.sqlite.factor-key";
+const KEY_FILE: &str = "/var/lib/accountd/second-factors.key";
 
 fn restart(nas: &Nas) {
     nas.world.hold("agent");
@@ -85,7 +85,7 @@ fn without_its_key_file_no_code_counts_and_recovery_codes_still_do() {
     };
     fs::remove_file(&file).unwrap();
     is_wrong(&nas, "anna", &anna.phone.code());
-    assert!(nas.world.log().contains("state.sqlite.factor-key is missing"));
+    assert!(nas.world.log().contains("second-factors.key is missing"));
     // No other key is made while somebody needs the one that is gone.
     let begun = own(&nas, "berta").post("/users/~/two-factor", "{}").object(200);
     let berta = super::Authenticator::new(begun["secret"].as_str().unwrap());

@@ -33,6 +33,7 @@ fn grant(account: u64, generation: u64) -> Grant {
             root: None,
             below: None,
             umask: 0o022,
+            repositories: None,
         },
         limits: Limits::default(),
         quota: None,

@@ -60,12 +60,12 @@ impl Agent {
     ) -> Result<Vec<Secret>, Refusal> {
         let not_begun = || Refusal::invalid(Field::CodeSecret, Problem::NotBegun);
         let begun = self.second_factors.pending.of(user, Instant::now()).ok_or_else(not_begun)?;
-        if secret.is_some_and(|secret| !is_shown_as(&*begun, secret)) {
+        if secret.is_some_and(|secret| !is_shown_as(&begun, secret)) {
             return Err(not_begun());
         }
         let wrong = || Refusal::invalid(Field::Code, Problem::Wrong);
         let Some(Code::Authenticator(digits)) = Code::read(code) else { return Err(wrong()) };
-        let step = codes::step_of(&*begun, &digits, now()).ok_or_else(wrong)?;
+        let step = codes::step_of(&begun[..], &digits, now()).ok_or_else(wrong)?;
         let enrolment = random_number()?;
         let NewCodes { shown, digests } =
             NewCodes::make(enrolment).map_err(|error| Error::Random(error).into_refusal())?;

@@ -14,6 +14,7 @@ use super::good_copy::{self, COMPANIONS, beside};
 use super::login_tokens;
 use super::mark::{BEHIND, Mark, Reached};
 use super::quota_counts;
+use super::repositories;
 use super::second_factors;
 use super::ssh_keys;
 use super::state::State;
@@ -117,6 +118,7 @@ fn unpack(copy: &Path, ready: &Path, store: &Path, found: &str) -> Result<Reache
         second_factors::doubt(copy, codes::last_step(agent::now()))?;
         ssh_keys::skip(copy, SKIP)?;
         quota_counts::doubt(copy)?;
+        repositories::skip(copy, SKIP)?;
         record(copy, store, (found, keys, tokens))
     })?;
     Ok(reached)

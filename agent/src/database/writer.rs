@@ -22,6 +22,7 @@ use super::error::DatabaseError;
 use super::lock::{self, PasswordLock};
 use super::quota_counts::QuotaWrite;
 use super::quota_store::Touched;
+use super::repositories::RepositoryWrite;
 use super::revoked::{revoked, touched};
 use super::row::Origin;
 use super::ssh_key_store::KeyJob;
@@ -61,6 +62,8 @@ pub(super) enum Job {
     CopyNow(Sender<()>),
     /// Store that the key file in this home is in its place, or will not be.
     KeyFile(String),
+    /// Store what has become of a repository, with its records.
+    Repository(RepositoryWrite, Vec<AuditEvent>, Sender<Result<(), Refusal>>),
     /// Rows of SSH keys.
     SshKeys(KeyJob),
     /// Store records of what is no change.
@@ -199,6 +202,10 @@ impl Writer {
                 Job::Quota(write, answer) => self.write_quota(&write, answer),
                 Job::Credential(write, answer) => self.write_credential(&write, answer),
                 Job::CopyNow(answer) => self.copier.copy_now(self.state.changes(), answer),
+                Job::Repository(write, events, answer) => {
+                    let stored = self.state.write_repository(&write, &events);
+                    let _ = answer.send(stored.map_err(|error| self.refusal(error.into())));
+                }
                 Job::KeyFile(home) => self.placed.push(home),
                 Job::SshKeys(job) => self.serve_ssh_keys(job),
                 Job::Record(events, answer) => {

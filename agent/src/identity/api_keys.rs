@@ -180,7 +180,15 @@ fn is_way_in((view, own): (&View, AccountId), by: ApiKeyId, operation: &Operatio
         | Operation::GetSystem
         | Operation::GetTwoFactor(_)
         // It closes one.
-        | Operation::RevokeToken(_) => false,
+        | Operation::RevokeToken(_)
+        | Operation::ListRepositories
+        | Operation::GetRepository(_)
+        | Operation::CreateRepository(_)
+        | Operation::UpdateRepository { .. }
+        | Operation::DeleteRepository(_)
+        | Operation::GrantRepository { .. }
+        | Operation::PullRepository(_)
+        | Operation::FindGrantee { .. } => false,
     }
 }
 

@@ -183,8 +183,8 @@ impl Error {
             Refusal::BuiltinDelete => Error::NotPermitted("a built-in account can not be deleted"),
             Refusal::LastAdministrator => Error::LastAdministrator,
             Refusal::Busy | Refusal::Changed => Error::Busy,
-            // Nobody scans from here.
-            Refusal::ScanRunning => Error::Internal,
+            // Nothing of these is asked for here.
+            Refusal::ScanRunning | Refusal::Repository(_) => Error::Internal,
             Refusal::NoSessions => Error::Down,
             Refusal::NoSpace => Error::NoSpace,
             Refusal::Internal(reason) => {

@@ -56,7 +56,8 @@ fn member(field: Field) -> &'static str {
         | Field::Backup
         | Field::Skip
         | Field::Accounts
-        | Field::Lifetime => "user",
+        | Field::Lifetime
+        | Field::Repository(_) => "user",
     }
 }
 

@@ -59,7 +59,8 @@ pub fn key(place: Place, field: Field) -> &'static str {
             | Field::Code
             | Field::CodeSecret
             | Field::Lifetime
-            | Field::KeyTitle,
+            | Field::KeyTitle
+            | Field::Repository(_),
             _,
         ) => "bsdusr_password",
     }
@@ -122,6 +123,7 @@ pub fn text(place: Place, field: Field, problem: &Problem, form: &Form) -> Strin
         Problem::Twice => "This is the user of another object too.".into(),
         // No dialect but ours takes backups or roles.
         Problem::Damaged | Problem::SetOtherwise(_) | Problem::GivenBy(_) | Problem::NotBegun => problem.to_string(),
+        Problem::Repository(problem) => format!("The user {problem}."),
         Problem::TransferRunning => "The home directory is being transferred. Please try again later.".into(),
         Problem::HoldsHome(other) => format!("The home directory of {other} lies in it, so it cannot be moved."),
         Problem::NoneFree => "No number is free for this.".into(),
@@ -223,7 +225,8 @@ fn bad_characters(field: Field, characters: &str) -> String {
         | Field::Code
         | Field::CodeSecret
         | Field::Lifetime
-        | Field::KeyTitle => format!("This field contains invalid characters ({characters})."),
+        | Field::KeyTitle
+        | Field::Repository(_) => format!("This field contains invalid characters ({characters})."),
     }
 }
 
@@ -267,7 +270,8 @@ fn duplicate(field: Field, existing: &str, given: &str) -> String {
         | Field::Code
         | Field::CodeSecret
         | Field::Lifetime
-        | Field::KeyTitle => format!("This is already in use: {existing}"),
+        | Field::KeyTitle
+        | Field::Repository(_) => format!("This is already in use: {existing}"),
     }
 }
 

@@ -127,6 +127,14 @@ fn answer(operation: &Operation) -> Result<Answer, Refusal> {
         | Operation::FindSshKey(_)
         | Operation::ChangeOwnProfile { .. }
         | Operation::RevokeToken(_)
+        | Operation::ListRepositories
+        | Operation::GetRepository(_)
+        | Operation::CreateRepository(_)
+        | Operation::UpdateRepository { .. }
+        | Operation::DeleteRepository(_)
+        | Operation::GrantRepository { .. }
+        | Operation::PullRepository(_)
+        | Operation::FindGrantee { .. }
         | Operation::VerifyAudit => Err(Refusal::NotPermitted),
     }
 }

@@ -61,7 +61,8 @@ fn member(field: Field) -> &'static str {
         | Field::Code
         | Field::CodeSecret
         | Field::Lifetime
-        | Field::KeyTitle => "user",
+        | Field::KeyTitle
+        | Field::Repository(_) => "user",
     }
 }
 

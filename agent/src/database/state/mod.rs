@@ -28,6 +28,7 @@ use crate::database::login_tokens;
 use crate::database::mark::{BEHIND, Mark, Reached};
 use crate::database::policy;
 use crate::database::quota_counts::{self, QuotaCount, QuotaMark, QuotaWrite};
+use crate::database::repositories::{self, RepositoryRow};
 use crate::database::row::{GroupRow, UserRow};
 use crate::database::schema::{self, Age};
 use crate::database::second_factors::{self, Factors};
@@ -226,6 +227,10 @@ impl State {
     pub fn write_credential(&mut self, write: &CredentialWrite) -> rusqlite::Result<()> {
         self.let_checkpoints(self.unfinished.is_nothing())?;
         credentials::write(&self.connection, write)
+    }
+
+    pub fn repositories(&self) -> rusqlite::Result<(Vec<RepositoryRow>, u64)> {
+        repositories::all(&self.connection)
     }
 
     pub fn quota_counts(&self) -> rusqlite::Result<Vec<QuotaCount>> {

@@ -17,8 +17,8 @@ use crate::database::{FactorRow, Factors, sync_directory};
 
 const KEY_BYTES: usize = 32;
 const NONCE_BYTES: usize = 12;
-/// Behind the name of the store.
-const ENDING: &str = ".factor-key";
+/// Not called like the store, so that it is not moved away with it.
+const NAME: &str = "second-factors.key";
 
 type FileKey = Zeroizing<[u8; KEY_BYTES]>;
 
@@ -58,9 +58,7 @@ pub enum VaultError {
 
 impl Vault {
     pub fn beside(store: &Path) -> Self {
-        let mut path = store.as_os_str().to_owned();
-        path.push(ENDING);
-        Self { path: path.into() }
+        Self { path: store.with_file_name(NAME) }
     }
 
     pub fn open(&self, place: Place, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, VaultError> {
