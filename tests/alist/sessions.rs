@@ -160,6 +160,8 @@ fn disabling_ends_what_is_open_and_keeps_out() {
     crate::world::wait_for("a session", || number() == 1);
     let body = json!({"id": home.id, "username": "anna", "permission": SFTP, "disabled": true});
     home.server.post("/api/admin/user/update", &home.server.admin, &body).is_null();
-    crate::world::wait_for("its end", || child.try_wait().unwrap().is_some());
+    crate::world::wait_for("its end", || number() == 0);
+    child.kill().unwrap();
+    child.wait().unwrap();
     assert!(!home.sftp("ls").0);
 }
