@@ -342,6 +342,7 @@ fn a_store_of_the_first_version_is_carried_over() {
              DROP TABLE password_history; DROP TABLE password_rules; DROP TABLE api_keys;
              DROP TABLE key_files; ALTER TABLE users DROP COLUMN extras; ALTER TABLE groups DROP COLUMN limits;
              DROP TABLE quota_counts; DROP TABLE quota_marks;
+             DROP TABLE repositories; DROP TABLE repository_grants;
              PRAGMA user_version = 1",
         )
         .unwrap();
