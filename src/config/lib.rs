@@ -4,6 +4,7 @@
 //! setting that was misspelt must not count as made.
 
 mod accounts;
+mod alist;
 mod audit;
 mod bans;
 mod deletion;
@@ -13,6 +14,7 @@ mod passwords;
 mod repositories;
 mod roles;
 mod sessions;
+mod two_factor;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -20,6 +22,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 pub use accounts::{Accounts, PermitRoot, SharedUid, ShowHashes};
+pub use alist::Alist;
 pub use audit::Audit;
 pub use bans::Bans;
 pub use deletion::{Deletion, Leftover, Mail};
@@ -31,6 +34,7 @@ pub use roles::Roles;
 pub use sessions::{
     PermitUserEnvironment, SessionRoot, SessionRule, SessionSettings, Sessions, TcpForwarding, Umask, VariablePattern,
 };
+pub use two_factor::{Issuer, KeysWithCode, TwoFactor};
 
 /// Where the file is.
 pub const PATH: &str = "/etc/accountd/accountd.toml";
@@ -56,6 +60,8 @@ pub struct Config {
     pub audit: Audit,
     pub sessions: Sessions,
     pub bans: Bans,
+    pub two_factor: TwoFactor,
+    pub alist: Alist,
     pub repositories: Repositories,
 }
 
@@ -91,6 +97,8 @@ mod tests {
         [[sessions.rules]]\nusers = [\"anna\"]\ngroups = [\"guests\"]\nroot = \"/srv/%u\"\nservices = []\n\
         [bans]\nfree_attempts = 3\nfirst_delay_seconds = 2\nlongest_delay_seconds = 9\nban_after = 10\n\
         window_seconds = 300\nban_seconds = 60\nignore = [\"127.0.0.0/8\", \"::1/128\"]\n\
+        [two_factor]\nissuer = \"NAS\"\nkeys = \"with_code\"\n\
+        [alist]\nenabled = false\nadmin = \"chief\"\nguest = \"anybody\"\n\
         [repositories]\nroot = \"/tank/repositories\"\ncreate = \"users\"\npull_schemes = [\"https\"]\npull_seconds = 60\n";
 
     fn parsed(text: &str) -> Result<Config, String> {
@@ -154,6 +162,9 @@ mod tests {
             ("[bans]\nwindow_seconds = 0\n", "window_seconds"),
             ("[bans]\nfirst_delay_seconds = 31\n", "first_delay_seconds"),
             ("[bans]\nignore = [\"here\"]\n", "here"),
+            ("[two_factor]\nissuer = \"a:b\"\n", "issuer"),
+            ("[two_factor]\nkeys = \"never\"\n", "keys"),
+            ("[alist]\nenable = true\n", "enable"),
             ("[repositories]\nroot = \"/\"\n", "root"),
             ("[repositories]\nroot = \"repositories\"\n", "absolute"),
             ("[repositories]\ncreate = \"nobody\"\n", "create"),

@@ -56,7 +56,10 @@ pub fn key(place: Place, field: Field) -> &'static str {
             | Field::Backup
             | Field::Skip
             | Field::Accounts
-            | Field::Repository(_),
+            | Field::Repository(_)
+            | Field::Code
+            | Field::CodeSecret
+            | Field::Lifetime,
             _,
         ) => "bsdusr_password",
     }
@@ -118,7 +121,7 @@ pub fn text(place: Place, field: Field, problem: &Problem, form: &Form) -> Strin
         Problem::Past => "This is not in the future.".into(),
         Problem::Twice => "This is the user of another object too.".into(),
         // No dialect but ours takes backups or roles.
-        Problem::Damaged | Problem::SetOtherwise(_) | Problem::GivenBy(_) => problem.to_string(),
+        Problem::Damaged | Problem::SetOtherwise(_) | Problem::GivenBy(_) | Problem::NotBegun => problem.to_string(),
         Problem::Repository(problem) => format!("The user {problem}."),
         Problem::TransferRunning => "The home directory is being transferred. Please try again later.".into(),
         Problem::HoldsHome(other) => format!("The home directory of {other} lies in it, so it cannot be moved."),
@@ -218,7 +221,10 @@ fn bad_characters(field: Field, characters: &str) -> String {
         | Field::Backup
         | Field::Skip
         | Field::Accounts
-        | Field::Repository(_) => format!("This field contains invalid characters ({characters})."),
+        | Field::Repository(_)
+        | Field::Code
+        | Field::CodeSecret
+        | Field::Lifetime => format!("This field contains invalid characters ({characters})."),
     }
 }
 
@@ -259,7 +265,10 @@ fn duplicate(field: Field, existing: &str, given: &str) -> String {
         | Field::Backup
         | Field::Skip
         | Field::Accounts
-        | Field::Repository(_) => format!("This is already in use: {existing}"),
+        | Field::Repository(_)
+        | Field::Code
+        | Field::CodeSecret
+        | Field::Lifetime => format!("This is already in use: {existing}"),
     }
 }
 

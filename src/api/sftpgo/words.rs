@@ -58,7 +58,10 @@ fn member(field: Field) -> &'static str {
         | Field::Backup
         | Field::Skip
         | Field::Accounts
-        | Field::Repository(_) => "user",
+        | Field::Repository(_)
+        | Field::Code
+        | Field::CodeSecret
+        | Field::Lifetime => "user",
     }
 }
 
