@@ -253,6 +253,7 @@ mod tests {
     use accountd_protocol::limits::{FilePermission, Limits};
     use accountd_protocol::name::UserName;
     use accountd_protocol::quota::QuotaBackend;
+    use accountd_protocol::repository::RepositoryKind;
     use accountd_protocol::session_policy::Leftovers;
 
     use super::*;
@@ -325,7 +326,23 @@ mod tests {
         let no_shell = grant(|policy| policy.services.retain(|kind| *kind != ServiceKind::Shell));
         let command = planned(&no_shell, Service::Command(b"scp -t x".to_vec())).unwrap();
         assert_eq!(command.order.privileges, NewPrivileges::Never);
-        assert!(words(&command).contains(&"sftp,scp,rsync,git".to_owned()));
+        assert!(words(&command).contains(&"sftp,scp,rsync,git,hg".to_owned()));
+    }
+
+    #[test]
+    fn repositories_are_named_to_the_session_and_make_a_command_of_what_would_be_none() {
+        let root = "/srv/r".to_owned();
+        let served = |kinds| ServedRepositories { root: root.clone(), kinds };
+        let both = grant(|policy| {
+            policy.services = BTreeSet::from([ServiceKind::Sftp]);
+            policy.repositories = Some(served(BTreeSet::from(RepositoryKind::ALL)));
+        });
+        let command = planned(&both, Service::Command(b"git-upload-pack a".to_vec())).unwrap();
+        assert_eq!(command.order.privileges, NewPrivileges::Never);
+        let options = words(&command).join(" ");
+        assert!(options.contains("--repositories /srv/r --repository-kinds git,hg"), "{options}");
+        let files = grant(|policy| policy.services = BTreeSet::from([ServiceKind::Sftp]));
+        assert_eq!(planned(&files, Service::Command(b"git-upload-pack a".to_vec())).err(), Some(ONLY_SFTP));
     }
 
     #[test]

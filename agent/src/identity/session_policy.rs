@@ -302,11 +302,29 @@ mod tests {
 
     #[test]
     fn without_a_login_shell_only_files_remain_and_what_was_named() {
-        assert_eq!(named(&allowed("", LoginShell::Present).policy), ["sftp", "scp", "rsync", "git", "shell"]);
+        assert_eq!(named(&allowed("", LoginShell::Present).policy), ["sftp", "scp", "rsync", "git", "hg", "shell"]);
         assert_eq!(named(&allowed("", LoginShell::Absent).policy), ["sftp", "scp"]);
         let rule = "[[sessions.rules]]\ngroups = [\"guests\"]\nservices = [\"rsync\", \"shell\"]\n";
         assert_eq!(named(&allowed(rule, LoginShell::Absent).policy), ["rsync"]);
         assert_eq!(named(&allowed("[sessions]\nservices = []\n", LoginShell::Present).policy), [""; 0]);
+    }
+
+    #[test]
+    fn repositories_need_no_shell_and_are_left_out_where_services_are_named() {
+        let served = |text: &str, shell| {
+            let repositories = allowed(text, shell).policy.repositories;
+            repositories.map(|served| served.kinds.iter().map(|kind| kind.name()).collect::<Vec<_>>())
+        };
+        let named = |list: &str| format!("[sessions]\nservices = [{list}]\n");
+        for shell in [LoginShell::Present, LoginShell::Absent] {
+            assert_eq!(served("", shell), Some(vec!["git", "hg"]));
+            assert_eq!(served(&named("\"hg\""), shell), Some(vec!["hg"]));
+            assert_eq!(served(&named("\"shell\""), shell), Some(vec!["git", "hg"]));
+            assert_eq!(served(&named("\"sftp\", \"rsync\""), shell), None);
+            assert_eq!(served("[sessions]\nroot = \"home\"\n", shell), None);
+        }
+        let files = narrowed(&allowed("", LoginShell::Present), "command=\"internal-sftp\"").unwrap();
+        assert_eq!(files.repositories, None);
     }
 
     #[test]

@@ -56,10 +56,10 @@ pub fn key(place: Place, field: Field) -> &'static str {
             | Field::Backup
             | Field::Skip
             | Field::Accounts
+            | Field::Repository(_)
             | Field::Code
             | Field::CodeSecret
-            | Field::Lifetime
-            | Field::Repository(_),
+            | Field::Lifetime,
             _,
         ) => "bsdusr_password",
     }
@@ -221,10 +221,10 @@ fn bad_characters(field: Field, characters: &str) -> String {
         | Field::Backup
         | Field::Skip
         | Field::Accounts
+        | Field::Repository(_)
         | Field::Code
         | Field::CodeSecret
-        | Field::Lifetime
-        | Field::Repository(_) => format!("This field contains invalid characters ({characters})."),
+        | Field::Lifetime => format!("This field contains invalid characters ({characters})."),
     }
 }
 
@@ -265,10 +265,10 @@ fn duplicate(field: Field, existing: &str, given: &str) -> String {
         | Field::Backup
         | Field::Skip
         | Field::Accounts
+        | Field::Repository(_)
         | Field::Code
         | Field::CodeSecret
-        | Field::Lifetime
-        | Field::Repository(_) => format!("This is already in use: {existing}"),
+        | Field::Lifetime => format!("This is already in use: {existing}"),
     }
 }
 

@@ -58,10 +58,10 @@ fn member(field: Field) -> &'static str {
         | Field::Backup
         | Field::Skip
         | Field::Accounts
+        | Field::Repository(_)
         | Field::Code
         | Field::CodeSecret
-        | Field::Lifetime
-        | Field::Repository(_) => "user",
+        | Field::Lifetime => "user",
     }
 }
 
