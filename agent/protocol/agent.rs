@@ -15,6 +15,7 @@ use crate::ban::Ban;
 use crate::checks::{CheckReport, RepairReport};
 use crate::conclusion::Conclusion;
 pub use crate::decision::{Decision, Grant, USUAL_SHELL};
+use crate::dialects::Dialects;
 use crate::ended::Ended;
 pub use crate::group::{Group, GroupChange, NewGroup, SharedGid};
 use crate::home::HomeState;
@@ -69,6 +70,8 @@ pub enum AgentRequest {
     Quota { account: AccountId, session: u64, request: QuotaRequest },
     /// Login: a session that has asked for quota has ended.
     QuotaEnded { account: AccountId, session: u64, how: QuotaEnd },
+    /// REST front: which dialects it speaks.
+    GetDialects,
 }
 
 /// What the agent asks login.
@@ -155,4 +158,5 @@ pub enum Answer {
     Quota(QuotaAnswer),
     Watching,
     Done,
+    Dialects(Dialects),
 }

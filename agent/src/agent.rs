@@ -6,6 +6,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use accountd_config::{Config, PermitRoot, SharedUid};
 use accountd_protocol::agent::{AgentRequest, Answer, Generation, Reply};
+use accountd_protocol::dialects::Dialects;
 use accountd_protocol::id::{Gid, Uid};
 use accountd_protocol::metrics::{OfferResult, ProofKind, RestMethod};
 use accountd_protocol::refusal::Refusal;
@@ -235,6 +236,9 @@ impl Agent {
             AgentRequest::ReportNumbers(report) => {
                 self.counters.hear(*report, Instant::now());
                 Ok(Answer::Done)
+            }
+            AgentRequest::GetDialects => {
+                Ok(Answer::Dialects(Dialects { alist: false, rhodecode: self.config.rhodecode.wording() }))
             }
         }
     }

@@ -10,6 +10,7 @@ mod deletion;
 mod homes;
 mod ids;
 mod passwords;
+mod rhodecode;
 mod roles;
 mod sessions;
 
@@ -25,6 +26,7 @@ pub use deletion::{Deletion, Leftover, Mail};
 pub use homes::{Homes, NewHomeMode};
 pub use ids::{IdRange, Ids};
 pub use passwords::{PasswordPolicy, Passwords};
+pub use rhodecode::Rhodecode;
 pub use roles::Roles;
 pub use sessions::{
     PermitUserEnvironment, SessionRoot, SessionRule, SessionSettings, Sessions, TcpForwarding, Umask, VariablePattern,
@@ -54,6 +56,7 @@ pub struct Config {
     pub audit: Audit,
     pub sessions: Sessions,
     pub bans: Bans,
+    pub rhodecode: Rhodecode,
 }
 
 impl Config {
@@ -87,7 +90,8 @@ mod tests {
         permit_user_environment = \"yes\"\n\
         [[sessions.rules]]\nusers = [\"anna\"]\ngroups = [\"guests\"]\nroot = \"/srv/%u\"\nservices = []\n\
         [bans]\nfree_attempts = 3\nfirst_delay_seconds = 2\nlongest_delay_seconds = 9\nban_after = 10\n\
-        window_seconds = 300\nban_seconds = 60\nignore = [\"127.0.0.0/8\", \"::1/128\"]\n";
+        window_seconds = 300\nban_seconds = 60\nignore = [\"127.0.0.0/8\", \"::1/128\"]\n\
+        [rhodecode]\nenabled = false\ndialect = \"1.4\"\n";
 
     fn parsed(text: &str) -> Result<Config, String> {
         let directory = tempfile::tempdir().unwrap();
@@ -150,6 +154,8 @@ mod tests {
             ("[bans]\nwindow_seconds = 0\n", "window_seconds"),
             ("[bans]\nfirst_delay_seconds = 31\n", "first_delay_seconds"),
             ("[bans]\nignore = [\"here\"]\n", "here"),
+            ("[rhodecode]\nenable = true\n", "enable"),
+            ("[rhodecode]\ndialect = \"2.2\"\n", "2.2"),
         ];
         for (text, named) in rows {
             let error = parsed(text).unwrap_err();

@@ -43,6 +43,7 @@ every! { agent_requests: AgentRequest {
     AgentRequest::ReportNumbers(_) => {"report_numbers": accountd_protocol::metrics::LoginReport::default()},
     AgentRequest::Quota { .. } => {"quota": {"account": 1, "session": 1, "request": {"lease": {"bytes": 1, "files": 1}}}},
     AgentRequest::QuotaEnded { .. } => {"quota_ended": {"account": 1, "session": 1, "how": "lost"}},
+    AgentRequest::GetDialects => "get_dialects",
 }}
 
 every! { login_requests: LoginRequest {
@@ -73,7 +74,7 @@ fn name(request: &Value) -> &str {
 
 #[test]
 fn the_rest_front_asks_the_agent_for_what_is_its_own_and_for_nothing_else() {
-    const OWN: [&str; 4] = ["open_handle", "open_handle_by_key", "operate", "ping"];
+    const OWN: [&str; 5] = ["open_handle", "open_handle_by_key", "operate", "ping", "get_dialects"];
     let nas = nas_with_anna();
     let (agent, before) = (nas.world.process("agent"), nas.disk.everything("/etc"));
     let mut front = Peer::of(&nas.world, API, AGENT);

@@ -58,7 +58,8 @@ impl PeerRole {
             AgentRequest::OpenHandle { .. }
             | AgentRequest::OpenHandleByKey { .. }
             | AgentRequest::Operate { .. }
-            | AgentRequest::Ping => matches!(self, PeerRole::Root | PeerRole::Api),
+            | AgentRequest::Ping
+            | AgentRequest::GetDialects => matches!(self, PeerRole::Root | PeerRole::Api),
             AgentRequest::OpenLocalHandle
             | AgentRequest::OfferKey { .. }
             | AgentRequest::Decide { .. }

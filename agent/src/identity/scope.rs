@@ -110,6 +110,7 @@ fn without_hashes(answer: Answer) -> Answer {
         | Answer::Quota(_)
         // For administrators only.
         | Answer::Backup(_)
-        | Answer::Done => answer,
+        | Answer::Done
+        | Answer::Dialects(_) => answer,
     }
 }

@@ -36,6 +36,7 @@ fn strict(handles: &mut u32, request: &AgentRequest) -> Result<Answer, Refusal> 
         | AgentRequest::AnswerQuestions
         | AgentRequest::Quota { .. }
         | AgentRequest::QuotaEnded { .. }
+        | AgentRequest::GetDialects
         | AgentRequest::ReportNumbers(_) => Err(Refusal::BadCredentials),
     }
 }
