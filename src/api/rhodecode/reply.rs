@@ -3,24 +3,28 @@
 use rocket::http::Status;
 use rocket::request::Request;
 use rocket::response::{self, Responder};
-use serde_json::{Map, Value};
+use serde::Serialize;
+use serde_json::Value;
 
 use super::error::Error;
 use super::text::text;
 use crate::reply;
 
-#[derive(Debug)]
-pub struct Reply(Value);
+/// Always in this order.
+#[derive(Debug, Serialize)]
+pub struct Reply {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<Value>,
+    result: Value,
+    error: Option<String>,
+}
 
 impl Reply {
     pub fn of(id: Option<Value>, done: Result<Value, Error>) -> Self {
-        let (result, error) = match done {
-            Ok(result) => (result, Value::Null),
-            Err(error) => (Value::Null, Value::String(error.to_string())),
-        };
-        let id = id.map(|id| ("id", id));
-        let members = id.into_iter().chain([("result", result), ("error", error)]);
-        Self(Value::Object(members.map(|(name, value)| (name.to_owned(), value)).collect::<Map<_, _>>()))
+        match done {
+            Ok(result) => Self { id, result, error: None },
+            Err(error) => Self { id, result: Value::Null, error: Some(error.to_string()) },
+        }
     }
 }
 
@@ -28,6 +32,6 @@ impl<'r> Responder<'r, 'static> for Reply {
     fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
         let headers = vec![("Cache-Control", "no-store".to_owned())];
         let content_type = Some("application/json");
-        reply::Reply { status: Status::Ok, content_type, body: text(&self.0), headers }.respond_to(request)
+        reply::Reply { status: Status::Ok, content_type, body: text(&self), headers }.respond_to(request)
     }
 }

@@ -4,10 +4,9 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 use serde_json::Serializer;
-use serde_json::Value;
 use serde_json::ser::Formatter;
 
-pub fn text(content: &Value) -> String {
+pub fn text(content: &impl Serialize) -> String {
     let mut bytes = Vec::new();
     // Writing to memory can't fail, and every key is a string.
     let _ = content.serialize(&mut Serializer::with_formatter(&mut bytes, Python));
