@@ -30,6 +30,7 @@ pub use crate::operation::Operation;
 use crate::policy::Policy;
 use crate::quota::{QuotaAnswer, QuotaFileSystem, QuotaReport, QuotaRequest, QuotaScan};
 use crate::refusal::Refusal;
+use crate::repository::Repository;
 pub use crate::revocation::{Generation, Revocation, Revoked};
 use crate::secret::Secret;
 pub use crate::system::System;
@@ -159,4 +160,6 @@ pub enum Answer {
     Watching,
     Done,
     Dialects(Dialects),
+    Repositories(Vec<Repository>),
+    Repository(Box<Repository>),
 }

@@ -19,6 +19,7 @@ use crate::open_session::ConnectionId;
 use crate::policy::PolicyChange;
 use crate::precondition::Precondition;
 use crate::removal::DeletedHome;
+use crate::repository::{Access, Grantee, NewRepository, RepositoryChange, RepositoryRef};
 use crate::role::Role;
 use crate::secret::Secret;
 
@@ -169,4 +170,21 @@ pub enum Operation {
     StartScan(AccountId),
     ListScans,
     CancelScan(AccountId),
+    /// The repositories that the caller may read, without their grants.
+    ListRepositories,
+    GetRepository(RepositoryRef),
+    CreateRepository(NewRepository),
+    UpdateRepository {
+        repository: RepositoryRef,
+        change: RepositoryChange,
+    },
+    DeleteRepository(RepositoryRef),
+    /// Gives somebody this access, in place of what they were given before.
+    GrantRepository {
+        repository: RepositoryRef,
+        grantee: Grantee,
+        access: Access,
+    },
+    /// Becomes a job, as a batch does.
+    PullRepository(RepositoryRef),
 }

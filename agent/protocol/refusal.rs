@@ -8,6 +8,7 @@ use crate::key_advice::{KeyAdvice, RepairFault};
 use crate::name::NameError;
 use crate::policy::PasswordRule;
 use crate::removal::HomeStays;
+use crate::repository::{RepositoryFault, RepositoryField, RepositoryProblem};
 use crate::sudo::SudoProblem;
 use crate::text::TextError;
 
@@ -56,6 +57,8 @@ pub enum Field {
     /// Names of accounts that an import is told to leave out, or how to take over.
     Skip,
     Accounts,
+    /// Of a request about a repository.
+    Repository(RepositoryField),
 }
 
 /// A limit by its name.
@@ -205,6 +208,8 @@ pub enum Problem {
     Keys(KeyAdvice),
     #[error("{path} can not be repaired: {fault}")]
     NotRepairable { path: String, fault: RepairFault },
+    #[error("{0}")]
+    Repository(RepositoryProblem),
 }
 
 /// One field and what is wrong with it.
@@ -279,6 +284,8 @@ pub enum Refusal {
     NoSessions,
     #[error("no space left for the account files")]
     NoSpace,
+    #[error("{0}")]
+    Repository(RepositoryFault),
     /// The public half of an internal error; the agent has logged the rest.
     #[error("{0}")]
     Internal(String),
@@ -308,6 +315,7 @@ impl Refusal {
             | Refusal::ScanRunning
             | Refusal::NoSessions
             | Refusal::NoSpace
+            | Refusal::Repository(_)
             | Refusal::Internal(_) => None,
         }
     }
@@ -322,5 +330,17 @@ impl From<NameError> for Problem {
 impl From<TextError> for Problem {
     fn from(error: TextError) -> Self {
         Problem::Text(error)
+    }
+}
+
+impl From<RepositoryProblem> for Problem {
+    fn from(problem: RepositoryProblem) -> Self {
+        Problem::Repository(problem)
+    }
+}
+
+impl From<RepositoryFault> for Refusal {
+    fn from(fault: RepositoryFault) -> Self {
+        Refusal::Repository(fault)
     }
 }

@@ -14,6 +14,7 @@ use accountd_protocol::id::AccountId;
 use accountd_protocol::import::Import;
 use accountd_protocol::job::{Job, JobId, JobKind, JobResult, JobState, MadePassword, Passwords};
 use accountd_protocol::refusal::{InvalidItem, Refusal};
+use accountd_protocol::repository::RepositoryId;
 
 use crate::agent::Agent;
 use crate::audit::{Subject, moment};
@@ -46,6 +47,7 @@ pub struct Work {
 pub enum Task {
     Batch(Batch),
     Import(Import),
+    Pull(RepositoryId),
 }
 
 /// What came of a job.
@@ -91,6 +93,7 @@ impl Task {
         match self {
             Task::Batch(_) => JobKind::Batch,
             Task::Import(_) => JobKind::Import,
+            Task::Pull(_) => JobKind::Pull,
         }
     }
 
@@ -98,6 +101,7 @@ impl Task {
         match self {
             Task::Batch(_) => AuditAction::Batch,
             Task::Import(_) => AuditAction::Import,
+            Task::Pull(_) => AuditAction::PullRepository,
         }
     }
 
@@ -105,6 +109,7 @@ impl Task {
         match self {
             Task::Batch(batch) => batch.effect,
             Task::Import(import) => import.effect,
+            Task::Pull(_) => Effect::Made,
         }
     }
 
@@ -112,6 +117,7 @@ impl Task {
         let items = match self {
             Task::Batch(batch) => batch.items.len(),
             Task::Import(import) => import.backup.users.len(),
+            Task::Pull(_) => 1,
         };
         items as u64
     }
@@ -150,6 +156,7 @@ impl Agent {
         let ended = match task {
             Task::Batch(batch) => self.run_batch((by, caller), batch, progress),
             Task::Import(import) => self.run_import((by, caller), import, progress),
+            Task::Pull(id) => self.run_pull((by, caller), id, progress),
         };
         let ending = ended.unwrap_or_else(|refusal| Ending::Failed(JobResult::Refused(refusal)));
         // Whoever only tries is not refused anything, but what it may not do.
@@ -324,6 +331,7 @@ fn without_result(job: &Job) -> Job {
 fn refusal_of(result: &JobResult) -> Option<Refusal> {
     match result {
         JobResult::Refused(refusal) => Some(refusal.clone()),
+        JobResult::Pulled(_) => None,
         JobResult::Batch(outcomes) => outcomes.iter().enumerate().find_map(|(index, outcome)| match outcome {
             ItemOutcome::Refused(Refusal::Invalid(invalid)) => {
                 Some(Refusal::InvalidItems(vec![InvalidItem { index, invalid: invalid.clone() }]))

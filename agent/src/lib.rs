@@ -24,6 +24,7 @@ mod places;
 mod processes;
 mod quota;
 mod recording;
+mod repositories;
 mod reserved;
 mod revocations;
 mod samba;

@@ -67,6 +67,14 @@ impl Guarded<'_> {
             // It gives nothing but further tries.
             | Operation::LiftBan(_)
             | Operation::VerifyAudit => true,
+            // Whose a repository is, is asked when that is known.
+            Operation::ListRepositories
+            | Operation::GetRepository(_)
+            | Operation::CreateRepository(_)
+            | Operation::UpdateRepository { .. }
+            | Operation::DeleteRepository(_)
+            | Operation::GrantRepository { .. }
+            | Operation::PullRepository(_) => true,
             // Only administrators get so far.
             Operation::RepairChecks(_)
             | Operation::SetPolicy { .. }

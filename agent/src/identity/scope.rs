@@ -108,6 +108,8 @@ fn without_hashes(answer: Answer) -> Answer {
         | Answer::QuotaFileSystems(_)
         | Answer::QuotaScans(_)
         | Answer::Quota(_)
+        | Answer::Repositories(_)
+        | Answer::Repository(_)
         // For administrators only.
         | Answer::Backup(_)
         | Answer::Done

@@ -55,7 +55,8 @@ pub fn key(place: Place, field: Field) -> &'static str {
             | Field::Items
             | Field::Backup
             | Field::Skip
-            | Field::Accounts,
+            | Field::Accounts
+            | Field::Repository(_),
             _,
         ) => "bsdusr_password",
     }
@@ -118,6 +119,7 @@ pub fn text(place: Place, field: Field, problem: &Problem, form: &Form) -> Strin
         Problem::Twice => "This is the user of another object too.".into(),
         // No dialect but ours takes backups or roles.
         Problem::Damaged | Problem::SetOtherwise(_) | Problem::GivenBy(_) => problem.to_string(),
+        Problem::Repository(problem) => format!("The user {problem}."),
         Problem::TransferRunning => "The home directory is being transferred. Please try again later.".into(),
         Problem::HoldsHome(other) => format!("The home directory of {other} lies in it, so it cannot be moved."),
         Problem::NoneFree => "No number is free for this.".into(),
@@ -215,7 +217,8 @@ fn bad_characters(field: Field, characters: &str) -> String {
         | Field::Items
         | Field::Backup
         | Field::Skip
-        | Field::Accounts => format!("This field contains invalid characters ({characters})."),
+        | Field::Accounts
+        | Field::Repository(_) => format!("This field contains invalid characters ({characters})."),
     }
 }
 
@@ -255,7 +258,8 @@ fn duplicate(field: Field, existing: &str, given: &str) -> String {
         | Field::Items
         | Field::Backup
         | Field::Skip
-        | Field::Accounts => format!("This is already in use: {existing}"),
+        | Field::Accounts
+        | Field::Repository(_) => format!("This is already in use: {existing}"),
     }
 }
 

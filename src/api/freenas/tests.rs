@@ -116,6 +116,13 @@ fn answer(operation: &Operation) -> Result<Answer, Refusal> {
         | Operation::ListScans
         | Operation::CancelScan(_)
         | Operation::LiftBan(_)
+        | Operation::ListRepositories
+        | Operation::GetRepository(_)
+        | Operation::CreateRepository(_)
+        | Operation::UpdateRepository { .. }
+        | Operation::DeleteRepository(_)
+        | Operation::GrantRepository { .. }
+        | Operation::PullRepository(_)
         | Operation::VerifyAudit => Err(Refusal::NotPermitted),
     }
 }

@@ -57,7 +57,8 @@ fn member(field: Field) -> &'static str {
         | Field::Items
         | Field::Backup
         | Field::Skip
-        | Field::Accounts => "user",
+        | Field::Accounts
+        | Field::Repository(_) => "user",
     }
 }
 

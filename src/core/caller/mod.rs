@@ -7,6 +7,7 @@ mod jobs;
 mod machine;
 mod quotas;
 mod records;
+mod repositories;
 #[cfg(test)]
 mod tests;
 mod users;
