@@ -4,6 +4,7 @@ use accountd_core::Caller;
 use accountd_protocol::agent::{Group, User};
 use accountd_protocol::id::{AccountId, AccountRef, Uid};
 use accountd_protocol::refusal::Refusal;
+use accountd_protocol::repository::{Repository, RepositoryFault, RepositoryId, RepositoryRef};
 use serde_json::Value;
 
 use super::arguments::{Arguments, Given, Reference};
@@ -11,7 +12,7 @@ use super::error::Error;
 use super::method::Method;
 use super::parameter::Argument;
 use super::wording::Words;
-use super::{groups, members, users};
+use super::{grants, groups, members, pull, repositories, users};
 
 pub struct Call {
     pub caller: Caller,
@@ -42,6 +43,17 @@ impl Call {
             Method::CreateUsersGroup => groups::create(self).await,
             Method::AddUserToUsersGroup => members::add(self).await,
             Method::RemoveUserFromUsersGroup => members::remove(self).await,
+            Method::GetRepos => repositories::list(self).await,
+            Method::GetRepo => repositories::show(self).await,
+            Method::CreateRepo => repositories::create(self).await,
+            Method::DeleteRepo => repositories::delete(self).await,
+            Method::AddUserToRepo => grants::add_user(self).await,
+            Method::AddUsersGroupToRepo => grants::add_group(self).await,
+            Method::GrantUserPermission => grants::grant_user(self).await,
+            Method::RevokeUserPermission => grants::revoke_user(self).await,
+            Method::GrantUsersGroupPermission => grants::grant_group(self).await,
+            Method::RevokeUsersGroupPermission => grants::revoke_group(self).await,
+            Method::Pull => pull::pull(self).await,
         }
     }
 
@@ -52,13 +64,13 @@ impl Call {
         let by_id = |id| self.caller.find_user(AccountRef::Id(id));
         let found = match reference {
             Reference::Id(id) => there(by_id(id).await)?,
-            Reference::Name(name) => match there(self.caller.find_user(AccountRef::Name(name.clone())).await)? {
-                Some(user) => Some(user),
-                None => match Reference::as_number(&name) {
-                    Some(id) => there(by_id(id).await)?,
-                    None => None,
-                },
-            },
+            Reference::Name(name) => {
+                let called = there(self.caller.find_user(AccountRef::Name(name.clone())).await)?;
+                match (called, Reference::as_number(&name)) {
+                    (None, Some(id)) => there(by_id(id).await)?,
+                    (called, _) => called,
+                }
+            }
         };
         Ok(found.filter(is_shown))
     }
@@ -69,15 +81,32 @@ impl Call {
         let by_id = |id: AccountId| self.caller.find_group(AccountRef::Id(id));
         let found = match reference {
             Reference::Id(id) => there(by_id(id).await)?,
-            Reference::Name(name) => match there(self.caller.find_group(AccountRef::Name(name.clone())).await)? {
-                Some(group) => Some(group),
-                None => match Reference::as_number(&name) {
-                    Some(id) => there(by_id(id).await)?,
-                    None => None,
-                },
-            },
+            Reference::Name(name) => {
+                let called = there(self.caller.find_group(AccountRef::Name(name.clone())).await)?;
+                match (called, Reference::as_number(&name)) {
+                    (None, Some(id)) => there(by_id(id).await)?,
+                    (called, _) => called,
+                }
+            }
         };
         Ok(found.filter(|group| !group.builtin))
+    }
+
+    /// The same of a repository, as far as the caller may know of it.
+    pub async fn repository(&self) -> Result<Option<Repository>, accountd_core::Error> {
+        let Some(reference) = self.arguments.reference(Argument::Repository) else { return Ok(None) };
+        let find = |which| self.caller.repository(which);
+        let by_id = |AccountId(id)| RepositoryRef::Id(RepositoryId(id));
+        match reference {
+            Reference::Id(id) => there(find(by_id(id)).await),
+            Reference::Name(name) => {
+                let called = there(find(RepositoryRef::Name(name.clone())).await)?;
+                match (called, Reference::as_number(&name)) {
+                    (None, Some(id)) => there(find(by_id(id)).await),
+                    (called, _) => Ok(called),
+                }
+            }
+        }
     }
 
     /// What is said where an argument is no good in itself, so that the core is not asked: whoever could not
@@ -100,7 +129,9 @@ pub fn is_shown(user: &User) -> bool {
 pub fn there<T>(found: Result<T, accountd_core::Error>) -> Result<Option<T>, accountd_core::Error> {
     match found {
         Ok(found) => Ok(Some(found)),
-        Err(accountd_core::Error::Refused(Refusal::NotFound)) => Ok(None),
+        Err(accountd_core::Error::Refused(Refusal::NotFound | Refusal::Repository(RepositoryFault::NotFound))) => {
+            Ok(None)
+        }
         Err(error) => Err(error),
     }
 }

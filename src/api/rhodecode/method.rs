@@ -15,6 +15,17 @@ pub enum Method {
     CreateUsersGroup,
     AddUserToUsersGroup,
     RemoveUserFromUsersGroup,
+    GetRepos,
+    GetRepo,
+    CreateRepo,
+    DeleteRepo,
+    AddUserToRepo,
+    AddUsersGroupToRepo,
+    GrantUserPermission,
+    RevokeUserPermission,
+    GrantUsersGroupPermission,
+    RevokeUsersGroupPermission,
+    Pull,
 }
 
 impl Method {
@@ -33,13 +44,24 @@ impl Method {
                 Method::AddUserToUsersGroup
             }
             "remove_user_from_users_group" | "remove_user_from_user_group" => Method::RemoveUserFromUsersGroup,
+            "get_repos" => Method::GetRepos,
+            "get_repo" => Method::GetRepo,
+            "create_repo" => Method::CreateRepo,
+            "delete_repo" => Method::DeleteRepo,
+            "add_user_to_repo" => Method::AddUserToRepo,
+            "add_users_group_to_repo" | "add_user_group_to_repo" => Method::AddUsersGroupToRepo,
+            "grant_user_permission" => Method::GrantUserPermission,
+            "revoke_user_permission" => Method::RevokeUserPermission,
+            "grant_users_group_permission" | "grant_user_group_permission" => Method::GrantUsersGroupPermission,
+            "revoke_users_group_permission" | "revoke_user_group_permission" => Method::RevokeUsersGroupPermission,
+            "pull" => Method::Pull,
             _ => return None,
         })
     }
 
     pub fn parameters(self) -> &'static [Parameter] {
         match self {
-            Method::GetUsers | Method::GetUsersGroups => &[],
+            Method::GetUsers | Method::GetUsersGroups | Method::GetRepos => &[],
             Method::GetUser => GET_USER,
             Method::CreateUser => CREATE_USER,
             Method::UpdateUser => UPDATE_USER,
@@ -47,12 +69,22 @@ impl Method {
             Method::GetUsersGroup => &[GROUP],
             Method::CreateUsersGroup => CREATE_USERS_GROUP,
             Method::AddUserToUsersGroup | Method::RemoveUserFromUsersGroup => &[GROUP, MEMBER],
+            Method::GetRepo => GET_REPO,
+            Method::CreateRepo => CREATE_REPO,
+            Method::DeleteRepo => &[REPOSITORY],
+            Method::AddUserToRepo | Method::GrantUserPermission => &[REPOSITORY, MEMBER, PERMISSION],
+            Method::RevokeUserPermission => &[REPOSITORY, MEMBER],
+            Method::AddUsersGroupToRepo | Method::GrantUsersGroupPermission => &[REPOSITORY, GROUP, PERMISSION],
+            Method::RevokeUsersGroupPermission => &[REPOSITORY, GROUP],
+            Method::Pull => PULL,
         }
     }
 }
 
 const GROUP: Parameter = on(Argument::Group, ["group_name", "group_name", "usersgroupid"], Always);
 const MEMBER: Parameter = on(Argument::User, ["user_name", "username", "userid"], Always);
+const REPOSITORY: Parameter = on(Argument::Repository, ["repo_name", "repo_name", "repoid"], Always);
+const PERMISSION: Parameter = same(Argument::Permission, "perm", Always);
 
 const GET_USER: &[Parameter] = &[on(Argument::User, ["username", "userid", "userid"], Before1_4)];
 const DELETE_USER: &[Parameter] = &[same(Argument::User, "userid", Always)];
@@ -70,6 +102,17 @@ const CREATE_USER: &[Parameter] = &[
     same(Argument::Active, "active", Never),
     same(Argument::Admin, "admin", Never),
     same(Argument::LdapDn, "ldap_dn", Never),
+];
+
+const GET_REPO: &[Parameter] = &[on(Argument::Repository, ["name", "repoid", "repoid"], Always)];
+const PULL: &[Parameter] = &[on(Argument::Repository, ["repo", "repo_name", "repoid"], Always)];
+const CREATE_REPO: &[Parameter] = &[
+    on(Argument::NewRepositoryName, ["name", "repo_name", "repo_name"], Always),
+    on(Argument::Owner, ["owner_name", "owner_name", "owner"], Before1_4),
+    same(Argument::Description, "description", Never),
+    same(Argument::RepositoryType, "repo_type", Never),
+    same(Argument::Private, "private", Never),
+    same(Argument::CloneUri, "clone_uri", Never),
 ];
 
 /// The user that there is takes its name first: what is left of `username` is the new one.

@@ -84,7 +84,7 @@ impl Argument {
             Argument::LdapDn => &["ldap_dn", "extern_name"],
             Argument::Group => &["usersgroupid", "usergroupid", "group_name"],
             Argument::NewGroupName => &["name", "group_name"],
-            Argument::Repository => &["repoid", "repo_name", "repo"],
+            Argument::Repository => &["repoid", "repo_name", "repo", "name"],
             Argument::NewRepositoryName => &["name", "repo_name"],
             Argument::Owner => &["owner", "owner_name"],
             Argument::Password

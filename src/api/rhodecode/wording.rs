@@ -2,6 +2,7 @@
 
 use accountd_protocol::dialects::RhodecodeWording;
 use accountd_protocol::id::AccountId;
+use accountd_protocol::repository::RepositoryId;
 use serde_json::{Value, json};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,5 +160,160 @@ impl Words {
 
     pub fn no_member(self) -> Value {
         json!({"success": false, "msg": "User wasn't in group"})
+    }
+
+    /// Of a repository that is not there, to who has asked for it. 1.3 has no name for it.
+    pub fn missing_repository(self, name: &str) -> Result<Value, String> {
+        match self.0 {
+            RhodecodeWording::Seed => Ok(Value::Null),
+            RhodecodeWording::V1_3 => Err("unknown repository None".to_owned()),
+            RhodecodeWording::V1_4 => Err(format!("repository `{name}` does not exist")),
+        }
+    }
+
+    pub fn repository_exists(self, name: &str) -> String {
+        format!("repo {} already exist", self.name(name))
+    }
+
+    pub fn repository_not_created(self, name: &str) -> String {
+        format!("failed to create repository {}", self.name(name))
+    }
+
+    /// Of a new repository. 1.2 has no words for it.
+    pub fn no_owner(self, owner: &str, name: &str) -> String {
+        match self.0 {
+            RhodecodeWording::Seed => self.repository_not_created(name),
+            RhodecodeWording::V1_3 => format!("unknown user {owner}"),
+            RhodecodeWording::V1_4 => self.no_user(owner),
+        }
+    }
+
+    pub fn repository_created(self, id: RepositoryId, name: &str, repository: Value) -> Value {
+        let msg = format!("Created new repository {}", self.name(name));
+        match self.0 {
+            RhodecodeWording::Seed => Value::Null,
+            RhodecodeWording::V1_3 => json!({"id": id, "msg": msg}),
+            RhodecodeWording::V1_4 => json!({"msg": msg, "repo": repository, "success": true}),
+        }
+    }
+
+    /// For a repository that was to be deleted.
+    pub fn no_repository(self, name: &str) -> String {
+        match self.0 {
+            RhodecodeWording::Seed | RhodecodeWording::V1_3 => format!("repo {name} does not exist"),
+            RhodecodeWording::V1_4 => format!("repository `{name}` does not exist"),
+        }
+    }
+
+    pub fn repository_not_deleted(self, name: &str) -> String {
+        format!("failed to delete repository {}", self.name(name))
+    }
+
+    pub fn repository_deleted(self, name: &str) -> Value {
+        let msg = format!("Deleted repository {}", self.name(name));
+        match self.0 {
+            RhodecodeWording::Seed | RhodecodeWording::V1_3 => json!({"msg": msg}),
+            RhodecodeWording::V1_4 => json!({"msg": msg, "success": true}),
+        }
+    }
+
+    pub fn nothing_to_pull_into(self, name: &str) -> String {
+        match self.0 {
+            RhodecodeWording::Seed | RhodecodeWording::V1_3 => format!("Unknown repo \"{name}\""),
+            RhodecodeWording::V1_4 => self.no_repository(name),
+        }
+    }
+
+    pub fn not_pulled(self, name: &str) -> String {
+        match self.0 {
+            RhodecodeWording::Seed | RhodecodeWording::V1_3 => format!("Unable to pull changes from \"{name}\""),
+            RhodecodeWording::V1_4 => format!("Unable to pull changes from `{name}`"),
+        }
+    }
+
+    pub fn pulled(self, name: &str) -> Value {
+        json!(format!("Pulled from {}", self.name(name)))
+    }
+
+    pub fn permission_not_edited(self, grant: &Grant<'_>) -> String {
+        let Grant { whom, repository, .. } = grant;
+        match self.0 {
+            RhodecodeWording::Seed | RhodecodeWording::V1_3 => {
+                format!("failed to edit permission {repository} for {}", whom.name())
+            }
+            RhodecodeWording::V1_4 => {
+                format!("failed to edit permission for {}: `{}` in repo: `{repository}`", self.kind(*whom), whom.name())
+            }
+        }
+    }
+
+    /// 1.4 says what of it is not there.
+    pub fn no_repository_for_permission(self, grant: &Grant<'_>) -> String {
+        match self.0 {
+            RhodecodeWording::Seed | RhodecodeWording::V1_3 => self.permission_not_edited(grant),
+            RhodecodeWording::V1_4 => self.no_repository(grant.repository),
+        }
+    }
+
+    pub fn nobody_for_permission(self, grant: &Grant<'_>) -> String {
+        match (self.0, grant.whom) {
+            (RhodecodeWording::Seed | RhodecodeWording::V1_3, _) => self.permission_not_edited(grant),
+            (RhodecodeWording::V1_4, Whom::User(name)) => self.no_user(name),
+            (RhodecodeWording::V1_4, Whom::Group(name)) => self.no_group(name),
+        }
+    }
+
+    pub fn no_permission(self, grant: &Grant<'_>) -> String {
+        match self.0 {
+            RhodecodeWording::Seed | RhodecodeWording::V1_3 => self.permission_not_edited(grant),
+            RhodecodeWording::V1_4 => format!("permission `{}` does not exist", grant.permission),
+        }
+    }
+
+    pub fn permission_granted(self, grant: &Grant<'_>) -> Value {
+        self.permission_edited(&format!("Granted perm: {}", self.name(grant.permission)), grant)
+    }
+
+    pub fn permission_revoked(self, grant: &Grant<'_>) -> Value {
+        self.permission_edited("Revoked perm", grant)
+    }
+
+    fn permission_edited(self, done: &str, Grant { whom, repository, .. }: &Grant<'_>) -> Value {
+        let (who, repository) = (self.name(whom.name()), self.name(repository));
+        let msg = format!("{done} for {}: {who} in repo: {repository}", self.kind(*whom));
+        match self.0 {
+            RhodecodeWording::Seed | RhodecodeWording::V1_3 => json!({"msg": msg}),
+            RhodecodeWording::V1_4 => json!({"msg": msg, "success": true}),
+        }
+    }
+
+    fn kind(self, whom: Whom<'_>) -> &'static str {
+        match (whom, self.0) {
+            (Whom::User(_), _) => "user",
+            (Whom::Group(_), RhodecodeWording::Seed | RhodecodeWording::V1_3) => "group",
+            (Whom::Group(_), RhodecodeWording::V1_4) => "user group",
+        }
+    }
+}
+
+/// What was asked for of a repository, as it was called.
+#[derive(Clone, Copy, Debug)]
+pub struct Grant<'a> {
+    pub permission: &'a str,
+    pub whom: Whom<'a>,
+    pub repository: &'a str,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub enum Whom<'a> {
+    User(&'a str),
+    Group(&'a str),
+}
+
+impl<'a> Whom<'a> {
+    fn name(self) -> &'a str {
+        match self {
+            Whom::User(name) | Whom::Group(name) => name,
+        }
     }
 }
