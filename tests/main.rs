@@ -44,6 +44,7 @@ mod quota;
 mod raw;
 mod refusals;
 mod rest;
+mod rhodecode;
 mod roles;
 mod running;
 mod sandbox;

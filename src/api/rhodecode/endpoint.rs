@@ -19,6 +19,8 @@ use crate::catch_all;
 
 /// In mebibytes: more than any request is.
 const LARGEST: u64 = 1;
+/// So much of one that is larger is passed over before the answer.
+const PASSED_OVER: u64 = 64;
 const RANK: isize = -20;
 
 pub fn routes() -> Vec<Route> {
@@ -70,7 +72,7 @@ async fn done(
 /// A request without a body says no length either.
 async fn read(request: &Request<'_>, data: Data<'_>) -> Result<Sent, Error> {
     let says_chunked = request.headers().contains("Transfer-Encoding");
-    let bytes = body::read_any(LARGEST, data).await.map_err(Error::of_body)?;
+    let bytes = body::read_to_its_end((LARGEST, PASSED_OVER), data).await.map_err(Error::of_body)?;
     match (bytes.is_empty(), says_chunked) {
         (false, _) => Sent::of(&bytes),
         (true, true) => Err(Error::NoLength),

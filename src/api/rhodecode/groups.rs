@@ -1,7 +1,9 @@
 //! The methods of users groups, which are the groups of group(5).
 
+use std::collections::{BTreeMap, HashMap};
+
 use accountd_protocol::agent::{Group, NewGroup, SharedGid, User, Window};
-use accountd_protocol::id::AccountRef;
+use accountd_protocol::id::{AccountId, AccountRef, Gid};
 use accountd_protocol::limits::LimitsChange;
 use accountd_protocol::list::{Direction, Filter, KeyTexts, SortBy, SortKey};
 use accountd_protocol::name::NewGroupName;
@@ -20,8 +22,35 @@ pub async fn list(call: &Call) -> Result<Value, Error> {
     let window = Window { filters: vec![Filter::Builtin(false)], ..Window::part(0, usize::MAX, sort) };
     let groups = call.caller.groups(window).await.map_err(Error::of)?.items;
     let users = users::all(&call.caller).await.map_err(Error::of)?;
-    let is_private = |group: &Group| users.iter().any(|user| user.gid == group.gid && user.name == group.name);
-    Ok(groups.iter().filter(|group| !is_private(group)).map(|group| output::group(group, &users)).collect())
+    let everybody = Everybody::of(&users);
+    let shared = groups.iter().filter(|group| !everybody.has_alone(group));
+    Ok(shared.map(|group| output::group(group, everybody.members(group).into_values())).collect())
+}
+
+/// Users by what group(5) and passwd(5) put them into groups by.
+struct Everybody<'a> {
+    by_name: HashMap<&'a str, &'a User>,
+    by_gid: HashMap<Gid, Vec<&'a User>>,
+}
+
+impl<'a> Everybody<'a> {
+    fn of(users: &'a [User]) -> Self {
+        let mut by_gid: HashMap<Gid, Vec<&User>> = HashMap::new();
+        users.iter().for_each(|user| by_gid.entry(user.gid).or_default().push(user));
+        Self { by_name: users.iter().map(|user| (user.name.as_str(), user)).collect(), by_gid }
+    }
+
+    /// By id, each once.
+    fn members(&self, group: &Group) -> BTreeMap<AccountId, &'a User> {
+        let named = group.members.iter().filter_map(|name| self.by_name.get(name.as_str()));
+        let primary = self.by_gid.get(&group.gid).into_iter().flatten();
+        named.chain(primary).map(|user| (user.id, *user)).collect()
+    }
+
+    /// Whether it is the private group of a user.
+    fn has_alone(&self, group: &Group) -> bool {
+        self.by_name.get(group.name.as_str()).is_some_and(|user| user.gid == group.gid)
+    }
 }
 
 pub async fn show(call: &Call) -> Result<Value, Error> {

@@ -27,7 +27,7 @@ enum Changed {
 }
 
 /// In the list, or in the group by passwd(5).
-pub fn is_member(group: &Group, user: &User) -> bool {
+fn is_member(group: &Group, user: &User) -> bool {
     group.gid == user.gid || group.members.contains(&user.name)
 }
 

@@ -5,7 +5,6 @@ use accountd_protocol::agent::{Group, User};
 use accountd_protocol::role::Role;
 use serde_json::{Map, Value, json};
 
-use super::members;
 use super::names::Names;
 
 /// Never with a key: it is known to nobody here.
@@ -29,9 +28,9 @@ pub fn user(user: &User) -> Map<String, Value> {
     ])
 }
 
-/// With those of these users that are in it.
-pub fn group(group: &Group, users: &[User]) -> Map<String, Value> {
-    let members: Vec<_> = users.iter().filter(|one| members::is_member(group, one)).map(user).collect();
+/// With its members.
+pub fn group<'a>(group: &Group, members: impl IntoIterator<Item = &'a User>) -> Map<String, Value> {
+    let members: Vec<_> = members.into_iter().map(user).collect();
     let mut shown = group_alone(group);
     shown.insert("members".to_owned(), json!(members));
     shown

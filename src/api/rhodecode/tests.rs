@@ -2,16 +2,22 @@
 
 mod groups;
 mod hostile;
+mod repositories;
 mod transport;
 mod users;
 
 use accountd_protocol::agent::{AgentRequest, Answer, Group, Operation, Page, User};
+use accountd_protocol::audit::Moment;
 use accountd_protocol::dialects::{Dialects, RhodecodeWording};
 use accountd_protocol::ended::Ended;
 use accountd_protocol::id::{AccountId, AccountRef, Gid};
+use accountd_protocol::job::{Job, JobId, JobKind, JobState};
 use accountd_protocol::list::Filter;
 use accountd_protocol::precondition::Tag;
 use accountd_protocol::refusal::Refusal;
+use accountd_protocol::repository::{
+    Access, Grantee, Repository, RepositoryFault, RepositoryGrant, RepositoryId, RepositoryKind, RepositoryRef,
+};
 use accountd_protocol::role::Role;
 use accountd_protocol::secret::Secret;
 use rocket::http::Method;
@@ -31,6 +37,9 @@ struct Script {
     groups: Vec<Group>,
     asked: Vec<String>,
     refusal: Option<Refusal>,
+    repositories: Vec<Repository>,
+    /// What a pull is at each look, the last one first.
+    pulls: Vec<JobState>,
     /// How often a group turns out to have changed.
     changes: usize,
 }
@@ -63,6 +72,8 @@ impl Script {
             groups: vec![wheel, own, group(41, "devs", &["berta"])],
             asked: vec![],
             refusal: None,
+            repositories: vec![repository(5, "acme/web"), Repository { grants: vec![], ..repository(6, "private") }],
+            pulls: vec![JobState::Done],
             changes: 0,
         }
     }
@@ -112,6 +123,19 @@ impl Script {
                 let items: Vec<Group> = self.groups.iter().filter(|group| !group.builtin).cloned().collect();
                 Ok(Answer::Groups(Page { total: items.len(), items, next: None }))
             }
+            Operation::ListRepositories => {
+                let without = |one: &Repository| Repository { grants: vec![], ..one.clone() };
+                Ok(Answer::Repositories(self.repositories.iter().rev().map(without).collect()))
+            }
+            Operation::GetRepository(which) => {
+                let is_called = |one: &&Repository| match which {
+                    RepositoryRef::Id(id) => one.id == *id,
+                    RepositoryRef::Name(name) => one.name == *name,
+                };
+                let found = self.repositories.iter().find(is_called).cloned();
+                found.map(|one| Answer::Repository(Box::new(one))).ok_or(RepositoryFault::NotFound.into())
+            }
+            Operation::GetJob(..) => Ok(self.job()),
             change => {
                 self.asked.push(format!("{change:?}"));
                 self.refusal.clone().map_or_else(|| self.change(change), Err)
@@ -143,8 +167,56 @@ impl Script {
                 Err(Refusal::Changed)
             }
             Operation::SetMembers { .. } => Ok(Answer::Group(Box::new(group(41, "devs", &[])))),
+            Operation::CreateRepository(new) => {
+                let made = repository(9, new.name.as_str());
+                Ok(Answer::Repository(Box::new(Repository { description: new.description.clone(), ..made })))
+            }
+            Operation::GrantRepository { .. } => Ok(Answer::Repository(Box::new(repository(5, "acme/web")))),
+            Operation::DeleteRepository(_) => Ok(Answer::Done),
+            Operation::PullRepository(_) => Ok(self.job()),
             other => panic!("nobody asks for {other:?} here"),
         }
+    }
+
+    fn job(&mut self) -> Answer {
+        let state = if self.pulls.len() > 1 { self.pulls.pop() } else { self.pulls.last().copied() };
+        let moment = Moment { seconds: 1, nanoseconds: 0 };
+        let (id, kind, account) = (JobId(3), JobKind::Pull, AccountId(1));
+        let job = Job {
+            id,
+            kind,
+            account,
+            state: state.unwrap(),
+            done: 0,
+            total: 1,
+            begun: moment,
+            ended: None,
+            result: None,
+            passwords: vec![],
+        };
+        Answer::Job(Box::new(job))
+    }
+}
+
+/// Alice's, which berta and devs may write and others read.
+fn repository(id: u64, name: &str) -> Repository {
+    let grant = |grantee, name: &str, access| RepositoryGrant { grantee, name: name.into(), access };
+    Repository {
+        id: RepositoryId(id),
+        name: name.into(),
+        kind: RepositoryKind::Hg,
+        description: "d".into(),
+        owner: Some(AccountId(7)),
+        owner_name: "alice".into(),
+        private: false,
+        clone_uri: None,
+        created: 0,
+        access: Access::Admin,
+        grants: vec![
+            grant(Grantee::Group(AccountId(41)), "devs", Access::Write),
+            grant(Grantee::User(AccountId(8)), "berta", Access::Admin),
+            grant(Grantee::Others, "", Access::Read),
+        ],
     }
 }
 

@@ -84,6 +84,17 @@ fn arguments_of_any_kind_have_an_answer() {
         "create_users_group",
         "add_user_to_users_group",
         "remove_user_from_users_group",
+        "get_repos",
+        "get_repo",
+        "create_repo",
+        "delete_repo",
+        "add_user_to_repo",
+        "add_users_group_to_repo",
+        "grant_user_permission",
+        "revoke_user_permission",
+        "grant_users_group_permission",
+        "revoke_users_group_permission",
+        "pull",
     ];
     let names = [
         "userid",
@@ -99,6 +110,15 @@ fn arguments_of_any_kind_have_an_answer() {
         "group_name",
         "name",
         "usersgroupid",
+        "repo",
+        "repoid",
+        "repo_name",
+        "owner_name",
+        "description",
+        "repo_type",
+        "private",
+        "clone_uri",
+        "perm",
     ];
     let world = World::new();
     for method in methods {
