@@ -56,7 +56,11 @@ impl Sent {
 }
 
 impl Asked {
+    /// Versions from 4 on call the key a token.
     fn of(members: &mut Map<String, Value>) -> Result<Self, Error> {
+        if let Some(token) = members.remove("auth_token") {
+            members.entry("api_key").or_insert(token);
+        }
         for name in ["api_key", "method", "args"] {
             if !members.contains_key(name) {
                 return Err(Error::MissingMember(name));
@@ -134,6 +138,8 @@ mod tests {
         let (id, asked) = read(&body.to_string());
         let asked = asked.unwrap();
         assert_eq!((id, asked.key.unwrap().reveal(), asked.method.as_str()), (None, KEY, "pull"));
+        let later = json!({"auth_token": KEY, "method": "pull", "args": {}}).to_string();
+        assert_eq!(read(&later).1.unwrap().key.unwrap().reveal(), KEY);
         for id in [json!(null), json!(7), json!("x"), json!({"a": [1]})] {
             let body = json!({"api_key": KEY, "method": "pull", "args": [], "id": id});
             assert_eq!(read(&body.to_string()).0, Some(id));
