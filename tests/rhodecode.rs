@@ -3,6 +3,7 @@
 mod accounts;
 mod bodies;
 mod keys;
+mod repositories;
 mod rows;
 mod versions;
 
