@@ -30,7 +30,7 @@ pub use crate::operation::Operation;
 use crate::policy::Policy;
 use crate::quota::{QuotaAnswer, QuotaFileSystem, QuotaReport, QuotaRequest, QuotaScan};
 use crate::refusal::Refusal;
-use crate::repository::Repository;
+use crate::repository::{PullOrder, PullState, PullTicket, Repository};
 pub use crate::revocation::{Generation, Revocation, Revoked};
 use crate::secret::Secret;
 pub use crate::system::System;
@@ -73,6 +73,8 @@ pub enum AgentRequest {
     QuotaEnded { account: AccountId, session: u64, how: QuotaEnd },
     /// REST front: which dialects it speaks.
     GetDialects,
+    /// Login: what is to be run for this ticket.
+    TakePull(PullTicket),
 }
 
 /// What the agent asks login.
@@ -83,6 +85,10 @@ pub enum SessionQuestion {
     List(Option<AccountId>),
     CloseConnection(ConnectionId),
     CloseSession(u64),
+    /// Take this and run it; it is asked about after that.
+    BeginPull(PullTicket),
+    LookAtPull(PullTicket),
+    EndPull(PullTicket),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -91,6 +97,8 @@ pub enum SessionReply {
     Connections(Vec<OpenConnection>),
     Closed,
     NotFound,
+    PullBegun,
+    Pull(PullState),
 }
 
 /// What may be believed of what an ended session has said about its quota.
@@ -162,4 +170,5 @@ pub enum Answer {
     Dialects(Dialects),
     Repositories(Vec<Repository>),
     Repository(Box<Repository>),
+    PullOrder(Box<PullOrder>),
 }

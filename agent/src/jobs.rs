@@ -24,6 +24,8 @@ use crate::job_passwords::KeptPasswords;
 
 /// So many are worked on at a time; each takes both of its turns at hashing and at the lock.
 const WORKERS: usize = 2;
+/// The same of pulls, each of which waits for others most of its time.
+const PULLERS: usize = 4;
 /// More requests than this do not wait: they are refused.
 const MOST_WAITING: usize = 64;
 /// The same by their accounts: whoever has begun some must not fill the memory with more.
@@ -48,6 +50,13 @@ pub enum Task {
     Batch(Batch),
     Import(Import),
     Pull(RepositoryId),
+}
+
+/// Jobs of one line do not wait for those of the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Line {
+    Accounts,
+    Pulls,
 }
 
 /// What came of a job.
@@ -105,6 +114,13 @@ impl Task {
         }
     }
 
+    fn line(&self) -> Line {
+        match self {
+            Task::Batch(_) | Task::Import(_) => Line::Accounts,
+            Task::Pull(_) => Line::Pulls,
+        }
+    }
+
     fn effect(&self) -> Effect {
         match self {
             Task::Batch(batch) => batch.effect,
@@ -132,11 +148,12 @@ impl Ending {
 impl Agent {
     /// To be called once.
     pub(crate) fn start_jobs(self: &Arc<Self>) -> Result<(), Error> {
-        for _ in 0..WORKERS {
+        let kinds = [(Line::Accounts, WORKERS), (Line::Pulls, PULLERS)];
+        for line in kinds.into_iter().flat_map(|(line, count)| std::iter::repeat_n(line, count)) {
             let agent = self.clone();
             let work = move || {
                 loop {
-                    let (id, work) = agent.jobs.next();
+                    let (id, work) = agent.jobs.next(line);
                     let progress = Progress { jobs: &agent.jobs, id };
                     // One that panics leaves the worker to the others.
                     let ending = catch_unwind(AssertUnwindSafe(|| agent.work_on(work, &progress)));
@@ -231,10 +248,12 @@ impl Jobs {
         inner.entries.get(&id).map(|entry| entry.job.clone()).ok_or(Refusal::NotFound)
     }
 
-    fn next(&self) -> (JobId, Work) {
+    /// The first that waits in a line.
+    fn next(&self, line: Line) -> (JobId, Work) {
         let mut inner = self.lock();
         loop {
-            if let Some((id, work)) = inner.waiting.pop_front() {
+            let first = inner.waiting.iter().position(|(_, work)| work.task.line() == line);
+            if let Some((id, work)) = first.and_then(|index| inner.waiting.remove(index)) {
                 inner.entries.get_mut(&id).into_iter().for_each(|entry| entry.job.state = JobState::Running);
                 return (id, work);
             }
@@ -313,6 +332,14 @@ impl Progress<'_> {
     pub fn step(&self) {
         let mut inner = self.jobs.lock();
         inner.entries.get_mut(&self.id).into_iter().for_each(|entry| entry.job.done += 1);
+    }
+
+    /// So many of so many are ready.
+    pub fn set(&self, done: u64, total: u64) {
+        let mut inner = self.jobs.lock();
+        inner.entries.get_mut(&self.id).into_iter().for_each(|entry| {
+            (entry.job.done, entry.job.total) = (done, total);
+        });
     }
 
     /// To be asked before anything is changed.

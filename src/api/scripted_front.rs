@@ -34,7 +34,8 @@ pub fn operation(request: &AgentRequest) -> Result<&Operation, Result<Answer, Re
         | AgentRequest::AnswerQuestions
         | AgentRequest::Quota { .. }
         | AgentRequest::QuotaEnded { .. }
-        | AgentRequest::ReportNumbers(_) => Err(Err(Refusal::BadCredentials)),
+        | AgentRequest::ReportNumbers(_)
+        | AgentRequest::TakePull(_) => Err(Err(Refusal::BadCredentials)),
         AgentRequest::GetDialects => {
             Err(Ok(Answer::Dialects(Dialects { alist: true, rhodecode: Some(RhodecodeWording::Seed) })))
         }

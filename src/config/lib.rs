@@ -10,6 +10,7 @@ mod deletion;
 mod homes;
 mod ids;
 mod passwords;
+mod repositories;
 mod rhodecode;
 mod roles;
 mod sessions;
@@ -26,6 +27,7 @@ pub use deletion::{Deletion, Leftover, Mail};
 pub use homes::{Homes, NewHomeMode};
 pub use ids::{IdRange, Ids};
 pub use passwords::{PasswordPolicy, Passwords};
+pub use repositories::{Creators, Repositories};
 pub use rhodecode::Rhodecode;
 pub use roles::Roles;
 pub use sessions::{
@@ -57,6 +59,7 @@ pub struct Config {
     pub sessions: Sessions,
     pub bans: Bans,
     pub rhodecode: Rhodecode,
+    pub repositories: Repositories,
 }
 
 impl Config {
@@ -91,7 +94,8 @@ mod tests {
         [[sessions.rules]]\nusers = [\"anna\"]\ngroups = [\"guests\"]\nroot = \"/srv/%u\"\nservices = []\n\
         [bans]\nfree_attempts = 3\nfirst_delay_seconds = 2\nlongest_delay_seconds = 9\nban_after = 10\n\
         window_seconds = 300\nban_seconds = 60\nignore = [\"127.0.0.0/8\", \"::1/128\"]\n\
-        [rhodecode]\nenabled = false\ndialect = \"1.4\"\n";
+        [rhodecode]\nenabled = false\ndialect = \"1.4\"\n\
+        [repositories]\nroot = \"/tank/repositories\"\ncreate = \"users\"\npull_schemes = [\"https\"]\npull_seconds = 60\n";
 
     fn parsed(text: &str) -> Result<Config, String> {
         let directory = tempfile::tempdir().unwrap();
@@ -156,6 +160,12 @@ mod tests {
             ("[bans]\nignore = [\"here\"]\n", "here"),
             ("[rhodecode]\nenable = true\n", "enable"),
             ("[rhodecode]\ndialect = \"2.2\"\n", "2.2"),
+            ("[repositories]\nroot = \"/\"\n", "root"),
+            ("[repositories]\nroot = \"repositories\"\n", "absolute"),
+            ("[repositories]\ncreate = \"nobody\"\n", "create"),
+            ("[repositories]\npull_schemes = [\"file\"]\n", "pull_schemes"),
+            ("[repositories]\npull_seconds = 0\n", "pull_seconds"),
+            ("[repositories]\nroots = [\"/x\"]\n", "roots"),
         ];
         for (text, named) in rows {
             let error = parsed(text).unwrap_err();

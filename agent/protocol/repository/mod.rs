@@ -6,14 +6,16 @@
 mod clone_uri;
 mod fault;
 mod name;
+mod pull;
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-pub use clone_uri::{CloneUri, CloneUriError, Scheme};
+pub use clone_uri::{CloneUri, CloneUriError, Parts, Scheme, decoded};
 pub use fault::{RepositoryFault, RepositoryField, RepositoryProblem};
 pub use name::{RepositoryName, RepositoryNameError};
+pub use pull::{PullEnd, PullOrder, PullSource, PullState, PullTicket, Pulled};
 
 use crate::id::{AccountId, AccountRef};
 
@@ -158,13 +160,4 @@ impl RepositoryChange {
         let Self { description, private, clone_uri } = self;
         description.is_none() && private.is_none() && clone_uri.is_none()
     }
-}
-
-/// What a pull has brought.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Pulled {
-    pub repository: RepositoryId,
-    pub name: String,
-    /// The end of what the program has said, without what is secret.
-    pub output: String,
 }

@@ -46,6 +46,7 @@ mod quota_store;
 mod reading;
 mod recovery;
 mod relocation;
+mod repositories;
 mod request;
 mod restore;
 mod revoked;
@@ -95,6 +96,7 @@ pub use self::numbers::{Numbers, first_outside};
 pub use self::password_history::{read as read_password_history, read_all as read_password_histories};
 pub use self::quota_counts::{CountState, MarkedPlace, QuotaCount, QuotaMark, QuotaWrite};
 pub use self::quota_store::QuotaStore;
+pub use self::repositories::{Given, GrantRow, RepositoryRow, RepositoryWrite, Stage};
 pub use self::row::{GroupRow, Origin, UserRow, kept};
 pub use self::transfers::TransferRow;
 pub use self::view::View;
@@ -137,6 +139,7 @@ pub struct Database {
     key_uses: HashMap<ApiKeyId, u64>,
     quota_counts: Vec<QuotaCount>,
     quota_marks: Vec<QuotaMark>,
+    repositories: (Vec<RepositoryRow>, u64),
     touched: Touched,
     _watch: Watch,
     _alone: Flock<File>,
@@ -159,6 +162,7 @@ impl Database {
         let key_files = writer.state.key_files()?;
         let key_uses = writer.state.key_uses()?;
         let (quota_counts, quota_marks) = (writer.state.quota_counts()?, writer.state.quota_marks()?);
+        let repositories = writer.state.repositories()?;
         let (jobs, waiting) = channel();
         let named = std::thread::Builder::new().name("writer".into());
         named.spawn(move || run_or_abort(writer, waiting, on_damaged)).map_err(DatabaseError::Watch)?;
@@ -173,6 +177,7 @@ impl Database {
             key_uses,
             quota_counts,
             quota_marks,
+            repositories,
             touched,
             _watch: watch,
             _alone: alone,

@@ -13,6 +13,7 @@ use super::error::DatabaseError;
 use super::good_copy::{self, COMPANIONS, beside};
 use super::mark::{BEHIND, Mark, Reached};
 use super::quota_counts;
+use super::repositories;
 use super::state::State;
 use crate::audit;
 
@@ -108,6 +109,7 @@ fn unpack(copy: &Path, ready: &Path, store: &Path, found: &str) -> Result<Reache
         // What was revoked since the copy was made must not come back.
         let keys = api_keys::void(copy, SKIP)?;
         quota_counts::doubt(copy)?;
+        repositories::skip(copy, SKIP)?;
         record(copy, store, (found, keys))
     })?;
     Ok(reached)

@@ -2,11 +2,11 @@
 
 use rusqlite::Connection;
 
-use super::{api_keys, extras, key_files, password_history, policy, quota_counts, transfers};
+use super::{api_keys, extras, key_files, password_history, policy, quota_counts, repositories, transfers};
 use crate::audit;
 
 /// One step for each `user_version`; a step that has been released never changes.
-const MIGRATIONS: [&str; 10] = [
+const MIGRATIONS: [&str; 11] = [
     "
     CREATE TABLE users (
         id INTEGER PRIMARY KEY, name TEXT NOT NULL, uid INTEGER NOT NULL, builtin INTEGER NOT NULL,
@@ -37,10 +37,11 @@ const MIGRATIONS: [&str; 10] = [
     key_files::MIGRATION,
     extras::MIGRATION,
     quota_counts::MIGRATION,
+    repositories::MIGRATION,
 ];
 
 /// Reads a row of each table, as far as there is one.
-const LOOK: [&str; 17] = [
+const LOOK: [&str; 19] = [
     "SELECT id, name, uid, builtin, email, microsoft_account, kept_hash, extras FROM users LIMIT 1",
     "SELECT id, name, gid, builtin, limits FROM groups LIMIT 1",
     "SELECT kind, id, name, number FROM tombstones LIMIT 1",
@@ -59,6 +60,8 @@ const LOOK: [&str; 17] = [
     "SELECT home, uid, gid, groups, becomes FROM key_files LIMIT 1",
     "SELECT account, bytes, files, is_open, scanned FROM quota_counts LIMIT 1",
     "SELECT kind, place, uid FROM quota_marks LIMIT 1",
+    "SELECT id, name, kind, owner, description, clone_uri, created, stage, inode, pending FROM repositories LIMIT 1",
+    "SELECT repository, kind, account, number, is_admin FROM repository_grants LIMIT 1",
 ];
 
 /// What a store says of itself.

@@ -68,6 +68,7 @@ impl PeerRole {
             | AgentRequest::AnswerQuestions
             | AgentRequest::Quota { .. }
             | AgentRequest::QuotaEnded { .. }
+            | AgentRequest::TakePull(_)
             | AgentRequest::ReportNumbers(_) => self == PeerRole::Root,
         };
         if allowed { Permission::Granted } else { Permission::Denied }

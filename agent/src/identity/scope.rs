@@ -110,6 +110,8 @@ fn without_hashes(answer: Answer) -> Answer {
         | Answer::Quota(_)
         | Answer::Repositories(_)
         | Answer::Repository(_)
+        // For login only.
+        | Answer::PullOrder(_)
         // For administrators only.
         | Answer::Backup(_)
         | Answer::Done

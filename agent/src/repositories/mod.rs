@@ -1,71 +1,68 @@
-//! Repositories of git and Mercurial.
+//! Repositories of git and Mercurial: directories below one root, owned by their owners, and open to others
+//! as access control lists say.
+//!
+//! What a list says counts, whoever has written it. The state store has only what no file system holds. No
+//! program of git or Mercurial is run here, and nothing that its users have put into a repository is read.
 
-use accountd_protocol::audit::Actor;
-use accountd_protocol::refusal::Refusal;
-use accountd_protocol::repository::{
-    Access, Grantee, NewRepository, Repository, RepositoryChange, RepositoryFault, RepositoryId, RepositoryRef,
-};
+mod acl;
+mod book;
+mod change;
+mod create;
+mod ground;
+mod layout;
+mod pull;
+mod remove;
+mod sight;
+mod upkeep;
+mod work;
 
+use std::io;
+use std::sync::Mutex;
+
+use accountd_protocol::repository::RepositoryRef;
+use accountd_protocol::text::FieldPath;
+
+use self::book::Book;
+use self::ground::Ground;
+use self::pull::Pulls;
+use self::upkeep::Upkeep;
 use crate::agent::Agent;
-use crate::identity::handles::Caller;
-use crate::jobs::{Ending, Progress};
+use crate::database::Database;
+use crate::homes::Homes;
 
-fn none() -> Refusal {
-    RepositoryFault::NoRoot("not kept yet".into()).into()
+#[derive(Debug)]
+pub struct Repositories {
+    ground: Ground,
+    book: Book,
+    upkeep: Upkeep,
+    pulls: Pulls,
+    /// Held by whoever gives names or takes them away.
+    names: Mutex<()>,
+}
+
+impl Repositories {
+    pub fn new(homes: &Homes, root: &FieldPath, database: &Database) -> io::Result<Self> {
+        Ok(Self {
+            ground: Ground::new(homes.root(), root.clone())?,
+            book: Book::of(database),
+            upkeep: Upkeep::default(),
+            pulls: Pulls::default(),
+            names: Mutex::new(()),
+        })
+    }
+
+    /// Accounts may have changed.
+    pub fn settle(&self) {
+        self.upkeep.wake();
+    }
 }
 
 impl Agent {
-    pub(crate) fn list_repositories(&self, _caller: Caller) -> Result<Vec<Repository>, Refusal> {
-        Ok(Vec::new())
-    }
-
-    pub(crate) fn get_repository(&self, _caller: Caller, _which: &RepositoryRef) -> Result<Repository, Refusal> {
-        Err(RepositoryFault::NotFound.into())
-    }
-
-    pub(crate) fn create_repository(&self, _by: (&Actor, Caller), _new: NewRepository) -> Result<Repository, Refusal> {
-        Err(none())
-    }
-
-    pub(crate) fn update_repository(
-        &self,
-        _by: (&Actor, Caller),
-        _which: &RepositoryRef,
-        _change: RepositoryChange,
-    ) -> Result<Repository, Refusal> {
-        Err(RepositoryFault::NotFound.into())
-    }
-
-    pub(crate) fn delete_repository(&self, _by: (&Actor, Caller), _which: &RepositoryRef) -> Result<(), Refusal> {
-        Err(RepositoryFault::NotFound.into())
-    }
-
-    pub(crate) fn grant_repository(
-        &self,
-        _by: (&Actor, Caller),
-        _which: &RepositoryRef,
-        _given: (Grantee, Access),
-    ) -> Result<Repository, Refusal> {
-        Err(RepositoryFault::NotFound.into())
-    }
-
-    pub(crate) fn pullable(&self, _caller: Caller, _which: &RepositoryRef) -> Result<RepositoryId, Refusal> {
-        Err(RepositoryFault::NotFound.into())
-    }
-
-    pub(crate) fn run_pull(
-        &self,
-        _by: (Actor, Caller),
-        _id: RepositoryId,
-        _progress: &Progress<'_>,
-    ) -> Result<Ending, Refusal> {
-        Err(none())
-    }
-
+    /// For the audit trail.
     pub(crate) fn repository_called(&self, which: &RepositoryRef) -> Option<String> {
         match which {
-            RepositoryRef::Name(name) => Some(name.clone()),
-            RepositoryRef::Id(_) => None,
+            RepositoryRef::Name(name) => Some(crate::audit::shown(name, 255)),
+            RepositoryRef::Id(_) => self.repositories.book.find(which).map(|row| row.name),
         }
     }
 }
