@@ -3,6 +3,7 @@
 mod accounts;
 mod bodies;
 mod keys;
+mod pulls;
 mod repositories;
 mod rows;
 mod versions;
