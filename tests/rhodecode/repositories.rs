@@ -133,6 +133,10 @@ fn every_row_of_repositories_in_its_order() {
         .collect();
     assert_eq!(listed, [("r1", "hg", "r1"), ("foo/bar/qux", "hg", "qux")]);
     assert!(!server.disk.path("mnt/tank/escape").exists());
+    let id = server.does("get_user", &json!({"username": "alice"}))["id"].clone();
+    let owns = format!("failed to delete ID:{id} alice");
+    assert_eq!(server.call("delete_user", &json!({"userid": "alice"})), Err(owns), "whose would they be?");
+    assert!(server.disk.line("etc/passwd", "alice").is_some());
 }
 
 #[test]
