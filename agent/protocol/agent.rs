@@ -30,7 +30,7 @@ pub use crate::operation::Operation;
 use crate::policy::Policy;
 use crate::quota::{QuotaAnswer, QuotaFileSystem, QuotaReport, QuotaRequest, QuotaScan};
 use crate::refusal::Refusal;
-use crate::repository::{PullOrder, PullState, PullTicket, Repository};
+use crate::repository::{Grantee, PullOrder, PullState, PullTicket, Repository};
 pub use crate::revocation::{Generation, Revocation, Revoked};
 use crate::secret::Secret;
 pub use crate::system::System;
@@ -171,4 +171,5 @@ pub enum Answer {
     Repositories(Vec<Repository>),
     Repository(Box<Repository>),
     PullOrder(Box<PullOrder>),
+    Grantee(Grantee),
 }

@@ -19,7 +19,7 @@ use crate::open_session::ConnectionId;
 use crate::policy::PolicyChange;
 use crate::precondition::Precondition;
 use crate::removal::DeletedHome;
-use crate::repository::{Access, Grantee, NewRepository, RepositoryChange, RepositoryRef};
+use crate::repository::{Access, Grantee, GranteeRef, NewRepository, RepositoryChange, RepositoryRef};
 use crate::role::Role;
 use crate::secret::Secret;
 
@@ -187,4 +187,9 @@ pub enum Operation {
     },
     /// Becomes a job, as a batch does.
     PullRepository(RepositoryRef),
+    /// Somebody by name, for whoever may give them something: they need not see accounts.
+    FindGrantee {
+        repository: RepositoryRef,
+        whom: GranteeRef,
+    },
 }

@@ -98,6 +98,9 @@ impl Agent {
             Operation::GrantRepository { repository: which, grantee, access } => {
                 self.grant_repository((by, caller), &which, (grantee, access)).map(repository)
             }
+            Operation::FindGrantee { repository: which, whom } => {
+                self.find_grantee(caller, &which, &whom).map(Answer::Grantee)
+            }
             Operation::PullRepository(which) => {
                 let task = Task::Pull(self.pullable(caller, &which)?);
                 self.jobs.begin(Work { by: by.clone(), caller, task }, JOB_PATIENCE).map(job)

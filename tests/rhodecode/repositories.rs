@@ -197,6 +197,14 @@ fn whoever_may_read_a_repository_sees_it_and_its_owner_may_change_it() {
     let open = json!({"repo_name": "acme/web", "user_name": "default", "perm": "repository.read"});
     assert_eq!(server.by(&berta, "add_user_to_repo", &open), denied);
     assert_eq!(server.by(&alice, "add_user_to_repo", &open), Ok(Value::Null));
+    let write = json!({"repo_name": "acme/web", "user_name": "berta", "perm": "repository.write"});
+    assert_eq!(server.by(&alice, "add_user_to_repo", &write), Ok(Value::Null), "whom she need not see else");
+    server.acl_has("acme/web", &format!("user:{}:rwx", server.uid("berta")));
+    let nobody = json!({"repo_name": "acme/web", "user_name": "nobody-here", "perm": "repository.write"});
+    assert_eq!(
+        server.by(&alice, "add_user_to_repo", &nobody),
+        Err("failed to edit permission acme/web for nobody-here".into())
+    );
     assert!(server.by(&alice, "delete_repo", &json!({"repo_name": "acme/web"})).is_ok());
     assert!(!server.disk.path(&format!("{ROOT}/acme/web")).exists());
 }

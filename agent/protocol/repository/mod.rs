@@ -97,6 +97,14 @@ pub enum Grantee {
     Others,
 }
 
+/// Whom something is to be given, as somebody calls them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GranteeRef {
+    User(AccountRef),
+    Group(AccountRef),
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Repository {
     pub id: RepositoryId,

@@ -83,6 +83,9 @@ pub fn subject(operation: &Operation) -> (AuditAction, Subject) {
             (AuditAction::UpdateRepository, Subject::Repository(repository.clone()))
         }
         Operation::DeleteRepository(which) => (AuditAction::DeleteRepository, Subject::Repository(which.clone())),
+        Operation::FindGrantee { repository, .. } => {
+            (AuditAction::GetRepository, Subject::Repository(repository.clone()))
+        }
         Operation::GrantRepository { repository, .. } => {
             (AuditAction::GrantRepository, Subject::Repository(repository.clone()))
         }

@@ -177,6 +177,7 @@ fn is_way_in((view, own): (&View, AccountId), by: ApiKeyId, operation: &Operatio
         | Operation::DeleteRepository(_)
         | Operation::GrantRepository { .. }
         | Operation::PullRepository(_)
+        | Operation::FindGrantee { .. }
         | Operation::GetSystem => false,
     }
 }

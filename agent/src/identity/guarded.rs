@@ -74,7 +74,8 @@ impl Guarded<'_> {
             | Operation::UpdateRepository { .. }
             | Operation::DeleteRepository(_)
             | Operation::GrantRepository { .. }
-            | Operation::PullRepository(_) => true,
+            | Operation::PullRepository(_)
+            | Operation::FindGrantee { .. } => true,
             // Only administrators get so far.
             Operation::RepairChecks(_)
             | Operation::SetPolicy { .. }

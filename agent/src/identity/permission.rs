@@ -145,7 +145,8 @@ fn need(operation: &Operation) -> Need<'_> {
         | Operation::UpdateRepository { .. }
         | Operation::DeleteRepository(_)
         | Operation::GrantRepository { .. }
-        | Operation::PullRepository(_) => Need::Account,
+        | Operation::PullRepository(_)
+        | Operation::FindGrantee { .. } => Need::Account,
         Operation::FindUser(who) => Need::Find(who),
         Operation::GetUser(id) | Operation::GetHome(id) | Operation::ListKeys(id) | Operation::ListMemberships(id) => {
             Need::ReadUser(*id)

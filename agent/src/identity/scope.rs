@@ -110,6 +110,7 @@ fn without_hashes(answer: Answer) -> Answer {
         | Answer::Quota(_)
         | Answer::Repositories(_)
         | Answer::Repository(_)
+        | Answer::Grantee(_)
         // For login only.
         | Answer::PullOrder(_)
         // For administrators only.

@@ -15,7 +15,7 @@ use accountd_protocol::session_policy::{
 use super::key_options::{Destination, KeyOption, Switch};
 
 /// What a client may set where nothing says otherwise.
-const ACCEPTED: [&str; 2] = ["LANG", "LC_*"];
+const ACCEPTED: [&str; 3] = ["LANG", "LC_*", "GIT_PROTOCOL"];
 /// Programs that stand in the shell field of passwd(5) and are no shells, whatever shells(5) says.
 const NO_SHELLS: [&str; 9] = ["nologin", "false", "true", "sync", "halt", "shutdown", "poweroff", "git-shell", "rssh"];
 

@@ -6,17 +6,19 @@
 use std::collections::BTreeSet;
 
 use accountd_protocol::audit::{Actor, AuditAction, AuditEvent, FieldChange};
+use accountd_protocol::id::AccountId;
 use accountd_protocol::refusal::{Field, Problem, Refusal};
 use accountd_protocol::repository::{
-    Access, CloneUri, Grantee, MOST_GRANTS, Repository, RepositoryChange, RepositoryField, RepositoryProblem,
-    RepositoryRef,
+    Access, CloneUri, Grantee, GranteeRef, MOST_GRANTS, Repository, RepositoryChange, RepositoryFault, RepositoryField,
+    RepositoryId, RepositoryProblem, RepositoryRef,
 };
 
 use super::acl::Tag;
-use super::create::{check_description, refusal, target};
+use super::create::{called_as, check_description, refusal, target};
 use super::sight::{Seen, Seer};
 use super::work::{Edit, Handover, Rights, Work};
 use crate::accounts::check::Faults;
+use crate::accounts::find::{group_called, user_called};
 use crate::agent::Agent;
 use crate::database::{Given, GrantRow, RepositoryRow, View};
 use crate::identity::handles::Caller;
@@ -41,7 +43,7 @@ impl Agent {
         change.description.iter().for_each(|text| check_description(text, &mut faults));
         let (_claim, row) = self.repositories.book.claim(id)?;
         let uri = change.clone_uri.map(|uri| as_stored(uri, row.clone_uri.as_ref()));
-        self.check_clone_uri(uri.as_ref().and_then(Option::as_ref), &mut faults);
+        self.check_clone_uri(row.kind, uri.as_ref().and_then(Option::as_ref), &mut faults);
         faults.none()?;
         let seen = self.look_at_repository(row);
         let mut row = seen.row.clone();
@@ -110,12 +112,24 @@ impl Agent {
         self.show_again(caller, row)
     }
 
-    /// One that the caller may change.
-    fn changeable(
+    pub(crate) fn find_grantee(
         &self,
         caller: Caller,
         which: &RepositoryRef,
-    ) -> Result<accountd_protocol::repository::RepositoryId, Refusal> {
+        whom: &GranteeRef,
+    ) -> Result<Grantee, Refusal> {
+        self.changeable(caller, which)?;
+        let view = self.database.certain_view()?;
+        let (found, called) = match whom {
+            GranteeRef::User(who) => (user_called(&view, who, caller.account).map(|row| Grantee::User(row.id)), who),
+            GranteeRef::Group(which) => (group_called(&view, which).map(|row| Grantee::Group(row.id)), which),
+        };
+        let field = Field::Repository(RepositoryField::Grantee);
+        found.ok_or_else(|| Refusal::invalid(field, Problem::NoSuch(called_as(called))))
+    }
+
+    /// One that the caller may change.
+    fn changeable(&self, caller: Caller, which: &RepositoryRef) -> Result<RepositoryId, Refusal> {
         let view = self.database.certain_view()?;
         let seer = Seer::new(self, &view, caller.account)?;
         self.administered(&seer, which).map(|seen| seen.row.id)
@@ -129,6 +143,9 @@ impl Agent {
             return Ok(row);
         }
         let all: Vec<Work> = left.into_iter().chain(work).collect();
+        if seen.opened.is_none() && !all.is_empty() {
+            return Err(RepositoryFault::NoRoot(format!("{} is not there", row.name)).into());
+        }
         row.pending = all.last().and_then(|work| serde_json::to_string(work).ok());
         let event = AuditEvent::done(by.clone(), action, Some(target(&row.name)), fields);
         self.repositories.book.put(row.clone(), vec![event])?;
@@ -165,9 +182,8 @@ fn as_stored(uri: Option<CloneUri>, stored: Option<&CloneUri>) -> Option<CloneUr
 }
 
 fn entry(view: &View, grantee: Grantee) -> Result<(Tag, Option<Given>, String), Refusal> {
-    let no_such = |id: accountd_protocol::id::AccountId| {
-        Refusal::invalid(Field::Repository(RepositoryField::Grantee), Problem::NoSuch(id.to_string()))
-    };
+    let no_such =
+        |id: AccountId| Refusal::invalid(Field::Repository(RepositoryField::Grantee), Problem::NoSuch(id.to_string()));
     Ok(match grantee {
         Grantee::User(id) => {
             let row = view.user(id).ok_or_else(|| no_such(id))?;

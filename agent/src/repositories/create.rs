@@ -1,13 +1,15 @@
 //! A new repository: complete under a hidden name, then in the state store, then in its place.
 
+use std::sync::PoisonError;
+
 use accountd_config::Creators;
 use accountd_protocol::audit::{Actor, AuditAction, AuditEvent, FieldChange, Target, TargetKind};
+use accountd_protocol::id::{AccountId, AccountRef, Gid, Uid};
 use accountd_protocol::refusal::{Field, Problem, Refusal};
 use accountd_protocol::repository::{
     CloneUri, CloneUriError, LONGEST_DESCRIPTION, NewRepository, Repository, RepositoryFault, RepositoryField,
-    RepositoryName, RepositoryProblem,
+    RepositoryKind, RepositoryName, RepositoryProblem, Scheme,
 };
-use std::sync::PoisonError;
 use tracing::{error, info};
 
 use super::ground::{GroundError, Plot};
@@ -19,7 +21,6 @@ use crate::database::entry::ids;
 use crate::database::{FileKind, RepositoryRow, Stage};
 use crate::homes::Owner;
 use crate::identity::handles::Caller;
-use accountd_protocol::id::{Gid, Uid};
 
 impl Agent {
     pub(crate) fn create_repository(
@@ -27,34 +28,8 @@ impl Agent {
         (by, caller): (&Actor, Caller),
         new: NewRepository,
     ) -> Result<Repository, Refusal> {
-        let view = self.database.certain_view()?;
-        let seer = Seer::new(self, &view, caller.account)?;
-        let owner = user_called(&view, &new.owner, caller.account);
-        let is_own = owner.is_some_and(|row| row.id == caller.account);
-        let may_create = match self.config.repositories.create {
-            Creators::Administrators => false,
-            Creators::Users => is_own,
-        };
-        if !seer.is_administrator() && !may_create {
-            return Err(Refusal::NotPermitted);
-        }
-        let mut faults = Faults::default();
-        let found = owner.and_then(|row| Some((row, view.line(FileKind::Passwd, &row.name).and_then(ids)?)));
-        if found.is_none() {
-            let called = format!("{:?}", new.owner);
-            faults.add(Field::Repository(RepositoryField::Owner), Problem::NoSuch(called_as(&new.owner, called)));
-        }
-        if let Some((row, _)) = found
-            && self.is_service(&view, row.uid)
-        {
-            faults.add(Field::Repository(RepositoryField::Owner), Problem::ServiceAccount);
-        }
-        check_description(&new.description, &mut faults);
-        self.check_clone_uri(new.clone_uri.as_ref(), &mut faults);
-        faults.none()?;
-        let Some((row, (uid, gid))) = found else { return Err(Refusal::NotFound) };
-        let (owner, ids) = (row.id, Owner { uid: Uid(uid), gid: Gid(gid) });
-        drop(view);
+        self.may_create(caller, &new.owner)?;
+        let (owner, ids) = self.checked(caller, &new)?;
         let NewRepository { name, kind, owner: _, description, private, clone_uri } = new;
         let plot = Plot { kind, owner: ids, is_public: !private };
         let row = RepositoryRow {
@@ -73,6 +48,39 @@ impl Agent {
         let row = self.make_repository(by, (name, &plot), row)?;
         info!(name = row.name, kind = kind.name(), "a repository was made");
         self.show_again(caller, row)
+    }
+
+    /// Administrators for anybody, others for themselves where that is configured.
+    fn may_create(&self, caller: Caller, owner: &AccountRef) -> Result<(), Refusal> {
+        let view = self.database.certain_view()?;
+        let is_own = user_called(&view, owner, caller.account).is_some_and(|row| row.id == caller.account);
+        let is_permitted = match self.config.repositories.create {
+            Creators::Administrators => false,
+            Creators::Users => is_own,
+        };
+        match Seer::new(self, &view, caller.account)?.is_administrator() || is_permitted {
+            true => Ok(()),
+            false => Err(Refusal::NotPermitted),
+        }
+    }
+
+    /// The owner and their numbers, or everything that is wrong with a new repository but its name.
+    fn checked(&self, caller: Caller, new: &NewRepository) -> Result<(AccountId, Owner), Refusal> {
+        let view = self.database.certain_view()?;
+        let mut faults = Faults::default();
+        let row = user_called(&view, &new.owner, caller.account);
+        let found = row.and_then(|row| Some((row, view.line(FileKind::Passwd, &row.name).and_then(ids)?)));
+        let field = Field::Repository(RepositoryField::Owner);
+        match found {
+            None => faults.add(field, Problem::NoSuch(called_as(&new.owner))),
+            Some((row, _)) if self.is_service(&view, row.uid) => faults.add(field, Problem::ServiceAccount),
+            Some(_) => {}
+        }
+        check_description(&new.description, &mut faults);
+        self.check_clone_uri(new.kind, new.clone_uri.as_ref(), &mut faults);
+        faults.none()?;
+        let (row, (uid, gid)) = found.ok_or(Refusal::NotFound)?;
+        Ok((row.id, Owner { uid: Uid(uid), gid: Gid(gid) }))
     }
 
     /// Names are looked at and given by one at a time.
@@ -116,23 +124,23 @@ impl Agent {
         Ok(())
     }
 
-    pub(super) fn check_clone_uri(&self, uri: Option<&CloneUri>, faults: &mut Faults) {
+    /// git's own protocol is none of Mercurial's, which would take such a URL for a file.
+    pub(super) fn check_clone_uri(&self, kind: RepositoryKind, uri: Option<&CloneUri>, faults: &mut Faults) {
         let Some(scheme) = uri.map(CloneUri::scheme) else { return };
-        if !self.config.repositories.pull_schemes.contains(&scheme) {
+        let is_spoken = (kind, scheme) != (RepositoryKind::Hg, Scheme::Git);
+        if !is_spoken || !self.config.repositories.pull_schemes.contains(&scheme) {
             let error = CloneUriError::Scheme(scheme.name().to_owned());
             faults.add(Field::Repository(RepositoryField::CloneUri), RepositoryProblem::CloneUri(error).into());
         }
     }
 }
 
-/// The name, or what stands for it.
-fn called_as(who: &accountd_protocol::id::AccountRef, otherwise: String) -> String {
-    use accountd_protocol::id::AccountRef;
+pub(super) fn called_as(who: &AccountRef) -> String {
     match who {
         AccountRef::Name(name) => name.clone(),
         AccountRef::Id(id) => id.to_string(),
         AccountRef::Number(number) => number.to_string(),
-        AccountRef::Caller => otherwise,
+        AccountRef::Caller => "~".to_owned(),
     }
 }
 

@@ -123,6 +123,7 @@ fn answer(operation: &Operation) -> Result<Answer, Refusal> {
         | Operation::DeleteRepository(_)
         | Operation::GrantRepository { .. }
         | Operation::PullRepository(_)
+        | Operation::FindGrantee { .. }
         | Operation::VerifyAudit => Err(Refusal::NotPermitted),
     }
 }

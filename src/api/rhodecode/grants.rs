@@ -1,9 +1,11 @@
 //! Who may do what with a repository. 1.2 has a method for it that gives and takes, later versions have two.
 
+use accountd_protocol::id::AccountRef;
 use accountd_protocol::refusal::{Problem, Refusal};
-use accountd_protocol::repository::{Access, Grantee, RepositoryProblem, RepositoryRef};
+use accountd_protocol::repository::{Access, Grantee, GranteeRef, RepositoryId, RepositoryProblem, RepositoryRef};
 use serde_json::Value;
 
+use super::arguments::Reference;
 use super::call::Call;
 use super::error::Error;
 use super::parameter::Argument;
@@ -16,6 +18,15 @@ use super::wording::{Grant, Whom};
 enum To {
     User,
     Group,
+}
+
+impl To {
+    fn argument(self) -> Argument {
+        match self {
+            To::User => Argument::User,
+            To::Group => Argument::Group,
+        }
+    }
 }
 
 /// What somebody is to have.
@@ -56,7 +67,7 @@ async fn edit(call: &Call, to: To, wanted: Wanted) -> Result<(), Error> {
     let failed = || words.permission_not_edited(&grant);
     let found = call.repository().await.map_err(Error::or_said(failed()))?;
     let repository = found.ok_or_else(|| Error::Said(words.no_repository_for_permission(&grant)))?;
-    let grantee = grantee(call, to).await.map_err(Error::or_said(failed()))?;
+    let grantee = grantee(call, to, repository.id).await.map_err(Error::or_said(failed()))?;
     let grantee = grantee.ok_or_else(|| Error::Said(words.nobody_for_permission(&grant)))?;
     let access = match wanted {
         Wanted::Nothing => Access::None,
@@ -70,12 +81,40 @@ async fn edit(call: &Call, to: To, wanted: Wanted) -> Result<(), Error> {
     }
 }
 
-async fn grantee(call: &Call, to: To) -> Result<Option<Grantee>, accountd_core::Error> {
-    match to {
+async fn grantee(call: &Call, to: To, repository: RepositoryId) -> Result<Option<Grantee>, accountd_core::Error> {
+    let seen = match to {
         To::User if is_anonymous(call.arguments.reference(Argument::User).as_ref()) => Ok(Some(Grantee::Others)),
-        To::User => Ok(call.user(Argument::User).await?.map(|user| Grantee::User(user.id))),
-        To::Group => Ok(call.group().await?.map(|group| Grantee::Group(group.id))),
+        To::User => call.user(Argument::User).await.map(|user| user.map(|user| Grantee::User(user.id))),
+        To::Group => call.group().await.map(|group| group.map(|group| Grantee::Group(group.id))),
+    };
+    match seen {
+        Err(accountd_core::Error::Refused(Refusal::NotPermitted)) => unseen(call, to, repository).await,
+        seen => seen,
     }
+}
+
+/// For whoever may give something and does not see accounts.
+async fn unseen(call: &Call, to: To, repository: RepositoryId) -> Result<Option<Grantee>, accountd_core::Error> {
+    let which = match call.arguments.reference(to.argument()) {
+        None => Vec::new(),
+        Some(Reference::Id(id)) => vec![AccountRef::Id(id)],
+        Some(Reference::Name(name)) => {
+            let number = Reference::as_number(&name).map(AccountRef::Id);
+            [AccountRef::Name(name)].into_iter().chain(number).collect()
+        }
+    };
+    for who in which {
+        let whom = match to {
+            To::User => GranteeRef::User(who),
+            To::Group => GranteeRef::Group(who),
+        };
+        match call.caller.grantee(RepositoryRef::Id(repository), whom).await {
+            Ok(grantee) => return Ok(Some(grantee)),
+            Err(accountd_core::Error::Refused(Refusal::Invalid(_))) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(None)
 }
 
 /// An empty text is as good as null.
@@ -109,11 +148,11 @@ struct Called {
 impl Called {
     fn of(call: &Call, to: To) -> Self {
         let shown = |argument| call.arguments.shown(argument);
-        let who = match to {
-            To::User => Argument::User,
-            To::Group => Argument::Group,
-        };
-        Self { permission: shown(Argument::Permission), who: shown(who), repository: shown(Argument::Repository) }
+        Self {
+            permission: shown(Argument::Permission),
+            who: shown(to.argument()),
+            repository: shown(Argument::Repository),
+        }
     }
 
     fn grant(&self, to: To) -> Grant<'_> {

@@ -7,8 +7,8 @@ use accountd_protocol::audit::Moment;
 use accountd_protocol::id::AccountRef;
 use accountd_protocol::refusal::{Field, Problem};
 use accountd_protocol::repository::{
-    Access, CloneUri, Grantee, NewRepository, Repository, RepositoryChange, RepositoryField, RepositoryGrant,
-    RepositoryId, RepositoryKind, RepositoryName, RepositoryProblem, RepositoryRef,
+    Access, CloneUri, Grantee, GranteeRef, NewRepository, Repository, RepositoryChange, RepositoryField,
+    RepositoryGrant, RepositoryId, RepositoryKind, RepositoryName, RepositoryProblem, RepositoryRef,
 };
 use rocket::http::{ContentType, Status};
 use rocket::request::FromParam;
@@ -19,7 +19,6 @@ use super::error::Error;
 use super::faults::Kind;
 use super::idempotency::{Made, Once};
 use super::input::{Given, Input};
-use super::path::Named;
 use super::sent::Sent;
 use super::users::Signed;
 use super::{BASE, answers, day, jobs};
@@ -103,7 +102,7 @@ pub async fn grants(caller: Signed, repository: Called) -> Result<Reply, Error> 
 pub async fn grant(repository: Called, sent: Result<Sent, Error>) -> Result<Reply, Error> {
     let Sent { caller, body } = sent?;
     let Grant { whom, access } = grant_of(Input::parse(Kind::Repository, &body)?)?;
-    let grantee = whom.found(&caller).await?;
+    let grantee = whom.found(&caller, repository.0.clone()).await?;
     let repository = caller.grant_repository(repository.0, grantee, access).await.map_err(failed)?;
     Ok(listed(&repository))
 }
@@ -182,12 +181,13 @@ enum Whom {
 }
 
 impl Whom {
-    async fn found(self, caller: &Caller) -> Result<Grantee, Error> {
-        Ok(match self {
-            Whom::User(who) => Grantee::User(Named(who).user(caller).await?),
-            Whom::Group(which) => Grantee::Group(Named(which).group(caller).await?),
-            Whom::Others => Grantee::Others,
-        })
+    async fn found(self, caller: &Caller, repository: RepositoryRef) -> Result<Grantee, Error> {
+        let called = match self {
+            Whom::User(who) => GranteeRef::User(who),
+            Whom::Group(which) => GranteeRef::Group(which),
+            Whom::Others => return Ok(Grantee::Others),
+        };
+        caller.grantee(repository, called).await.map_err(failed)
     }
 }
 

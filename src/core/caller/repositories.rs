@@ -2,7 +2,9 @@
 
 use accountd_protocol::agent::Operation;
 use accountd_protocol::job::Job;
-use accountd_protocol::repository::{Access, Grantee, NewRepository, Repository, RepositoryChange, RepositoryRef};
+use accountd_protocol::repository::{
+    Access, Grantee, GranteeRef, NewRepository, Repository, RepositoryChange, RepositoryRef,
+};
 
 use super::{Caller, done, open};
 use crate::error::Error;
@@ -43,6 +45,11 @@ impl Caller {
     ) -> Result<Repository, Error> {
         let operation = Operation::GrantRepository { repository, grantee, access };
         open!(self.operate(operation).await?, Repository).map(|repository| *repository)
+    }
+
+    /// Somebody whom the caller may give something in this repository.
+    pub async fn grantee(&self, repository: RepositoryRef, whom: GranteeRef) -> Result<Grantee, Error> {
+        open!(self.operate(Operation::FindGrantee { repository, whom }).await?, Grantee)
     }
 
     /// A job that may not be at its end yet.
