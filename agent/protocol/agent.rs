@@ -34,6 +34,7 @@ use crate::repository::{Grantee, PullOrder, PullState, PullTicket, Repository};
 pub use crate::revocation::{Generation, Revocation, Revoked};
 use crate::secret::Secret;
 pub use crate::system::System;
+use crate::two_factor::{Enrolment, TwoFactor};
 pub use crate::user::{
     Dialect, Echoes, MAX_ECHO, Membership, NewPassword, NewUser, PrimaryGroup, RandomPassword, User, UserChange,
 };
@@ -45,7 +46,14 @@ pub type Handle = Secret;
 #[serde(rename_all = "snake_case")]
 pub enum AgentRequest {
     /// REST front: checks a credential once, for a handle.
-    OpenHandle { user: String, password: Secret, source: IpAddr },
+    OpenHandle {
+        user: String,
+        password: Secret,
+        /// Of an authenticator, or a recovery code; for an account without a second factor it says nothing.
+        #[serde(default)]
+        code: Option<Secret>,
+        source: IpAddr,
+    },
     /// REST front: the same for an API key.
     OpenHandleByKey { key: Secret, source: IpAddr },
     /// Root's own commands: a handle of root's account, without a credential.
@@ -73,6 +81,20 @@ pub enum AgentRequest {
     QuotaEnded { account: AccountId, session: u64, how: QuotaEnd },
     /// REST front: which dialects it speaks.
     GetDialects,
+    /// REST front: a handle for whoever shows what a client of AList makes of the password: the SHA-256, in
+    /// hexadecimal, of it and a fixed text behind it.
+    OpenHandleByStatic {
+        user: String,
+        digest: Secret,
+        #[serde(default)]
+        code: Option<Secret>,
+        source: IpAddr,
+    },
+    /// REST front: the same for a login token.
+    OpenHandleByToken { token: Secret, source: IpAddr },
+    /// REST front: the handle of whoever shows nothing, where guests are let in. It reads its own account and does
+    /// nothing else.
+    OpenGuestHandle { source: IpAddr },
     /// Login: what is to be run for this ticket.
     TakePull(PullTicket),
 }
@@ -168,6 +190,12 @@ pub enum Answer {
     Watching,
     Done,
     Dialects(Dialects),
+    TwoFactor(TwoFactor),
+    Enrolment(Enrolment),
+    /// Said once.
+    RecoveryCodes(Vec<Secret>),
+    /// A login token.
+    Token(Secret),
     Repositories(Vec<Repository>),
     Repository(Box<Repository>),
     PullOrder(Box<PullOrder>),

@@ -4,6 +4,7 @@
 //! setting that was misspelt must not count as made.
 
 mod accounts;
+mod alist;
 mod audit;
 mod bans;
 mod deletion;
@@ -14,6 +15,7 @@ mod repositories;
 mod rhodecode;
 mod roles;
 mod sessions;
+mod two_factor;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -21,6 +23,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 pub use accounts::{Accounts, PermitRoot, SharedUid, ShowHashes};
+pub use alist::Alist;
 pub use audit::Audit;
 pub use bans::Bans;
 pub use deletion::{Deletion, Leftover, Mail};
@@ -33,6 +36,7 @@ pub use roles::Roles;
 pub use sessions::{
     PermitUserEnvironment, SessionRoot, SessionRule, SessionSettings, Sessions, TcpForwarding, Umask, VariablePattern,
 };
+pub use two_factor::{Issuer, KeysWithCode, TwoFactor};
 
 /// Where the file is.
 pub const PATH: &str = "/etc/accountd/accountd.toml";
@@ -59,6 +63,8 @@ pub struct Config {
     pub sessions: Sessions,
     pub bans: Bans,
     pub rhodecode: Rhodecode,
+    pub two_factor: TwoFactor,
+    pub alist: Alist,
     pub repositories: Repositories,
 }
 
@@ -95,6 +101,8 @@ mod tests {
         [bans]\nfree_attempts = 3\nfirst_delay_seconds = 2\nlongest_delay_seconds = 9\nban_after = 10\n\
         window_seconds = 300\nban_seconds = 60\nignore = [\"127.0.0.0/8\", \"::1/128\"]\n\
         [rhodecode]\nenabled = false\ndialect = \"1.4\"\n\
+        [two_factor]\nissuer = \"NAS\"\nkeys = \"with_code\"\n\
+        [alist]\nenabled = false\nadmin = \"chief\"\nguest = \"anybody\"\n\
         [repositories]\nroot = \"/tank/repositories\"\ncreate = \"users\"\npull_schemes = [\"https\"]\npull_seconds = 60\n";
 
     fn parsed(text: &str) -> Result<Config, String> {
@@ -160,6 +168,9 @@ mod tests {
             ("[bans]\nignore = [\"here\"]\n", "here"),
             ("[rhodecode]\nenable = true\n", "enable"),
             ("[rhodecode]\ndialect = \"2.2\"\n", "2.2"),
+            ("[two_factor]\nissuer = \"a:b\"\n", "issuer"),
+            ("[two_factor]\nkeys = \"never\"\n", "keys"),
+            ("[alist]\nenable = true\n", "enable"),
             ("[repositories]\nroot = \"/\"\n", "root"),
             ("[repositories]\nroot = \"repositories\"\n", "absolute"),
             ("[repositories]\ncreate = \"nobody\"\n", "create"),

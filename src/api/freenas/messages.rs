@@ -56,6 +56,9 @@ pub fn key(place: Place, field: Field) -> &'static str {
             | Field::Backup
             | Field::Skip
             | Field::Accounts
+            | Field::Code
+            | Field::CodeSecret
+            | Field::Lifetime
             | Field::Repository(_),
             _,
         ) => "bsdusr_password",
@@ -118,7 +121,7 @@ pub fn text(place: Place, field: Field, problem: &Problem, form: &Form) -> Strin
         Problem::Past => "This is not in the future.".into(),
         Problem::Twice => "This is the user of another object too.".into(),
         // No dialect but ours takes backups or roles.
-        Problem::Damaged | Problem::SetOtherwise(_) | Problem::GivenBy(_) => problem.to_string(),
+        Problem::Damaged | Problem::SetOtherwise(_) | Problem::GivenBy(_) | Problem::NotBegun => problem.to_string(),
         Problem::Repository(problem) => format!("The user {problem}."),
         Problem::TransferRunning => "The home directory is being transferred. Please try again later.".into(),
         Problem::HoldsHome(other) => format!("The home directory of {other} lies in it, so it cannot be moved."),
@@ -218,6 +221,9 @@ fn bad_characters(field: Field, characters: &str) -> String {
         | Field::Backup
         | Field::Skip
         | Field::Accounts
+        | Field::Code
+        | Field::CodeSecret
+        | Field::Lifetime
         | Field::Repository(_) => format!("This field contains invalid characters ({characters})."),
     }
 }
@@ -259,6 +265,9 @@ fn duplicate(field: Field, existing: &str, given: &str) -> String {
         | Field::Backup
         | Field::Skip
         | Field::Accounts
+        | Field::Code
+        | Field::CodeSecret
+        | Field::Lifetime
         | Field::Repository(_) => format!("This is already in use: {existing}"),
     }
 }

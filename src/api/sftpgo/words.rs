@@ -58,6 +58,9 @@ fn member(field: Field) -> &'static str {
         | Field::Backup
         | Field::Skip
         | Field::Accounts
+        | Field::Code
+        | Field::CodeSecret
+        | Field::Lifetime
         | Field::Repository(_) => "user",
     }
 }

@@ -65,7 +65,8 @@ impl Fault {
 
     /// What the agent has found.
     pub fn of(kind: Kind, invalid: &Invalid) -> Self {
-        let Invalid { field, problem } = invalid;
+        let Invalid { field: of, problem } = invalid;
+        let field = of;
         let field = match problem {
             // The lines of the file are the items of the list.
             Problem::BadKey { line, .. } => format!("{}[{}]", name(kind, *field), line.saturating_sub(1)),
@@ -74,7 +75,7 @@ impl Fault {
             }
             _ => name(kind, *field).to_owned(),
         };
-        Self { conflict: conflict(problem), ..Self::new(field, code(problem), message(problem)) }
+        Self { conflict: conflict(problem), ..Self::new(field, code(problem), message(*of, problem)) }
     }
 }
 
@@ -117,12 +118,16 @@ fn name(kind: Kind, field: Field) -> &'static str {
         (Field::Rule(rule), _) => policy::path(rule),
         (Field::Limit(limit), _) => limits::path(limit),
         (Field::EndProcesses, _) => "end_processes",
+        (Field::Code, _) => "code",
+        (Field::CodeSecret, _) => "secret",
+        (Field::Lifetime, _) => "lifetime",
         (Field::Repository(field), _) => field.name(),
     }
 }
 
-fn message(problem: &Problem) -> String {
+fn message(field: Field, problem: &Problem) -> String {
     match problem {
+        Problem::Wrong if field == Field::Code => "is wrong, or was used before".into(),
         Problem::Keys(found) => advice::text(found),
         // Which one it is the field says.
         Problem::BadKey { reason, .. } => format!("is not a public key: {reason}"),
@@ -188,6 +193,7 @@ fn code(problem: &Problem) -> &'static str {
         Problem::HomeStays(_) => "home_stays",
         Problem::Keys(_) => "keys_would_not_count",
         Problem::NotRepairable { .. } => "not_repairable",
+        Problem::NotBegun => "not_begun",
         Problem::Repository(problem) => repository_code(problem),
     }
 }
@@ -329,5 +335,6 @@ fn conflict(problem: &Problem) -> Conflict {
         | Problem::LessThanMinDays
         | Problem::Unsupported
         | Problem::Twice => Conflict::No,
+        Problem::NotBegun => Conflict::WithWhatExists,
     }
 }
