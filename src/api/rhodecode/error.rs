@@ -51,23 +51,53 @@ impl Error {
     /// A refusal has words of the method, which say nothing about why: so the log does.
     fn in_words(error: accountd_core::Error, words: impl FnOnce() -> Self) -> Self {
         match error {
-            accountd_core::Error::Refused(Refusal::NotPermitted) => Error::Denied,
-            accountd_core::Error::Refused(Refusal::StaleHandle | Refusal::BadCredentials) => Error::InvalidKey,
-            accountd_core::Error::Refused(refusal) => {
+            accountd_core::Error::Refused(refusal) => Self::refused(&refusal).unwrap_or_else(|| {
                 tracing::info!(?refusal, "a request was refused");
                 words()
-            }
-            error => {
+            }),
+            error @ (accountd_core::Error::AgentDown(_)
+            | accountd_core::Error::Saturated
+            | accountd_core::Error::TooLarge
+            | accountd_core::Error::UnexpectedAnswer
+            | accountd_core::Error::Random(_)
+            | accountd_core::Error::Task(_)) => {
                 tracing::error!(%error, "a request failed");
                 words()
             }
         }
     }
 
+    /// What has the same words whichever the method is.
+    fn refused(refusal: &Refusal) -> Option<Self> {
+        match refusal {
+            Refusal::NotPermitted => Some(Error::Denied),
+            // Of the key: nothing else is shown here.
+            Refusal::StaleHandle | Refusal::BadCredentials | Refusal::PasswordExpired => Some(Error::InvalidKey),
+            Refusal::CodeRequired
+            | Refusal::WrongCode
+            | Refusal::BadToken
+            | Refusal::TokenExpired
+            | Refusal::TokenVoid => Some(Error::InvalidKey),
+            Refusal::TooManyFailures { seconds } => Some(Error::TooManyFailures(*seconds)),
+            Refusal::Invalid(_)
+            | Refusal::InvalidItems(_)
+            | Refusal::Unread(_)
+            | Refusal::NotFound
+            | Refusal::LastAdministrator
+            | Refusal::Changed
+            | Refusal::BuiltinDelete
+            | Refusal::Busy
+            | Refusal::ScanRunning
+            | Refusal::NoSessions
+            | Refusal::NoSpace
+            | Refusal::Repository(_)
+            | Refusal::Internal(_) => None,
+        }
+    }
+
     /// What has become of an API key.
     pub fn of_key(error: accountd_core::Error) -> Self {
         match error {
-            accountd_core::Error::Refused(Refusal::TooManyFailures { seconds }) => Error::TooManyFailures(seconds),
             accountd_core::Error::Refused(Refusal::NotPermitted) => Error::InvalidKey,
             error => Self::of(error),
         }
