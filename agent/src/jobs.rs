@@ -21,6 +21,9 @@ use crate::error::Error;
 use crate::identity::handles::Caller;
 use crate::job_passwords::KeptPasswords;
 
+#[cfg(test)]
+mod tests;
+
 /// So many are worked on at a time; each takes both of its turns at hashing and at the lock.
 const WORKERS: usize = 2;
 /// More requests than this do not wait: they are refused.
