@@ -167,3 +167,21 @@ fn a_grant_has_the_policy_of_the_account() {
     assert_eq!(grant.policy.umask, 0o007);
     assert_eq!(grant.policy.services.into_iter().collect::<Vec<_>>(), [ServiceKind::Scp]);
 }
+
+#[test]
+fn who_has_a_group_as_its_primary_one_is_among_its_administrators() {
+    let way_in = |administrators: &str| {
+        let directory = tempfile::tempdir().unwrap();
+        let hash = super::hash::HashPool::new(1).hash(&Secret::new("pw".into())).unwrap();
+        // Root can show none.
+        let shadow = format!("root:*:20000::::::\nanna:{hash}:20000::::::\nlocked:!{hash}:20000::::::\n");
+        let config = format!("[roles]\nadministrators = [{administrators}]\n");
+        let files = [("passwd", PASSWD), ("group", GROUP), ("shadow", &shadow), ("accountd.toml", &config)];
+        scratch::write_etc(directory.path(), &files);
+        let agent = scratch::agent(directory.path());
+        super::roles::has_way_in(&agent.database.view(), &agent.config.roles, crate::agent::now())
+    };
+    assert!(way_in("\"anna\""), "only passwd says that she is in it");
+    assert!(!way_in("\"locked\""));
+    assert!(!way_in("\"nobody-here\""));
+}
