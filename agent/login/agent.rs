@@ -141,8 +141,7 @@ mod tests {
 
     #[test]
     fn whatever_an_agent_says_that_does_not_decide_lets_nobody_in_and_leases_nothing() {
-        let answers: [fn() -> Option<Reply>; 3] =
-            [|| None, || Some(Err(Refusal::Busy)), || Some(Ok(Answer::Watching))];
+        let answers: [fn() -> Option<Reply>; 3] = [|| None, || Some(Err(Refusal::Busy)), || Some(Ok(Answer::Watching))];
         for answer in answers {
             let place = Place::new();
             place.answer(move |_| answer());

@@ -119,7 +119,10 @@ mod tests {
             (Error::DropIn(io(io::ErrorKind::StorageFull)), None),
             (Error::DropIn(other()), Some("sudo's drop-in can not be made")),
             (Error::ReadDropIns(other()), Some("the drop-ins of sudo can not be read")),
-            (Error::Keys { home: home(), source: work() }, Some("the keys in /mnt/tank/anna can not be put in place yet")),
+            (
+                Error::Keys { home: home(), source: work() },
+                Some("the keys in /mnt/tank/anna can not be put in place yet"),
+            ),
             (Error::Retire { home: home(), source: other() }, Some("the home /mnt/tank/anna can not be removed")),
             (Error::Repair { home: home(), source: work() }, Some("/mnt/tank/anna can not be repaired")),
             (

@@ -1,6 +1,6 @@
 //! How the programs of sessions are started, and what they say when that can not be.
 
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use super::Place;
 use crate::raw::*;
@@ -72,4 +72,24 @@ fn what_a_file_system_is_mounted_with_is_said_and_what_is_no_file_is_not_opened(
     assert_eq!((kind, number(&body)), (STATUS, FAILURE));
     assert!(String::from_utf8_lossy(&body).contains("Not a regular file"), "{body:?}");
     session.ends();
+}
+
+#[test]
+fn a_record_goes_to_standard_error_where_that_is_asked_for() {
+    use std::io::Write;
+    let place = Place::new();
+    let mut command = as_user(&session_program(), &place.path(""));
+    command.args(["sftp", "--log", "2"]);
+    let mut session = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let name = b"made";
+    let mut request = vec![MKDIR, 0, 0, 0, 1, 0, 0, 0, 4];
+    request.extend(name);
+    request.extend([0; 4]);
+    let mut input = session.stdin.take().unwrap();
+    input.write_all(&[0, 0, 0, 5, INIT, 0, 0, 0, 3]).unwrap();
+    input.write_all(&[&u32::try_from(request.len()).unwrap().to_be_bytes()[..], &request].concat()).unwrap();
+    drop(input);
+    let output = session.wait_with_output().unwrap();
+    assert!(place.path("made").is_dir());
+    assert!(String::from_utf8_lossy(&output.stderr).contains("made"), "{output:?}");
 }

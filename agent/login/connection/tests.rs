@@ -8,9 +8,7 @@ use accountd_protocol::id::Gid;
 use accountd_protocol::login::LinkOrder;
 use accountd_protocol::name::UserName;
 use accountd_protocol::refusal::Refusal;
-use accountd_protocol::session_policy::{
-    Forwarding, Leftovers, ServiceKind, SessionPolicy, TerminalUse, Uploads,
-};
+use accountd_protocol::session_policy::{Forwarding, Leftovers, ServiceKind, SessionPolicy, TerminalUse, Uploads};
 
 use super::*;
 use crate::scripted_agent;
@@ -115,9 +113,12 @@ fn a_login_that_can_not_be_recorded_is_none() {
 
 #[test]
 fn an_account_that_has_changed_during_the_decision_is_not_let_in() {
-    let mut stage = Stage::new(|| Ok(Answer::Done), |registry| {
-        let _ = registry.revoke(ANNA, Generation(GENERATION.0 + 1));
-    });
+    let mut stage = Stage::new(
+        || Ok(Answer::Done),
+        |registry| {
+            let _ = registry.revoke(ANNA, Generation(GENERATION.0 + 1));
+        },
+    );
     assert_eq!(stage.log_in(), Admission::Refused);
     assert_eq!(*stage.concluded.lock().unwrap(), [Concluded::AccountChanged]);
 }

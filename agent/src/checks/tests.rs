@@ -296,8 +296,12 @@ fn where_there_are_no_drop_ins_nothing_is_found_and_what_is_for_nobody_names_no_
     let root = tempfile::tempdir().unwrap();
     assert!(super::sudo::read(root.path()).unwrap().is_empty());
     let text = || Some(rule(Kind::User, "anna", &SudoCommands::everything()).unwrap());
-    let drop_ins = ["accountd-user-77", "accountd-other"]
-        .map(|name| DropIn { name: name.into(), text: text(), owner: 0, mode: 0o440 });
+    let drop_ins = ["accountd-user-77", "accountd-other"].map(|name| DropIn {
+        name: name.into(),
+        text: text(),
+        owner: 0,
+        mode: 0o440,
+    });
     assert!(check_commands(&files(FileKind::Passwd, PASSWD), &drop_ins, root.path()).is_empty());
 }
 

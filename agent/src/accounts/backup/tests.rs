@@ -39,8 +39,7 @@ impl World {
 
     fn import(&self, backup: Backup, choices: &Value, effect: Effect) -> Option<JobResult> {
         let account = self.agent.database.view().user_named("root").unwrap().id;
-        let caller =
-            Caller { account, uid: Uid::ROOT, password: PasswordState::Current, source: None, key: None };
+        let caller = Caller { account, uid: Uid::ROOT, password: PasswordState::Current, source: None, key: None };
         let choices: Choices = serde_json::from_value(choices.clone()).unwrap();
         let import = Import { backup: Box::new(backup), choices, effect };
         let work = Work { by: Actor::Agent, caller, task: Task::Import(import) };

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use accountd_protocol::agent::{RandomPassword, UserChange};
+use accountd_protocol::agent::{NewPassword, NewUser, RandomPassword, UserChange};
 use accountd_protocol::batch::BatchItem;
 use accountd_protocol::id::{AccountRef, Uid};
 use accountd_protocol::precondition::Precondition;
@@ -23,9 +23,13 @@ fn agent() -> (tempfile::TempDir, Arc<Agent>) {
 }
 
 fn run(agent: &Agent, items: Vec<BatchItem>) -> JobResult {
+    run_to(Effect::Made, agent, items)
+}
+
+fn run_to(effect: Effect, agent: &Agent, items: Vec<BatchItem>) -> JobResult {
     let account = agent.database.view().user_named("root").unwrap().id;
     let caller = Caller { account, uid: Uid::ROOT, password: PasswordState::Current, source: None, key: None };
-    let batch = Batch { items, together: Together::AllOrNone, effect: Effect::Made };
+    let batch = Batch { items, together: Together::AllOrNone, effect };
     let work = Work { by: Actor::Agent, caller, task: Task::Batch(batch) };
     agent.jobs.begin(work, Duration::from_secs(60)).unwrap().result.unwrap()
 }
@@ -52,7 +56,9 @@ fn a_password_is_given_or_made_and_not_both() {
         password: Some(Secret::new("a password".into())),
         ..UserChange::default()
     };
-    let JobResult::Batch(outcomes) = run(&agent, vec![update(AccountRef::Caller, both)]) else { panic!("it is no batch") };
+    let JobResult::Batch(outcomes) = run(&agent, vec![update(AccountRef::Caller, both)]) else {
+        panic!("it is no batch")
+    };
     let refused = Refusal::invalid(Field::RandomPassword, Problem::MustBeAbsent);
     assert!(matches!(&outcomes[..], [ItemOutcome::Refused(refusal)] if *refusal == refused), "{outcomes:?}");
 }
@@ -64,4 +70,26 @@ fn a_batch_of_too_many_items_is_refused_as_a_whole() {
     let JobResult::Refused(refusal) = run(&agent, items) else { panic!("it is not refused") };
     let too_many = Problem::TooMany { max: MOST_ITEMS, actual: MOST_ITEMS + 1 };
     assert_eq!(refusal, Refusal::invalid(Field::Items, too_many));
+}
+
+#[test]
+fn a_password_that_is_only_tried_is_judged_and_not_set() {
+    let (directory, agent) = agent();
+    let new = NewUser {
+        password: NewPassword::Clear(Secret::new("an old Password 1".into())),
+        ..scratch::new_user("anna", "/nonexistent")
+    };
+    let (user, _) = agent.create_user(&Actor::Agent, new).unwrap();
+    let shadow = || std::fs::read(directory.path().join("etc/shadow")).unwrap();
+    let before = shadow();
+    let tried = |password: &str| {
+        let change = UserChange { password: Some(Secret::new(password.into())), ..UserChange::default() };
+        run_to(Effect::Tried, &agent, vec![update(AccountRef::Id(user.id), change)])
+    };
+    let good = tried("a good and long Password 1");
+    assert!(matches!(&good, JobResult::Batch(outcomes) if matches!(outcomes[..], [ItemOutcome::Done(_)])), "{good:?}");
+    let none = tried("");
+    let is_refused = |outcomes: &[ItemOutcome]| matches!(outcomes, [ItemOutcome::Refused(Refusal::Invalid(_))]);
+    assert!(matches!(&none, JobResult::Batch(outcomes) if is_refused(outcomes)), "{none:?}");
+    assert_eq!(shadow(), before);
 }
