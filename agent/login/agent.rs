@@ -132,6 +132,9 @@ mod tests {
     use super::*;
     use crate::scripted_agent::Place;
 
+    /// What the agent says to everything.
+    type Says = fn() -> Option<Reply>;
+
     const SOURCE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
     fn conclusion() -> Conclusion {
@@ -141,7 +144,7 @@ mod tests {
 
     #[test]
     fn whatever_an_agent_says_that_does_not_decide_lets_nobody_in_and_leases_nothing() {
-        let answers: [fn() -> Option<Reply>; 3] = [|| None, || Some(Err(Refusal::Busy)), || Some(Ok(Answer::Watching))];
+        let answers: [Says; 3] = [|| None, || Some(Err(Refusal::Busy)), || Some(Ok(Answer::Watching))];
         for answer in answers {
             let place = Place::new();
             place.answer(move |_| answer());
@@ -155,7 +158,7 @@ mod tests {
 
     #[test]
     fn a_login_is_recorded_only_when_the_agent_says_so() {
-        let said: [(fn() -> Option<Reply>, Recorded); 3] = [
+        let said: [(Says, Recorded); 3] = [
             (|| Some(Ok(Answer::Done)), Recorded::Yes),
             (|| Some(Err(Refusal::Busy)), Recorded::No),
             (|| None, Recorded::No),

@@ -19,7 +19,7 @@ fn the_session_program_says_how_it_is_started_and_does_nothing_when_it_is_starte
     for arguments in [&["no-such-thing"][..], &["sftp", "--no-such-option"], &[]] {
         let (status, out, errors) = run(arguments);
         assert_eq!((status, out.as_str()), (Some(2), ""), "{arguments:?}");
-        assert!(errors.starts_with("accountd-session: ") && errors.ends_with(&help), "{errors}");
+        assert!(errors.starts_with("accountd-session: ") && errors.trim_end().ends_with(help.trim_end()), "{errors}");
     }
 }
 

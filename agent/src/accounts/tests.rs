@@ -6,7 +6,6 @@ use accountd_protocol::agent::{GroupChange, NewGroup, NewUser, RandomPassword, U
 use accountd_protocol::audit::Actor;
 use accountd_protocol::ended::OtherProcesses;
 use accountd_protocol::id::{AccountId, AccountRef, Uid};
-use accountd_protocol::limits::LimitsChange;
 use accountd_protocol::list::{Direction, Filter, SortBy, SortKey, Window};
 use accountd_protocol::name::{NewGroupName, NewUserName};
 use accountd_protocol::precondition::Precondition;
@@ -18,8 +17,6 @@ use accountd_protocol::text::FieldPath;
 
 use crate::agent::Agent;
 use crate::homes::RetirementError;
-use crate::identity::decide::PasswordState;
-use crate::identity::handles::Caller;
 use crate::scratch;
 
 const ROOT: Actor = Actor::Agent;
@@ -322,22 +319,6 @@ fn a_home_goes_only_with_its_account_from_its_place_and_into_a_trash_that_is_roo
     assert!(matches!(plan("/mnt/tank/anna", 3000), Ok(Some(_))));
     std::fs::write(world.directory.path().join("mnt/tank/.accountd-trash"), "").unwrap();
     assert!(matches!(plan("/mnt/tank/anna", 3000), Err(RetirementError::Stays(HomeStays::BadTrash(_)))));
-}
-
-#[test]
-fn new_limits_of_a_group_are_heard_by_those_whose_primary_one_it_is() {
-    let world = World::new("");
-    let ids = ["anna", "berta"].map(|name| world.agent.create_user(&ROOT, new_user(name, None)).unwrap().0.id);
-    let opened = ids.map(|account| {
-        let caller = Caller { account, uid: Uid(3000), password: PasswordState::Current, source: None, key: None };
-        world.agent.handles.open(caller, std::time::Instant::now()).unwrap()
-    });
-    let group = world.agent.database.view().group_named("anna").unwrap().id;
-    let limits = LimitsChange { sessions: Some(Some(3)), ..LimitsChange::default() };
-    let change = GroupChange { limits, ..GroupChange::default() };
-    world.agent.update_group(&ROOT, group, change, Precondition::None).unwrap();
-    let is_good = opened.map(|handle| world.agent.handles.caller(&handle, std::time::Instant::now()).is_some());
-    assert_eq!(is_good, [false, true]);
 }
 
 #[test]

@@ -99,8 +99,11 @@ fn anna(of_user: Value, of_group: Value) -> Backup {
     backup(json!({"users": [user("anna", 3101, of_user)], "groups": [group("anna", 3101, of_group)]}))
 }
 
+type Open = Vec<(Field, Problem)>;
+type Dealt = Vec<(Field, Problem, Settlement)>;
+
 /// What is open, and what was settled and how, of everything.
-fn said(report: &ImportReport) -> (Vec<(Field, Problem)>, Vec<(Field, Problem, Settlement)>) {
+fn said(report: &ImportReport) -> (Open, Dealt) {
     let open = report.items.iter().flat_map(|item| &item.open);
     let settled = report.items.iter().flat_map(|item| &item.settled);
     (
