@@ -4,7 +4,7 @@ PACKAGES := gcc g++ make cmake perl pkg-config libcrypt-dev git curl openssl ope
 .PHONY: run test slowest coverage bench bench-ssh faults fuzz lint deny tools
 # For the tests alone: Samba, whose sessions have to end, the sftp-server that ours is held against, and clients of all kinds.
 test slowest coverage: PACKAGES += samba smbclient openssh-server openssh-sftp-server lftp putty-tools rclone sshfs fuse3 fio \
-	python3-paramiko python3-asyncssh python3-requests ssh-audit borgbackup restic tzdata btrfs-progs
+	python3-paramiko python3-asyncssh python3-requests ssh-audit borgbackup restic tzdata btrfs-progs oathtool
 # The machine whose kernel has quotas (tests/kernel_quotas.rs).
 test slowest coverage: PACKAGES += qemu-system-x86 busybox-static cpio e2fsprogs xfsprogs quota
 # Most of the time a test waits for programs and disk.

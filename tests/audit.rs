@@ -29,7 +29,7 @@ impl World {
 
     fn operate(&self, operation: Operation) -> Answer {
         let (user, password) = ("root".to_owned(), Secret::new(self.admin_password()));
-        let opened = self.ask(&AgentRequest::OpenHandle { user, password, source: "::1".parse().unwrap() });
+        let opened = self.ask(&AgentRequest::OpenHandle { user, password, code: None, source: "::1".parse().unwrap() });
         let Ok(Answer::Handle(caller)) = opened else { panic!("{opened:?}") };
         self.ask(&AgentRequest::Operate { caller, operation: Box::new(operation) }).unwrap()
     }

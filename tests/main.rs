@@ -62,6 +62,7 @@ mod sudo_lists;
 mod system;
 #[path = "bench/traced.rs"]
 mod traced;
+mod two_factor;
 mod unauthenticated;
 mod v2;
 mod world;

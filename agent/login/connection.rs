@@ -190,6 +190,10 @@ impl Connection {
                 info!(user = shown, %source, method, "login refused: the password was not changed");
                 (Admission::NotChanged(refusal), LoginResult::PasswordNotChanged)
             }
+            (Decision::CodeRequired, _) => {
+                info!(user = shown, %source, method, "no login yet: a code is needed");
+                (Admission::CodeRequired, LoginResult::CodeRequired)
+            }
         }
     }
 
@@ -345,8 +349,8 @@ struct Started {
 
 fn key_of(proof: &Proof) -> Option<Vec<u8>> {
     match proof {
-        Proof::PublicKey(key) => Some(key.clone()),
-        Proof::Password(_) | Proof::PasswordChange { .. } => None,
+        Proof::PublicKey(key) | Proof::PublicKeyAndCode { key, .. } => Some(key.clone()),
+        Proof::Password(_) | Proof::PasswordChange { .. } | Proof::PasswordAndCode { .. } => None,
     }
 }
 

@@ -32,6 +32,7 @@ use crate::refusal::Refusal;
 pub use crate::revocation::{Generation, Revocation, Revoked};
 use crate::secret::Secret;
 pub use crate::system::System;
+use crate::two_factor::{Enrolment, TwoFactor};
 pub use crate::user::{
     Dialect, Echoes, MAX_ECHO, Membership, NewPassword, NewUser, PrimaryGroup, RandomPassword, User, UserChange,
 };
@@ -43,7 +44,14 @@ pub type Handle = Secret;
 #[serde(rename_all = "snake_case")]
 pub enum AgentRequest {
     /// REST front: checks a credential once, for a handle.
-    OpenHandle { user: String, password: Secret, source: IpAddr },
+    OpenHandle {
+        user: String,
+        password: Secret,
+        /// Of an authenticator, or a recovery code; for an account without a second factor it says nothing.
+        #[serde(default)]
+        code: Option<Secret>,
+        source: IpAddr,
+    },
     /// REST front: the same for an API key.
     OpenHandleByKey { key: Secret, source: IpAddr },
     /// Root's own commands: a handle of root's account, without a credential.
@@ -69,6 +77,20 @@ pub enum AgentRequest {
     Quota { account: AccountId, session: u64, request: QuotaRequest },
     /// Login: a session that has asked for quota has ended.
     QuotaEnded { account: AccountId, session: u64, how: QuotaEnd },
+    /// REST front: a handle for whoever shows what a client of AList makes of the password: the SHA-256, in
+    /// hexadecimal, of it and a fixed text behind it.
+    OpenHandleByStatic {
+        user: String,
+        digest: Secret,
+        #[serde(default)]
+        code: Option<Secret>,
+        source: IpAddr,
+    },
+    /// REST front: the same for a login token.
+    OpenHandleByToken { token: Secret, source: IpAddr },
+    /// REST front: the handle of whoever shows nothing, where guests are let in. It reads its own account and does
+    /// nothing else.
+    OpenGuestHandle { source: IpAddr },
 }
 
 /// What the agent asks login.
@@ -155,4 +177,10 @@ pub enum Answer {
     Quota(QuotaAnswer),
     Watching,
     Done,
+    TwoFactor(TwoFactor),
+    Enrolment(Enrolment),
+    /// Said once.
+    RecoveryCodes(Vec<Secret>),
+    /// A login token.
+    Token(Secret),
 }

@@ -137,6 +137,14 @@ pub enum AuditAction {
     EndBan,
     /// It was ended before its time.
     LiftBan,
+    GetTwoFactor,
+    BeginTwoFactor,
+    ConfirmTwoFactor,
+    CancelTwoFactor,
+    /// A recovery code was used.
+    UseRecoveryCode,
+    CreateToken,
+    RevokeToken,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -44,6 +44,8 @@ pub mod session_policy;
 pub mod socket;
 pub mod sudo;
 pub mod text;
+pub mod token;
+pub mod two_factor;
 
 mod decision;
 mod group;

@@ -169,4 +169,27 @@ pub enum Operation {
     StartScan(AccountId),
     ListScans,
     CancelScan(AccountId),
+    /// Whether a user has a second factor.
+    GetTwoFactor(AccountId),
+    /// Makes a secret for the caller's authenticator. It counts once it is confirmed, which has to be soon.
+    BeginTwoFactor(AccountId),
+    /// Shows a code of the secret that was begun: from here on the caller needs one for its password.
+    ConfirmTwoFactor {
+        user: AccountId,
+        /// `None`: whichever was begun; else it has to be this one.
+        secret: Option<Secret>,
+        code: Secret,
+    },
+    /// Takes the second factor of a user away. Of its own account only whoever has shown a code.
+    CancelTwoFactor {
+        user: AccountId,
+        only_if: Precondition,
+    },
+    /// A login token of the caller.
+    CreateToken {
+        /// In seconds.
+        lifetime: u32,
+    },
+    /// Makes a token of the caller void. One that is not good is void already.
+    RevokeToken(Secret),
 }

@@ -56,6 +56,12 @@ pub enum Field {
     /// Names of accounts that an import is told to leave out, or how to take over.
     Skip,
     Accounts,
+    /// A code of an authenticator.
+    Code,
+    /// The secret of one, that is to be confirmed.
+    CodeSecret,
+    /// How long a login token is to be good.
+    Lifetime,
 }
 
 /// A limit by its name.
@@ -205,6 +211,9 @@ pub enum Problem {
     Keys(KeyAdvice),
     #[error("{path} can not be repaired: {fault}")]
     NotRepairable { path: String, fault: RepairFault },
+    /// Of the secret of an authenticator.
+    #[error("was not begun, or too long ago: begin again")]
+    NotBegun,
 }
 
 /// One field and what is wrong with it.
@@ -279,6 +288,20 @@ pub enum Refusal {
     NoSessions,
     #[error("no space left for the account files")]
     NoSpace,
+    /// The password was right, and is not enough: the account has a second factor.
+    #[error("a code is needed")]
+    CodeRequired,
+    /// The password was right; the code is wrong, or was used before.
+    #[error("the code is wrong")]
+    WrongCode,
+    /// It was never given out here, or it was revoked.
+    #[error("the token is void")]
+    BadToken,
+    #[error("the token is expired")]
+    TokenExpired,
+    /// The account's password, second factor or name is another since it was given out.
+    #[error("the account has changed since the token was given out")]
+    TokenVoid,
     /// The public half of an internal error; the agent has logged the rest.
     #[error("{0}")]
     Internal(String),
@@ -308,6 +331,11 @@ impl Refusal {
             | Refusal::ScanRunning
             | Refusal::NoSessions
             | Refusal::NoSpace
+            | Refusal::CodeRequired
+            | Refusal::WrongCode
+            | Refusal::BadToken
+            | Refusal::TokenExpired
+            | Refusal::TokenVoid
             | Refusal::Internal(_) => None,
         }
     }

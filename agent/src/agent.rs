@@ -1,11 +1,12 @@
 //! The agent: its parts, and the way from a request to its answer.
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use accountd_config::{Config, PermitRoot, SharedUid};
-use accountd_protocol::agent::{AgentRequest, Answer, Generation, Reply};
+use accountd_protocol::agent::{AgentRequest, Answer, Generation, Handle, Reply};
 use accountd_protocol::id::{Gid, Uid};
 use accountd_protocol::metrics::{OfferResult, ProofKind, RestMethod};
 use accountd_protocol::refusal::Refusal;
@@ -26,7 +27,10 @@ use crate::identity::hash::HashPool;
 use crate::identity::key_notices::KeyNotices;
 use crate::identity::key_readers::KeyReaders;
 use crate::identity::key_uses::KeyUses;
+use crate::identity::login_tokens::LoginTokens;
 use crate::identity::roles::has_way_in;
+use crate::identity::second_factor::SecondFactors;
+use crate::identity::shown_password::ShownPassword;
 use crate::ids::Ids;
 use crate::jobs::Jobs;
 use crate::metrics::Counters;
@@ -63,6 +67,8 @@ pub struct Agent {
     pub(crate) clerk: Clerk,
     pub(crate) jobs: Jobs,
     pub(crate) key_uses: KeyUses,
+    pub(crate) second_factors: SecondFactors,
+    pub(crate) login_tokens: Arc<LoginTokens>,
     pub(crate) counters: Counters,
     /// The state store.
     pub(crate) store: PathBuf,
@@ -89,11 +95,15 @@ impl Agent {
             .map_err(|source| Error::Root { path: root.clone(), source: source.into() })?;
         let keeping = Keeping { root: &root, store: &arguments.state, audit: &config.audit };
         let database = Database::open(keeping, Box::new(on_revoked), Box::new(end))?;
+        let second_factors = SecondFactors::new(&arguments.state, &database.stored_credentials().uses);
+        second_factors.look(database.known_view().second_factors());
         let emptier = Emptier::start(&homes, database.home_parents()).map_err(Error::Emptier)?;
         let quotas = Quotas::start(homes.root(), &database).map_err(Error::Quotas)?;
         Ok(Self {
             transfers: Transfers::new(database.stored_transfers()),
             key_uses: KeyUses::new(database.stored_key_uses()),
+            second_factors,
+            login_tokens: login_tokens(&database),
             database,
             emptier,
             homes,
@@ -185,14 +195,13 @@ impl Agent {
 
     pub fn answer(&self, request: AgentRequest) -> Reply {
         match request {
-            AgentRequest::OpenHandle { user, password, source } => {
-                let opened = self.open_handle(&user, &password, source);
-                self.counters.shown(RestMethod::Password, opened.as_ref().err());
-                opened.map(Answer::Handle).inspect_err(|refusal| {
-                    let shown = audit::shown(&user, LONGEST_SHOWN);
-                    warn!(user = shown, %source, %refusal, "an API credential was refused");
-                    self.record_refused_credential(&user, source, refusal);
-                })
+            AgentRequest::OpenHandle { user, password, code, source } => {
+                let opened = self.open_handle(&user, ShownPassword::Clear(&password), code.as_ref(), source);
+                self.told_opened((&user, source), RestMethod::Password, opened)
+            }
+            AgentRequest::OpenHandleByStatic { user, digest, code, source } => {
+                let opened = self.open_handle(&user, ShownPassword::Static(&digest), code.as_ref(), source);
+                self.told_opened((&user, source), RestMethod::StaticHash, opened)
             }
             AgentRequest::OpenHandleByKey { key, source } => {
                 let opened = self.open_handle_by_key(&key, source);
@@ -236,7 +245,36 @@ impl Agent {
                 self.counters.hear(*report, Instant::now());
                 Ok(Answer::Done)
             }
+            AgentRequest::OpenHandleByToken { token, source } => {
+                let opened = self.open_handle_by_token(&token, source);
+                self.counters.shown(RestMethod::Token, opened.as_ref().err().map(|(refusal, _)| refusal));
+                opened.map(|(handle, name)| Answer::NamedHandle(handle, name)).map_err(|(refusal, owner)| {
+                    warn!(owner, %source, %refusal, "a login token was refused");
+                    self.record_refused_token(owner.as_deref(), source, &refusal);
+                    refusal
+                })
+            }
+            AgentRequest::OpenGuestHandle { source } => {
+                let opened = self.open_guest_handle(source);
+                self.counters.shown(RestMethod::Guest, opened.as_ref().err());
+                opened.map(|(handle, name)| Answer::NamedHandle(handle, name))
+            }
         }
+    }
+
+    /// What came of a password, counted and recorded.
+    fn told_opened(
+        &self,
+        (user, source): (&str, IpAddr),
+        method: RestMethod,
+        opened: Result<Handle, Refusal>,
+    ) -> Reply {
+        self.counters.shown(method, opened.as_ref().err());
+        opened.map(Answer::Handle).inspect_err(|refusal| {
+            let shown = audit::shown(user, LONGEST_SHOWN);
+            warn!(user = shown, %source, %refusal, "an API credential was refused");
+            self.record_refused_credential(user, source, refusal);
+        })
     }
 
     /// One change of the accounts, after which some administrator can still show a password, if one
@@ -263,6 +301,19 @@ impl Agent {
             Settled::No => info!("a change is made; ending the sessions takes longer than expected"),
         }
     }
+}
+
+/// Those of the store, from now on kept in step with the accounts.
+fn login_tokens(database: &Database) -> Arc<LoginTokens> {
+    let view = database.known_view();
+    let tokens = LoginTokens::new(database.credential_store(), database.stored_credentials(), (&view, now()));
+    let tokens = Arc::new(tokens);
+    let watched = tokens.clone();
+    database.on_touched(Box::new(move |before, after, names| {
+        let known = names.iter().filter_map(|name| before.user_named(name));
+        known.into_iter().for_each(|row| watched.account_changed(after, row.id));
+    }));
+    tokens
 }
 
 /// Ends the agent, so that it is started again and restores its state store.

@@ -29,6 +29,8 @@ pub enum Error {
     WaitingKeys(io::Error),
     #[error("cannot start the threads that work on jobs: {0}")]
     Jobs(io::Error),
+    #[error("cannot keep the secret of a second factor: {0}")]
+    Vault(crate::identity::second_factor::vault::VaultError),
     #[error("cannot get random bytes: {0}")]
     Random(getrandom::Error),
     #[error("cannot wait for the signal to end: {0}")]
@@ -93,6 +95,7 @@ impl Error {
             | Error::Jobs(_)
             | Error::WaitingKeys(_)
             | Error::Random(_)
+            | Error::Vault(_)
             | Error::Signals(_)
             | Error::Transfers(_)
             | Error::Handle => Refusal::Internal("internal error".into()),

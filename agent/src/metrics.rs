@@ -28,6 +28,7 @@ impl Counters {
             Decision::Refused { .. } => DecisionResult::Refused,
             Decision::PasswordExpired => DecisionResult::PasswordExpired,
             Decision::NotChanged(_) => DecisionResult::PasswordNotChanged,
+            Decision::CodeRequired => DecisionResult::CodeRequired,
         };
         self.decisions.one((kind, result));
     }
@@ -41,6 +42,9 @@ impl Counters {
         let result = match refusal {
             None => RestResult::Granted,
             Some(Refusal::BadCredentials) => RestResult::Refused,
+            Some(Refusal::BadToken | Refusal::TokenExpired | Refusal::TokenVoid) => RestResult::Refused,
+            Some(Refusal::CodeRequired) => RestResult::CodeRequired,
+            Some(Refusal::WrongCode) => RestResult::WrongCode,
             Some(Refusal::TooManyFailures { .. }) => RestResult::TurnedAway,
             // The accounts can't be read now, or there is no place for a handle.
             Some(_) => RestResult::Undecided,

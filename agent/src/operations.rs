@@ -86,6 +86,16 @@ impl Agent {
             Operation::StartScan(id) => self.start_scan(by, id).map(|()| Answer::Done),
             Operation::ListScans => Ok(Answer::QuotaScans(self.list_scans())),
             Operation::CancelScan(id) => self.cancel_scan(by, id).map(|()| Answer::Done),
+            Operation::GetTwoFactor(user) => self.get_two_factor(user).map(Answer::TwoFactor),
+            Operation::BeginTwoFactor(user) => self.begin_two_factor(by, user).map(Answer::Enrolment),
+            Operation::ConfirmTwoFactor { user, secret, code } => {
+                self.confirm_two_factor(by, user, (secret.as_ref(), &code)).map(Answer::RecoveryCodes)
+            }
+            Operation::CancelTwoFactor { user, only_if } => {
+                self.cancel_two_factor(by, user, only_if).map(|()| Answer::Done)
+            }
+            Operation::CreateToken { lifetime } => self.create_token(by, caller.account, lifetime).map(Answer::Token),
+            Operation::RevokeToken(token) => self.revoke_token(by, caller.account, &token).map(|()| Answer::Done),
             Operation::ShowMetrics => Ok(Answer::Metrics(Box::new(self.metrics()))),
         }
     }

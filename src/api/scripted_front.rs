@@ -24,6 +24,9 @@ pub fn operation(request: &AgentRequest) -> Result<&Operation, Result<Answer, Re
         AgentRequest::OpenHandle { user, .. } if user == "banned" => Err(Err(Refusal::TooManyFailures { seconds: 60 })),
         AgentRequest::OpenHandle { .. }
         | AgentRequest::OpenHandleByKey { .. }
+        | AgentRequest::OpenHandleByStatic { .. }
+        | AgentRequest::OpenHandleByToken { .. }
+        | AgentRequest::OpenGuestHandle { .. }
         | AgentRequest::OpenLocalHandle
         | AgentRequest::OfferKey { .. }
         | AgentRequest::Decide { .. }

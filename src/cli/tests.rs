@@ -25,6 +25,13 @@ const REACHED: &[(&str, &str)] = &[
     ("show_api_key", "api-key show"),
     ("create_api_key", "api-key add"),
     ("delete_api_key", "api-key delete"),
+    ("show_two_factor", "two-factor show"),
+    ("begin_two_factor", "two-factor enrol"),
+    ("confirm_two_factor", "two-factor confirm"),
+    ("cancel_two_factor", "two-factor cancel"),
+    // By every command that asks for a code.
+    ("create_token", "user show"),
+    ("revoke_token", "user show"),
     ("show_policy", "policy show"),
     ("change_policy", "policy set"),
     ("list_jobs", "job list"),

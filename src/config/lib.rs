@@ -4,6 +4,7 @@
 //! setting that was misspelt must not count as made.
 
 mod accounts;
+mod alist;
 mod audit;
 mod bans;
 mod deletion;
@@ -12,6 +13,7 @@ mod ids;
 mod passwords;
 mod roles;
 mod sessions;
+mod two_factor;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -19,6 +21,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 pub use accounts::{Accounts, PermitRoot, SharedUid, ShowHashes};
+pub use alist::Alist;
 pub use audit::Audit;
 pub use bans::Bans;
 pub use deletion::{Deletion, Leftover, Mail};
@@ -29,6 +32,7 @@ pub use roles::Roles;
 pub use sessions::{
     PermitUserEnvironment, SessionRoot, SessionRule, SessionSettings, Sessions, TcpForwarding, Umask, VariablePattern,
 };
+pub use two_factor::{Issuer, KeysWithCode, TwoFactor};
 
 /// Where the file is.
 pub const PATH: &str = "/etc/accountd/accountd.toml";
@@ -54,6 +58,8 @@ pub struct Config {
     pub audit: Audit,
     pub sessions: Sessions,
     pub bans: Bans,
+    pub two_factor: TwoFactor,
+    pub alist: Alist,
 }
 
 impl Config {
@@ -87,7 +93,9 @@ mod tests {
         permit_user_environment = \"yes\"\n\
         [[sessions.rules]]\nusers = [\"anna\"]\ngroups = [\"guests\"]\nroot = \"/srv/%u\"\nservices = []\n\
         [bans]\nfree_attempts = 3\nfirst_delay_seconds = 2\nlongest_delay_seconds = 9\nban_after = 10\n\
-        window_seconds = 300\nban_seconds = 60\nignore = [\"127.0.0.0/8\", \"::1/128\"]\n";
+        window_seconds = 300\nban_seconds = 60\nignore = [\"127.0.0.0/8\", \"::1/128\"]\n\
+        [two_factor]\nissuer = \"NAS\"\nkeys = \"with_code\"\n\
+        [alist]\nenabled = false\nadmin = \"chief\"\nguest = \"anybody\"\n";
 
     fn parsed(text: &str) -> Result<Config, String> {
         let directory = tempfile::tempdir().unwrap();
@@ -150,6 +158,9 @@ mod tests {
             ("[bans]\nwindow_seconds = 0\n", "window_seconds"),
             ("[bans]\nfirst_delay_seconds = 31\n", "first_delay_seconds"),
             ("[bans]\nignore = [\"here\"]\n", "here"),
+            ("[two_factor]\nissuer = \"a:b\"\n", "issuer"),
+            ("[two_factor]\nkeys = \"never\"\n", "keys"),
+            ("[alist]\nenable = true\n", "enable"),
         ];
         for (text, named) in rows {
             let error = parsed(text).unwrap_err();

@@ -32,6 +32,9 @@ macro_rules! every {
 every! { agent_requests: AgentRequest {
     AgentRequest::OpenHandle { .. } => {"open_handle": {"user": "root", "password": "wrong", "source": "192.0.2.1"}},
     AgentRequest::OpenHandleByKey { .. } => {"open_handle_by_key": {"key": "00", "source": "192.0.2.1"}},
+    AgentRequest::OpenHandleByStatic { .. } => {"open_handle_by_static": {"user": "root", "digest": "00", "source": "192.0.2.1"}},
+    AgentRequest::OpenHandleByToken { .. } => {"open_handle_by_token": {"token": "a.b.c", "source": "192.0.2.1"}},
+    AgentRequest::OpenGuestHandle { .. } => {"open_guest_handle": {"source": "192.0.2.1"}},
     AgentRequest::OpenLocalHandle => "open_local_handle",
     AgentRequest::Operate { .. } => {"operate": {"caller": "00", "operation": "get_system"}},
     AgentRequest::OfferKey { .. } => {"offer_key": {"user": "anna", "key": [1], "source": "192.0.2.1", "offer": "first"}},
@@ -73,7 +76,15 @@ fn name(request: &Value) -> &str {
 
 #[test]
 fn the_rest_front_asks_the_agent_for_what_is_its_own_and_for_nothing_else() {
-    const OWN: [&str; 4] = ["open_handle", "open_handle_by_key", "operate", "ping"];
+    const OWN: [&str; 7] = [
+        "open_handle",
+        "open_handle_by_key",
+        "open_handle_by_static",
+        "open_handle_by_token",
+        "open_guest_handle",
+        "operate",
+        "ping",
+    ];
     let nas = nas_with_anna();
     let (agent, before) = (nas.world.process("agent"), nas.disk.everything("/etc"));
     let mut front = Peer::of(&nas.world, API, AGENT);

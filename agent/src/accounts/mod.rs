@@ -20,6 +20,7 @@ mod in_home;
 mod key_set;
 pub mod limits;
 mod list;
+mod login_tokens;
 mod members;
 mod memberships;
 mod new_home;
@@ -39,12 +40,14 @@ mod sudo;
 mod suspended;
 mod transfer_steps;
 pub mod transfers;
+mod two_factor;
 mod update;
 mod update_lines;
 mod update_plan;
 pub mod waiting_keys;
 pub mod writers;
 
+pub use self::create::SECONDS_A_DAY;
 pub use self::show::NO_HASH;
 pub use self::suspended::is_locked;
 

@@ -81,7 +81,8 @@ impl Agent {
         let has_keys = change.ssh_keys.as_ref().is_some_and(|keys| !keys.trim().is_empty());
         // Two changes of one password at once would both be held against the one before.
         let alone = change.password.as_ref().map(|_| self.password_writers.alone(id)).transpose()?;
-        let (ready, entry) = self.ready_update(id, update)?;
+        let (ready, mut entry) = self.ready_update(id, update)?;
+        entry.hashes = entry.hashes.map(|hashes| self.with_second(hashes)).transpose()?;
         let ((), generation) = self.change(purpose, move |draft| {
             let mut joining = Joining::default();
             entry.enter(draft, &mut joining)?;

@@ -71,6 +71,12 @@ pub fn subject(operation: &Operation) -> (AuditAction, Subject) {
         Operation::DeleteApiKey { user, .. } => (AuditAction::DeleteApiKey, Subject::User(*user)),
         Operation::GetPolicy => (AuditAction::GetPolicy, Subject::Nobody),
         Operation::SetPolicy { .. } => (AuditAction::SetPolicy, Subject::Nobody),
+        Operation::GetTwoFactor(id) => (AuditAction::GetTwoFactor, Subject::User(*id)),
+        Operation::BeginTwoFactor(id) => (AuditAction::BeginTwoFactor, Subject::User(*id)),
+        Operation::ConfirmTwoFactor { user, .. } => (AuditAction::ConfirmTwoFactor, Subject::User(*user)),
+        Operation::CancelTwoFactor { user, .. } => (AuditAction::CancelTwoFactor, Subject::User(*user)),
+        Operation::CreateToken { .. } => (AuditAction::CreateToken, Subject::Nobody),
+        Operation::RevokeToken(_) => (AuditAction::RevokeToken, Subject::Nobody),
     }
 }
 
@@ -92,6 +98,7 @@ pub fn is_change(action: AuditAction) -> bool {
         | AuditAction::ShowMetrics
         | AuditAction::ListConnections
         | AuditAction::GetQuota
+        | AuditAction::GetTwoFactor
         | AuditAction::VerifyAudit => false,
         AuditAction::CreateUser
         | AuditAction::UpdateUser
@@ -122,6 +129,12 @@ pub fn is_change(action: AuditAction) -> bool {
         | AuditAction::DeleteApiKey
         | AuditAction::Batch
         | AuditAction::Import
+        | AuditAction::BeginTwoFactor
+        | AuditAction::ConfirmTwoFactor
+        | AuditAction::CancelTwoFactor
+        | AuditAction::UseRecoveryCode
+        | AuditAction::CreateToken
+        | AuditAction::RevokeToken
         // It changes nothing, but gives all hashes away.
         | AuditAction::Export => true,
     }
@@ -165,7 +178,12 @@ fn field(Invalid { field, problem }: &Invalid) -> String {
     match field {
         Field::Limit(limit) => format!("{} {problem}", limit.name()),
         Field::Rule(rule) => format!("{} {problem}", rule.name()),
-        Field::Password | Field::PasswordHash | Field::SshKeys | Field::CurrentPassword => {
+        Field::Password
+        | Field::PasswordHash
+        | Field::SshKeys
+        | Field::CurrentPassword
+        | Field::Code
+        | Field::CodeSecret => {
             format!("{name} is not acceptable")
         }
         Field::UserName
@@ -197,7 +215,8 @@ fn field(Invalid { field, problem }: &Invalid) -> String {
         | Field::Items
         | Field::Backup
         | Field::Skip
-        | Field::Accounts => format!("{name} {problem}"),
+        | Field::Accounts
+        | Field::Lifetime => format!("{name} {problem}"),
     }
 }
 

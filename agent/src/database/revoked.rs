@@ -37,8 +37,15 @@ pub fn touched(steps: &[Step], before: &View, after: &View) -> HashSet<String> {
             Step::Edit(Edit::Sudo { .. } | Edit::Transfer { .. }) | Step::Grants(_) => {}
             // Of a new password its line tells.
             Step::Edit(
-                Edit::PasswordHistory { .. } | Edit::PasswordRules { .. } | Edit::ApiKey { .. } | Edit::KeyFile(_),
+                Edit::PasswordHistory { .. }
+                | Edit::PasswordRules { .. }
+                | Edit::ApiKey { .. }
+                | Edit::KeyFile(_)
+                | Edit::PasswordStamp { .. },
             ) => {}
+            Step::Edit(Edit::SecondFactor { account, .. }) => {
+                note(FileKind::Passwd, &mut after.user(*account).into_iter().map(|row| row.name.as_str()));
+            }
             Step::Edit(Edit::Line { kind, slot }) => {
                 note(*kind, &mut slot.lines().filter_map(|line| kind.key(line)));
             }

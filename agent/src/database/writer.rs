@@ -15,6 +15,7 @@ use super::changed::Purpose;
 use super::commit::Place;
 use super::copier::Copier;
 use super::copies::{Copies, Step};
+use super::credentials::CredentialWrite;
 use super::disk::{Disk, Fingerprints};
 use super::draft::{Batch, Draft};
 use super::error::DatabaseError;
@@ -53,6 +54,10 @@ pub(super) enum Job {
     KeyUse(ApiKeyId, u64),
     /// Store what quotas have counted or set; whoever waits for it is told.
     Quota(QuotaWrite, Option<Sender<Result<(), Refusal>>>),
+    /// Store what of credentials is beside the accounts; whoever waits for it is told.
+    Credential(CredentialWrite, Option<Sender<Result<(), Refusal>>>),
+    /// Make the good copy now; said when that is over.
+    CopyNow(Sender<()>),
     /// Store that the key file in this home is in its place, or will not be.
     KeyFile(String),
     /// Store records of what is no change.
@@ -189,6 +194,8 @@ impl Writer {
                     }
                 }
                 Job::Quota(write, answer) => self.write_quota(&write, answer),
+                Job::Credential(write, answer) => self.write_credential(&write, answer),
+                Job::CopyNow(answer) => self.copier.copy_now(self.state.changes(), answer),
                 Job::KeyFile(home) => self.placed.push(home),
                 Job::Record(events, answer) => {
                     let stored = self.state.record(events).map_err(|error| self.refusal(error.into()));
@@ -221,6 +228,19 @@ impl Writer {
             None => {
                 if let Err(refusal) = written {
                     tracing::error!(%refusal, "it can not be stored what quotas have counted");
+                }
+            }
+        }
+    }
+
+    fn write_credential(&mut self, write: &CredentialWrite, answer: Option<Sender<Result<(), Refusal>>>) {
+        let written = self.state.write_credential(write).map_err(|error| self.refusal(error.into()));
+        match answer {
+            // Whoever asked may have given up waiting.
+            Some(answer) => drop(answer.send(written)),
+            None => {
+                if let Err(refusal) = written {
+                    tracing::error!(%refusal, "what belongs to a credential can not be stored");
                 }
             }
         }

@@ -66,6 +66,7 @@ impl Guarded<'_> {
             | Operation::CancelScan(_)
             // It gives nothing but further tries.
             | Operation::LiftBan(_)
+            | Operation::GetTwoFactor(_)
             | Operation::VerifyAudit => true,
             // Only administrators get so far.
             Operation::RepairChecks(_)
@@ -76,6 +77,10 @@ impl Guarded<'_> {
             // Nobody gets so far.
             Operation::CreateApiKey { .. } => false,
             Operation::DeleteApiKey { user, .. } => self.is_open_user(*user),
+            Operation::BeginTwoFactor(_) | Operation::ConfirmTwoFactor { .. } => false,
+            Operation::CancelTwoFactor { user, .. } => self.is_open_user(*user),
+            // Of the caller.
+            Operation::CreateToken { .. } | Operation::RevokeToken(_) => true,
             Operation::CreateUser(new) => self.may_create(new),
             Operation::CreateUsers(new) => new.iter().all(|new| self.may_create(new)),
             Operation::Batch(batch) => batch.items.iter().all(|item| self.may_do(item)),

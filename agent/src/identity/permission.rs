@@ -57,6 +57,9 @@ impl PeerRole {
         let allowed = match request {
             AgentRequest::OpenHandle { .. }
             | AgentRequest::OpenHandleByKey { .. }
+            | AgentRequest::OpenHandleByStatic { .. }
+            | AgentRequest::OpenHandleByToken { .. }
+            | AgentRequest::OpenGuestHandle { .. }
             | AgentRequest::Operate { .. }
             | AgentRequest::Ping => matches!(self, PeerRole::Root | PeerRole::Api),
             AgentRequest::OpenLocalHandle
@@ -146,6 +149,12 @@ fn need(operation: &Operation) -> Need<'_> {
         // Whoever made a key for somebody else would be them with it.
         Operation::CreateApiKey { user, .. } => Need::Own(*user),
         Operation::DeleteApiKey { user, .. } => Need::ChangeOwn(*user),
+        Operation::GetTwoFactor(id) => Need::ReadUser(*id),
+        // Whoever holds the secret is the account.
+        Operation::BeginTwoFactor(user) | Operation::ConfirmTwoFactor { user, .. } => Need::Own(*user),
+        Operation::CancelTwoFactor { user, .. } => Need::ChangeOwn(*user),
+        // Of the caller.
+        Operation::CreateToken { .. } | Operation::RevokeToken(_) => Need::Account,
         Operation::ListUsers(_)
         | Operation::ListGroups(_)
         | Operation::GetGroup(_)

@@ -67,7 +67,7 @@ impl World {
     /// The same for REST.
     fn open(&self, user: &str, password: &str, source: &str) -> (Result<(), Refusal>, usize) {
         let (user, password) = (user.to_owned(), Secret::new(password.into()));
-        let request = AgentRequest::OpenHandle { user, password, source: address(source) };
+        let request = AgentRequest::OpenHandle { user, password, code: None, source: address(source) };
         self.counted(|| self.agent.answer(request).map(|answer| assert!(matches!(answer, Answer::Handle(_)))))
     }
 

@@ -116,6 +116,12 @@ fn answer(operation: &Operation) -> Result<Answer, Refusal> {
         | Operation::ListScans
         | Operation::CancelScan(_)
         | Operation::LiftBan(_)
+        | Operation::GetTwoFactor(_)
+        | Operation::BeginTwoFactor(_)
+        | Operation::ConfirmTwoFactor { .. }
+        | Operation::CancelTwoFactor { .. }
+        | Operation::CreateToken { .. }
+        | Operation::RevokeToken(_)
         | Operation::VerifyAudit => Err(Refusal::NotPermitted),
     }
 }

@@ -57,7 +57,10 @@ fn member(field: Field) -> &'static str {
         | Field::Items
         | Field::Backup
         | Field::Skip
-        | Field::Accounts => "user",
+        | Field::Accounts
+        | Field::Code
+        | Field::CodeSecret
+        | Field::Lifetime => "user",
     }
 }
 

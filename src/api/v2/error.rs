@@ -1,5 +1,7 @@
 //! The one place where a refusal gets its status and its problem type (RFC 9457).
 
+use std::borrow::Cow;
+
 use accountd_core::Error as CoreError;
 use accountd_protocol::refusal::{Invalid, Refusal};
 use rocket::http::Status;
@@ -9,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::faults::{Conflict, Fault, Kind};
 use crate::body::BodyError;
-use crate::caller::NoCaller;
+use crate::caller::{CODE_HEADER, NoCaller};
 use crate::reply::Reply;
 
 /// Seconds after which a client may try again what could not be done now.
@@ -20,6 +22,10 @@ const CHALLENGES: &str = "Basic realm=\"accountd\", charset=\"UTF-8\", Bearer re
 #[derive(Debug)]
 pub enum Error {
     Unauthenticated,
+    /// The password is right, and is not enough.
+    CodeRequired,
+    /// The password is right, and the code is not, or not any more.
+    WrongCode,
     /// Too many wrong passwords have come; for so many seconds.
     TooManyFailures(String),
     NotPermitted,
@@ -92,6 +98,9 @@ impl Error {
             Refusal::ScanRunning => Error::ScanRunning,
             Refusal::NoSessions => Error::Unavailable,
             Refusal::NoSpace => Error::NoSpace,
+            Refusal::CodeRequired => Error::CodeRequired,
+            Refusal::WrongCode => Error::WrongCode,
+            Refusal::BadToken | Refusal::TokenExpired | Refusal::TokenVoid => Error::Unauthenticated,
             Refusal::Internal(reason) => {
                 tracing::error!(reason, "the agent failed");
                 Error::Internal
@@ -101,7 +110,7 @@ impl Error {
 
     fn status(&self) -> Status {
         match self {
-            Error::Unauthenticated => Status::Unauthorized,
+            Error::Unauthenticated | Error::CodeRequired | Error::WrongCode => Status::Unauthorized,
             Error::TooManyFailures(_) => Status::TooManyRequests,
             Error::NotPermitted | Error::PasswordExpired => Status::Forbidden,
             Error::NotFound(_) => Status::NotFound,
@@ -124,6 +133,8 @@ impl Error {
     fn words(&self) -> (&'static str, &'static str) {
         match self {
             Error::Unauthenticated => ("unauthenticated", "Say who you are"),
+            Error::CodeRequired => ("two-factor-required", "A code of your authenticator is needed"),
+            Error::WrongCode => ("two-factor-wrong", "The code is wrong"),
             Error::TooManyFailures(_) => ("too-many-failures", "Too many wrong passwords have come"),
             Error::NotPermitted => ("not-permitted", "You may not do this"),
             Error::NotFound(_) => ("not-found", "There is nothing here"),
@@ -165,6 +176,8 @@ impl Error {
             Error::KeyInUse | Error::Busy => "Nothing has been changed. Try again later.".into(),
             Error::Unavailable => "Try again later; look first whether a change has been made.".into(),
             Error::Unauthenticated => "The credential is missing or wrong.".into(),
+            Error::CodeRequired => "Send it with the password, as X-Accountd-OTP.".into(),
+            Error::WrongCode => "Each code is good once: wait for the next one.".into(),
             Error::TooManyFailures(seconds) => format!("Nothing has been looked at. Try again in {seconds} seconds."),
             Error::PasswordExpired => "PUT it to /api/v2/users/~/password, with the present one as current.".into(),
             Error::TooLarge | Error::NotPermitted | Error::Builtin | Error::LastAdministrator | Error::NoSpace => {
@@ -174,14 +187,38 @@ impl Error {
         }
     }
 
-    fn faults(&self) -> &[Fault] {
-        if let Error::Query(faults) | Error::Fields(faults) = self { faults } else { &[] }
+    fn faults(&self) -> Cow<'_, [Fault]> {
+        let code = |code, message: &str| Cow::Owned(vec![Fault::new(CODE_HEADER, code, message.to_owned())]);
+        match self {
+            Error::Query(faults) | Error::Fields(faults) => Cow::Borrowed(faults),
+            Error::CodeRequired => code("two_factor_required", "is needed"),
+            Error::WrongCode => code("two_factor_wrong", "is wrong, or was used before"),
+            Error::Unauthenticated
+            | Error::TooManyFailures(_)
+            | Error::NotPermitted
+            | Error::NotFound(_)
+            | Error::Method(_)
+            | Error::Malformed(_)
+            | Error::Format(_)
+            | Error::TooLarge
+            | Error::Changed
+            | Error::KeyReused
+            | Error::KeyInUse
+            | Error::ScanRunning
+            | Error::Builtin
+            | Error::PasswordExpired
+            | Error::LastAdministrator
+            | Error::Busy
+            | Error::Unavailable
+            | Error::NoSpace
+            | Error::Internal => Cow::Borrowed(&[]),
+        }
     }
 
     /// A header that goes with a status.
     fn header(&self) -> Option<(&'static str, &str)> {
         match self {
-            Error::Unauthenticated => Some(("WWW-Authenticate", CHALLENGES)),
+            Error::Unauthenticated | Error::CodeRequired | Error::WrongCode => Some(("WWW-Authenticate", CHALLENGES)),
             Error::Method(allowed) => Some(("Allow", allowed)),
             Error::TooManyFailures(seconds) => Some(("Retry-After", seconds)),
             Error::KeyInUse | Error::Busy | Error::Unavailable => Some(("Retry-After", RETRY_AFTER)),

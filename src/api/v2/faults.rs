@@ -62,7 +62,8 @@ impl Fault {
 
     /// What the agent has found.
     pub fn of(kind: Kind, invalid: &Invalid) -> Self {
-        let Invalid { field, problem } = invalid;
+        let Invalid { field: of, problem } = invalid;
+        let field = of;
         let field = match problem {
             // The lines of the file are the items of the list.
             Problem::BadKey { line, .. } => format!("{}[{}]", name(kind, *field), line.saturating_sub(1)),
@@ -71,7 +72,7 @@ impl Fault {
             }
             _ => name(kind, *field).to_owned(),
         };
-        Self { conflict: conflict(problem), ..Self::new(field, code(problem), message(problem)) }
+        Self { conflict: conflict(problem), ..Self::new(field, code(problem), message(*of, problem)) }
     }
 }
 
@@ -114,11 +115,15 @@ fn name(kind: Kind, field: Field) -> &'static str {
         (Field::Rule(rule), _) => policy::path(rule),
         (Field::Limit(limit), _) => limits::path(limit),
         (Field::EndProcesses, _) => "end_processes",
+        (Field::Code, _) => "code",
+        (Field::CodeSecret, _) => "secret",
+        (Field::Lifetime, _) => "lifetime",
     }
 }
 
-fn message(problem: &Problem) -> String {
+fn message(field: Field, problem: &Problem) -> String {
     match problem {
+        Problem::Wrong if field == Field::Code => "is wrong, or was used before".into(),
         Problem::Keys(found) => advice::text(found),
         // Which one it is the field says.
         Problem::BadKey { reason, .. } => format!("is not a public key: {reason}"),
@@ -184,6 +189,7 @@ fn code(problem: &Problem) -> &'static str {
         Problem::HomeStays(_) => "home_stays",
         Problem::Keys(_) => "keys_would_not_count",
         Problem::NotRepairable { .. } => "not_repairable",
+        Problem::NotBegun => "not_begun",
     }
 }
 
@@ -287,5 +293,6 @@ fn conflict(problem: &Problem) -> Conflict {
         | Problem::LessThanMinDays
         | Problem::Unsupported
         | Problem::Twice => Conflict::No,
+        Problem::NotBegun => Conflict::WithWhatExists,
     }
 }

@@ -46,6 +46,8 @@ mod sudo;
 mod system;
 #[cfg(test)]
 mod tests;
+mod tokens;
+mod two_factor;
 mod user_change;
 mod user_fields;
 mod users;
@@ -82,6 +84,8 @@ pub fn attach(rocket: Rocket<Build>) -> Rocket<Build> {
         .mount(BASE, routes![quotas::show, quotas::scan, quotas::cancel])
         .mount(BASE, routes![quotas::list, quotas::file_systems, quotas::scans])
         .mount(BASE, routes![system::show, openapi::show, metrics::show])
+        .mount(BASE, routes![two_factor::show, two_factor::begin, two_factor::confirm, two_factor::cancel])
+        .mount(BASE, routes![tokens::create, tokens::revoke])
         .mount(BASE, fallback::routes())
         .register(BASE, catchers![caught])
 }

@@ -108,6 +108,8 @@ fn every_type_of_problem_is_described() {
     conflict.conflict = super::faults::Conflict::WithWhatExists;
     let errors = [
         Error::Unauthenticated,
+        Error::CodeRequired,
+        Error::WrongCode,
         Error::TooManyFailures("9".into()),
         Error::NotPermitted,
         Error::NotFound("user"),
@@ -140,8 +142,10 @@ fn every_type_of_problem_is_described() {
         })
         .collect();
     let statuses: Vec<u16> = seen.iter().map(|(status, _)| *status).collect();
-    let expected =
-        [401, 429, 403, 404, 405, 400, 415, 413, 400, 422, 409, 412, 422, 409, 409, 409, 403, 409, 423, 503, 507, 500];
+    let expected = [
+        401, 401, 401, 429, 403, 404, 405, 400, 415, 413, 400, 422, 409, 412, 422, 409, 409, 409, 403, 409, 423, 503,
+        507, 500,
+    ];
     assert_eq!(statuses, expected);
     let described = &document()["components"]["schemas"]["Problem"]["properties"]["type"]["enum"];
     let described: BTreeSet<String> = serde_json::from_value(described.clone()).unwrap();

@@ -18,6 +18,7 @@ mod policy;
 mod quota;
 mod role;
 mod system;
+mod two_factor;
 mod user;
 mod user_fields;
 mod user_group;
@@ -43,6 +44,9 @@ pub enum Noun {
     /// What programs show instead of a password
     #[command(subcommand)]
     ApiKey(api_key::Verb),
+    /// A code that a password needs beside it
+    #[command(subcommand)]
+    TwoFactor(two_factor::Verb),
     /// Who may do what for others
     #[command(subcommand)]
     Role(role::Verb),
@@ -88,6 +92,7 @@ impl Noun {
             Noun::Member(verb) => verb.run(session),
             Noun::Key(verb) => verb.run(session),
             Noun::ApiKey(verb) => verb.run(session),
+            Noun::TwoFactor(verb) => verb.run(session),
             Noun::Role(verb) => verb.run(session),
             Noun::Limit(verb) => verb.run(session),
             Noun::Quota(verb) => verb.run(session),

@@ -13,7 +13,7 @@ use crate::database::journal::Journal;
 use crate::database::key_files;
 use crate::database::quota_counts;
 use crate::database::transfers;
-use crate::database::{password_history, policy};
+use crate::database::{login_tokens, password_history, password_stamps, policy, second_factors};
 
 impl State {
     /// The commit point: rows, journal record and the records of the audit trail in one transaction.
@@ -81,6 +81,9 @@ impl State {
                         transfers::store(&transaction, *id, None)?;
                         password_history::store(&transaction, *id, &[])?;
                         api_keys::forget(&transaction, *id)?;
+                        second_factors::forget(&transaction, *id)?;
+                        login_tokens::forget(&transaction, *id)?;
+                        password_stamps::forget(&transaction, *id)?;
                         quota_counts::forget(&transaction, *id)?;
                     }
                     if let (Some(row), Some(uid)) = (old, edit.freed_uid()) {
@@ -92,6 +95,10 @@ impl State {
                 }
                 Edit::PasswordRules { new, .. } => policy::store(&transaction, new)?,
                 Edit::ApiKey { old, new } => api_keys::store(&transaction, old.as_deref(), new.as_deref())?,
+                Edit::SecondFactor { account, new, .. } => {
+                    second_factors::store(&transaction, *account, new.as_deref())?
+                }
+                Edit::PasswordStamp { account, stamp } => password_stamps::store(&transaction, *account, stamp)?,
                 Edit::KeyFile(row) => key_files::store(&transaction, row)?,
                 Edit::Transfer { account, new } => transfers::store(&transaction, *account, new.as_deref())?,
                 Edit::Group { id, old, new } => {

@@ -1,0 +1,22 @@
+//! `[alist]`
+
+use serde::{Deserialize, Serialize};
+
+/// What clients of AList and OpenList find.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Alist {
+    /// Whether there is anything of it; then a second hash of each password is kept, for clients that show one
+    /// instead of the password.
+    pub enabled: bool,
+    /// The account that administers over this dialect.
+    pub admin: String,
+    /// The account of whoever shows nothing.
+    pub guest: String,
+}
+
+impl Default for Alist {
+    fn default() -> Self {
+        Self { enabled: true, admin: "admin".into(), guest: "guest".into() }
+    }
+}
