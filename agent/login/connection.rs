@@ -190,7 +190,7 @@ impl Connection {
                 info!(user = shown, %source, method, "login refused: the password was not changed");
                 (Admission::NotChanged(refusal), LoginResult::PasswordNotChanged)
             }
-            (Decision::CodeRequired, _) => {
+            Decision::CodeRequired => {
                 info!(user = shown, %source, method, "no login yet: a code is needed");
                 (Admission::CodeRequired, LoginResult::CodeRequired)
             }

@@ -16,8 +16,9 @@ use accountd_protocol::removal::DeletedHome;
 use accountd_protocol::secret::Secret;
 use accountd_protocol::session_policy::ServiceKind;
 
-use super::decide::PasswordState;
-use super::handles::Caller;
+use super::candidate::PasswordState;
+use super::handles::{Caller, Way};
+use super::shown_password::ShownPassword;
 use crate::agent::Agent;
 use crate::scratch;
 
@@ -199,7 +200,11 @@ fn whoever_comes_while_the_accounts_can_not_be_read_is_not_counted_as_a_failure(
     let passwd = world._directory.path().join("etc/passwd");
     std::fs::rename(&passwd, passwd.with_file_name("aside")).unwrap();
     std::fs::create_dir(&passwd).unwrap();
-    let open = || world.agent.open_handle("anna", &Secret::new("wrong".into()), address("192.0.2.1"));
+    let open_with = |password: &str| {
+        let password = Secret::new(password.into());
+        world.agent.open_handle("anna", ShownPassword::Clear(&password), None, address("192.0.2.1"))
+    };
+    let open = || open_with("wrong");
     for _ in 0..30 {
         let refused = open().unwrap_err();
         assert!(!matches!(refused, Refusal::BadCredentials | Refusal::TooManyFailures { .. }), "{refused:?}");
@@ -207,7 +212,7 @@ fn whoever_comes_while_the_accounts_can_not_be_read_is_not_counted_as_a_failure(
     std::fs::remove_dir(&passwd).unwrap();
     std::fs::rename(passwd.with_file_name("aside"), &passwd).unwrap();
     assert!(matches!(open(), Err(Refusal::BadCredentials)));
-    assert!(world.agent.open_handle("anna", &Secret::new("pw".into()), address("192.0.2.1")).is_ok());
+    assert!(open_with("pw").is_ok());
 }
 
 #[test]
@@ -218,8 +223,8 @@ fn a_key_of_rest_makes_no_other_way_into_its_account_and_does_what_it_may_otherw
     let (key, _) = world.agent.create_api_key(&Actor::Agent, root, new).unwrap();
     let view = world.agent.database.view();
     let permit = |operation: Operation| {
-        let key = Some(key.id);
-        let caller = Caller { account: root, uid: Uid::ROOT, password: PasswordState::Current, source: None, key };
+        let way = Way::ApiKey(key.id);
+        let caller = Caller { account: root, uid: Uid::ROOT, password: PasswordState::Current, source: None, way };
         world.agent.permit(&view, caller, &operation)
     };
     let hash = || UserChange { password_hash: Some(Secret::new("$6$salt$hash".into())), ..UserChange::default() };
@@ -240,7 +245,7 @@ fn who_has_no_role_finds_only_itself_and_that_by_name_or_id() {
     let anna = view.user_named("anna").unwrap().id;
     let finds = |who: AccountRef| {
         let caller =
-            Caller { account: anna, uid: Uid(3001), password: PasswordState::Current, source: None, key: None };
+            Caller { account: anna, uid: Uid(3001), password: PasswordState::Current, source: None, way: Way::Local };
         world.agent.permit(&view, caller, &Operation::FindUser(who)).is_ok()
     };
     assert!(finds(AccountRef::Name("anna".into())) && finds(AccountRef::Id(anna)) && finds(AccountRef::Caller));
@@ -257,7 +262,7 @@ fn a_batch_of_an_account_administrator_may_have_items_that_nobody_understands() 
         uid: Uid(3001),
         password: PasswordState::Current,
         source: None,
-        key: None,
+        way: Way::Local,
     };
     let batch = |item| {
         let batch = Batch { items: vec![item], together: Together::EachAlone, effect: Effect::Made };

@@ -4,13 +4,14 @@ use accountd_protocol::batch::Together;
 use accountd_protocol::id::Uid;
 
 use super::*;
-use crate::identity::decide::PasswordState;
+use crate::identity::candidate::PasswordState;
+use crate::identity::handles::Way;
 
 const ANNA: AccountId = AccountId(7);
 const NOW: Duration = Duration::ZERO;
 
 fn caller(account: AccountId) -> Caller {
-    Caller { account, uid: Uid(1000), password: PasswordState::Current, source: None, key: None }
+    Caller { account, uid: Uid(1000), password: PasswordState::Current, source: None, way: Way::Local }
 }
 
 fn work(account: AccountId) -> Work {

@@ -5,7 +5,8 @@ use std::thread::JoinHandle;
 use accountd_protocol::id::{AccountId, Uid};
 
 use super::*;
-use crate::identity::decide::PasswordState;
+use crate::identity::candidate::PasswordState;
+use crate::identity::handles::Way;
 use crate::scratch;
 
 const PASSWD: &str = "root:x:0:0:root:/root:/bin/sh\n";
@@ -89,7 +90,7 @@ fn a_connection_that_ends_by_itself_while_it_is_to_be_closed_is_not_found() {
     scratch::write_etc(directory.path(), &[("passwd", PASSWD), ("group", "root:x:0:\n"), ("accountd.toml", "")]);
     let agent = scratch::agent(directory.path());
     let account = agent.database.view().user_named("root").unwrap().id;
-    let caller = Caller { account, uid: Uid::ROOT, password: PasswordState::Current, source: None, key: None };
+    let caller = Caller { account, uid: Uid::ROOT, password: PasswordState::Current, source: None, way: Way::Local };
     let open = OpenConnection { account, ..connection() };
     let replies = vec![SessionReply::NotFound, SessionReply::Connections(vec![open.clone()]), SessionReply::NotFound];
     let (stream, thread) = login(replies);

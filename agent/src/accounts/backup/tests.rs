@@ -13,8 +13,8 @@ use accountd_protocol::refusal::{Field, Invalid, Problem, Refusal};
 use serde_json::{Value, json};
 
 use crate::agent::Agent;
-use crate::identity::decide::PasswordState;
-use crate::identity::handles::Caller;
+use crate::identity::candidate::PasswordState;
+use crate::identity::handles::{Caller, Way};
 use crate::jobs::{Task, Work};
 use crate::scratch;
 
@@ -39,7 +39,8 @@ impl World {
 
     fn import(&self, backup: Backup, choices: &Value, effect: Effect) -> Option<JobResult> {
         let account = self.agent.database.view().user_named("root").unwrap().id;
-        let caller = Caller { account, uid: Uid::ROOT, password: PasswordState::Current, source: None, key: None };
+        let caller =
+            Caller { account, uid: Uid::ROOT, password: PasswordState::Current, source: None, way: Way::Local };
         let choices: Choices = serde_json::from_value(choices.clone()).unwrap();
         let import = Import { backup: Box::new(backup), choices, effect };
         let work = Work { by: Actor::Agent, caller, task: Task::Import(import) };

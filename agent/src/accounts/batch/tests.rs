@@ -9,7 +9,8 @@ use accountd_protocol::id::{AccountRef, Uid};
 use accountd_protocol::precondition::Precondition;
 
 use super::*;
-use crate::identity::decide::PasswordState;
+use crate::identity::candidate::PasswordState;
+use crate::identity::handles::Way;
 use crate::jobs::{Task, Work};
 use crate::scratch;
 
@@ -28,7 +29,7 @@ fn run(agent: &Agent, items: Vec<BatchItem>) -> JobResult {
 
 fn run_to(effect: Effect, agent: &Agent, items: Vec<BatchItem>) -> JobResult {
     let account = agent.database.view().user_named("root").unwrap().id;
-    let caller = Caller { account, uid: Uid::ROOT, password: PasswordState::Current, source: None, key: None };
+    let caller = Caller { account, uid: Uid::ROOT, password: PasswordState::Current, source: None, way: Way::Local };
     let batch = Batch { items, together: Together::AllOrNone, effect };
     let work = Work { by: Actor::Agent, caller, task: Task::Batch(batch) };
     agent.jobs.begin(work, Duration::from_secs(60)).unwrap().result.unwrap()
