@@ -356,6 +356,16 @@ mod tests {
     }
 
     #[test]
+    fn a_connection_to_somewhere_else_is_no_command_that_another_takes_the_place_of() {
+        let forced = grant(|policy| {
+            (policy.forced_command, policy.forwarding) = (Some("date".into()), Forwarding::Anywhere);
+        });
+        let connect = planned(&forced, Service::Connect { host: "h".into(), port: 1 }).unwrap();
+        assert_eq!(words(&connect)[0], "connect");
+        assert!(words(&planned(&forced, Service::Shell).unwrap()).contains(&"date".to_owned()));
+    }
+
+    #[test]
     fn what_an_account_is_held_to_is_told_to_what_serves_its_files() {
         let mut held = grant(|policy| policy.services = BTreeSet::from([ServiceKind::Sftp, ServiceKind::Scp]));
         held.quota = Some(QuotaBackend::Ledger);

@@ -56,6 +56,3 @@ mod operation;
 mod revocation;
 mod system;
 mod user;
-
-#[allow(unsafe_code, reason = "the only unsafe code of this crate: received descriptors")]
-mod sys;

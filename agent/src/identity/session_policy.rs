@@ -274,6 +274,14 @@ mod tests {
         Allowed::of(&sessions(text), &holder, "/srv/repositories")
     }
 
+    #[test]
+    fn variables_are_accepted_as_accountd_toml_has_them() {
+        assert_eq!(accepted(None), ACCEPTED);
+        let named = sessions("[sessions]\naccept_environment = [\"LANG\", \"GIT_*\"]\n").settings.accept_environment;
+        assert_eq!(accepted(named), ["LANG", "GIT_*"]);
+        assert!(accepted(Some(Vec::new())).is_empty());
+    }
+
     fn narrowed(allowed: &Allowed, options: &str) -> Option<SessionPolicy> {
         let line = format!("{options} key");
         allowed.clone().narrowed(&parse_options(&split_options(&line).unwrap().0).unwrap())

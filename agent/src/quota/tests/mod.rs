@@ -12,7 +12,7 @@ use accountd_protocol::agent::{GroupChange, NewGroup, NewUser, QuotaEnd, UserCha
 use accountd_protocol::audit::Actor;
 use accountd_protocol::ended::OtherProcesses;
 use accountd_protocol::id::AccountId;
-use accountd_protocol::limits::LimitsChange;
+use accountd_protocol::limits::{LimitsChange, Root};
 use accountd_protocol::precondition::Precondition;
 use accountd_protocol::quota::{QuotaAnswer, QuotaBackend, QuotaExceeded, QuotaReport, QuotaRequest, QuotaUse};
 use accountd_protocol::refusal::Refusal;
@@ -290,4 +290,13 @@ fn a_scan_is_asked_for_by_whoever_may_and_only_for_who_is_there() {
     world.scan(anna);
     assert_eq!(world.used(anna), (10, 1), "without a quota too");
     assert!(world.report(anna).scanned.is_some());
+}
+
+#[test]
+fn a_session_root_of_an_account_is_the_one_that_is_named_with_its_name() {
+    let world = World::new();
+    let root = Root::Path("/mnt/tank/shared/%u".into());
+    let id = world.create("anna", LimitsChange { root: Some(Some(root)), ..bytes(1000) });
+    let holder = crate::quota::holder::Holder::find(&world.agent().database.view(), id).unwrap();
+    assert_eq!(holder.root, Some(PathBuf::from("/mnt/tank/shared/anna")));
 }
