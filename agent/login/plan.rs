@@ -191,6 +191,9 @@ fn file_options(grant: &Grant) -> Vec<Vec<u8>> {
     if let Some(root) = &policy.root {
         options.extend([b"--root".to_vec(), root.clone()]);
     }
+    if let Some(below) = &policy.below {
+        options.extend([b"--below".to_vec(), below.clone()]);
+    }
     match policy.uploads {
         Uploads::InPlace => {}
         Uploads::Atomic => options.extend([b"--uploads".to_vec(), b"atomic".to_vec()]),
@@ -269,6 +272,7 @@ mod tests {
             leftovers: Leftovers::End,
             uploads: Uploads::InPlace,
             root: None,
+            below: None,
             umask: 0o022,
             repositories: None,
         };

@@ -8,6 +8,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::alist::AlistSettings;
 use crate::api_key::ApiKey;
 use crate::audit::{AuditPage, AuditVerdict};
 use crate::backup::Backup;
@@ -33,6 +34,7 @@ use crate::refusal::Refusal;
 use crate::repository::{Grantee, PullOrder, PullState, PullTicket, Repository};
 pub use crate::revocation::{Generation, Revocation, Revoked};
 use crate::secret::Secret;
+use crate::ssh_key::SshKey;
 pub use crate::system::System;
 use crate::two_factor::{Enrolment, TwoFactor};
 pub use crate::user::{
@@ -97,6 +99,8 @@ pub enum AgentRequest {
     OpenGuestHandle { source: IpAddr },
     /// Login: what is to be run for this ticket.
     TakePull(PullTicket),
+    /// REST front: what the dialect of AList goes by.
+    DescribeAlist,
 }
 
 /// What the agent asks login.
@@ -200,4 +204,7 @@ pub enum Answer {
     Repository(Box<Repository>),
     PullOrder(Box<PullOrder>),
     Grantee(Grantee),
+    SshKeys(Vec<SshKey>),
+    SshKey(Box<SshKey>),
+    Alist(AlistSettings),
 }

@@ -6,6 +6,7 @@
 
 pub mod ageing;
 pub mod agent;
+pub mod alist;
 pub mod api_key;
 pub mod audit;
 pub mod backup;
@@ -16,6 +17,7 @@ pub mod client;
 pub mod conclusion;
 pub mod dialects;
 pub mod ended;
+pub mod file_permission;
 pub mod frame;
 pub mod home;
 pub mod id;
@@ -44,6 +46,7 @@ pub mod role;
 pub mod secret;
 pub mod session_policy;
 pub mod socket;
+pub mod ssh_key;
 pub mod sudo;
 pub mod text;
 pub mod token;

@@ -65,6 +65,8 @@ pub enum Field {
     Lifetime,
     /// Of a request about a repository.
     Repository(RepositoryField),
+    /// What an SSH key is called.
+    KeyTitle,
 }
 
 /// A limit by its name.
@@ -176,7 +178,7 @@ pub enum Problem {
     Zero,
     #[error("is more than {0}")]
     TooLarge(u64),
-    #[error("must be an absolute path without '..'")]
+    #[error("must be an absolute path without '..', or one in the home that begins with '~/'")]
     NotAPlainPath,
     #[error("is not the present password")]
     Wrong,

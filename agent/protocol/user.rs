@@ -133,6 +133,8 @@ pub const MAX_ECHO: usize = 64 * 1024;
 pub enum Dialect {
     Sftpgo,
     Rhodecode,
+    /// And OpenList.
+    Alist,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

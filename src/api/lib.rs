@@ -6,6 +6,7 @@
 
 mod access_log;
 mod advice;
+mod alist;
 mod body;
 mod caller;
 mod catch_all;
@@ -82,7 +83,7 @@ pub async fn run(settings: Settings, on_ready: impl FnOnce(SocketAddr) + Send + 
 fn rocket(core: Core, listen: SocketAddr) -> Rocket<Build> {
     let rocket = rocket::custom(config(listen)).manage(core).attach(access_log::AccessLog);
     let rocket = health::attach(rocket.register("/", catchers![outside]));
-    rhodecode::attach(v2::attach(sftpgo::attach(freenas::attach(rocket))))
+    rhodecode::attach(v2::attach(alist::attach(sftpgo::attach(freenas::attach(rocket)))))
 }
 
 /// Whatever belongs to no dialect. Rocket's own page would say who answers.

@@ -33,6 +33,7 @@ pub fn operation(request: &AgentRequest) -> Result<&Operation, Result<Answer, Re
         | AgentRequest::Decide { .. }
         | AgentRequest::Conclude(_)
         | AgentRequest::Ping
+        | AgentRequest::DescribeAlist
         | AgentRequest::Watch
         | AgentRequest::AnswerQuestions
         | AgentRequest::Quota { .. }

@@ -20,6 +20,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use accountd_protocol::agent::{AgentRequest, Answer, Handle};
+use accountd_protocol::alist::AlistSettings;
 use accountd_protocol::dialects::Dialects;
 use accountd_protocol::secret::Secret;
 
@@ -109,6 +110,14 @@ impl Core {
     /// Who has got this handle from the agent itself; it is asked whether it is good now.
     pub async fn caller_of_handle(&self, handle: Handle) -> Result<Caller, Error> {
         Caller::of_handle(self.clone(), handle).await
+    }
+
+    /// What the dialect of AList goes by.
+    pub async fn alist(&self) -> Result<AlistSettings, Error> {
+        match self.inner.pool.call(AgentRequest::DescribeAlist).await?.reply? {
+            Answer::Alist(settings) => Ok(settings),
+            _ => Err(Error::UnexpectedAnswer),
+        }
     }
 
     /// Whether the agent answers.

@@ -52,6 +52,9 @@ pub fn problems(limits: &Limits) -> Vec<(LimitField, Problem)> {
     if let Some(Root::Path(path)) = root {
         unless(LimitField::Root, is_plain(path), Problem::NotAPlainPath);
     }
+    if let Some(Root::InHome(below)) = root {
+        unless(LimitField::Root, is_plain_below(below), Problem::NotAPlainPath);
+    }
     problems
 }
 
@@ -61,6 +64,11 @@ fn is_plain(path: &str) -> bool {
         && path.len() <= LONGEST_ROOT
         && !path.chars().any(char::is_control)
         && path.split('/').all(|part| part != "..")
+}
+
+/// The same of a path from a home on.
+fn is_plain_below(path: &str) -> bool {
+    !path.is_empty() && !path.starts_with('/') && is_plain(&format!("/{path}"))
 }
 
 pub fn check_echoes(echoes: &Echoes, faults: &mut Faults) {

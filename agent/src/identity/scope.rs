@@ -159,6 +159,9 @@ fn without_hashes(answer: Answer) -> Answer {
         | Answer::RecoveryCodes(_)
         | Answer::Token(_)
         | Answer::Dialects(_)
+        | Answer::SshKeys(_)
+        | Answer::SshKey(_)
+        | Answer::Alist(_)
         | Answer::Done => answer,
     }
 }

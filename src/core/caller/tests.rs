@@ -35,6 +35,7 @@ fn strict(handles: &mut u32, request: &AgentRequest) -> Result<Answer, Refusal> 
         | AgentRequest::Decide { .. }
         | AgentRequest::Conclude(_)
         | AgentRequest::Ping
+        | AgentRequest::DescribeAlist
         | AgentRequest::Watch
         | AgentRequest::AnswerQuestions
         | AgentRequest::Quota { .. }

@@ -63,7 +63,7 @@ fn matching(tree: &Tree, directory: &[u8], pattern: &[u8]) -> Vec<Vec<u8>> {
         let name = entry.file_name().to_bytes();
         // A name that is hidden is matched by one that is hidden.
         let is_shown = name.first() != Some(&b'.') || pattern.first() == Some(&b'.');
-        if is_shown && !matches!(name, b"." | b"..") && matches(pattern, name) {
+        if is_shown && tree.shows(name) && !matches!(name, b"." | b"..") && matches(pattern, name) {
             bytes += name.len();
             names.push(name.to_vec());
         }
