@@ -256,6 +256,7 @@ mod tests {
     use accountd_protocol::limits::{FilePermission, Limits};
     use accountd_protocol::name::UserName;
     use accountd_protocol::quota::QuotaBackend;
+    use accountd_protocol::repository::RepositoryKind;
     use accountd_protocol::session_policy::Leftovers;
 
     use super::*;
@@ -329,7 +330,23 @@ mod tests {
         let no_shell = grant(|policy| policy.services.retain(|kind| *kind != ServiceKind::Shell));
         let command = planned(&no_shell, Service::Command(b"scp -t x".to_vec())).unwrap();
         assert_eq!(command.order.privileges, NewPrivileges::Never);
-        assert!(words(&command).contains(&"sftp,scp,rsync,git".to_owned()));
+        assert!(words(&command).contains(&"sftp,scp,rsync,git,hg".to_owned()));
+    }
+
+    #[test]
+    fn repositories_are_named_to_the_session_and_make_a_command_of_what_would_be_none() {
+        let root = "/srv/r".to_owned();
+        let served = |kinds| ServedRepositories { root: root.clone(), kinds };
+        let both = grant(|policy| {
+            policy.services = BTreeSet::from([ServiceKind::Sftp]);
+            policy.repositories = Some(served(BTreeSet::from(RepositoryKind::ALL)));
+        });
+        let command = planned(&both, Service::Command(b"git-upload-pack a".to_vec())).unwrap();
+        assert_eq!(command.order.privileges, NewPrivileges::Never);
+        let options = words(&command).join(" ");
+        assert!(options.contains("--repositories /srv/r --repository-kinds git,hg"), "{options}");
+        let files = grant(|policy| policy.services = BTreeSet::from([ServiceKind::Sftp]));
+        assert_eq!(planned(&files, Service::Command(b"git-upload-pack a".to_vec())).err(), Some(ONLY_SFTP));
     }
 
     #[test]
@@ -340,6 +357,16 @@ mod tests {
         assert!(words.windows(2).any(|two| two == ["--services", "sftp,scp"]), "{words:?}");
         assert!(words.windows(2).any(|two| two == ["--root", "/mnt/tank/anna"]), "{words:?}");
         assert_eq!(planned(&confined, Service::Shell).unwrap_err(), NO_SHELL);
+    }
+
+    #[test]
+    fn a_connection_to_somewhere_else_is_no_command_that_another_takes_the_place_of() {
+        let forced = grant(|policy| {
+            (policy.forced_command, policy.forwarding) = (Some("date".into()), Forwarding::Anywhere);
+        });
+        let connect = planned(&forced, Service::Connect { host: "h".into(), port: 1 }).unwrap();
+        assert_eq!(words(&connect)[0], "connect");
+        assert!(words(&planned(&forced, Service::Shell).unwrap()).contains(&"date".to_owned()));
     }
 
     #[test]

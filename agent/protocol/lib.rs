@@ -15,6 +15,7 @@ pub mod batch;
 pub mod checks;
 pub mod client;
 pub mod conclusion;
+pub mod dialects;
 pub mod ended;
 pub mod file_permission;
 pub mod frame;
@@ -58,6 +59,3 @@ mod operation;
 mod revocation;
 mod system;
 mod user;
-
-#[allow(unsafe_code, reason = "the only unsafe code of this crate: received descriptors")]
-mod sys;

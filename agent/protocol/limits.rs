@@ -158,6 +158,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn of_two_bandwidths_that_of_transfers_counts_only_where_both_are() {
+        let with = |bandwidth| Limits { upload: Some(1), bandwidth, ..Limits::default() };
+        let none = Limits { bandwidth: Bandwidth::Transfer, ..Limits::default() };
+        let (account, transfer) = (with(Bandwidth::Account), with(Bandwidth::Transfer));
+        for (one, other, both) in [
+            (&account, &transfer, Bandwidth::Account),
+            (&transfer, &account, Bandwidth::Account),
+            (&transfer, &transfer, Bandwidth::Transfer),
+            (&none, &account, Bandwidth::Account),
+            (&account, &none, Bandwidth::Account),
+        ] {
+            assert_eq!(one.clone().and(other).bandwidth, both, "{one:?} {other:?}");
+        }
+    }
+
+    #[test]
     fn a_change_means_the_same_at_the_other_end() {
         let change = LimitsChange { sessions: Some(None), idle: Some(Some(5)), ..LimitsChange::default() };
         let text = serde_json::to_string(&change).unwrap();

@@ -374,3 +374,25 @@ impl From<RepositoryFault> for Refusal {
         Refusal::Repository(fault)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_limit_has_a_name_of_its_own() {
+        let named = [
+            (LimitField::Quota, "quota"),
+            (LimitField::Sessions, "max_sessions"),
+            (LimitField::Bandwidth, "bandwidth"),
+            (LimitField::Permissions, "permissions"),
+            (LimitField::Idle, "idle_timeout"),
+            (LimitField::Networks, "allowed_networks"),
+            (LimitField::Root, "session_root"),
+            (LimitField::Echo, "echo"),
+        ];
+        for (limit, name) in named {
+            assert_eq!(limit.name(), name);
+        }
+    }
+}

@@ -13,6 +13,7 @@ mod catch_all;
 mod freenas;
 mod health;
 mod reply;
+mod rhodecode;
 #[cfg(test)]
 #[path = "../core/scripted_agent.rs"]
 #[allow(dead_code, reason = "the tests of the core use the rest of it")]
@@ -82,7 +83,7 @@ pub async fn run(settings: Settings, on_ready: impl FnOnce(SocketAddr) + Send + 
 fn rocket(core: Core, listen: SocketAddr) -> Rocket<Build> {
     let rocket = rocket::custom(config(listen)).manage(core).attach(access_log::AccessLog);
     let rocket = health::attach(rocket.register("/", catchers![outside]));
-    v2::attach(alist::attach(sftpgo::attach(freenas::attach(rocket))))
+    rhodecode::attach(v2::attach(alist::attach(sftpgo::attach(freenas::attach(rocket)))))
 }
 
 /// Whatever belongs to no dialect. Rocket's own page would say who answers.

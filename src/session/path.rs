@@ -311,6 +311,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_the_kernel_would_wait_for_and_is_no_file_is_not_waited_for() {
+        let pipe: OwnedFd = std::fs::File::open("/dev/null").unwrap().into();
+        assert_eq!(open_found(&pipe, OFlag::O_RDONLY).map(drop), Err(Errno::EAGAIN));
+    }
+
+    #[test]
+    fn a_path_with_a_nul_in_it_is_none() {
+        let root: OwnedFd = std::fs::File::open("/").unwrap().into();
+        for tree in [Tree::Whole, Tree::Confined(root)] {
+            let opened = tree.open_data(b"/etc/passwd\0", OFlag::O_RDONLY, Mode::empty());
+            assert_eq!(opened.map(drop), Err(Errno::EINVAL));
+        }
+        assert_eq!(Tree::Whole.real(b"/etc\0/passwd"), Err(Errno::EINVAL));
+    }
+
+    #[test]
     fn the_last_component_is_told_from_its_directory() {
         let cases: [(&[u8], &[u8], &[u8]); 8] = [
             (b"a", b".", b"a"),

@@ -101,6 +101,22 @@ mod tests {
     }
 
     #[test]
+    fn what_a_dialect_keeps_of_an_account_is_not_as_long_as_it_likes() {
+        let problems = |length: usize| {
+            let mut faults = Faults::default();
+            let echoes = Echoes::from([(accountd_protocol::agent::Dialect::Sftpgo, "x".repeat(length))]);
+            check_echoes(&echoes, &mut faults);
+            faults.into_result().err().unwrap_or_default()
+        };
+        assert_eq!(problems(MAX_ECHO), []);
+        let problem = Problem::TooLong { max: MAX_ECHO, actual: MAX_ECHO + 1 };
+        assert_eq!(
+            problems(MAX_ECHO + 1),
+            [accountd_protocol::refusal::Invalid { field: Field::Limit(LimitField::Echo), problem }]
+        );
+    }
+
+    #[test]
     fn a_root_is_a_plain_absolute_path() {
         for (path, is_good) in
             [("/", true), ("/mnt/tank/%u", true), ("mnt", false), ("", false), ("/a/../b", false), ("/a\nb", false)]

@@ -103,3 +103,22 @@ pub(super) fn open_home(root: &OwnedFd, home: &Path) -> nix::Result<OwnedFd> {
 fn is_private(status: &FileStat, identity: &Identity) -> bool {
     (status.st_uid == 0 || status.st_uid == identity.uid.0) && status.st_mode & 0o022 == 0
 }
+
+#[cfg(test)]
+mod tests {
+    use accountd_protocol::id::{Gid, Uid};
+
+    use super::*;
+
+    #[test]
+    fn what_can_not_be_read_is_not_taken_for_no_keys() {
+        let root = tempfile::tempdir().unwrap();
+        let opened: OwnedFd = File::open(root.path()).unwrap().into();
+        let identity = Identity { uid: Uid(0), gid: Gid(0), groups: Vec::new() };
+        let kept = || read_keys_to_keep(&opened, Path::new("/anna"), &identity);
+        std::fs::create_dir_all(root.path().join("anna")).unwrap();
+        assert_eq!(kept().as_deref(), Some(""));
+        std::fs::create_dir_all(root.path().join("anna/.ssh/authorized_keys")).unwrap();
+        assert_eq!(kept(), None);
+    }
+}

@@ -177,10 +177,6 @@ fn is_way_in((view, own): (&View, AccountId), by: ApiKeyId, operation: &Operatio
         | Operation::LiftBan(_)
         | Operation::ListApiKeys(_)
         | Operation::Export
-        | Operation::GetSystem
-        | Operation::GetTwoFactor(_)
-        // It closes one.
-        | Operation::RevokeToken(_)
         | Operation::ListRepositories
         | Operation::GetRepository(_)
         | Operation::CreateRepository(_)
@@ -188,7 +184,11 @@ fn is_way_in((view, own): (&View, AccountId), by: ApiKeyId, operation: &Operatio
         | Operation::DeleteRepository(_)
         | Operation::GrantRepository { .. }
         | Operation::PullRepository(_)
-        | Operation::FindGrantee { .. } => false,
+        | Operation::FindGrantee { .. }
+        | Operation::GetSystem
+        | Operation::GetTwoFactor(_)
+        // It closes one.
+        | Operation::RevokeToken(_) => false,
     }
 }
 

@@ -135,6 +135,24 @@ impl Agent {
         candidate.granted(policy, quota, self.service_uids())
     }
 
+    /// As what something runs for an account that nobody has logged in to. Neither a locked account nor
+    /// root has anything run so.
+    pub(crate) fn grant_without_login(&self, account: AccountId, now: u64) -> Result<Grant, &'static str> {
+        let view = self.database.certain_view().map_err(|_| "the account files can not be read")?;
+        let name = view.user(account).map(|row| row.name.clone()).ok_or("its owner is gone")?;
+        let candidate = Candidate::find(&view, &name, now).ok_or("its owner's account is locked or expired")?;
+        if candidate.uid == Uid::ROOT || self.is_service(&view, candidate.uid) {
+            return Err("its owner is root or a service of this system");
+        }
+        let policy = self.sessions_of(&candidate).policy;
+        match self.grant(candidate, policy) {
+            Decision::Granted(grant) => Ok(*grant),
+            Decision::Refused { .. } | Decision::PasswordExpired | Decision::NotChanged(_) | Decision::CodeRequired => {
+                Err("it is not granted")
+            }
+        }
+    }
+
     /// A key, and for an account with a second factor a code beside it, where that is configured.
     fn decide_key(
         &self,
@@ -151,24 +169,6 @@ impl Agent {
                 CodeVerdict::Right => self.grant(candidate, policy),
                 CodeVerdict::Wrong => refused(Duration::ZERO),
             },
-        }
-    }
-
-    /// As what something runs for an account that nobody has logged in to. Neither a locked account nor
-    /// root has anything run so.
-    pub(crate) fn grant_without_login(&self, account: AccountId, now: u64) -> Result<Grant, &'static str> {
-        let view = self.database.certain_view().map_err(|_| "the account files can not be read")?;
-        let name = view.user(account).map(|row| row.name.clone()).ok_or("its owner is gone")?;
-        let candidate = Candidate::find(&view, &name, now).ok_or("its owner's account is locked or expired")?;
-        if candidate.uid == Uid::ROOT || self.is_service(&view, candidate.uid) {
-            return Err("its owner is root or a service of this system");
-        }
-        let policy = self.sessions_of(&candidate).policy;
-        match self.grant(candidate, policy) {
-            Decision::Granted(grant) => Ok(*grant),
-            Decision::Refused { .. } | Decision::PasswordExpired | Decision::NotChanged(_) | Decision::CodeRequired => {
-                Err("it is not granted")
-            }
         }
     }
 

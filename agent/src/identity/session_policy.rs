@@ -279,6 +279,14 @@ mod tests {
         Allowed::of(&sessions(text), &holder, "/srv/repositories")
     }
 
+    #[test]
+    fn variables_are_accepted_as_accountd_toml_has_them() {
+        assert_eq!(accepted(None), ACCEPTED);
+        let named = sessions("[sessions]\naccept_environment = [\"LANG\", \"GIT_*\"]\n").settings.accept_environment;
+        assert_eq!(accepted(named), ["LANG", "GIT_*"]);
+        assert!(accepted(Some(Vec::new())).is_empty());
+    }
+
     fn narrowed(allowed: &Allowed, options: &str) -> Option<SessionPolicy> {
         let line = format!("{options} key");
         allowed.clone().narrowed(&parse_options(&split_options(&line).unwrap().0).unwrap())
@@ -307,11 +315,29 @@ mod tests {
 
     #[test]
     fn without_a_login_shell_only_files_remain_and_what_was_named() {
-        assert_eq!(named(&allowed("", LoginShell::Present).policy), ["sftp", "scp", "rsync", "git", "shell"]);
+        assert_eq!(named(&allowed("", LoginShell::Present).policy), ["sftp", "scp", "rsync", "git", "hg", "shell"]);
         assert_eq!(named(&allowed("", LoginShell::Absent).policy), ["sftp", "scp"]);
         let rule = "[[sessions.rules]]\ngroups = [\"guests\"]\nservices = [\"rsync\", \"shell\"]\n";
         assert_eq!(named(&allowed(rule, LoginShell::Absent).policy), ["rsync"]);
         assert_eq!(named(&allowed("[sessions]\nservices = []\n", LoginShell::Present).policy), [""; 0]);
+    }
+
+    #[test]
+    fn repositories_need_no_shell_and_are_left_out_where_services_are_named() {
+        let served = |text: &str, shell| {
+            let repositories = allowed(text, shell).policy.repositories;
+            repositories.map(|served| served.kinds.iter().map(|kind| kind.name()).collect::<Vec<_>>())
+        };
+        let named = |list: &str| format!("[sessions]\nservices = [{list}]\n");
+        for shell in [LoginShell::Present, LoginShell::Absent] {
+            assert_eq!(served("", shell), Some(vec!["git", "hg"]));
+            assert_eq!(served(&named("\"hg\""), shell), Some(vec!["hg"]));
+            assert_eq!(served(&named("\"shell\""), shell), Some(vec!["git", "hg"]));
+            assert_eq!(served(&named("\"sftp\", \"rsync\""), shell), None);
+            assert_eq!(served("[sessions]\nroot = \"home\"\n", shell), None);
+        }
+        let files = narrowed(&allowed("", LoginShell::Present), "command=\"internal-sftp\"").unwrap();
+        assert_eq!(files.repositories, None);
     }
 
     #[test]

@@ -123,7 +123,7 @@ impl Agent {
         let row = self.repositories.book.find(&RepositoryRef::Id(id)).ok_or(RepositoryFault::NotFound)?;
         let uri = row.clone_uri.ok_or(RepositoryFault::NoCloneUri)?;
         let not_run = |why: &str| RepositoryFault::PullNotRun(why.to_owned());
-        let grant = self.grant_without_login(row.owner, now()).map_err(|why| not_run(why))?;
+        let grant = self.grant_without_login(row.owner, now()).map_err(not_run)?;
         let settings = &self.config.repositories;
         Ok(PullOrder {
             grant,

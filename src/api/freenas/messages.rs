@@ -56,11 +56,11 @@ pub fn key(place: Place, field: Field) -> &'static str {
             | Field::Backup
             | Field::Skip
             | Field::Accounts
+            | Field::Repository(_)
             | Field::Code
             | Field::CodeSecret
             | Field::Lifetime
-            | Field::KeyTitle
-            | Field::Repository(_),
+            | Field::KeyTitle,
             _,
         ) => "bsdusr_password",
     }
@@ -222,11 +222,11 @@ fn bad_characters(field: Field, characters: &str) -> String {
         | Field::Backup
         | Field::Skip
         | Field::Accounts
+        | Field::Repository(_)
         | Field::Code
         | Field::CodeSecret
         | Field::Lifetime
-        | Field::KeyTitle
-        | Field::Repository(_) => format!("This field contains invalid characters ({characters})."),
+        | Field::KeyTitle => format!("This field contains invalid characters ({characters})."),
     }
 }
 
@@ -267,11 +267,11 @@ fn duplicate(field: Field, existing: &str, given: &str) -> String {
         | Field::Backup
         | Field::Skip
         | Field::Accounts
+        | Field::Repository(_)
         | Field::Code
         | Field::CodeSecret
         | Field::Lifetime
-        | Field::KeyTitle
-        | Field::Repository(_) => format!("This is already in use: {existing}"),
+        | Field::KeyTitle => format!("This is already in use: {existing}"),
     }
 }
 

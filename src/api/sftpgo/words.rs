@@ -58,11 +58,11 @@ fn member(field: Field) -> &'static str {
         | Field::Backup
         | Field::Skip
         | Field::Accounts
+        | Field::Repository(_)
         | Field::Code
         | Field::CodeSecret
         | Field::Lifetime
-        | Field::KeyTitle
-        | Field::Repository(_) => "user",
+        | Field::KeyTitle => "user",
     }
 }
 

@@ -26,7 +26,7 @@ const FLAGS: Flags = &[
     ("description", "--description"),
     ("clone_uri", "--clone-uri"),
     ("grantee", "the user or the group"),
-    ("user", "--user, --group or --others"),
+    ("user", "USER, --group or --others"),
     ("access", "--access"),
 ];
 
@@ -114,7 +114,7 @@ pub struct Settings {
 #[group(required = true, multiple = false)]
 pub struct Whom {
     /// A name, or an id
-    #[arg(long, value_name = "USER")]
+    #[arg(value_name = "USER")]
     user: Option<String>,
     /// A name, or an id
     #[arg(long, value_name = "GROUP")]

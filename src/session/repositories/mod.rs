@@ -63,7 +63,7 @@ impl Served {
     }
 
     /// The repository that a command line is about, if it is about one of these.
-    pub fn find<'a>(&self, line: &'a [u8]) -> Option<(Asked, Place)> {
+    pub fn find(&self, line: &[u8]) -> Option<(Asked, Place)> {
         let asked = Asked::parse(line)?;
         let place = Place::find(&self.root, &asked.path)?;
         Some((asked, place))

@@ -253,6 +253,29 @@ mod tests {
     }
 
     #[test]
+    fn classes_are_those_of_the_letters_of_ascii() {
+        for (class, of_it, of_none) in [
+            ("alnum", "aZ0", "-\u{fc}"),
+            ("alpha", "aZ", "0-"),
+            ("blank", " \t", "a\n"),
+            ("cntrl", "\u{1}\u{7f}", "a "),
+            ("digit", "09", "a"),
+            ("graph", "!~a", " \u{7f}"),
+            ("lower", "az", "A0"),
+            ("print", " ~a", "\u{1f}\u{7f}"),
+            ("punct", "!_~", "a 0"),
+            ("space", " \t\n\u{b}\u{c}\r", "a_"),
+            ("upper", "AZ", "a0"),
+            ("xdigit", "09afAF", "g-"),
+            ("other", "", "a0 "),
+        ] {
+            let is_in = |letter: char| matches(format!("[[:{class}:]]").as_bytes(), letter.to_string().as_bytes());
+            assert!(of_it.chars().all(is_in), "{class}");
+            assert!(!of_none.chars().any(is_in), "{class}");
+        }
+    }
+
+    #[test]
     fn a_pattern_of_stars_ends_soon() {
         assert!(!matches(&b"*a".repeat(100), &b"a".repeat(4000).iter().chain(b"b").copied().collect::<Vec<_>>()));
     }

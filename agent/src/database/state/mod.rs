@@ -218,6 +218,10 @@ impl State {
         api_keys::note_use(&self.connection, id, time)
     }
 
+    pub fn repositories(&self) -> rusqlite::Result<(Vec<RepositoryRow>, u64)> {
+        repositories::all(&self.connection)
+    }
+
     pub fn credentials(&self) -> rusqlite::Result<StoredCredentials> {
         let (uses, tokens) = (second_factors::uses(&self.connection)?, login_tokens::all(&self.connection)?);
         Ok(StoredCredentials { uses, tokens, token_key: login_tokens::key(&self.connection)? })
@@ -227,10 +231,6 @@ impl State {
     pub fn write_credential(&mut self, write: &CredentialWrite) -> rusqlite::Result<()> {
         self.let_checkpoints(self.unfinished.is_nothing())?;
         credentials::write(&self.connection, write)
-    }
-
-    pub fn repositories(&self) -> rusqlite::Result<(Vec<RepositoryRow>, u64)> {
-        repositories::all(&self.connection)
     }
 
     pub fn quota_counts(&self) -> rusqlite::Result<Vec<QuotaCount>> {
