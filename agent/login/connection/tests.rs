@@ -27,6 +27,8 @@ fn grant() -> Grant {
         leftovers: Leftovers::End,
         uploads: Uploads::InPlace,
         root: None,
+        below: None,
+        repositories: None,
         umask: 0o022,
     };
     Grant {
