@@ -33,7 +33,7 @@ fn operate(nas: &Nas, operation: Operation) -> Answer {
     client.call(&AgentRequest::Operate { caller, operation: Box::new(operation) }).unwrap().unwrap()
 }
 
-fn check(nas: &Nas) -> CheckReport {
+pub fn check(nas: &Nas) -> CheckReport {
     let Answer::Checked(report) = operate(nas, Operation::Check { homes: CheckedHomes::Looked }) else {
         panic!("no report");
     };

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that can not go on has failed")]
 
 mod accountctl;
+mod alist;
 mod audit;
 mod authentication;
 mod backup;
@@ -45,6 +46,7 @@ mod raw;
 mod refusals;
 mod repositories;
 mod rest;
+mod rhodecode;
 mod roles;
 mod running;
 mod sandbox;

@@ -136,7 +136,7 @@ impl Cast {
         for (name, role) in [("chief", "administrators"), ("clerk", "account-administrators"), ("auditor", "auditors")]
         {
             let group = format!("accountd-{role}");
-            nas.world.run(&["groupadd", "--system", &group]);
+            nas.world.run(&["groupadd", "--force", "--system", &group]);
             nas.world.run(&["usermod", "-a", "-G", &group, name]);
         }
         Self { nas }

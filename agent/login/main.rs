@@ -21,6 +21,8 @@ mod quota;
 mod records;
 mod registry;
 mod revocations;
+#[cfg(test)]
+mod scripted_agent;
 mod server;
 mod session;
 mod session_streams;

@@ -191,6 +191,9 @@ fn file_options(grant: &Grant) -> Vec<Vec<u8>> {
     if let Some(root) = &policy.root {
         options.extend([b"--root".to_vec(), root.clone()]);
     }
+    if let Some(below) = &policy.below {
+        options.extend([b"--below".to_vec(), below.clone()]);
+    }
     match policy.uploads {
         Uploads::InPlace => {}
         Uploads::Atomic => options.extend([b"--uploads".to_vec(), b"atomic".to_vec()]),
@@ -269,6 +272,7 @@ mod tests {
             leftovers: Leftovers::End,
             uploads: Uploads::InPlace,
             root: None,
+            below: None,
             umask: 0o022,
             repositories: None,
         };
@@ -353,6 +357,16 @@ mod tests {
         assert!(words.windows(2).any(|two| two == ["--services", "sftp,scp"]), "{words:?}");
         assert!(words.windows(2).any(|two| two == ["--root", "/mnt/tank/anna"]), "{words:?}");
         assert_eq!(planned(&confined, Service::Shell).unwrap_err(), NO_SHELL);
+    }
+
+    #[test]
+    fn a_connection_to_somewhere_else_is_no_command_that_another_takes_the_place_of() {
+        let forced = grant(|policy| {
+            (policy.forced_command, policy.forwarding) = (Some("date".into()), Forwarding::Anywhere);
+        });
+        let connect = planned(&forced, Service::Connect { host: "h".into(), port: 1 }).unwrap();
+        assert_eq!(words(&connect)[0], "connect");
+        assert!(words(&planned(&forced, Service::Shell).unwrap()).contains(&"date".to_owned()));
     }
 
     #[test]

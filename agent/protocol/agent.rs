@@ -8,6 +8,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::alist::AlistSettings;
 use crate::api_key::ApiKey;
 use crate::audit::{AuditPage, AuditVerdict};
 use crate::backup::Backup;
@@ -15,6 +16,7 @@ use crate::ban::Ban;
 use crate::checks::{CheckReport, RepairReport};
 use crate::conclusion::Conclusion;
 pub use crate::decision::{Decision, Grant, USUAL_SHELL};
+use crate::dialects::Dialects;
 use crate::ended::Ended;
 pub use crate::group::{Group, GroupChange, NewGroup, SharedGid};
 use crate::home::HomeState;
@@ -32,6 +34,7 @@ use crate::refusal::Refusal;
 use crate::repository::{Grantee, PullOrder, PullState, PullTicket, Repository};
 pub use crate::revocation::{Generation, Revocation, Revoked};
 use crate::secret::Secret;
+use crate::ssh_key::SshKey;
 pub use crate::system::System;
 use crate::two_factor::{Enrolment, TwoFactor};
 pub use crate::user::{
@@ -78,6 +81,8 @@ pub enum AgentRequest {
     Quota { account: AccountId, session: u64, request: QuotaRequest },
     /// Login: a session that has asked for quota has ended.
     QuotaEnded { account: AccountId, session: u64, how: QuotaEnd },
+    /// REST front: which dialects it speaks.
+    GetDialects,
     /// REST front: a handle for whoever shows what a client of AList makes of the password: the SHA-256, in
     /// hexadecimal, of it and a fixed text behind it.
     OpenHandleByStatic {
@@ -94,6 +99,8 @@ pub enum AgentRequest {
     OpenGuestHandle { source: IpAddr },
     /// Login: what is to be run for this ticket.
     TakePull(PullTicket),
+    /// REST front: what the dialect of AList goes by.
+    DescribeAlist,
 }
 
 /// What the agent asks login.
@@ -186,6 +193,7 @@ pub enum Answer {
     Quota(QuotaAnswer),
     Watching,
     Done,
+    Dialects(Dialects),
     TwoFactor(TwoFactor),
     Enrolment(Enrolment),
     /// Said once.
@@ -196,4 +204,7 @@ pub enum Answer {
     Repository(Box<Repository>),
     PullOrder(Box<PullOrder>),
     Grantee(Grantee),
+    SshKeys(Vec<SshKey>),
+    SshKey(Box<SshKey>),
+    Alist(AlistSettings),
 }

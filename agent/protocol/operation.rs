@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::agent::{GroupChange, NewGroup, NewUser, UserChange};
+use crate::agent::{Echoes, GroupChange, NewGroup, NewUser, UserChange};
 use crate::api_key::{ApiKeyId, NewApiKey};
 use crate::audit::AuditFilter;
 use crate::ban::BanId;
@@ -22,6 +22,7 @@ use crate::removal::DeletedHome;
 use crate::repository::{Access, Grantee, GranteeRef, NewRepository, RepositoryChange, RepositoryRef};
 use crate::role::Role;
 use crate::secret::Secret;
+use crate::ssh_key::{KeyTitle, SshKeyId};
 
 /// What the dialects can ask for. Each names its role in the agent's permission table.
 #[derive(Debug, Serialize, Deserialize)]
@@ -214,5 +215,26 @@ pub enum Operation {
     FindGrantee {
         repository: RepositoryRef,
         whom: GranteeRef,
+    },
+    /// The keys in a user's key file, with ids and titles.
+    ListSshKeys(AccountId),
+    /// Adds a line to the key file; the others stay as they are, byte for byte.
+    AddSshKey {
+        user: AccountId,
+        title: KeyTitle,
+        line: String,
+    },
+    /// Takes the line of a key out of the key file.
+    DeleteSshKey {
+        user: AccountId,
+        id: SshKeyId,
+    },
+    /// Whose key it is.
+    FindSshKey(SshKeyId),
+    /// Of the caller: a password without the present one, which a token or handle stands for, and what dialects
+    /// are to say again.
+    ChangeOwnProfile {
+        password: Option<Secret>,
+        echoes: Echoes,
     },
 }

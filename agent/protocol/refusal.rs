@@ -65,6 +65,8 @@ pub enum Field {
     Lifetime,
     /// Of a request about a repository.
     Repository(RepositoryField),
+    /// What an SSH key is called.
+    KeyTitle,
 }
 
 /// A limit by its name.
@@ -176,7 +178,7 @@ pub enum Problem {
     Zero,
     #[error("is more than {0}")]
     TooLarge(u64),
-    #[error("must be an absolute path without '..'")]
+    #[error("must be an absolute path without '..', or one in the home that begins with '~/'")]
     NotAPlainPath,
     #[error("is not the present password")]
     Wrong,
@@ -370,5 +372,27 @@ impl From<RepositoryProblem> for Problem {
 impl From<RepositoryFault> for Refusal {
     fn from(fault: RepositoryFault) -> Self {
         Refusal::Repository(fault)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_limit_has_a_name_of_its_own() {
+        let named = [
+            (LimitField::Quota, "quota"),
+            (LimitField::Sessions, "max_sessions"),
+            (LimitField::Bandwidth, "bandwidth"),
+            (LimitField::Permissions, "permissions"),
+            (LimitField::Idle, "idle_timeout"),
+            (LimitField::Networks, "allowed_networks"),
+            (LimitField::Root, "session_root"),
+            (LimitField::Echo, "echo"),
+        ];
+        for (limit, name) in named {
+            assert_eq!(limit.name(), name);
+        }
     }
 }

@@ -55,6 +55,9 @@ pub struct SessionPolicy {
     /// What the session sees as `/`; `None`: the file system as it is. A session with a root
     /// serves files and nothing else.
     pub root: Option<Vec<u8>>,
+    /// A directory in that root, reached without leaving it, which is what the session sees then.
+    #[serde(default)]
+    pub below: Option<Vec<u8>>,
     /// File mode creation mask (umask(2)).
     pub umask: u32,
     /// Which repositories of accountd it serves, whether or not it has a shell; `None`: none.

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use accountd_config::{Config, PermitRoot, SharedUid};
 use accountd_protocol::agent::{AgentRequest, Answer, Generation, Handle, Reply};
+use accountd_protocol::dialects::Dialects;
 use accountd_protocol::id::{Gid, Uid};
 use accountd_protocol::metrics::{OfferResult, ProofKind, RestMethod};
 use accountd_protocol::refusal::Refusal;
@@ -30,6 +31,7 @@ use crate::identity::key_uses::KeyUses;
 use crate::identity::login_tokens::LoginTokens;
 use crate::identity::roles::has_way_in;
 use crate::identity::second_factor::SecondFactors;
+use crate::identity::seen_keys::SeenKeys;
 use crate::identity::shown_password::ShownPassword;
 use crate::ids::Ids;
 use crate::jobs::Jobs;
@@ -70,6 +72,7 @@ pub struct Agent {
     pub(crate) key_uses: KeyUses,
     pub(crate) second_factors: SecondFactors,
     pub(crate) login_tokens: Arc<LoginTokens>,
+    pub(crate) seen_keys: SeenKeys,
     pub(crate) counters: Counters,
     /// The state store.
     pub(crate) store: PathBuf,
@@ -126,6 +129,7 @@ impl Agent {
             password_writers: Writers::default(),
             clerk: Clerk::default(),
             jobs: Jobs::default(),
+            seen_keys: SeenKeys::default(),
             counters: Counters::default(),
             store: arguments.state.clone(),
             handles,
@@ -240,6 +244,7 @@ impl Agent {
                 Ok(Answer::Done)
             }
             AgentRequest::Ping => Ok(Answer::Done),
+            AgentRequest::DescribeAlist => Ok(Answer::Alist(self.alist_settings())),
             AgentRequest::Watch | AgentRequest::AnswerQuestions => Ok(Answer::Watching),
             AgentRequest::Quota { account, session, request } => {
                 self.quotas.answer((account, session), request).map(Answer::Quota)
@@ -253,6 +258,10 @@ impl Agent {
                 self.counters.hear(*report, Instant::now());
                 Ok(Answer::Done)
             }
+            AgentRequest::GetDialects => Ok(Answer::Dialects(Dialects {
+                alist: self.config.alist.enabled,
+                rhodecode: self.config.rhodecode.wording(),
+            })),
             AgentRequest::OpenHandleByToken { token, source } => {
                 let opened = self.open_handle_by_token(&token, source);
                 self.counters.shown(RestMethod::Token, opened.as_ref().err().map(|(refusal, _)| refusal));

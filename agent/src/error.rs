@@ -110,3 +110,37 @@ impl Error {
 pub fn no_space(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_to_others_has_no_word_of_the_system() {
+        let io = |kind: io::ErrorKind| io::Error::new(kind, "ENOTTOBESAID /etc/shadow");
+        let other = || io(io::ErrorKind::Other);
+        let home = || "/mnt/tank/anna".to_owned();
+        let work = || crate::homes::WorkError::Start(other());
+        let said = [
+            (Error::DropIn(io(io::ErrorKind::StorageFull)), None),
+            (Error::DropIn(other()), Some("sudo's drop-in can not be made")),
+            (Error::ReadDropIns(other()), Some("the drop-ins of sudo can not be read")),
+            (
+                Error::Keys { home: home(), source: work() },
+                Some("the keys in /mnt/tank/anna can not be put in place yet"),
+            ),
+            (Error::Retire { home: home(), source: other() }, Some("the home /mnt/tank/anna can not be removed")),
+            (Error::Repair { home: home(), source: work() }, Some("/mnt/tank/anna can not be repaired")),
+            (
+                Error::Audit(crate::audit::AuditError::File { path: "/var/lib".into(), source: other() }),
+                Some("the audit trail can not be read"),
+            ),
+            (Error::Handle, Some("internal error")),
+            (Error::Jobs(other()), Some("internal error")),
+        ];
+        for (error, said) in said {
+            let expected = said.map_or(Refusal::NoSpace, |said| Refusal::Internal(said.into()));
+            assert_eq!(error.into_refusal(), expected);
+        }
+    }
+}

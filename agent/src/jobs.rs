@@ -22,6 +22,9 @@ use crate::error::Error;
 use crate::identity::handles::Caller;
 use crate::job_passwords::KeptPasswords;
 
+#[cfg(test)]
+mod tests;
+
 /// So many are worked on at a time; each takes both of its turns at hashing and at the lock.
 const WORKERS: usize = 2;
 /// The same of pulls, each of which waits for others most of its time.

@@ -84,6 +84,7 @@ fn serve(arguments: &Arguments) -> Result<(), Error> {
     agent.start_repositories()?;
     agent.start_jobs()?;
     agent.place_waiting_keys()?;
+    agent.make_alist_accounts();
     let listener = server::listen(&arguments.socket, agent.api_gid())?;
     info!(socket = %arguments.socket.display(), "accounts are kept");
     server::serve(&agent, &listener)

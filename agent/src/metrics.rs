@@ -96,6 +96,23 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_credential_that_nobody_could_look_at_is_neither_right_nor_wrong() {
+        let counters = Counters::default();
+        let shown = [
+            (None, RestResult::Granted),
+            (Some(Refusal::BadCredentials), RestResult::Refused),
+            (Some(Refusal::TooManyFailures { seconds: 1 }), RestResult::TurnedAway),
+            (Some(Refusal::Busy), RestResult::Undecided),
+        ];
+        for (refusal, result) in shown {
+            let method = RestMethod::ALL[0];
+            counters.shown(method, refusal.as_ref());
+            let rows = counters.rest.numbers().rows();
+            assert!(rows.contains(&((method, result), 1)), "{result:?} in {rows:?}");
+        }
+    }
+
+    #[test]
     fn numbers_of_others_are_left_out_once_they_are_older_than_a_minute() {
         let (counters, now) = (Counters::default(), Instant::now());
         assert_eq!(counters.others(now), (None, None));

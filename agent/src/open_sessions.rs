@@ -17,6 +17,9 @@ use tracing::debug;
 use crate::agent::Agent;
 use crate::identity::handles::Caller;
 
+#[cfg(test)]
+mod tests;
+
 /// How long an answer of login is waited for.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(5);
 /// How long login is waited for when it is just being started.

@@ -97,6 +97,15 @@ impl Agent {
             }
             Operation::CreateToken { lifetime } => self.create_token(by, caller.account, lifetime).map(Answer::Token),
             Operation::RevokeToken(token) => self.revoke_token(by, caller.account, &token).map(|()| Answer::Done),
+            Operation::ListSshKeys(user) => self.list_ssh_keys(user).map(Answer::SshKeys),
+            Operation::AddSshKey { user, title, line } => {
+                self.add_ssh_key(by, user, (title, &line)).map(|key| Answer::SshKey(Box::new(key)))
+            }
+            Operation::DeleteSshKey { user, id } => self.delete_ssh_key(by, user, id).map(|()| Answer::Done),
+            Operation::ChangeOwnProfile { password, echoes } => {
+                self.change_own_profile(by, caller.account, (password, echoes)).map(|()| Answer::Done)
+            }
+            Operation::FindSshKey(id) => self.find_ssh_key(id).map(|owner| Answer::Resolved(vec![owner])),
             Operation::ShowMetrics => Ok(Answer::Metrics(Box::new(self.metrics()))),
             Operation::ListRepositories => self.list_repositories(caller).map(Answer::Repositories),
             Operation::GetRepository(which) => self.get_repository(caller, &which).map(repository),

@@ -1,5 +1,6 @@
 //! `[alist]`
 
+use accountd_protocol::text::FieldPath;
 use serde::{Deserialize, Serialize};
 
 /// What clients of AList and OpenList find.
@@ -13,10 +14,12 @@ pub struct Alist {
     pub admin: String,
     /// The account of whoever shows nothing.
     pub guest: String,
+    /// The directory that homes of new accounts are made in; without it the first pool.
+    pub homes: Option<FieldPath>,
 }
 
 impl Default for Alist {
     fn default() -> Self {
-        Self { enabled: true, admin: "admin".into(), guest: "guest".into() }
+        Self { enabled: true, admin: "admin".into(), guest: "guest".into(), homes: None }
     }
 }

@@ -6,6 +6,7 @@
 
 mod caller;
 mod credential;
+mod dialects;
 mod error;
 mod handles;
 mod parts;
@@ -19,12 +20,15 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use accountd_protocol::agent::{AgentRequest, Answer, Handle};
+use accountd_protocol::alist::AlistSettings;
+use accountd_protocol::dialects::Dialects;
 use accountd_protocol::secret::Secret;
 
 pub use caller::Caller;
 pub use error::Error;
 
 use credential::{Credential, DigestKey, Proof};
+use dialects::KnownDialects;
 use handles::{Handles, Opened, Slot};
 use pool::Pool;
 
@@ -39,6 +43,7 @@ struct Inner {
     pool: Arc<Pool>,
     key: DigestKey,
     handles: Handles,
+    dialects: KnownDialects,
 }
 
 impl Core {
@@ -48,6 +53,7 @@ impl Core {
             pool: Arc::new(Pool::new(agent_socket.into())),
             key: DigestKey::random()?,
             handles: Handles::default(),
+            dialects: KnownDialects::default(),
         };
         Ok(Self { inner: Arc::new(inner) })
     }
@@ -106,10 +112,33 @@ impl Core {
         Caller::of_handle(self.clone(), handle).await
     }
 
+    /// What the dialect of AList goes by.
+    pub async fn alist(&self) -> Result<AlistSettings, Error> {
+        match self.inner.pool.call(AgentRequest::DescribeAlist).await?.reply? {
+            Answer::Alist(settings) => Ok(settings),
+            _ => Err(Error::UnexpectedAnswer),
+        }
+    }
+
     /// Whether the agent answers.
     pub async fn ready(&self) -> Result<(), Error> {
         match self.inner.pool.call(AgentRequest::Ping).await?.reply? {
             Answer::Done => Ok(()),
+            _ => Err(Error::UnexpectedAnswer),
+        }
+    }
+
+    /// Which dialects the front speaks, by the configuration that the agent has read.
+    pub async fn dialects(&self) -> Result<Dialects, Error> {
+        let now = Instant::now();
+        if let Some(dialects) = self.inner.dialects.at(now) {
+            return Ok(dialects);
+        }
+        match self.inner.pool.call(AgentRequest::GetDialects).await?.reply? {
+            Answer::Dialects(dialects) => {
+                self.inner.dialects.set(dialects, now);
+                Ok(dialects)
+            }
             _ => Err(Error::UnexpectedAnswer),
         }
     }

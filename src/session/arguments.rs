@@ -45,14 +45,17 @@ in the current directory. accountd-login starts it.
                   of git, of hg, or of both with a comma between
   --shell FILE    the user's shell
   --root DIR      what the session sees as /, enforced by the kernel
+  --below DIR     a directory in the root that the session sees as /; links in it
+                  do not lead out of the root
   --uploads HOW   atomic: a file takes its name when it is whole; in-place
                   (the default): as it comes
   --link-first    the client sends the link before its target, as the draft of
                   the protocol has it; without this, the other way round
   --permissions LIST
-                  of list, download, upload, delete, rename, create_dirs and
-                  create_symlinks, with commas between: nothing else is done
-                  with files; without this, whatever the kernel allows
+                  of list, download, upload, delete, rename, create_dirs,
+                  create_symlinks and their parts list_visible, write, copy,
+                  rename_in_place and move, with commas between: nothing else is
+                  done with files; without this, whatever the kernel allows
   --upload-rate KBPS, --download-rate KBPS
                   how fast each file may come and go, in 1000 bytes per second
   --quota NUMBER  an open descriptor on which accountd-login answers for the
@@ -83,6 +86,8 @@ pub struct Arguments {
 #[derive(Debug, PartialEq, Eq)]
 pub struct Options {
     pub root: Option<PathBuf>,
+    /// In the root.
+    pub below: Option<OsString>,
     pub links: LinkOrder,
     pub services: Services,
     pub shell: Option<PathBuf>,
@@ -144,6 +149,7 @@ impl Options {
     fn new() -> Self {
         Self {
             root: None,
+            below: None,
             links: LinkOrder::TargetFirst,
             services: Services::default(),
             shell: None,
@@ -185,6 +191,7 @@ impl Options {
         let mut value = || rest.next().ok_or(format!("{} needs a value", word.display()));
         match word.to_str() {
             Some("--root") => self.root = Some(value()?.into()),
+            Some("--below") => self.below = Some(value()?),
             Some("--shell") => self.shell = Some(value()?.into()),
             Some("--services") => self.services = Services::parse(&value()?)?,
             Some("--fronts") => self.fronts = Some(uids(&value()?)?),

@@ -8,6 +8,7 @@
 mod arguments;
 mod command;
 mod connect;
+mod dot_names;
 mod farewell;
 mod home;
 #[cfg(test)]
@@ -119,7 +120,8 @@ fn harden() -> Result<(), Failure> {
 /// is held to.
 fn prepare(options: &Options) -> Result<(Tree, Record, Limits), Failure> {
     harden()?;
-    let tree = Tree::open(options.root.as_deref()).map_err(Failure::Root)?;
+    let tree = Tree::open_in(options.root.as_deref(), options.below.as_deref()).map_err(Failure::Root)?;
+    let tree = tree.with(options.permissions.dot_names());
     let record = Record::to(options.log).map_err(Failure::Log)?;
     let quota = match options.quota {
         Some((number, backend)) => {

@@ -123,7 +123,7 @@ fn account_administrators_cancel_for_users_and_not_for_administrators() {
     let nas = nas_with(PATIENT, &["anna", "chief", "helper", "reader"]);
     for (group, name) in [("administrators", "chief"), ("account-administrators", "helper"), ("auditors", "reader")] {
         let group = format!("accountd-{group}");
-        nas.world.exec(&["groupadd", "--system", "--force", &group]);
+        nas.world.exec(&["groupadd", "--force", "--system", "--force", &group]);
         nas.world.run(&["usermod", "-a", "-G", &group, name]);
     }
     let (_anna, _chief) = (Enrolled::of(&nas, "anna"), Enrolled::of(&nas, "chief"));

@@ -79,7 +79,7 @@ fn an_enrolment_counts_once_it_is_confirmed_and_until_it_is_cancelled() {
 #[test]
 fn every_dialect_asks_for_the_code_in_its_own_shape() {
     let nas = nas_with(PATIENT, &["chief"]);
-    nas.world.run(&["groupadd", "--system", "accountd-administrators"]);
+    nas.world.run(&["groupadd", "--force", "--system", "accountd-administrators"]);
     nas.world.run(&["usermod", "-a", "-G", "accountd-administrators", "chief"]);
     let chief = Enrolled::of(&nas, "chief");
     let api = nas.world.api();

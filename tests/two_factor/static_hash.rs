@@ -87,7 +87,8 @@ fn a_static_hash_of_an_enrolled_account_needs_a_code_too() {
 
 #[test]
 fn without_the_dialect_there_is_no_second_hash_and_no_guest() {
-    let nas = nas_with(&format!("{PATIENT}[alist]\nenabled = false\n"), &["anna", "guest"]);
+    let nas = nas_with(&format!("{PATIENT}[alist]\nenabled = false\n"), &["anna"]);
+    nas.patch("/users/guest", &json!({"locked": false})).status_is(200);
     assert!(matches!(shows(&nas, "anna", "Pass-word1", None), Err(Refusal::NotPermitted)));
     let source = "127.0.0.1".parse().unwrap();
     assert!(matches!(ask(&nas, &AgentRequest::OpenGuestHandle { source }), Err(Refusal::NotPermitted)));
@@ -100,7 +101,7 @@ fn a_guest_reads_its_own_account_and_does_nothing_else() {
     let open = || ask(&nas, &AgentRequest::OpenGuestHandle { source });
     assert!(matches!(open(), Err(Refusal::NotPermitted)), "there is none");
     add(&nas, "visitor");
-    nas.world.run(&["groupadd", "--system", "accountd-administrators"]);
+    nas.world.run(&["groupadd", "--force", "--system", "accountd-administrators"]);
     nas.world.run(&["usermod", "-a", "-G", "accountd-administrators", "visitor"]);
     let Ok(Answer::NamedHandle(caller, name)) = open() else { panic!("no guest") };
     assert_eq!(name, "visitor");

@@ -251,7 +251,7 @@ fn the_last_administrator_stays_one_in_a_batch_too() {
     let nas = Nas::start();
     let items = json!([{"op": "create", "username": "anna"}, {"op": "update", "user": "root", "groups": []}]);
     nas.batch("", &items).status_is(200);
-    nas.world.run(&["groupadd", "--system", "accountd-administrators"]);
+    nas.world.run(&["groupadd", "--force", "--system", "accountd-administrators"]);
     nas.post("/users", &json!({"username": "chief", "password": "pw", "groups": ["accountd-administrators"]}));
     nas.world.run(&["passwd", "-l", "root"]);
     let chief = nas.rest.as_user("chief", "pw");

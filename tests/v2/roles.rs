@@ -130,7 +130,7 @@ fn every_operation_is_open_to_the_roles_that_it_is_for_and_to_no_other() {
     let repository = |name: &str| nas.post("/repositories", &json!({"name": name, "kind": "git", "owner": "target"}));
     repository("shared");
     for (name, role) in [("chief", "administrators"), ("clerk", "account-administrators"), ("auditor", "auditors")] {
-        nas.world.run(&["groupadd", "--system", &format!("accountd-{role}")]);
+        nas.world.run(&["groupadd", "--force", "--system", &format!("accountd-{role}")]);
         nas.world.run(&["usermod", "-a", "-G", &format!("accountd-{role}"), name]);
     }
     assert_eq!(nas.rest.get("/users/clerk").object(200)["roles"], json!(["account_administrator"]));
@@ -242,7 +242,8 @@ fn only_an_administrator_can_make_a_group_that_gives_a_role() {
         let rename = json!({"groupname": name}).to_string();
         clerk.json("PATCH", &format!("/groups/{}", own["id"]), &rename).status_is(403);
     }
-    assert_eq!(nas.disk.line("/etc/group", "accountd-administrators"), None);
+    assert_eq!(nas.disk.field("/etc/group", "accountd-administrators", 3), "admin");
+    assert_eq!(nas.disk.line("/etc/group", "accountd-auditors"), None);
     problem(
         &nas.rest.post("/users", r#"{"username": "accountd-auditors"}"#),
         422,

@@ -31,6 +31,7 @@ fn grant(account: u64, generation: u64) -> Grant {
             leftovers: Leftovers::End,
             uploads: Uploads::InPlace,
             root: None,
+            below: None,
             umask: 0o022,
             repositories: None,
         },

@@ -191,7 +191,7 @@ impl Agent {
             return Ok(None);
         }
         let identity = Identity { uid: plan.uid, gid: plan.group.gid(), groups: Vec::new() };
-        let wanted = Wanted { keys: Some(plan.keys.clone()), mode: None };
+        let wanted = Wanted { keys: Some(plan.keys.clone()), ..Wanted::default() };
         self.begin_in_home(&plan.request.home, identity, wanted).map(Some)
     }
 

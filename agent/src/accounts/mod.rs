@@ -2,6 +2,7 @@
 
 mod address;
 mod ageing;
+mod alist_accounts;
 mod api_keys;
 mod backup;
 mod bans;
@@ -35,6 +36,7 @@ mod repair;
 mod retire;
 mod roles;
 mod show;
+mod ssh_keys;
 mod state;
 mod sudo;
 mod suspended;

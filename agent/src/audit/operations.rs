@@ -96,6 +96,12 @@ pub fn subject(operation: &Operation) -> (AuditAction, Subject) {
             (AuditAction::GrantRepository, Subject::Repository(repository.clone()))
         }
         Operation::PullRepository(which) => (AuditAction::PullRepository, Subject::Repository(which.clone())),
+        Operation::ListSshKeys(id) => (AuditAction::GetUser, Subject::User(*id)),
+        Operation::FindSshKey(_) => (AuditAction::GetUser, Subject::Nobody),
+        Operation::ChangeOwnProfile { .. } => (AuditAction::ChangeOwnPassword, Subject::Nobody),
+        Operation::AddSshKey { user, .. } | Operation::DeleteSshKey { user, .. } => {
+            (AuditAction::UpdateUser, Subject::User(*user))
+        }
     }
 }
 
@@ -243,7 +249,8 @@ fn field(Invalid { field, problem }: &Invalid) -> String {
         | Field::Backup
         | Field::Skip
         | Field::Accounts
-        | Field::Lifetime => format!("{name} {problem}"),
+        | Field::Lifetime
+        | Field::KeyTitle => format!("{name} {problem}"),
     }
 }
 

@@ -59,6 +59,8 @@ mod schema;
 mod second_factors;
 mod slot_edit;
 mod slot_index;
+mod ssh_key_store;
+mod ssh_keys;
 mod state;
 mod text;
 mod transfers;
@@ -106,6 +108,7 @@ pub use self::quota_store::QuotaStore;
 pub use self::repositories::{Given, GrantRow, RepositoryRow, RepositoryWrite, Stage};
 pub use self::row::{GroupRow, Origin, UserRow, kept};
 pub use self::second_factors::{CodeDigest, FactorRow, FactorUse, Factors};
+pub use self::ssh_keys::{Found, FoundKey};
 pub use self::transfers::TransferRow;
 pub use self::view::View;
 pub use self::writer::{OnDamaged, OnRevoked};
@@ -149,6 +152,7 @@ pub struct Database {
     quota_counts: Vec<QuotaCount>,
     quota_marks: Vec<QuotaMark>,
     repositories: (Vec<RepositoryRow>, u64),
+    done: Vec<String>,
     touched: Touched,
     _watch: Watch,
     _alone: Flock<File>,
@@ -173,6 +177,7 @@ impl Database {
         let credentials = writer.state.credentials()?;
         let (quota_counts, quota_marks) = (writer.state.quota_counts()?, writer.state.quota_marks()?);
         let repositories = writer.state.repositories()?;
+        let done = writer.state.done()?;
         let (jobs, waiting) = channel();
         let named = std::thread::Builder::new().name("writer".into());
         named.spawn(move || run_or_abort(writer, waiting, on_damaged)).map_err(DatabaseError::Watch)?;
@@ -189,6 +194,7 @@ impl Database {
             quota_counts,
             quota_marks,
             repositories,
+            done,
             touched,
             _watch: watch,
             _alone: alone,
@@ -263,6 +269,17 @@ impl Database {
 
     fn note(&self, note: Note) -> Result<(), Refusal> {
         self.answered(|answer| Job::Note(note, answer))
+    }
+}
+
+impl Database {
+    /// Whether what is done once on a machine had been done when the database was opened.
+    pub fn is_done(&self, what: &str) -> bool {
+        self.done.iter().any(|done| done == what)
+    }
+
+    pub fn note_done(&self, what: &str) -> Result<(), Refusal> {
+        self.note(Note::Done(what.to_owned()))
     }
 }
 

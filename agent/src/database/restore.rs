@@ -16,6 +16,7 @@ use super::mark::{BEHIND, Mark, Reached};
 use super::quota_counts;
 use super::repositories;
 use super::second_factors;
+use super::ssh_keys;
 use super::state::State;
 use crate::agent;
 use crate::audit;
@@ -115,6 +116,7 @@ fn unpack(copy: &Path, ready: &Path, store: &Path, found: &str) -> Result<Reache
         let tokens = login_tokens::void(copy)?;
         // A code that is good now may have been used; that is over soon.
         second_factors::doubt(copy, codes::last_step(agent::now()))?;
+        ssh_keys::skip(copy, SKIP)?;
         quota_counts::doubt(copy)?;
         repositories::skip(copy, SKIP)?;
         record(copy, store, (found, keys, tokens))

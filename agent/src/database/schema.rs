@@ -4,12 +4,12 @@ use rusqlite::Connection;
 
 use super::{
     api_keys, extras, key_files, login_tokens, password_history, password_stamps, policy, quota_counts, repositories,
-    second_factors, transfers,
+    second_factors, ssh_keys, transfers,
 };
 use crate::audit;
 
 /// One step for each `user_version`; a step that has been released never changes.
-const MIGRATIONS: [&str; 14] = [
+const MIGRATIONS: [&str; 16] = [
     "
     CREATE TABLE users (
         id INTEGER PRIMARY KEY, name TEXT NOT NULL, uid INTEGER NOT NULL, builtin INTEGER NOT NULL,
@@ -44,10 +44,12 @@ const MIGRATIONS: [&str; 14] = [
     login_tokens::MIGRATION,
     password_stamps::MIGRATION,
     repositories::MIGRATION,
+    ssh_keys::MIGRATION,
+    "CREATE TABLE done (what TEXT PRIMARY KEY) STRICT;",
 ];
 
 /// Reads a row of each table, as far as there is one.
-const LOOK: [&str; 23] = [
+const LOOK: [&str; 25] = [
     "SELECT id, name, uid, builtin, email, microsoft_account, kept_hash, extras FROM users LIMIT 1",
     "SELECT id, name, gid, builtin, limits FROM groups LIMIT 1",
     "SELECT kind, id, name, number FROM tombstones LIMIT 1",
@@ -72,6 +74,8 @@ const LOOK: [&str; 23] = [
     "SELECT account, bound, changed, static_hash FROM password_stamps LIMIT 1",
     "SELECT id, name, kind, owner, description, clone_uri, created, stage, inode, pending FROM repositories LIMIT 1",
     "SELECT repository, kind, account, number, is_admin FROM repository_grants LIMIT 1",
+    "SELECT id, account, fingerprint, title, added, last_used FROM ssh_keys LIMIT 1",
+    "SELECT what FROM done LIMIT 1",
 ];
 
 /// What a store says of itself.

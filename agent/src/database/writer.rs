@@ -25,6 +25,7 @@ use super::quota_store::Touched;
 use super::repositories::RepositoryWrite;
 use super::revoked::{revoked, touched};
 use super::row::Origin;
+use super::ssh_key_store::KeyJob;
 use super::state::{Note, State};
 use super::transfers::TransferRow;
 use crate::sys::heap;
@@ -63,6 +64,8 @@ pub(super) enum Job {
     KeyFile(String),
     /// Store what has become of a repository, with its records.
     Repository(RepositoryWrite, Vec<AuditEvent>, Sender<Result<(), Refusal>>),
+    /// Rows of SSH keys.
+    SshKeys(KeyJob),
     /// Store records of what is no change.
     Record(Vec<AuditEvent>, Sender<Result<(), Refusal>>),
 }
@@ -174,7 +177,7 @@ impl Writer {
         }
     }
 
-    fn refusal(&mut self, error: DatabaseError) -> Refusal {
+    pub(super) fn refusal(&mut self, error: DatabaseError) -> Refusal {
         self.is_damaged |= error.ends_the_agent();
         error.into_refusal()
     }
@@ -204,6 +207,7 @@ impl Writer {
                     let _ = answer.send(stored.map_err(|error| self.refusal(error.into())));
                 }
                 Job::KeyFile(home) => self.placed.push(home),
+                Job::SshKeys(job) => self.serve_ssh_keys(job),
                 Job::Record(events, answer) => {
                     let stored = self.state.record(events).map_err(|error| self.refusal(error.into()));
                     let _ = answer.send(stored);

@@ -121,6 +121,9 @@ fn is_way_in((view, own): (&View, AccountId), by: ApiKeyId, operation: &Operatio
         // From then on the password is enough.
         Operation::CancelTwoFactor { user, .. } => *user == own,
         Operation::DeleteApiKey { user, id } => *user == own && *id != by,
+        Operation::AddSshKey { user, .. } | Operation::DeleteSshKey { user, .. } => *user == own,
+        Operation::ChangeOwnProfile { password, .. } => password.is_some(),
+        Operation::ListSshKeys(_) | Operation::FindSshKey(_) => false,
         Operation::SetPassword { id, .. } | Operation::SetKeys { id, .. } => *id == own,
         Operation::UpdateUser { id, change, .. } => *id == own && gives_way_in(change),
         Operation::Batch(batch) => batch.items.iter().any(|item| match item {

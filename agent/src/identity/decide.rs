@@ -67,6 +67,7 @@ impl Agent {
     /// What has come of a decision that was granted: who is logged in has failed nothing.
     pub fn conclude(&self, conclusion: &Conclusion, now: Instant) {
         self.record_conclusion(conclusion);
+        self.note_key_login(conclusion);
         if conclusion.outcome == Concluded::LoggedIn {
             let means = if conclusion.key.is_some() { Means::Key } else { Means::Password };
             let attempt = Attempt { source: conclusion.source, whom: Whom::Account(conclusion.account) };

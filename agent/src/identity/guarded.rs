@@ -90,6 +90,8 @@ impl Guarded<'_> {
             Operation::CancelTwoFactor { user, .. } => self.is_open_user(*user),
             // Of the caller.
             Operation::CreateToken { .. } | Operation::RevokeToken(_) => true,
+            Operation::ListSshKeys(_) | Operation::FindSshKey(_) | Operation::ChangeOwnProfile { .. } => true,
+            Operation::AddSshKey { user, .. } | Operation::DeleteSshKey { user, .. } => self.is_open_user(*user),
             Operation::CreateUser(new) => self.may_create(new),
             Operation::CreateUsers(new) => new.iter().all(|new| self.may_create(new)),
             Operation::Batch(batch) => batch.items.iter().all(|item| self.may_do(item)),

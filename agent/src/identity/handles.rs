@@ -139,6 +139,14 @@ mod tests {
     }
 
     #[test]
+    fn one_handle_is_closed_without_the_others_of_its_account() {
+        let (handles, now) = (Handles::default(), Instant::now());
+        let opened = [(); 2].map(|()| handles.open(ROOT, now).unwrap());
+        handles.close(&opened[0]);
+        assert_eq!(opened.map(|handle| handles.caller(&handle, now)), [None, Some(ROOT)]);
+    }
+
+    #[test]
     fn a_revoked_key_takes_its_own_handles_with_it_and_no_others() {
         let (handles, now) = (Handles::default(), Instant::now());
         let [one, two] = [1, 2].map(|id| Caller { way: Way::ApiKey(ApiKeyId(id)), ..ROOT });

@@ -180,6 +180,12 @@ mod tests {
     }
 
     #[test]
+    fn only_a_hash_whose_cost_can_be_chosen_can_cost_too_much() {
+        assert!(["$1$salt$hash", "$sha1$1$x$y", "$6$salt$hash", "plain", "$2b$10$x"].into_iter().all(affordable));
+        assert!(!["$6$rounds=999999999$salt$hash", "$2b$31$x", "$y$jzT$x"].into_iter().any(affordable));
+    }
+
+    #[test]
     fn yescrypt_and_bcrypt_are_verified_too() {
         let setting = "$y$j9T$abcdefghijklmnopqrstu.$";
         let yescrypt = crypt("aa", setting).unwrap();

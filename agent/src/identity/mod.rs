@@ -25,6 +25,7 @@ pub mod random_password;
 pub mod roles;
 mod scope;
 pub mod second_factor;
+pub mod seen_keys;
 mod session_policy;
 pub mod shown_password;
 pub mod static_hash;

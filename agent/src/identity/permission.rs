@@ -61,7 +61,9 @@ impl PeerRole {
             | AgentRequest::OpenHandleByToken { .. }
             | AgentRequest::OpenGuestHandle { .. }
             | AgentRequest::Operate { .. }
-            | AgentRequest::Ping => matches!(self, PeerRole::Root | PeerRole::Api),
+            | AgentRequest::Ping
+            | AgentRequest::GetDialects
+            | AgentRequest::DescribeAlist => matches!(self, PeerRole::Root | PeerRole::Api),
             AgentRequest::OpenLocalHandle
             | AgentRequest::OfferKey { .. }
             | AgentRequest::Decide { .. }
@@ -159,7 +161,10 @@ fn need(operation: &Operation) -> Need<'_> {
         // Whoever made a key for somebody else would be them with it.
         Operation::CreateApiKey { user, .. } => Need::Own(*user),
         Operation::DeleteApiKey { user, .. } => Need::ChangeOwn(*user),
-        Operation::GetTwoFactor(id) => Need::ReadUser(*id),
+        Operation::GetTwoFactor(id) | Operation::ListSshKeys(id) => Need::ReadUser(*id),
+        Operation::AddSshKey { user, .. } | Operation::DeleteSshKey { user, .. } => Need::ChangeOwn(*user),
+        Operation::FindSshKey(_) => Need::Read,
+        Operation::ChangeOwnProfile { .. } => Need::Account,
         // Whoever holds the secret is the account.
         Operation::BeginTwoFactor(user) | Operation::ConfirmTwoFactor { user, .. } => Need::Own(*user),
         Operation::CancelTwoFactor { user, .. } => Need::ChangeOwn(*user),

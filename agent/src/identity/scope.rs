@@ -158,6 +158,10 @@ fn without_hashes(answer: Answer) -> Answer {
         | Answer::Enrolment(_)
         | Answer::RecoveryCodes(_)
         | Answer::Token(_)
+        | Answer::Dialects(_)
+        | Answer::SshKeys(_)
+        | Answer::SshKey(_)
+        | Answer::Alist(_)
         | Answer::Done => answer,
     }
 }

@@ -76,10 +76,14 @@ impl Allowed {
     pub fn of(sessions: &Sessions, holder: &Holder<'_>, repositories: &str) -> Self {
         let settings = sessions.settings_of(|rule| rule.names(holder.name, &holder.groups));
         let root = match (&holder.limits.root, settings.root.clone().unwrap_or_default()) {
-            (Some(Root::Home), _) | (None, SessionRoot::Home) => Some(holder.home.to_vec()),
+            (Some(Root::Home | Root::InHome(_)), _) | (None, SessionRoot::Home) => Some(holder.home.to_vec()),
             (Some(Root::Path(path)), _) => Some(rooted(path, holder.name)),
             (None, SessionRoot::Path(path)) => Some(rooted(&path, holder.name)),
             (None, SessionRoot::None) => None,
+        };
+        let below = match &holder.limits.root {
+            Some(Root::InHome(below)) => Some(below.clone().into_bytes()),
+            Some(Root::Home | Root::Path(_)) | None => None,
         };
         let mut policy = SessionPolicy {
             services: services(&settings, holder.shell),
@@ -91,6 +95,7 @@ impl Allowed {
             leftovers: settings.leftovers.unwrap_or_default(),
             uploads: settings.uploads.unwrap_or_default(),
             root,
+            below,
             umask: settings.umask.unwrap_or_default().bits(),
             repositories: served(settings.services.as_ref(), repositories),
         };
@@ -272,6 +277,14 @@ mod tests {
             limits: &Limits::default(),
         };
         Allowed::of(&sessions(text), &holder, "/srv/repositories")
+    }
+
+    #[test]
+    fn variables_are_accepted_as_accountd_toml_has_them() {
+        assert_eq!(accepted(None), ACCEPTED);
+        let named = sessions("[sessions]\naccept_environment = [\"LANG\", \"GIT_*\"]\n").settings.accept_environment;
+        assert_eq!(accepted(named), ["LANG", "GIT_*"]);
+        assert!(accepted(Some(Vec::new())).is_empty());
     }
 
     fn narrowed(allowed: &Allowed, options: &str) -> Option<SessionPolicy> {

@@ -59,7 +59,8 @@ pub fn key(place: Place, field: Field) -> &'static str {
             | Field::Repository(_)
             | Field::Code
             | Field::CodeSecret
-            | Field::Lifetime,
+            | Field::Lifetime
+            | Field::KeyTitle,
             _,
         ) => "bsdusr_password",
     }
@@ -224,7 +225,8 @@ fn bad_characters(field: Field, characters: &str) -> String {
         | Field::Repository(_)
         | Field::Code
         | Field::CodeSecret
-        | Field::Lifetime => format!("This field contains invalid characters ({characters})."),
+        | Field::Lifetime
+        | Field::KeyTitle => format!("This field contains invalid characters ({characters})."),
     }
 }
 
@@ -268,7 +270,8 @@ fn duplicate(field: Field, existing: &str, given: &str) -> String {
         | Field::Repository(_)
         | Field::Code
         | Field::CodeSecret
-        | Field::Lifetime => format!("This is already in use: {existing}"),
+        | Field::Lifetime
+        | Field::KeyTitle => format!("This is already in use: {existing}"),
     }
 }
 

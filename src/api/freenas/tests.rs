@@ -121,6 +121,11 @@ fn answer(operation: &Operation) -> Result<Answer, Refusal> {
         | Operation::ConfirmTwoFactor { .. }
         | Operation::CancelTwoFactor { .. }
         | Operation::CreateToken { .. }
+        | Operation::ListSshKeys(_)
+        | Operation::AddSshKey { .. }
+        | Operation::DeleteSshKey { .. }
+        | Operation::FindSshKey(_)
+        | Operation::ChangeOwnProfile { .. }
         | Operation::RevokeToken(_)
         | Operation::ListRepositories
         | Operation::GetRepository(_)

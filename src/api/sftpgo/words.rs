@@ -61,7 +61,8 @@ fn member(field: Field) -> &'static str {
         | Field::Repository(_)
         | Field::Code
         | Field::CodeSecret
-        | Field::Lifetime => "user",
+        | Field::Lifetime
+        | Field::KeyTitle => "user",
     }
 }
 

@@ -122,6 +122,7 @@ fn name(kind: Kind, field: Field) -> &'static str {
         (Field::CodeSecret, _) => "secret",
         (Field::Lifetime, _) => "lifetime",
         (Field::Repository(field), _) => field.name(),
+        (Field::KeyTitle, _) => "title",
     }
 }
 

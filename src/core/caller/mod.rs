@@ -9,6 +9,7 @@ mod quotas;
 mod records;
 mod repositories;
 mod second_factor;
+mod ssh_keys;
 #[cfg(test)]
 mod tests;
 mod tokens;

@@ -35,10 +35,12 @@ fn strict(handles: &mut u32, request: &AgentRequest) -> Result<Answer, Refusal> 
         | AgentRequest::Decide { .. }
         | AgentRequest::Conclude(_)
         | AgentRequest::Ping
+        | AgentRequest::DescribeAlist
         | AgentRequest::Watch
         | AgentRequest::AnswerQuestions
         | AgentRequest::Quota { .. }
         | AgentRequest::QuotaEnded { .. }
+        | AgentRequest::GetDialects
         | AgentRequest::TakePull(_)
         | AgentRequest::ReportNumbers(_) => Err(Refusal::BadCredentials),
     }

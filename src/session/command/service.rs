@@ -218,6 +218,7 @@ mod tests {
         assert_eq!(plan(b"id", FILES), Err(CommandError::NotServed("sftp, scp, rsync and git".into())));
         let only_git = Services { git: true, ..Services::default() };
         assert_eq!(plan(b"scp -t x", only_git), Err(CommandError::NotServed("git".into())));
+        assert_eq!(plan(b"id", Services::default()), Err(CommandError::NotServed("nothing".into())));
     }
 
     #[test]

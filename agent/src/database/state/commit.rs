@@ -13,6 +13,7 @@ use crate::database::journal::Journal;
 use crate::database::key_files;
 use crate::database::quota_counts;
 use crate::database::repositories::{self, RepositoryWrite};
+use crate::database::ssh_keys;
 use crate::database::transfers;
 use crate::database::{login_tokens, password_history, password_stamps, policy, second_factors};
 
@@ -98,6 +99,7 @@ impl State {
                         second_factors::forget(&transaction, *id)?;
                         login_tokens::forget(&transaction, *id)?;
                         password_stamps::forget(&transaction, *id)?;
+                        ssh_keys::forget(&transaction, *id)?;
                         quota_counts::forget(&transaction, *id)?;
                     }
                     if let (Some(row), Some(uid)) = (old, edit.freed_uid()) {

@@ -3,6 +3,7 @@
 mod commit;
 mod notes;
 mod rows;
+mod ssh_keys;
 
 use std::collections::{HashMap, HashSet};
 use std::fs::OpenOptions;
