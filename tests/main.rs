@@ -43,6 +43,7 @@ mod populated;
 mod quota;
 mod raw;
 mod refusals;
+mod repositories;
 mod rest;
 mod roles;
 mod running;

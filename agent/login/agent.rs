@@ -12,6 +12,8 @@ use accountd_protocol::kept_clients::KeptClients;
 use accountd_protocol::login::Proof;
 use accountd_protocol::metrics::LoginReport;
 use accountd_protocol::quota::{QuotaAnswer, QuotaRequest};
+use accountd_protocol::refusal::Refusal;
+use accountd_protocol::repository::{PullOrder, PullTicket, RepositoryFault};
 use tracing::{debug, warn};
 
 /// The most connections that are kept for later.
@@ -99,6 +101,20 @@ impl Agent {
         let (account, session) = of;
         if let Err(error) = self.ask_patiently(&AgentRequest::QuotaEnded { account, session, how }) {
             warn!(%error, session, "the agent can not be told that a session has no quota any more");
+        }
+    }
+
+    /// What is to be run for a ticket, or why nothing is.
+    pub fn take_pull(&self, ticket: PullTicket) -> Result<Box<PullOrder>, String> {
+        match self.clients.call(&AgentRequest::TakePull(ticket)) {
+            Ok(Ok(Answer::PullOrder(order))) => Ok(order),
+            Ok(Ok(_)) => Err("the agent gives no order for it".into()),
+            Ok(Err(Refusal::Repository(RepositoryFault::PullNotRun(why)))) => Err(why),
+            Ok(Err(refusal)) => Err(refusal.to_string()),
+            Err(error) => {
+                warn!(%error, "the agent can not be asked what to pull");
+                Err("the agent can not be asked".into())
+            }
         }
     }
 

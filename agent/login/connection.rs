@@ -337,13 +337,13 @@ struct Running {
 }
 
 /// A session whose keeper has said that it runs.
-struct Started {
-    control: Arc<Control>,
-    records: OwnedFd,
-    quota: Option<quota::Relay>,
+pub struct Started {
+    pub control: Arc<Control>,
+    pub records: OwnedFd,
+    pub quota: Option<quota::Relay>,
     streams: Streams,
     /// The front's ends.
-    front: Vec<OwnedFd>,
+    pub front: Vec<OwnedFd>,
     service: SessionService,
 }
 
@@ -385,7 +385,7 @@ fn cut(text: &str) -> String {
 }
 
 /// Has the session started and waits for its keeper's word.
-fn start(shared: &Shared, plan: Plan, (account, place): (AccountId, &Place)) -> Result<Started, Error> {
+pub fn start(shared: &Shared, plan: Plan, (account, place): (AccountId, &Place)) -> Result<Started, Error> {
     let Plan { mut order, terminal, service } = plan;
     let session_streams::Ends { front, session } = session_streams::make(order.streams, terminal.as_ref(), order.uid)?;
     if let (Some(terminal), [ours]) = (&terminal, session.as_slice()) {
@@ -412,7 +412,7 @@ fn start(shared: &Shared, plan: Plan, (account, place): (AccountId, &Place)) -> 
 }
 
 /// How the session ended; a keeper that says nothing was killed.
-fn ending(control: &Control) -> Ending {
+pub fn ending(control: &Control) -> Ending {
     match control.report(None) {
         Ok(Some(Report::Ended(how))) => how,
         Ok(Some(Report::Started | Report::NotStarted(_)) | None) | Err(_) => Ending::Killed(9),

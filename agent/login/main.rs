@@ -15,6 +15,7 @@ mod keeper;
 mod keepers;
 mod order;
 mod plan;
+mod pulls;
 mod questions;
 mod quota;
 mod records;
@@ -73,13 +74,9 @@ fn run(arguments: &Arguments) -> Result<(), Error> {
     let counters = Arc::new(counters::Counters::default());
     counters::tell(agent.clone(), counters.clone())?;
     revocations::follow(arguments.agent_socket.clone(), registry.clone())?;
-    questions::answer(arguments.agent_socket.clone(), registry.clone())?;
     let front = server::Front::new(&arguments.front_user);
     let listener = server::listen(&arguments.socket, &front)?;
-    server::serve(
-        &listener,
-        &stop,
-        connection::Shared { agent, registry, spawner: Arc::new(spawner), counters },
-        &front,
-    )
+    let shared = connection::Shared { agent, registry, spawner: Arc::new(spawner), counters };
+    questions::answer(arguments.agent_socket.clone(), shared.clone())?;
+    server::serve(&listener, &stop, shared, &front)
 }

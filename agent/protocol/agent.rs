@@ -29,6 +29,7 @@ pub use crate::operation::Operation;
 use crate::policy::Policy;
 use crate::quota::{QuotaAnswer, QuotaFileSystem, QuotaReport, QuotaRequest, QuotaScan};
 use crate::refusal::Refusal;
+use crate::repository::{Grantee, PullOrder, PullState, PullTicket, Repository};
 pub use crate::revocation::{Generation, Revocation, Revoked};
 use crate::secret::Secret;
 pub use crate::system::System;
@@ -91,6 +92,8 @@ pub enum AgentRequest {
     /// REST front: the handle of whoever shows nothing, where guests are let in. It reads its own account and does
     /// nothing else.
     OpenGuestHandle { source: IpAddr },
+    /// Login: what is to be run for this ticket.
+    TakePull(PullTicket),
 }
 
 /// What the agent asks login.
@@ -101,6 +104,10 @@ pub enum SessionQuestion {
     List(Option<AccountId>),
     CloseConnection(ConnectionId),
     CloseSession(u64),
+    /// Take this and run it; it is asked about after that.
+    BeginPull(PullTicket),
+    LookAtPull(PullTicket),
+    EndPull(PullTicket),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -109,6 +116,8 @@ pub enum SessionReply {
     Connections(Vec<OpenConnection>),
     Closed,
     NotFound,
+    PullBegun,
+    Pull(PullState),
 }
 
 /// What may be believed of what an ended session has said about its quota.
@@ -183,4 +192,8 @@ pub enum Answer {
     RecoveryCodes(Vec<Secret>),
     /// A login token.
     Token(Secret),
+    Repositories(Vec<Repository>),
+    Repository(Box<Repository>),
+    PullOrder(Box<PullOrder>),
+    Grantee(Grantee),
 }

@@ -145,6 +145,13 @@ pub enum AuditAction {
     UseRecoveryCode,
     CreateToken,
     RevokeToken,
+    ListRepositories,
+    GetRepository,
+    CreateRepository,
+    UpdateRepository,
+    DeleteRepository,
+    GrantRepository,
+    PullRepository,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -161,6 +168,8 @@ pub struct Target {
 pub enum TargetKind {
     User,
     Group,
+    /// Named; its id is none of an account.
+    Repository,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

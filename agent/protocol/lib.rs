@@ -38,6 +38,7 @@ pub mod precondition;
 pub mod quota;
 pub mod refusal;
 pub mod removal;
+pub mod repository;
 pub mod role;
 pub mod secret;
 pub mod session_policy;

@@ -19,6 +19,7 @@ use crate::open_session::ConnectionId;
 use crate::policy::PolicyChange;
 use crate::precondition::Precondition;
 use crate::removal::DeletedHome;
+use crate::repository::{Access, Grantee, GranteeRef, NewRepository, RepositoryChange, RepositoryRef};
 use crate::role::Role;
 use crate::secret::Secret;
 
@@ -192,4 +193,26 @@ pub enum Operation {
     },
     /// Makes a token of the caller void. One that is not good is void already.
     RevokeToken(Secret),
+    /// The repositories that the caller may read, without their grants.
+    ListRepositories,
+    GetRepository(RepositoryRef),
+    CreateRepository(NewRepository),
+    UpdateRepository {
+        repository: RepositoryRef,
+        change: RepositoryChange,
+    },
+    DeleteRepository(RepositoryRef),
+    /// Gives somebody this access, in place of what they were given before.
+    GrantRepository {
+        repository: RepositoryRef,
+        grantee: Grantee,
+        access: Access,
+    },
+    /// Becomes a job, as a batch does.
+    PullRepository(RepositoryRef),
+    /// Somebody by name, for whoever may give them something: they need not see accounts.
+    FindGrantee {
+        repository: RepositoryRef,
+        whom: GranteeRef,
+    },
 }

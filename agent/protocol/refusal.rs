@@ -8,6 +8,7 @@ use crate::key_advice::{KeyAdvice, RepairFault};
 use crate::name::NameError;
 use crate::policy::PasswordRule;
 use crate::removal::HomeStays;
+use crate::repository::{RepositoryFault, RepositoryField, RepositoryProblem};
 use crate::sudo::SudoProblem;
 use crate::text::TextError;
 
@@ -62,6 +63,8 @@ pub enum Field {
     CodeSecret,
     /// How long a login token is to be good.
     Lifetime,
+    /// Of a request about a repository.
+    Repository(RepositoryField),
 }
 
 /// A limit by its name.
@@ -214,6 +217,8 @@ pub enum Problem {
     /// Of the secret of an authenticator.
     #[error("was not begun, or too long ago: begin again")]
     NotBegun,
+    #[error("{0}")]
+    Repository(RepositoryProblem),
 }
 
 /// One field and what is wrong with it.
@@ -302,6 +307,8 @@ pub enum Refusal {
     /// The account's password, second factor or name is another since it was given out.
     #[error("the account has changed since the token was given out")]
     TokenVoid,
+    #[error("{0}")]
+    Repository(RepositoryFault),
     /// The public half of an internal error; the agent has logged the rest.
     #[error("{0}")]
     Internal(String),
@@ -336,6 +343,7 @@ impl Refusal {
             | Refusal::BadToken
             | Refusal::TokenExpired
             | Refusal::TokenVoid
+            | Refusal::Repository(_)
             | Refusal::Internal(_) => None,
         }
     }
@@ -350,6 +358,18 @@ impl From<NameError> for Problem {
 impl From<TextError> for Problem {
     fn from(error: TextError) -> Self {
         Problem::Text(error)
+    }
+}
+
+impl From<RepositoryProblem> for Problem {
+    fn from(problem: RepositoryProblem) -> Self {
+        Problem::Repository(problem)
+    }
+}
+
+impl From<RepositoryFault> for Refusal {
+    fn from(fault: RepositoryFault) -> Self {
+        Refusal::Repository(fault)
     }
 }
 

@@ -36,6 +36,7 @@ use crate::jobs::Jobs;
 use crate::metrics::Counters;
 use crate::open_sessions::OpenSessions;
 use crate::quota::Quotas;
+use crate::repositories::Repositories;
 use crate::reserved::Reserved;
 use crate::revocations::{Revocations, Settled};
 
@@ -75,6 +76,7 @@ pub struct Agent {
     pub(crate) handles: Arc<Handles>,
     pub(crate) quotas: Quotas,
     pub(crate) open_sessions: OpenSessions,
+    pub(crate) repositories: Repositories,
     revocations: Arc<Revocations>,
     root: PathBuf,
     services: [String; 2],
@@ -97,7 +99,11 @@ impl Agent {
         let database = Database::open(keeping, Box::new(on_revoked), Box::new(end))?;
         let second_factors = SecondFactors::new(&arguments.state, &database.stored_credentials().uses);
         second_factors.look(database.known_view().second_factors());
-        let emptier = Emptier::start(&homes, database.home_parents()).map_err(Error::Emptier)?;
+        let repositories =
+            Repositories::new(&homes, &config.repositories.root, &database).map_err(Error::Repositories)?;
+        let mut places = database.home_parents();
+        places.push(config.repositories.root.as_str().to_owned());
+        let emptier = Emptier::start(&homes, places).map_err(Error::Emptier)?;
         let quotas = Quotas::start(homes.root(), &database).map_err(Error::Quotas)?;
         Ok(Self {
             transfers: Transfers::new(database.stored_transfers()),
@@ -125,6 +131,7 @@ impl Agent {
             handles,
             quotas,
             open_sessions: OpenSessions::default(),
+            repositories,
             revocations,
             root,
             services: [arguments.api_user.clone(), arguments.ssh_user.clone()],
@@ -241,6 +248,7 @@ impl Agent {
                 self.quotas.session_ended((account, session), how);
                 Ok(Answer::Done)
             }
+            AgentRequest::TakePull(ticket) => self.take_pull(ticket).map(|order| Answer::PullOrder(Box::new(order))),
             AgentRequest::ReportNumbers(report) => {
                 self.counters.hear(*report, Instant::now());
                 Ok(Answer::Done)
@@ -291,6 +299,7 @@ impl Agent {
             if before && !has_way_in(draft, &roles, now) { Err(Refusal::LastAdministrator) } else { Ok(value) }
         })?;
         self.quotas.settle();
+        self.repositories.settle();
         Ok(changed)
     }
 

@@ -62,6 +62,8 @@ pub enum Error {
     Emptier(io::Error),
     #[error("cannot start what sets quotas: {0}")]
     Quotas(io::Error),
+    #[error("cannot keep repositories: {0}")]
+    Repositories(io::Error),
     #[error("cannot put the keys in {home} in place, which is tried again: {source}")]
     Keys { home: String, source: crate::homes::WorkError },
 }
@@ -86,6 +88,7 @@ impl Error {
             | Error::Bans(_)
             | Error::Emptier(_)
             | Error::Quotas(_)
+            | Error::Repositories(_)
             | Error::Listen { .. }
             | Error::Root { .. }
             | Error::Database(_)

@@ -24,6 +24,7 @@ mod places;
 mod processes;
 mod quota;
 mod recording;
+mod repositories;
 mod reserved;
 mod revocations;
 mod samba;
@@ -80,6 +81,7 @@ fn serve(arguments: &Arguments) -> Result<(), Error> {
     agent.start_transfers()?;
     agent.start_clerk()?;
     agent.start_ban_records()?;
+    agent.start_repositories()?;
     agent.start_jobs()?;
     agent.place_waiting_keys()?;
     let listener = server::listen(&arguments.socket, agent.api_gid())?;

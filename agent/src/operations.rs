@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use accountd_protocol::agent::{Answer, Operation, Reply, User};
 use accountd_protocol::audit::Actor;
+use accountd_protocol::repository::Repository;
 use accountd_protocol::secret::Secret;
 
 use crate::agent::Agent;
@@ -97,6 +98,23 @@ impl Agent {
             Operation::CreateToken { lifetime } => self.create_token(by, caller.account, lifetime).map(Answer::Token),
             Operation::RevokeToken(token) => self.revoke_token(by, caller.account, &token).map(|()| Answer::Done),
             Operation::ShowMetrics => Ok(Answer::Metrics(Box::new(self.metrics()))),
+            Operation::ListRepositories => self.list_repositories(caller).map(Answer::Repositories),
+            Operation::GetRepository(which) => self.get_repository(caller, &which).map(repository),
+            Operation::CreateRepository(new) => self.create_repository((by, caller), new).map(repository),
+            Operation::UpdateRepository { repository: which, change } => {
+                self.update_repository((by, caller), &which, change).map(repository)
+            }
+            Operation::DeleteRepository(which) => self.delete_repository((by, caller), &which).map(|()| Answer::Done),
+            Operation::GrantRepository { repository: which, grantee, access } => {
+                self.grant_repository((by, caller), &which, (grantee, access)).map(repository)
+            }
+            Operation::FindGrantee { repository: which, whom } => {
+                self.find_grantee(caller, &which, &whom).map(Answer::Grantee)
+            }
+            Operation::PullRepository(which) => {
+                let task = Task::Pull(self.pullable(caller, &which)?);
+                self.jobs.begin(Work { by: by.clone(), caller, task }, JOB_PATIENCE).map(job)
+            }
         }
     }
 }
@@ -115,6 +133,10 @@ fn user_once((user, made): (User, Option<Secret>)) -> Answer {
 
 fn job(job: accountd_protocol::job::Job) -> Answer {
     Answer::Job(Box::new(job))
+}
+
+fn repository(repository: Repository) -> Answer {
+    Answer::Repository(Box::new(repository))
 }
 
 fn group(group: accountd_protocol::agent::Group) -> Answer {

@@ -171,6 +171,7 @@ impl Agent {
             Subject::Group(id) => (TargetKind::Group, Some(*id), view.group(*id).map(|row| row.name.clone())),
             Subject::NewUser(name) => (TargetKind::User, None, Some(name.clone())),
             Subject::NewGroup(name) => (TargetKind::Group, None, Some(name.clone())),
+            Subject::Repository(which) => (TargetKind::Repository, None, self.repository_called(which)),
         };
         Some(Target { kind, id, name: name.unwrap_or_default() })
     }

@@ -36,6 +36,7 @@ pub fn operation(request: &AgentRequest) -> Result<&Operation, Result<Answer, Re
         | AgentRequest::AnswerQuestions
         | AgentRequest::Quota { .. }
         | AgentRequest::QuotaEnded { .. }
+        | AgentRequest::TakePull(_)
         | AgentRequest::ReportNumbers(_) => Err(Err(Refusal::BadCredentials)),
         AgentRequest::Operate { operation, .. } => Ok(operation),
     }

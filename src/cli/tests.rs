@@ -68,6 +68,14 @@ const REACHED: &[(&str, &str)] = &[
     ("import_accounts", "backup import"),
     ("check", "check run"),
     ("repair_checks", "check repair"),
+    ("list_repositories", "repository list"),
+    ("create_repository", "repository create"),
+    ("show_repository", "repository show"),
+    ("change_repository", "repository update"),
+    ("delete_repository", "repository delete"),
+    ("list_repository_grants", "repository grants"),
+    ("grant_repository", "repository grant"),
+    ("pull_repository", "repository pull"),
 ];
 /// For programs that watch over accountd, or write clients.
 const FOR_OTHERS: [&str; 3] = ["show_description", "healthz", "readyz"];

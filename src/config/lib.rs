@@ -11,6 +11,7 @@ mod deletion;
 mod homes;
 mod ids;
 mod passwords;
+mod repositories;
 mod roles;
 mod sessions;
 mod two_factor;
@@ -28,6 +29,7 @@ pub use deletion::{Deletion, Leftover, Mail};
 pub use homes::{Homes, NewHomeMode};
 pub use ids::{IdRange, Ids};
 pub use passwords::{PasswordPolicy, Passwords};
+pub use repositories::{Creators, Repositories};
 pub use roles::Roles;
 pub use sessions::{
     PermitUserEnvironment, SessionRoot, SessionRule, SessionSettings, Sessions, TcpForwarding, Umask, VariablePattern,
@@ -60,6 +62,7 @@ pub struct Config {
     pub bans: Bans,
     pub two_factor: TwoFactor,
     pub alist: Alist,
+    pub repositories: Repositories,
 }
 
 impl Config {
@@ -95,7 +98,8 @@ mod tests {
         [bans]\nfree_attempts = 3\nfirst_delay_seconds = 2\nlongest_delay_seconds = 9\nban_after = 10\n\
         window_seconds = 300\nban_seconds = 60\nignore = [\"127.0.0.0/8\", \"::1/128\"]\n\
         [two_factor]\nissuer = \"NAS\"\nkeys = \"with_code\"\n\
-        [alist]\nenabled = false\nadmin = \"chief\"\nguest = \"anybody\"\n";
+        [alist]\nenabled = false\nadmin = \"chief\"\nguest = \"anybody\"\n\
+        [repositories]\nroot = \"/tank/repositories\"\ncreate = \"users\"\npull_schemes = [\"https\"]\npull_seconds = 60\n";
 
     fn parsed(text: &str) -> Result<Config, String> {
         let directory = tempfile::tempdir().unwrap();
@@ -161,6 +165,12 @@ mod tests {
             ("[two_factor]\nissuer = \"a:b\"\n", "issuer"),
             ("[two_factor]\nkeys = \"never\"\n", "keys"),
             ("[alist]\nenable = true\n", "enable"),
+            ("[repositories]\nroot = \"/\"\n", "root"),
+            ("[repositories]\nroot = \"repositories\"\n", "absolute"),
+            ("[repositories]\ncreate = \"nobody\"\n", "create"),
+            ("[repositories]\npull_schemes = [\"file\"]\n", "pull_schemes"),
+            ("[repositories]\npull_seconds = 0\n", "pull_seconds"),
+            ("[repositories]\nroots = [\"/x\"]\n", "roots"),
         ];
         for (text, named) in rows {
             let error = parsed(text).unwrap_err();

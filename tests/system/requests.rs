@@ -46,6 +46,7 @@ every! { agent_requests: AgentRequest {
     AgentRequest::ReportNumbers(_) => {"report_numbers": accountd_protocol::metrics::LoginReport::default()},
     AgentRequest::Quota { .. } => {"quota": {"account": 1, "session": 1, "request": {"lease": {"bytes": 1, "files": 1}}}},
     AgentRequest::QuotaEnded { .. } => {"quota_ended": {"account": 1, "session": 1, "how": "lost"}},
+    AgentRequest::TakePull(_) => {"take_pull": 1},
 }}
 
 every! { login_requests: LoginRequest {

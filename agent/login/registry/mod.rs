@@ -164,6 +164,21 @@ impl Registry {
         (asked, seat): (Period, &Seat),
         service: SessionService,
     ) -> Registration {
+        self.register_on(seat.number, grant, (asked, service))
+    }
+
+    /// The same for what nobody has logged in for.
+    pub fn register_alone(self: &Arc<Self>, grant: &Grant, asked: Period, service: SessionService) -> Registration {
+        // No connection has this number.
+        self.register_on(0, grant, (asked, service))
+    }
+
+    fn register_on(
+        self: &Arc<Self>,
+        connection: u64,
+        grant: &Grant,
+        (asked, service): (Period, SessionService),
+    ) -> Registration {
         let mut inner = self.lock();
         if inner.is_void(grant, asked) {
             return Registration::Void;
@@ -173,7 +188,7 @@ impl Registry {
         }
         inner.next += 1;
         let number = inner.next;
-        let (basis, connection, began) = (Basis::of(grant), seat.number, SystemTime::now());
+        let (basis, began) = (Basis::of(grant), SystemTime::now());
         let entry = Entry {
             basis,
             connection,

@@ -32,6 +32,7 @@ fn grant(account: u64, generation: u64) -> Grant {
             uploads: Uploads::InPlace,
             root: None,
             umask: 0o022,
+            repositories: None,
         },
         limits: Limits::default(),
         quota: None,

@@ -6,7 +6,7 @@ mod api_keys;
 mod backup;
 mod bans;
 mod batch;
-mod check;
+pub mod check;
 mod checks;
 mod create;
 mod delete;

@@ -4,6 +4,7 @@ use accountd_protocol::agent::Operation;
 use accountd_protocol::audit::AuditAction;
 use accountd_protocol::id::AccountId;
 use accountd_protocol::refusal::{Field, Invalid, Refusal};
+use accountd_protocol::repository::RepositoryRef;
 
 /// The longest reason, in characters.
 const LONGEST: usize = 300;
@@ -16,6 +17,7 @@ pub enum Subject {
     Group(AccountId),
     NewUser(String),
     NewGroup(String),
+    Repository(RepositoryRef),
 }
 
 /// The name of an operation, and whom it is about.
@@ -77,6 +79,23 @@ pub fn subject(operation: &Operation) -> (AuditAction, Subject) {
         Operation::CancelTwoFactor { user, .. } => (AuditAction::CancelTwoFactor, Subject::User(*user)),
         Operation::CreateToken { .. } => (AuditAction::CreateToken, Subject::Nobody),
         Operation::RevokeToken(_) => (AuditAction::RevokeToken, Subject::Nobody),
+        Operation::ListRepositories => (AuditAction::ListRepositories, Subject::Nobody),
+        Operation::GetRepository(which) => (AuditAction::GetRepository, Subject::Repository(which.clone())),
+        Operation::CreateRepository(new) => {
+            let name = RepositoryRef::Name(new.name.as_str().to_owned());
+            (AuditAction::CreateRepository, Subject::Repository(name))
+        }
+        Operation::UpdateRepository { repository, .. } => {
+            (AuditAction::UpdateRepository, Subject::Repository(repository.clone()))
+        }
+        Operation::DeleteRepository(which) => (AuditAction::DeleteRepository, Subject::Repository(which.clone())),
+        Operation::FindGrantee { repository, .. } => {
+            (AuditAction::GetRepository, Subject::Repository(repository.clone()))
+        }
+        Operation::GrantRepository { repository, .. } => {
+            (AuditAction::GrantRepository, Subject::Repository(repository.clone()))
+        }
+        Operation::PullRepository(which) => (AuditAction::PullRepository, Subject::Repository(which.clone())),
     }
 }
 
@@ -99,7 +118,9 @@ pub fn is_change(action: AuditAction) -> bool {
         | AuditAction::ListConnections
         | AuditAction::GetQuota
         | AuditAction::GetTwoFactor
-        | AuditAction::VerifyAudit => false,
+        | AuditAction::VerifyAudit
+        | AuditAction::ListRepositories
+        | AuditAction::GetRepository => false,
         AuditAction::CreateUser
         | AuditAction::UpdateUser
         | AuditAction::DeleteUser
@@ -135,6 +156,11 @@ pub fn is_change(action: AuditAction) -> bool {
         | AuditAction::UseRecoveryCode
         | AuditAction::CreateToken
         | AuditAction::RevokeToken
+        | AuditAction::CreateRepository
+        | AuditAction::UpdateRepository
+        | AuditAction::DeleteRepository
+        | AuditAction::GrantRepository
+        | AuditAction::PullRepository
         // It changes nothing, but gives all hashes away.
         | AuditAction::Export => true,
     }
@@ -178,6 +204,7 @@ fn field(Invalid { field, problem }: &Invalid) -> String {
     match field {
         Field::Limit(limit) => format!("{} {problem}", limit.name()),
         Field::Rule(rule) => format!("{} {problem}", rule.name()),
+        Field::Repository(field) => format!("{} {problem}", field.name()),
         Field::Password
         | Field::PasswordHash
         | Field::SshKeys

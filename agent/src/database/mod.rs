@@ -49,6 +49,7 @@ mod quota_store;
 mod reading;
 mod recovery;
 mod relocation;
+mod repositories;
 mod request;
 mod restore;
 mod revoked;
@@ -102,6 +103,7 @@ pub use self::password_history::{read as read_password_history, read_all as read
 pub use self::password_stamps::{PasswordStamp, read as read_password_stamp};
 pub use self::quota_counts::{CountState, MarkedPlace, QuotaCount, QuotaMark, QuotaWrite};
 pub use self::quota_store::QuotaStore;
+pub use self::repositories::{Given, GrantRow, RepositoryRow, RepositoryWrite, Stage};
 pub use self::row::{GroupRow, Origin, UserRow, kept};
 pub use self::second_factors::{CodeDigest, FactorRow, FactorUse, Factors};
 pub use self::transfers::TransferRow;
@@ -146,6 +148,7 @@ pub struct Database {
     credentials: StoredCredentials,
     quota_counts: Vec<QuotaCount>,
     quota_marks: Vec<QuotaMark>,
+    repositories: (Vec<RepositoryRow>, u64),
     touched: Touched,
     _watch: Watch,
     _alone: Flock<File>,
@@ -169,6 +172,7 @@ impl Database {
         let key_uses = writer.state.key_uses()?;
         let credentials = writer.state.credentials()?;
         let (quota_counts, quota_marks) = (writer.state.quota_counts()?, writer.state.quota_marks()?);
+        let repositories = writer.state.repositories()?;
         let (jobs, waiting) = channel();
         let named = std::thread::Builder::new().name("writer".into());
         named.spawn(move || run_or_abort(writer, waiting, on_damaged)).map_err(DatabaseError::Watch)?;
@@ -184,6 +188,7 @@ impl Database {
             credentials,
             quota_counts,
             quota_marks,
+            repositories,
             touched,
             _watch: watch,
             _alone: alone,

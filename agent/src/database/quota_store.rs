@@ -78,6 +78,10 @@ impl QuotaStore {
         answered.recv().map_err(|_| gone())?
     }
 
+    pub(super) fn send(&self, job: Job) -> Result<(), ()> {
+        self.jobs.send(job).map_err(|_| ())
+    }
+
     /// Some time soon: nobody waits for it.
     pub fn note(&self, write: QuotaWrite) {
         // Without a writer there is nothing that could be stored.

@@ -14,6 +14,7 @@ use super::good_copy::{self, COMPANIONS, beside};
 use super::login_tokens;
 use super::mark::{BEHIND, Mark, Reached};
 use super::quota_counts;
+use super::repositories;
 use super::second_factors;
 use super::state::State;
 use crate::agent;
@@ -115,6 +116,7 @@ fn unpack(copy: &Path, ready: &Path, store: &Path, found: &str) -> Result<Reache
         // A code that is good now may have been used; that is over soon.
         second_factors::doubt(copy, codes::last_step(agent::now()))?;
         quota_counts::doubt(copy)?;
+        repositories::skip(copy, SKIP)?;
         record(copy, store, (found, keys, tokens))
     })?;
     Ok(reached)

@@ -3,13 +3,13 @@
 use rusqlite::Connection;
 
 use super::{
-    api_keys, extras, key_files, login_tokens, password_history, password_stamps, policy, quota_counts, second_factors,
-    transfers,
+    api_keys, extras, key_files, login_tokens, password_history, password_stamps, policy, quota_counts, repositories,
+    second_factors, transfers,
 };
 use crate::audit;
 
 /// One step for each `user_version`; a step that has been released never changes.
-const MIGRATIONS: [&str; 13] = [
+const MIGRATIONS: [&str; 14] = [
     "
     CREATE TABLE users (
         id INTEGER PRIMARY KEY, name TEXT NOT NULL, uid INTEGER NOT NULL, builtin INTEGER NOT NULL,
@@ -43,10 +43,11 @@ const MIGRATIONS: [&str; 13] = [
     second_factors::MIGRATION,
     login_tokens::MIGRATION,
     password_stamps::MIGRATION,
+    repositories::MIGRATION,
 ];
 
 /// Reads a row of each table, as far as there is one.
-const LOOK: [&str; 21] = [
+const LOOK: [&str; 23] = [
     "SELECT id, name, uid, builtin, email, microsoft_account, kept_hash, extras FROM users LIMIT 1",
     "SELECT id, name, gid, builtin, limits FROM groups LIMIT 1",
     "SELECT kind, id, name, number FROM tombstones LIMIT 1",
@@ -69,6 +70,8 @@ const LOOK: [&str; 21] = [
     "SELECT digest, account, issued, expires, stamp FROM login_tokens LIMIT 1",
     "SELECT key FROM token_keys",
     "SELECT account, bound, changed, static_hash FROM password_stamps LIMIT 1",
+    "SELECT id, name, kind, owner, description, clone_uri, created, stage, inode, pending FROM repositories LIMIT 1",
+    "SELECT repository, kind, account, number, is_admin FROM repository_grants LIMIT 1",
 ];
 
 /// What a store says of itself.

@@ -22,6 +22,7 @@ use super::error::DatabaseError;
 use super::lock::{self, PasswordLock};
 use super::quota_counts::QuotaWrite;
 use super::quota_store::Touched;
+use super::repositories::RepositoryWrite;
 use super::revoked::{revoked, touched};
 use super::row::Origin;
 use super::state::{Note, State};
@@ -60,6 +61,8 @@ pub(super) enum Job {
     CopyNow(Sender<()>),
     /// Store that the key file in this home is in its place, or will not be.
     KeyFile(String),
+    /// Store what has become of a repository, with its records.
+    Repository(RepositoryWrite, Vec<AuditEvent>, Sender<Result<(), Refusal>>),
     /// Store records of what is no change.
     Record(Vec<AuditEvent>, Sender<Result<(), Refusal>>),
 }
@@ -196,6 +199,10 @@ impl Writer {
                 Job::Quota(write, answer) => self.write_quota(&write, answer),
                 Job::Credential(write, answer) => self.write_credential(&write, answer),
                 Job::CopyNow(answer) => self.copier.copy_now(self.state.changes(), answer),
+                Job::Repository(write, events, answer) => {
+                    let stored = self.state.write_repository(&write, &events);
+                    let _ = answer.send(stored.map_err(|error| self.refusal(error.into())));
+                }
                 Job::KeyFile(home) => self.placed.push(home),
                 Job::Record(events, answer) => {
                     let stored = self.state.record(events).map_err(|error| self.refusal(error.into()));

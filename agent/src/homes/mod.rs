@@ -7,7 +7,7 @@
 mod adopted;
 mod build;
 mod child;
-mod directory;
+pub mod directory;
 mod emptier;
 mod emptying;
 mod key_advice;
@@ -19,7 +19,7 @@ mod repair;
 mod retirement;
 mod subvolume;
 pub mod transfer;
-mod trash;
+pub mod trash;
 mod worker;
 
 pub use adopted::give_back;
@@ -27,6 +27,7 @@ pub use build::{BuildError, Filling, Owner, Prepared, Skeleton, sweep};
 pub use child::Ender;
 pub use directory::{open_directory, rename_to_free};
 pub use emptier::Emptier;
+pub use emptying::random_name;
 pub use key_advice::{KeysWanted, LookedAt, look_at_keys};
 pub use keys::{Strictness, read_authorized_keys, read_keys_to_keep};
 pub use look::{Form, Looking, Seen, Status, look_at_homes};

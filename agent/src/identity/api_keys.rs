@@ -174,6 +174,14 @@ fn is_way_in((view, own): (&View, AccountId), by: ApiKeyId, operation: &Operatio
         | Operation::LiftBan(_)
         | Operation::ListApiKeys(_)
         | Operation::Export
+        | Operation::ListRepositories
+        | Operation::GetRepository(_)
+        | Operation::CreateRepository(_)
+        | Operation::UpdateRepository { .. }
+        | Operation::DeleteRepository(_)
+        | Operation::GrantRepository { .. }
+        | Operation::PullRepository(_)
+        | Operation::FindGrantee { .. }
         | Operation::GetSystem
         | Operation::GetTwoFactor(_)
         // It closes one.

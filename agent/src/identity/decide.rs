@@ -7,10 +7,10 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use accountd_config::{KeysWithCode, PermitRoot};
-use accountd_protocol::agent::{Decision, KeyOffer};
+use accountd_protocol::agent::{Decision, Grant, KeyOffer};
 use accountd_protocol::audit::Actor;
 use accountd_protocol::conclusion::{Concluded, Conclusion};
-use accountd_protocol::id::Uid;
+use accountd_protocol::id::{AccountId, Uid};
 use accountd_protocol::login::Proof;
 use accountd_protocol::refusal::{Field, Problem, Refusal};
 use accountd_protocol::secret::Secret;
@@ -134,6 +134,24 @@ impl Agent {
         candidate.granted(policy, quota, self.service_uids())
     }
 
+    /// As what something runs for an account that nobody has logged in to. Neither a locked account nor
+    /// root has anything run so.
+    pub(crate) fn grant_without_login(&self, account: AccountId, now: u64) -> Result<Grant, &'static str> {
+        let view = self.database.certain_view().map_err(|_| "the account files can not be read")?;
+        let name = view.user(account).map(|row| row.name.clone()).ok_or("its owner is gone")?;
+        let candidate = Candidate::find(&view, &name, now).ok_or("its owner's account is locked or expired")?;
+        if candidate.uid == Uid::ROOT || self.is_service(&view, candidate.uid) {
+            return Err("its owner is root or a service of this system");
+        }
+        let policy = self.sessions_of(&candidate).policy;
+        match self.grant(candidate, policy) {
+            Decision::Granted(grant) => Ok(*grant),
+            Decision::Refused { .. } | Decision::PasswordExpired | Decision::NotChanged(_) | Decision::CodeRequired => {
+                Err("it is not granted")
+            }
+        }
+    }
+
     /// A key, and for an account with a second factor a code beside it, where that is configured.
     fn decide_key(
         &self,
@@ -255,7 +273,7 @@ impl Agent {
         let groups = view.names_of_gid(candidate.gid.0).into_iter().chain(supplementary).collect();
         let shell = LoginShell::of(&candidate.shell, self.root());
         let holder = Holder { name, groups, home: &candidate.home, shell, limits: &candidate.limits };
-        Allowed::of(&self.config.sessions, &holder)
+        Allowed::of(&self.config.sessions, &holder, self.config.repositories.root.as_str())
     }
 }
 

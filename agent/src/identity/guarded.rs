@@ -68,6 +68,15 @@ impl Guarded<'_> {
             | Operation::LiftBan(_)
             | Operation::GetTwoFactor(_)
             | Operation::VerifyAudit => true,
+            // Whose a repository is, is asked when that is known.
+            Operation::ListRepositories
+            | Operation::GetRepository(_)
+            | Operation::CreateRepository(_)
+            | Operation::UpdateRepository { .. }
+            | Operation::DeleteRepository(_)
+            | Operation::GrantRepository { .. }
+            | Operation::PullRepository(_)
+            | Operation::FindGrantee { .. } => true,
             // Only administrators get so far.
             Operation::RepairChecks(_)
             | Operation::SetPolicy { .. }

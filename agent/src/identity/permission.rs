@@ -70,6 +70,7 @@ impl PeerRole {
             | AgentRequest::AnswerQuestions
             | AgentRequest::Quota { .. }
             | AgentRequest::QuotaEnded { .. }
+            | AgentRequest::TakePull(_)
             | AgentRequest::ReportNumbers(_) => self == PeerRole::Root,
         };
         if allowed { Permission::Granted } else { Permission::Denied }
@@ -139,6 +140,15 @@ fn need(operation: &Operation) -> Need<'_> {
         Operation::CloseConnection(_) | Operation::CloseSession(_) => Need::Account,
         // Whoever changes a password has to know what it has to be.
         Operation::GetPolicy => Need::Account,
+        // What each may do with which is asked when it is known (see `repositories`).
+        Operation::ListRepositories
+        | Operation::GetRepository(_)
+        | Operation::CreateRepository(_)
+        | Operation::UpdateRepository { .. }
+        | Operation::DeleteRepository(_)
+        | Operation::GrantRepository { .. }
+        | Operation::PullRepository(_)
+        | Operation::FindGrantee { .. } => Need::Account,
         Operation::FindUser(who) => Need::Find(who),
         Operation::GetUser(id) | Operation::GetHome(id) | Operation::ListKeys(id) | Operation::ListMemberships(id) => {
             Need::ReadUser(*id)

@@ -147,6 +147,11 @@ fn without_hashes(answer: Answer) -> Answer {
         | Answer::QuotaFileSystems(_)
         | Answer::QuotaScans(_)
         | Answer::Quota(_)
+        | Answer::Repositories(_)
+        | Answer::Repository(_)
+        | Answer::Grantee(_)
+        // For login only.
+        | Answer::PullOrder(_)
         // For administrators only.
         | Answer::Backup(_)
         | Answer::TwoFactor(_)

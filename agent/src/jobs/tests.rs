@@ -25,7 +25,7 @@ fn a_job_that_waits_is_cancelled_at_once_and_by_nobody_else() {
     let [first, second] = [(); 2].map(|()| jobs.begin(work(ANNA), NOW).unwrap().id);
     assert_eq!(jobs.cancel(first, AccountId(8)).unwrap_err(), Refusal::NotFound);
     assert_eq!(jobs.cancel(first, ANNA).unwrap().state, JobState::Cancelled);
-    assert_eq!(jobs.next().0, second, "nobody works on it any more");
+    assert_eq!(jobs.next(Line::Accounts).0, second, "nobody works on it any more");
     assert_eq!(jobs.get(first, caller(ANNA), Passwords::Left).unwrap().state, JobState::Cancelled);
 }
 
@@ -36,7 +36,7 @@ fn only_so_many_wait() {
         jobs.begin(work(ANNA), NOW).unwrap();
     }
     assert_eq!(jobs.begin(work(ANNA), NOW).unwrap_err(), Refusal::Busy);
-    jobs.next();
+    jobs.next(Line::Accounts);
     jobs.begin(work(ANNA), NOW).unwrap();
 }
 
@@ -44,7 +44,7 @@ fn only_so_many_wait() {
 fn of_what_is_over_the_oldest_gives_way_and_what_is_not_over_stays() {
     let jobs = Jobs::default();
     let waiting = jobs.begin(work(ANNA), NOW).unwrap().id;
-    let (first, _) = jobs.next();
+    let (first, _) = jobs.next(Line::Accounts);
     assert_eq!(first, waiting);
     let over: Vec<JobId> = (1..MOST)
         .map(|_| {

@@ -108,6 +108,8 @@ impl Error {
             Refusal::Busy | Refusal::Changed | Refusal::ScanRunning => Error::Busy,
             Refusal::NoSessions => Error::AgentDown,
             Refusal::NoSpace => Error::NoSpace,
+            // Nothing here is about repositories.
+            Refusal::Repository(_) => Error::Internal,
             Refusal::Internal(reason) => {
                 tracing::error!(reason, "the agent failed");
                 Error::Internal

@@ -56,6 +56,7 @@ pub fn key(place: Place, field: Field) -> &'static str {
             | Field::Backup
             | Field::Skip
             | Field::Accounts
+            | Field::Repository(_)
             | Field::Code
             | Field::CodeSecret
             | Field::Lifetime,
@@ -121,6 +122,7 @@ pub fn text(place: Place, field: Field, problem: &Problem, form: &Form) -> Strin
         Problem::Twice => "This is the user of another object too.".into(),
         // No dialect but ours takes backups or roles.
         Problem::Damaged | Problem::SetOtherwise(_) | Problem::GivenBy(_) | Problem::NotBegun => problem.to_string(),
+        Problem::Repository(problem) => format!("The user {problem}."),
         Problem::TransferRunning => "The home directory is being transferred. Please try again later.".into(),
         Problem::HoldsHome(other) => format!("The home directory of {other} lies in it, so it cannot be moved."),
         Problem::NoneFree => "No number is free for this.".into(),
@@ -219,6 +221,7 @@ fn bad_characters(field: Field, characters: &str) -> String {
         | Field::Backup
         | Field::Skip
         | Field::Accounts
+        | Field::Repository(_)
         | Field::Code
         | Field::CodeSecret
         | Field::Lifetime => format!("This field contains invalid characters ({characters})."),
@@ -262,6 +265,7 @@ fn duplicate(field: Field, existing: &str, given: &str) -> String {
         | Field::Backup
         | Field::Skip
         | Field::Accounts
+        | Field::Repository(_)
         | Field::Code
         | Field::CodeSecret
         | Field::Lifetime => format!("This is already in use: {existing}"),

@@ -122,6 +122,14 @@ fn answer(operation: &Operation) -> Result<Answer, Refusal> {
         | Operation::CancelTwoFactor { .. }
         | Operation::CreateToken { .. }
         | Operation::RevokeToken(_)
+        | Operation::ListRepositories
+        | Operation::GetRepository(_)
+        | Operation::CreateRepository(_)
+        | Operation::UpdateRepository { .. }
+        | Operation::DeleteRepository(_)
+        | Operation::GrantRepository { .. }
+        | Operation::PullRepository(_)
+        | Operation::FindGrantee { .. }
         | Operation::VerifyAudit => Err(Refusal::NotPermitted),
     }
 }

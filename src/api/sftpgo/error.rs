@@ -112,6 +112,8 @@ impl Error {
             Refusal::ScanRunning => Error::ScanRunning,
             Refusal::NoSessions => Error::Down,
             Refusal::NoSpace => Error::NoSpace,
+            // Nothing here is about repositories.
+            Refusal::Repository(_) => Error::Internal,
             Refusal::Internal(reason) => {
                 tracing::error!(reason, "the agent failed");
                 Error::Internal

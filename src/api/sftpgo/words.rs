@@ -58,6 +58,7 @@ fn member(field: Field) -> &'static str {
         | Field::Backup
         | Field::Skip
         | Field::Accounts
+        | Field::Repository(_)
         | Field::Code
         | Field::CodeSecret
         | Field::Lifetime => "user",

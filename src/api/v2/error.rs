@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use accountd_core::Error as CoreError;
 use accountd_protocol::refusal::{Invalid, Refusal};
+use accountd_protocol::repository::RepositoryFault;
 use rocket::http::Status;
 use rocket::request::Request;
 use rocket::response::{self, Responder};
@@ -59,6 +60,8 @@ pub enum Error {
     /// The agent does not answer, or everybody asks at once.
     Unavailable,
     NoSpace,
+    /// What is the matter with a repository.
+    Repository(RepositoryFault),
     Internal,
 }
 
@@ -101,6 +104,8 @@ impl Error {
             Refusal::CodeRequired => Error::CodeRequired,
             Refusal::WrongCode => Error::WrongCode,
             Refusal::BadToken | Refusal::TokenExpired | Refusal::TokenVoid => Error::Unauthenticated,
+            Refusal::Repository(RepositoryFault::NotFound) => Error::NotFound(Kind::Repository.word()),
+            Refusal::Repository(fault) => Error::Repository(fault),
             Refusal::Internal(reason) => {
                 tracing::error!(reason, "the agent failed");
                 Error::Internal
@@ -125,6 +130,7 @@ impl Error {
             Error::Busy => Status::Locked,
             Error::Unavailable => Status::ServiceUnavailable,
             Error::NoSpace => Status::InsufficientStorage,
+            Error::Repository(fault) => repository_status(fault),
             Error::Internal => Status::InternalServerError,
         }
     }
@@ -155,6 +161,7 @@ impl Error {
             Error::Busy => ("busy", "The account files are locked by another program"),
             Error::Unavailable => ("unavailable", "The service can not answer now"),
             Error::NoSpace => ("no-space", "No space is left for the account files"),
+            Error::Repository(fault) => repository_words(fault),
             Error::Internal => ("internal", "Something went wrong here"),
         }
     }
@@ -183,6 +190,7 @@ impl Error {
             Error::TooLarge | Error::NotPermitted | Error::Builtin | Error::LastAdministrator | Error::NoSpace => {
                 "Nothing has been changed.".into()
             }
+            Error::Repository(fault) => sentence(&fault.to_string()),
             Error::Internal => "The log of the service says more.".into(),
         }
     }
@@ -211,6 +219,7 @@ impl Error {
             | Error::Busy
             | Error::Unavailable
             | Error::NoSpace
+            | Error::Repository(_)
             | Error::Internal => Cow::Borrowed(&[]),
         }
     }
@@ -236,6 +245,7 @@ impl Error {
             | Error::PasswordExpired
             | Error::LastAdministrator
             | Error::NoSpace
+            | Error::Repository(_)
             | Error::Internal => None,
         }
     }
@@ -272,6 +282,49 @@ impl Error {
             None => reply,
         }
     }
+}
+
+fn repository_status(fault: &RepositoryFault) -> Status {
+    match fault {
+        RepositoryFault::NotFound => Status::NotFound,
+        RepositoryFault::NoAcls | RepositoryFault::NoRoot(_) | RepositoryFault::NoProgram(_) => {
+            Status::ServiceUnavailable
+        }
+        RepositoryFault::NotMade(_) => Status::InternalServerError,
+        RepositoryFault::BeingChanged
+        | RepositoryFault::Pulling
+        | RepositoryFault::NoCloneUri
+        | RepositoryFault::SchemeNotAllowed(_)
+        | RepositoryFault::PullNotRun(_) => Status::Conflict,
+        RepositoryFault::PullFailed(_) => Status::BadGateway,
+        RepositoryFault::PullTooLong(_) => Status::GatewayTimeout,
+    }
+}
+
+fn repository_words(fault: &RepositoryFault) -> (&'static str, &'static str) {
+    match fault {
+        RepositoryFault::NotFound => ("not-found", "There is nothing here"),
+        RepositoryFault::NoAcls | RepositoryFault::NoRoot(_) | RepositoryFault::NoProgram(_) => {
+            ("no-repositories", "Repositories can not be kept here")
+        }
+        RepositoryFault::NotMade(_) => ("repository-not-made", "The repository could not be made"),
+        RepositoryFault::BeingChanged => ("repository-busy", "The repository is being changed"),
+        RepositoryFault::Pulling => ("pull-running", "A pull of this repository is under way already"),
+        RepositoryFault::NoCloneUri | RepositoryFault::SchemeNotAllowed(_) => {
+            ("no-clone-uri", "There is nowhere to pull from")
+        }
+        RepositoryFault::PullNotRun(_) => ("pull-not-run", "The pull can not be run"),
+        RepositoryFault::PullFailed(_) => ("pull-failed", "The pull has failed"),
+        RepositoryFault::PullTooLong(_) => ("pull-too-long", "The pull has taken too long"),
+    }
+}
+
+/// With a capital letter and a full stop.
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(|first| first.to_ascii_uppercase()).into_iter();
+    let sentence: String = first.chain(letters).collect();
+    format!("{}.", sentence.trim_end_matches('.'))
 }
 
 /// Where one value is no good by itself, the request has to be changed first of all.

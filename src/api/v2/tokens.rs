@@ -33,8 +33,8 @@ pub async fn create(sent: Result<Sent, Error>) -> Result<Reply, Error> {
 /// The one that the request is sent with.
 #[delete("/tokens/current")]
 pub async fn revoke(shown: Result<LoggedIn, NoCaller>, content_type: Option<&ContentType>) -> Result<Reply, Error> {
-    let LoggedIn { caller, token } = shown?;
     no_browser_form(content_type)?;
+    let LoggedIn { caller, token } = shown?;
     caller.revoke_token(token).await.map_err(failed)?;
     Ok(answers::no_content())
 }

@@ -16,6 +16,7 @@ mod metrics;
 mod open_session;
 mod policy;
 mod quota;
+mod repository;
 mod role;
 mod system;
 mod two_factor;
@@ -56,6 +57,9 @@ pub enum Noun {
     /// What users store, and who counts it
     #[command(subcommand)]
     Quota(quota::Verb),
+    /// Repositories of git and Mercurial
+    #[command(subcommand)]
+    Repository(repository::Verb),
     /// Who is logged in over SSH, and what is on its way
     #[command(subcommand)]
     Session(open_session::Verb),
@@ -96,6 +100,7 @@ impl Noun {
             Noun::Role(verb) => verb.run(session),
             Noun::Limit(verb) => verb.run(session),
             Noun::Quota(verb) => verb.run(session),
+            Noun::Repository(verb) => verb.run(session),
             Noun::Session(verb) => verb.run(session),
             Noun::Policy(verb) => verb.run(session),
             Noun::Job(verb) => verb.run(session),

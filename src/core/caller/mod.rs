@@ -7,6 +7,7 @@ mod jobs;
 mod machine;
 mod quotas;
 mod records;
+mod repositories;
 mod second_factor;
 #[cfg(test)]
 mod tests;

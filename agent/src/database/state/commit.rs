@@ -12,6 +12,7 @@ use crate::database::edit::Edit;
 use crate::database::journal::Journal;
 use crate::database::key_files;
 use crate::database::quota_counts;
+use crate::database::repositories::{self, RepositoryWrite};
 use crate::database::transfers;
 use crate::database::{login_tokens, password_history, password_stamps, policy, second_factors};
 
@@ -61,6 +62,19 @@ impl State {
         audit::append(&transaction, audit::moment(), &bodies)?;
         transaction.commit()?;
         self.audit_records += bodies.len() as u64;
+        Ok(())
+    }
+
+    /// Stores what has become of a repository, and the records of that.
+    pub fn write_repository(&mut self, write: &RepositoryWrite, events: &[AuditEvent]) -> rusqlite::Result<()> {
+        self.let_checkpoints(self.unfinished.is_nothing())?;
+        let bodies = audit::bodies(events)?;
+        let transaction = self.connection.transaction()?;
+        repositories::write(&transaction, write)?;
+        audit::append(&transaction, audit::moment(), &bodies)?;
+        transaction.commit()?;
+        self.audit_records += bodies.len() as u64;
+        self.changes += 1;
         Ok(())
     }
 

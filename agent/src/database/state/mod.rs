@@ -27,6 +27,7 @@ use crate::database::login_tokens;
 use crate::database::mark::{BEHIND, Mark, Reached};
 use crate::database::policy;
 use crate::database::quota_counts::{self, QuotaCount, QuotaMark, QuotaWrite};
+use crate::database::repositories::{self, RepositoryRow};
 use crate::database::row::{GroupRow, UserRow};
 use crate::database::schema::{self, Age};
 use crate::database::second_factors::{self, Factors};
@@ -214,6 +215,10 @@ impl State {
     pub fn note_key_use(&mut self, id: ApiKeyId, time: u64) -> rusqlite::Result<()> {
         self.let_checkpoints(self.unfinished.is_nothing())?;
         api_keys::note_use(&self.connection, id, time)
+    }
+
+    pub fn repositories(&self) -> rusqlite::Result<(Vec<RepositoryRow>, u64)> {
+        repositories::all(&self.connection)
     }
 
     pub fn credentials(&self) -> rusqlite::Result<StoredCredentials> {

@@ -343,6 +343,7 @@ fn a_store_of_the_first_version_is_carried_over() {
              DROP TABLE second_factors; DROP TABLE login_tokens; DROP TABLE token_keys; DROP TABLE password_stamps;
              DROP TABLE key_files; ALTER TABLE users DROP COLUMN extras; ALTER TABLE groups DROP COLUMN limits;
              DROP TABLE quota_counts; DROP TABLE quota_marks;
+             DROP TABLE repositories; DROP TABLE repository_grants;
              PRAGMA user_version = 1",
         )
         .unwrap();
