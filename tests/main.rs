@@ -45,6 +45,7 @@ mod raw;
 mod refusals;
 mod repositories;
 mod rest;
+mod rhodecode;
 mod roles;
 mod running;
 mod sandbox;

@@ -1,6 +1,7 @@
 //! Repositories, with the git and the Mercurial that everybody has.
 
 mod changed_outside;
+mod commanded;
 mod hostile;
 mod interrupted;
 mod permissions;

@@ -15,6 +15,7 @@ use crate::ban::Ban;
 use crate::checks::{CheckReport, RepairReport};
 use crate::conclusion::Conclusion;
 pub use crate::decision::{Decision, Grant, USUAL_SHELL};
+use crate::dialects::Dialects;
 use crate::ended::Ended;
 pub use crate::group::{Group, GroupChange, NewGroup, SharedGid};
 use crate::home::HomeState;
@@ -78,6 +79,8 @@ pub enum AgentRequest {
     Quota { account: AccountId, session: u64, request: QuotaRequest },
     /// Login: a session that has asked for quota has ended.
     QuotaEnded { account: AccountId, session: u64, how: QuotaEnd },
+    /// REST front: which dialects it speaks.
+    GetDialects,
     /// REST front: a handle for whoever shows what a client of AList makes of the password: the SHA-256, in
     /// hexadecimal, of it and a fixed text behind it.
     OpenHandleByStatic {
@@ -186,6 +189,7 @@ pub enum Answer {
     Quota(QuotaAnswer),
     Watching,
     Done,
+    Dialects(Dialects),
     TwoFactor(TwoFactor),
     Enrolment(Enrolment),
     /// Said once.

@@ -14,6 +14,7 @@ pub mod batch;
 pub mod checks;
 pub mod client;
 pub mod conclusion;
+pub mod dialects;
 pub mod ended;
 pub mod frame;
 pub mod home;

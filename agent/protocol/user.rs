@@ -132,6 +132,7 @@ pub const MAX_ECHO: usize = 64 * 1024;
 #[serde(rename_all = "snake_case")]
 pub enum Dialect {
     Sftpgo,
+    Rhodecode,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use accountd_config::{Config, PermitRoot, SharedUid};
 use accountd_protocol::agent::{AgentRequest, Answer, Generation, Handle, Reply};
+use accountd_protocol::dialects::Dialects;
 use accountd_protocol::id::{Gid, Uid};
 use accountd_protocol::metrics::{OfferResult, ProofKind, RestMethod};
 use accountd_protocol::refusal::Refusal;
@@ -253,6 +254,10 @@ impl Agent {
                 self.counters.hear(*report, Instant::now());
                 Ok(Answer::Done)
             }
+            AgentRequest::GetDialects => Ok(Answer::Dialects(Dialects {
+                alist: self.config.alist.enabled,
+                rhodecode: self.config.rhodecode.wording(),
+            })),
             AgentRequest::OpenHandleByToken { token, source } => {
                 let opened = self.open_handle_by_token(&token, source);
                 self.counters.shown(RestMethod::Token, opened.as_ref().err().map(|(refusal, _)| refusal));

@@ -171,7 +171,7 @@ pub fn now() -> u64 {
 }
 
 /// The other end of the connection; an IPv4 client of an IPv6 socket has one address, not two.
-fn source(request: &Request<'_>) -> IpAddr {
+pub fn source(request: &Request<'_>) -> IpAddr {
     request.remote().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.ip().to_canonical())
 }
 

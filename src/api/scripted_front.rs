@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use accountd_core::Core;
 use accountd_protocol::agent::{AgentRequest, Answer, Operation};
+use accountd_protocol::dialects::{Dialects, RhodecodeWording};
 use accountd_protocol::refusal::Refusal;
 use accountd_protocol::secret::Secret;
 use rocket::http::{Header, Method};
@@ -36,8 +37,11 @@ pub fn operation(request: &AgentRequest) -> Result<&Operation, Result<Answer, Re
         | AgentRequest::AnswerQuestions
         | AgentRequest::Quota { .. }
         | AgentRequest::QuotaEnded { .. }
-        | AgentRequest::TakePull(_)
-        | AgentRequest::ReportNumbers(_) => Err(Err(Refusal::BadCredentials)),
+        | AgentRequest::ReportNumbers(_)
+        | AgentRequest::TakePull(_) => Err(Err(Refusal::BadCredentials)),
+        AgentRequest::GetDialects => {
+            Err(Ok(Answer::Dialects(Dialects { alist: true, rhodecode: Some(RhodecodeWording::Seed) })))
+        }
         AgentRequest::Operate { operation, .. } => Ok(operation),
     }
 }

@@ -12,6 +12,7 @@ mod homes;
 mod ids;
 mod passwords;
 mod repositories;
+mod rhodecode;
 mod roles;
 mod sessions;
 mod two_factor;
@@ -30,6 +31,7 @@ pub use homes::{Homes, NewHomeMode};
 pub use ids::{IdRange, Ids};
 pub use passwords::{PasswordPolicy, Passwords};
 pub use repositories::{Creators, Repositories};
+pub use rhodecode::Rhodecode;
 pub use roles::Roles;
 pub use sessions::{
     PermitUserEnvironment, SessionRoot, SessionRule, SessionSettings, Sessions, TcpForwarding, Umask, VariablePattern,
@@ -60,6 +62,7 @@ pub struct Config {
     pub audit: Audit,
     pub sessions: Sessions,
     pub bans: Bans,
+    pub rhodecode: Rhodecode,
     pub two_factor: TwoFactor,
     pub alist: Alist,
     pub repositories: Repositories,
@@ -97,6 +100,7 @@ mod tests {
         [[sessions.rules]]\nusers = [\"anna\"]\ngroups = [\"guests\"]\nroot = \"/srv/%u\"\nservices = []\n\
         [bans]\nfree_attempts = 3\nfirst_delay_seconds = 2\nlongest_delay_seconds = 9\nban_after = 10\n\
         window_seconds = 300\nban_seconds = 60\nignore = [\"127.0.0.0/8\", \"::1/128\"]\n\
+        [rhodecode]\nenabled = false\ndialect = \"1.4\"\n\
         [two_factor]\nissuer = \"NAS\"\nkeys = \"with_code\"\n\
         [alist]\nenabled = false\nadmin = \"chief\"\nguest = \"anybody\"\n\
         [repositories]\nroot = \"/tank/repositories\"\ncreate = \"users\"\npull_schemes = [\"https\"]\npull_seconds = 60\n";
@@ -162,6 +166,8 @@ mod tests {
             ("[bans]\nwindow_seconds = 0\n", "window_seconds"),
             ("[bans]\nfirst_delay_seconds = 31\n", "first_delay_seconds"),
             ("[bans]\nignore = [\"here\"]\n", "here"),
+            ("[rhodecode]\nenable = true\n", "enable"),
+            ("[rhodecode]\ndialect = \"2.2\"\n", "2.2"),
             ("[two_factor]\nissuer = \"a:b\"\n", "issuer"),
             ("[two_factor]\nkeys = \"never\"\n", "keys"),
             ("[alist]\nenable = true\n", "enable"),

@@ -6,6 +6,7 @@
 
 mod caller;
 mod credential;
+mod dialects;
 mod error;
 mod handles;
 mod parts;
@@ -19,12 +20,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use accountd_protocol::agent::{AgentRequest, Answer, Handle};
+use accountd_protocol::dialects::Dialects;
 use accountd_protocol::secret::Secret;
 
 pub use caller::Caller;
 pub use error::Error;
 
 use credential::{Credential, DigestKey, Proof};
+use dialects::KnownDialects;
 use handles::{Handles, Opened, Slot};
 use pool::Pool;
 
@@ -39,6 +42,7 @@ struct Inner {
     pool: Arc<Pool>,
     key: DigestKey,
     handles: Handles,
+    dialects: KnownDialects,
 }
 
 impl Core {
@@ -48,6 +52,7 @@ impl Core {
             pool: Arc::new(Pool::new(agent_socket.into())),
             key: DigestKey::random()?,
             handles: Handles::default(),
+            dialects: KnownDialects::default(),
         };
         Ok(Self { inner: Arc::new(inner) })
     }
@@ -110,6 +115,21 @@ impl Core {
     pub async fn ready(&self) -> Result<(), Error> {
         match self.inner.pool.call(AgentRequest::Ping).await?.reply? {
             Answer::Done => Ok(()),
+            _ => Err(Error::UnexpectedAnswer),
+        }
+    }
+
+    /// Which dialects the front speaks, by the configuration that the agent has read.
+    pub async fn dialects(&self) -> Result<Dialects, Error> {
+        let now = Instant::now();
+        if let Some(dialects) = self.inner.dialects.at(now) {
+            return Ok(dialects);
+        }
+        match self.inner.pool.call(AgentRequest::GetDialects).await?.reply? {
+            Answer::Dialects(dialects) => {
+                self.inner.dialects.set(dialects, now);
+                Ok(dialects)
+            }
             _ => Err(Error::UnexpectedAnswer),
         }
     }

@@ -46,6 +46,7 @@ every! { agent_requests: AgentRequest {
     AgentRequest::ReportNumbers(_) => {"report_numbers": accountd_protocol::metrics::LoginReport::default()},
     AgentRequest::Quota { .. } => {"quota": {"account": 1, "session": 1, "request": {"lease": {"bytes": 1, "files": 1}}}},
     AgentRequest::QuotaEnded { .. } => {"quota_ended": {"account": 1, "session": 1, "how": "lost"}},
+    AgentRequest::GetDialects => "get_dialects",
     AgentRequest::TakePull(_) => {"take_pull": 1},
 }}
 
@@ -77,7 +78,7 @@ fn name(request: &Value) -> &str {
 
 #[test]
 fn the_rest_front_asks_the_agent_for_what_is_its_own_and_for_nothing_else() {
-    const OWN: [&str; 7] = [
+    const OWN: [&str; 8] = [
         "open_handle",
         "open_handle_by_key",
         "open_handle_by_static",
@@ -85,6 +86,7 @@ fn the_rest_front_asks_the_agent_for_what_is_its_own_and_for_nothing_else() {
         "open_guest_handle",
         "operate",
         "ping",
+        "get_dialects",
     ];
     let nas = nas_with_anna();
     let (agent, before) = (nas.world.process("agent"), nas.disk.everything("/etc"));

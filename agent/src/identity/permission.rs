@@ -61,7 +61,8 @@ impl PeerRole {
             | AgentRequest::OpenHandleByToken { .. }
             | AgentRequest::OpenGuestHandle { .. }
             | AgentRequest::Operate { .. }
-            | AgentRequest::Ping => matches!(self, PeerRole::Root | PeerRole::Api),
+            | AgentRequest::Ping
+            | AgentRequest::GetDialects => matches!(self, PeerRole::Root | PeerRole::Api),
             AgentRequest::OpenLocalHandle
             | AgentRequest::OfferKey { .. }
             | AgentRequest::Decide { .. }

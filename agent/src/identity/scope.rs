@@ -158,6 +158,7 @@ fn without_hashes(answer: Answer) -> Answer {
         | Answer::Enrolment(_)
         | Answer::RecoveryCodes(_)
         | Answer::Token(_)
+        | Answer::Dialects(_)
         | Answer::Done => answer,
     }
 }

@@ -39,6 +39,7 @@ fn strict(handles: &mut u32, request: &AgentRequest) -> Result<Answer, Refusal> 
         | AgentRequest::AnswerQuestions
         | AgentRequest::Quota { .. }
         | AgentRequest::QuotaEnded { .. }
+        | AgentRequest::GetDialects
         | AgentRequest::TakePull(_)
         | AgentRequest::ReportNumbers(_) => Err(Refusal::BadCredentials),
     }

@@ -162,6 +162,7 @@ fn what_others_have_removed_is_found_before_a_lease_is_refused() {
     let anna = world.create("anna", bytes(1000));
     assert_eq!(world.lease((anna, 1), 900), leased(900));
     world.write(("anna", anna), "old", 900);
+    let lost = super::scans::now();
     world.agent().quotas.session_ended((anna, 1), QuotaEnd::Lost);
     world.settle_scans();
     fs::remove_file(world.home("anna").join("old")).unwrap();
@@ -170,7 +171,7 @@ fn what_others_have_removed_is_found_before_a_lease_is_refused() {
     // What the scan has found is stored behind it, and must not come after this.
     let is_stored = || {
         store
-            .query_row("SELECT scanned IS NOT NULL FROM quota_counts", [], |row| row.get::<_, bool>(0))
+            .query_row("SELECT coalesce(scanned >= ?1, 0) FROM quota_counts", [lost], |row| row.get::<_, bool>(0))
             .unwrap_or(false)
     };
     let end = Instant::now() + Duration::from_secs(30);
