@@ -28,6 +28,7 @@ fn grant() -> Grant {
         uploads: Uploads::InPlace,
         root: None,
         umask: 0o022,
+        repositories: None,
     };
     Grant {
         account: ANNA,
