@@ -69,7 +69,7 @@ impl Server {
     pub fn create(&self, name: &str, more: Value) -> u64 {
         let mut user = json!({"username": name, "password": name});
         user.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        self.post("/api/admin/user/create", &self.admin, &user).is_null();
+        self.post("/api/admin/user/create", &self.admin, &user).succeeds();
         self.id(name)
     }
 
@@ -114,7 +114,7 @@ impl Said {
     }
 
     #[track_caller]
-    pub fn is_null(self) {
+    pub fn succeeds(self) {
         assert_eq!(self.data(), Value::Null);
     }
 

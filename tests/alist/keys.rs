@@ -66,9 +66,9 @@ fn a_key_is_a_line_with_a_title_and_lets_its_user_in() {
     for bad in ["x", "ssh-ed25519 AAAA", "# a comment", &format!("{public}\n{public}")] {
         keys.add("t", bad).is_error(400, "provided key invalid");
     }
-    keys.add("laptop", &public).is_null();
+    keys.add("laptop", &public).succeeds();
     keys.add("laptop", &public).is_error(500, "key with the same title already exists");
-    keys.add("the same again", &public).is_null();
+    keys.add("the same again", &public).succeeds();
     assert_eq!(keys.titles(), ["laptop", "the same again"]);
     assert_eq!(String::from_utf8(keys.text()).unwrap(), format!("{0}\n{0}\n", public.trim()));
     let shown = keys.list()[0].clone();
@@ -80,7 +80,7 @@ fn a_key_is_a_line_with_a_title_and_lets_its_user_in() {
     let used = || keys.list()[0]["last_used_time"].clone();
     keys.server.world.with_key("anna", &file).sftp("ls\n");
     wait_for("the use of the key", || used() != shown["last_used_time"]);
-    keys.delete(&shown["id"]).is_null();
+    keys.delete(&shown["id"]).succeeds();
     assert_eq!(keys.titles(), ["the same again"]);
     assert_eq!(String::from_utf8(keys.text()).unwrap(), format!("{}\n", public.trim()));
     keys.delete(&shown["id"]).is_error(404, "failed to get public key");
@@ -102,9 +102,9 @@ fn what_is_done_by_hand_is_seen_and_every_other_byte_stays() {
     let titles: Vec<&str> = list.iter().map(|key| key["title"].as_str().unwrap()).collect();
     assert_eq!(titles[1], "anna@laptop");
     assert_eq!(titles[2], list[2]["fingerprint"], "nothing to call it by");
-    keys.delete(&list[1]["id"]).is_null();
+    keys.delete(&list[1]["id"]).succeeds();
     assert_eq!(keys.text(), [&before[..], &after].concat());
-    keys.add("added", &two).is_null();
+    keys.add("added", &two).succeeds();
     assert_eq!(keys.text(), [&before[..], &after, b"\n", two.as_bytes(), b"\n"].concat());
     assert_eq!(keys.titles().last().unwrap(), "added");
     // Deleted by hand, it vanishes; the others keep their numbers.
@@ -125,7 +125,7 @@ fn what_is_done_by_hand_is_seen_and_every_other_byte_stays() {
 fn administrators_see_and_delete_keys_and_nobody_else_does() {
     let keys = Keys::start();
     let (_, public) = keys.server.world.make_key("key", "ed25519");
-    keys.add("t", &public).is_null();
+    keys.add("t", &public).succeeds();
     let id = keys.list()[0]["id"].clone();
     keys.server.create("berta", json!({}));
     let berta = keys.server.log_in("berta", "berta");
@@ -136,14 +136,14 @@ fn administrators_see_and_delete_keys_and_nobody_else_does() {
     of_admin.is_error(404, "failed to get public key");
     let list = keys.server.get(&format!("/api/admin/user/sshkey/list?uid={}", keys.id), admin).data();
     assert_eq!(list["content"][0]["title"], "t");
-    keys.server.post(&format!("/api/admin/user/sshkey/delete?id={id}&uid=1"), admin, &json!({})).is_null();
+    keys.server.post(&format!("/api/admin/user/sshkey/delete?id={id}&uid=1"), admin, &json!({})).succeeds();
     assert!(keys.list().is_empty() && keys.text().is_empty());
     // With its user, a key goes; the number is not given again.
-    keys.add("t", &public).is_null();
+    keys.add("t", &public).succeeds();
     let second = keys.list()[0]["id"].clone();
     assert!(second.as_u64() > id.as_u64());
-    keys.server.post(&format!("/api/admin/user/delete?id={}", keys.id), admin, &json!({})).is_null();
-    keys.server.post(&format!("/api/admin/user/sshkey/delete?id={second}"), admin, &json!({})).is_null();
+    keys.server.post(&format!("/api/admin/user/delete?id={}", keys.id), admin, &json!({})).succeeds();
+    keys.server.post(&format!("/api/admin/user/sshkey/delete?id={second}"), admin, &json!({})).succeeds();
 }
 
 #[test]

@@ -64,9 +64,9 @@ fn a_token_is_over_with_a_logout_and_with_what_changes_its_account() {
         server.get("/api/me", garbage).is_error(401, "token is invalidated");
     }
     let token = server.log_in("anna", "anna");
-    server.get("/api/auth/logout", &token).is_null();
+    server.get("/api/auth/logout", &token).succeeds();
     server.get("/api/me", &token).is_error(401, "token is invalidated");
-    server.get("/api/auth/logout", "").is_null();
+    server.get("/api/auth/logout", "").succeeds();
     let update = |more: serde_json::Value| {
         let mut body = json!({"id": id, "username": "anna", "role": 0});
         body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
@@ -74,20 +74,20 @@ fn a_token_is_over_with_a_logout_and_with_what_changes_its_account() {
     };
     let token = server.log_in("anna", "anna");
     // What changes nothing of the sort leaves it.
-    update(json!({"sso_id": "x"})).is_null();
+    update(json!({"sso_id": "x"})).succeeds();
     server.get("/api/me", &token).data();
-    update(json!({"password": "anna"})).is_null();
+    update(json!({"password": "anna"})).succeeds();
     over(&token, "a password");
     let token = server.log_in("anna", "anna");
-    update(json!({"disabled": true})).is_null();
+    update(json!({"disabled": true})).succeeds();
     over(&token, "disabled");
     server.post("/api/auth/login", "", &json!({"username": "anna", "password": "anna"})).is_error(401, WRONG);
-    update(json!({})).is_null();
+    update(json!({})).succeeds();
     let token = server.log_in("anna", "anna");
     server.world.run(&["sh", "-c", "echo anna:by-hand | chpasswd --crypt-method SHA512"]);
     over(&token, "passwd(1)");
     let token = server.log_in("anna", "by-hand");
-    server.post(&format!("/api/admin/user/delete?id={id}"), &admin, &json!({})).is_null();
+    server.post(&format!("/api/admin/user/delete?id={id}"), &admin, &json!({})).succeeds();
     over(&token, "deleted");
 }
 
@@ -118,7 +118,7 @@ fn the_guest_is_whoever_shows_nothing_once_it_is_enabled() {
     let guest = server.shown("guest");
     assert_eq!((&guest["role"], &guest["disabled"], &guest["permission"]), (&json!(1), &json!(true), &json!(0)));
     let body = json!({"id": guest["id"], "username": "guest", "role": 1, "permission": 256});
-    server.post("/api/admin/user/update", &server.admin, &body).is_null();
+    server.post("/api/admin/user/update", &server.admin, &body).succeeds();
     let me = server.get("/api/me", "").data();
     assert_eq!((&me["username"], &me["role"], &me["permission"]), (&json!("guest"), &json!(1), &json!(256)));
     server.get("/api/admin/user/list", "").is_error(403, "You are not an admin");
@@ -143,7 +143,7 @@ fn an_api_key_stands_where_alist_has_its_fixed_token() {
     // It makes no other way into its own account.
     let said = server.post("/api/me/update", key, &json!({"username": "admin", "password": "other"}));
     assert_eq!(said.code, 403, "{}", said.message);
-    server.get("/api/auth/logout", key).is_null();
+    server.get("/api/auth/logout", key).succeeds();
     server.get("/api/me", key).data();
 }
 
@@ -187,7 +187,7 @@ fn a_second_factor_is_enrolled_asked_for_and_taken_away() {
         400,
         "a secret that was not begun"
     );
-    verify(&authenticator.code(), secret).is_null();
+    verify(&authenticator.code(), secret).succeeds();
     let login = |code: Option<&str>| {
         let mut body = json!({"username": "anna", "password": "anna"});
         if let Some(code) = code {
@@ -203,7 +203,7 @@ fn a_second_factor_is_enrolled_asked_for_and_taken_away() {
     let token = login(Some(&authenticator.code())).data()["token"].as_str().unwrap().to_owned();
     assert_eq!(server.get("/api/me", &token).data()["otp"], true);
     for _ in 0..2 {
-        server.post(&format!("/api/admin/user/cancel_2fa?id={id}"), &server.admin, &json!({})).is_null();
+        server.post(&format!("/api/admin/user/cancel_2fa?id={id}"), &server.admin, &json!({})).succeeds();
     }
     login(None).data();
 }

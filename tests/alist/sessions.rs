@@ -11,6 +11,9 @@ use super::Server;
 const SFTP: i32 = 1024;
 const SFTP_WRITE: i32 = 2048;
 
+/// What is done, the bits that it needs, and how to undo it.
+type Row<'a> = (&'a str, i32, fn(&Home));
+
 struct Home {
     server: Server,
     id: u64,
@@ -44,7 +47,7 @@ impl Home {
 
     fn set(&self, permission: i32, base_path: &str) {
         let body = json!({"id": self.id, "username": "anna", "permission": permission, "base_path": base_path});
-        self.server.post("/api/admin/user/update", &self.server.admin, &body).is_null();
+        self.server.post("/api/admin/user/update", &self.server.admin, &body).succeeds();
     }
 
     fn sftp(&self, commands: &str) -> (bool, String) {
@@ -61,8 +64,7 @@ fn each_bit_permits_its_own_and_no_other() {
     let home = Home::start();
     fs::write(home.server.world.client_file("mine"), "mine").unwrap();
     let put = format!("put {} new", home.server.world.client_file("mine").display());
-    // What is done, the bits that it needs, and how to undo it.
-    let rows: [(&str, i32, fn(&Home)); 8] = [
+    let rows: [Row<'_>; 8] = [
         ("get f /dev/null", SFTP, |_| ()),
         ("ls -l", SFTP, |_| ()),
         (&put, SFTP | SFTP_WRITE | 8, |home| fs::remove_file(home.path("new")).unwrap()),
@@ -159,7 +161,9 @@ fn disabling_ends_what_is_open_and_keeps_out() {
     let number = || v2.get("/connections").value()["items"].as_array().map_or(0, Vec::len);
     crate::world::wait_for("a session", || number() == 1);
     let body = json!({"id": home.id, "username": "anna", "permission": SFTP, "disabled": true});
-    home.server.post("/api/admin/user/update", &home.server.admin, &body).is_null();
-    crate::world::wait_for("its end", || child.try_wait().unwrap().is_some());
+    home.server.post("/api/admin/user/update", &home.server.admin, &body).succeeds();
+    crate::world::wait_for("its end", || number() == 0);
+    child.kill().unwrap();
+    child.wait().unwrap();
     assert!(!home.sftp("ls").0);
 }

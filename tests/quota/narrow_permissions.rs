@@ -28,8 +28,11 @@ fn posix_rename(raw: &mut Raw, from: &str, to: &str) -> u32 {
     raw.status(EXTENDED, Body::new().text("posix-rename@openssh.com").text(from).text(to))
 }
 
+/// What it is called, its kind, and its body for a path.
+type Request = (&'static str, u8, fn(&str) -> Body);
+
 /// Everything that a path can be given to.
-const WITH_A_PATH: [(&str, u8, fn(&str) -> Body); 13] = [
+const WITH_A_PATH: [Request; 13] = [
     ("stat", STAT, |path| Body::new().text(path)),
     ("lstat", LSTAT, |path| Body::new().text(path)),
     ("opendir", OPENDIR, |path| Body::new().text(path)),

@@ -206,7 +206,9 @@ fn who_is_refused_comes_into_no_group_and_administrators_are_counted_between_two
     for name in ["anna", "berta"] {
         nas.post("/users", &json!({"username": name, "password": "pw"}));
     }
-    nas.world.run(&["passwd", "-l", "root"]);
+    for other in ["root", "admin"] {
+        nas.world.run(&["passwd", "-l", other]);
+    }
     let chief = nas.rest.as_user("chief", "pw");
     let outcomes = |items: Value| {
         let body = chief.post("/users:batch?atomic=false", &items.to_string()).object(200);

@@ -70,9 +70,9 @@ pub fn is_api_key(token: &str) -> bool {
 
 /// The guest is the guest, whatever groups it has come into.
 pub fn role(user: &User, settings: &AlistSettings) -> i64 {
-    match user.roles.contains(&Role::Administrator) {
-        _ if user.name == settings.guest => GUEST,
-        true => ADMIN,
-        false => GENERAL,
+    match () {
+        () if user.name == settings.guest => GUEST,
+        () if user.roles.contains(&Role::Administrator) => ADMIN,
+        () => GENERAL,
     }
 }

@@ -18,7 +18,8 @@ fn of(Invalid { field, problem }: &Invalid) -> String {
 
 fn member(field: Field) -> &'static str {
     match field {
-        Field::UserName | Field::GroupName => "username",
+        // A user's own group has its name.
+        Field::UserName | Field::GroupName | Field::PrimaryGroup | Field::Gid => "username",
         Field::Password
         | Field::PasswordHash
         | Field::PasswordDisabled
@@ -38,9 +39,7 @@ fn member(field: Field) -> &'static str {
         | Field::FullName
         | Field::Email
         | Field::Shell
-        | Field::PrimaryGroup
         | Field::Groups
-        | Field::Gid
         | Field::Sudo
         | Field::MinDays
         | Field::MaxDays
