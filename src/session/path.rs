@@ -319,11 +319,11 @@ mod tests {
     #[test]
     fn a_path_with_a_nul_in_it_is_none() {
         let root: OwnedFd = std::fs::File::open("/").unwrap().into();
-        for tree in [Tree::Whole, Tree::Confined(root)] {
+        for tree in [Tree::of(Scope::Whole), Tree::of(Scope::Confined(root))] {
             let opened = tree.open_data(b"/etc/passwd\0", OFlag::O_RDONLY, Mode::empty());
             assert_eq!(opened.map(drop), Err(Errno::EINVAL));
         }
-        assert_eq!(Tree::Whole.real(b"/etc\0/passwd"), Err(Errno::EINVAL));
+        assert_eq!(Tree::of(Scope::Whole).real(b"/etc\0/passwd"), Err(Errno::EINVAL));
     }
 
     #[test]

@@ -27,8 +27,9 @@ fn grant() -> Grant {
         leftovers: Leftovers::End,
         uploads: Uploads::InPlace,
         root: None,
-        umask: 0o022,
+        below: None,
         repositories: None,
+        umask: 0o022,
     };
     Grant {
         account: ANNA,
