@@ -95,6 +95,15 @@ fn rows() -> Vec<(&'static str, &'static str, Value, [bool; 4])> {
         ("GET", "/backups/current", none.clone(), CHIEFS),
         ("POST", "/backups/import", empty_backup(), CHIEFS),
         ("PUT", "/groups/docker/members", json!({"members": ["target"]}), CHIEFS),
+        // Everybody may read this one; it is another's.
+        ("GET", "/repositories", none.clone(), ALL),
+        ("GET", "/repositories/shared", none.clone(), ALL),
+        ("GET", "/repositories/shared/grants", none.clone(), ALL),
+        ("POST", "/repositories", json!({"name": "NEW", "kind": "git"}), CHIEFS),
+        ("PATCH", "/repositories/shared", json!({"description": "what we share"}), CHIEFS),
+        ("POST", "/repositories/shared/grants", json!({"user": "clerk", "access": "read"}), CHIEFS),
+        ("POST", "/repositories/shared/pull", none.clone(), CHIEFS),
+        ("DELETE", "/repositories/NEW", none.clone(), CHIEFS),
         ("DELETE", "/users/NEW", none.clone(), CHANGERS),
         ("DELETE", "/groups/NEW", none, CHANGERS),
     ]
@@ -118,6 +127,8 @@ fn every_operation_is_open_to_the_roles_that_it_is_for_and_to_no_other() {
     }
     nas.post("/groups", &json!({"groupname": "team"}));
     nas.post("/groups", &json!({"groupname": "docker"}));
+    let repository = |name: &str| nas.post("/repositories", &json!({"name": name, "kind": "git", "owner": "target"}));
+    repository("shared");
     for (name, role) in [("chief", "administrators"), ("clerk", "account-administrators"), ("auditor", "auditors")] {
         nas.world.run(&["groupadd", "--force", "--system", &format!("accountd-{role}")]);
         nas.world.run(&["usermod", "-a", "-G", &format!("accountd-{role}"), name]);
@@ -128,6 +139,7 @@ fn every_operation_is_open_to_the_roles_that_it_is_for_and_to_no_other() {
             let new = format!("n{number}{caller}");
             if method == "DELETE" {
                 nas.post("/users", &json!({"username": new}));
+                repository(&new);
             }
             let (path, body) = (path.replace("NEW", &new), body.to_string().replace("NEW", &new));
             let rest = nas.rest.as_user(caller, caller);
