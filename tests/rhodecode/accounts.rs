@@ -64,15 +64,16 @@ fn what_others_write_is_shown_and_words_that_are_true_no_more_are_not() {
 #[test]
 fn an_administrator_is_made_and_unmade_by_its_group() {
     let server = Server::start();
+    let before = server.disk.field("etc/group", "accountd-administrators", 3);
     let new =
         json!({"username": "chief", "password": "pw", "firstname": "", "lastname": "", "email": "", "admin": "true"});
     server.does("create_user", &new);
-    assert_eq!(server.disk.field("etc/group", "accountd-administrators", 3), "chief");
+    assert_eq!(server.disk.field("etc/group", "accountd-administrators", 3), format!("{before},chief"));
     assert_eq!(server.does("get_user", &json!({"username": "chief"}))["admin"], json!(true));
     let key = server.key_of("chief");
     assert!(server.by(&key, "get_users", &json!({})).is_ok());
     server.does("update_user", &json!({"userid": "chief", "admin": "0"}));
-    assert_eq!(server.disk.field("etc/group", "accountd-administrators", 3), "");
+    assert_eq!(server.disk.field("etc/group", "accountd-administrators", 3), before);
     assert_eq!(server.by(&key, "get_users", &json!({})), Err("Access was denied to this resource.".into()));
 }
 

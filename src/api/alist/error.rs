@@ -200,13 +200,16 @@ impl Error {
         let has = |field, fits: &dyn Fn(&Problem) -> bool| {
             invalid.iter().any(|one: &Invalid| one.field == field && fits(&one.problem))
         };
+        // Where a name is taken, that of its own group may be too.
+        let is_of_name =
+            |one: &Invalid| matches!(one.field, Field::UserName | Field::PrimaryGroup) && is_taken(&one.problem);
         match () {
             () if has(Field::Code, &|problem| *problem == Problem::Wrong) => Error::CodeNotConfirmed,
             () if has(Field::KeyTitle, &is_taken) => Error::Key(KeyError::TitleTaken),
             () if has(Field::SshKeys, &|problem| matches!(problem, Problem::BadKey { .. })) => {
                 Error::Key(KeyError::Unparsable)
             }
-            () if invalid.iter().all(|one| one.field == Field::UserName && is_taken(&one.problem)) => Error::NameTaken,
+            () if has(Field::UserName, &is_taken) && invalid.iter().all(is_of_name) => Error::NameTaken,
             () => Error::Invalid(words::of_all(invalid)),
         }
     }
