@@ -224,7 +224,7 @@ fn who_is_refused_comes_into_no_group_and_administrators_are_counted_between_two
     ]);
     assert_eq!(outcomes(refused), ["done", "refused", "refused", "done"]);
     assert_eq!(nas.disk.field("/etc/group", "crew", 3), "anna,berta");
-    assert_eq!(nas.disk.field("/etc/group", "accountd-administrators", 3), "chief");
+    assert_eq!(nas.disk.field("/etc/group", "accountd-administrators", 3), "admin,chief");
     let alone = json!([{"op": "update", "user": "chief", "groups": ["crew"]}]);
     assert_eq!(outcomes(alone), ["refused"]);
     let replaced = json!([
@@ -233,7 +233,7 @@ fn who_is_refused_comes_into_no_group_and_administrators_are_counted_between_two
     ]);
     assert_eq!(outcomes(replaced), ["done", "done"]);
     for file in ["/etc/group", "/etc/gshadow"] {
-        assert_eq!(nas.disk.field(file, "accountd-administrators", 3), "anna", "{file}");
+        assert_eq!(nas.disk.field(file, "accountd-administrators", 3), "admin,anna", "{file}");
         assert_eq!(nas.disk.field(file, "crew", 3), "berta,chief", "{file}");
     }
 }

@@ -197,6 +197,10 @@ impl Error {
     /// A user is looked at before it is seen whether its name is taken.
     fn invalid(invalid: &[Invalid]) -> Self {
         let is_taken = |problem: &Problem| matches!(problem, Problem::Duplicate(_) | Problem::CaseDuplicate(_));
+        // A user's own group has its name, and can be what has it already.
+        let is_of_the_name = |one: &Invalid| {
+            matches!(one.field, Field::UserName | Field::PrimaryGroup | Field::GroupName) && is_taken(&one.problem)
+        };
         let has = |field, fits: &dyn Fn(&Problem) -> bool| {
             invalid.iter().any(|one: &Invalid| one.field == field && fits(&one.problem))
         };
@@ -206,7 +210,7 @@ impl Error {
             () if has(Field::SshKeys, &|problem| matches!(problem, Problem::BadKey { .. })) => {
                 Error::Key(KeyError::Unparsable)
             }
-            () if invalid.iter().all(|one| one.field == Field::UserName && is_taken(&one.problem)) => Error::NameTaken,
+            () if has(Field::UserName, &is_taken) && invalid.iter().all(is_of_the_name) => Error::NameTaken,
             () => Error::Invalid(words::of_all(invalid)),
         }
     }
