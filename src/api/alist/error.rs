@@ -197,19 +197,20 @@ impl Error {
     /// A user is looked at before it is seen whether its name is taken.
     fn invalid(invalid: &[Invalid]) -> Self {
         let is_taken = |problem: &Problem| matches!(problem, Problem::Duplicate(_) | Problem::CaseDuplicate(_));
+        // A user's own group has its name, and can be what has it already.
+        let is_of_the_name = |one: &Invalid| {
+            matches!(one.field, Field::UserName | Field::PrimaryGroup | Field::GroupName) && is_taken(&one.problem)
+        };
         let has = |field, fits: &dyn Fn(&Problem) -> bool| {
             invalid.iter().any(|one: &Invalid| one.field == field && fits(&one.problem))
         };
-        // Where a name is taken, that of its own group may be too.
-        let is_of_name =
-            |one: &Invalid| matches!(one.field, Field::UserName | Field::PrimaryGroup) && is_taken(&one.problem);
         match () {
             () if has(Field::Code, &|problem| *problem == Problem::Wrong) => Error::CodeNotConfirmed,
             () if has(Field::KeyTitle, &is_taken) => Error::Key(KeyError::TitleTaken),
             () if has(Field::SshKeys, &|problem| matches!(problem, Problem::BadKey { .. })) => {
                 Error::Key(KeyError::Unparsable)
             }
-            () if has(Field::UserName, &is_taken) && invalid.iter().all(is_of_name) => Error::NameTaken,
+            () if has(Field::UserName, &is_taken) && invalid.iter().all(is_of_the_name) => Error::NameTaken,
             () => Error::Invalid(words::of_all(invalid)),
         }
     }
