@@ -25,6 +25,16 @@ pub struct Arguments(BTreeMap<Argument, Value>);
 #[derive(Debug, PartialEq, Eq)]
 pub struct Unusable;
 
+impl Unusable {
+    /// What a method says of it has nothing about why: so the log does.
+    pub fn logged<E: std::fmt::Display>(argument: &'static str) -> impl FnOnce(E) -> Self {
+        move |problem| {
+            tracing::info!(argument, %problem, "an argument was refused");
+            Self
+        }
+    }
+}
+
 /// What an account or a repository is called.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reference {

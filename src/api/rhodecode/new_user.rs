@@ -30,10 +30,11 @@ pub fn new_user(arguments: &Arguments) -> Result<(NewUser, BTreeSet<Role>), Unus
     let password = Secret::new(arguments.required_text(Argument::Password)?.to_owned());
     let is_admin = arguments.boolean(Argument::Admin)?.unwrap_or(false);
     let new = NewUser {
-        name: NewUserName::new(arguments.required_text(Argument::NewUserName)?).map_err(|_| Unusable)?,
+        name: NewUserName::new(arguments.required_text(Argument::NewUserName)?)
+            .map_err(Unusable::logged("username"))?,
         uid: None,
-        full_name: FullName::new(names.full_name()).map_err(|_| Unusable)?,
-        email: Email::new(text(Argument::Email)?).map_err(|_| Unusable)?,
+        full_name: FullName::new(names.full_name()).map_err(Unusable::logged("firstname, lastname"))?,
+        email: Email::new(text(Argument::Email)?).map_err(Unusable::logged("email"))?,
         home: FieldPath::new(HOME).map_err(|_| Unusable)?,
         home_mode: None,
         shell: FieldPath::new(SHELL).map_err(|_| Unusable)?,

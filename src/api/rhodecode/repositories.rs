@@ -69,7 +69,8 @@ pub async fn delete(call: &Call) -> Result<Value, Error> {
 
 /// One that is not described is called by the end of its name.
 fn new_repository(arguments: &Arguments, owner: AccountRef) -> Result<NewRepository, Unusable> {
-    let name = RepositoryName::new(arguments.required_text(Argument::NewRepositoryName)?).map_err(|_| Unusable)?;
+    let name =
+        RepositoryName::new(arguments.required_text(Argument::NewRepositoryName)?).map_err(Unusable::logged("name"))?;
     let text = |argument| Ok(arguments.text(argument)?.filter(|text| !text.is_empty()));
     let kind = match text(Argument::RepositoryType)? {
         Some(kind) => RepositoryKind::parse(kind).ok_or(Unusable)?,
@@ -80,7 +81,7 @@ fn new_repository(arguments: &Arguments, owner: AccountRef) -> Result<NewReposit
         None => name.components().last().unwrap_or_default().to_owned(),
     };
     let private = arguments.boolean(Argument::Private)?.unwrap_or(false);
-    let clone_uri = text(Argument::CloneUri)?.map(CloneUri::new).transpose().map_err(|_| Unusable)?;
+    let clone_uri = text(Argument::CloneUri)?.map(CloneUri::new).transpose().map_err(Unusable::logged("clone_uri"))?;
     Ok(NewRepository { name, kind, owner, description, private, clone_uri })
 }
 

@@ -27,9 +27,9 @@ pub fn user_change(user: &User, arguments: &Arguments) -> Result<(UserChange, Op
     let full_name = Some(names.full_name()).filter(|full| *full != user.full_name);
     let email = text(Argument::Email)?.filter(|email| *email != user.email);
     let change = UserChange {
-        name: name.map(NewUserName::new).transpose().map_err(|_| Unusable)?,
-        full_name: full_name.map(FullName::new).transpose().map_err(|_| Unusable)?,
-        email: email.map(Email::new).transpose().map_err(|_| Unusable)?,
+        name: name.map(NewUserName::new).transpose().map_err(Unusable::logged("username"))?,
+        full_name: full_name.map(FullName::new).transpose().map_err(Unusable::logged("firstname, lastname"))?,
+        email: email.map(Email::new).transpose().map_err(Unusable::logged("email"))?,
         password: arguments.secret(Argument::Password)?.filter(|password| !password.is_empty()),
         locked: arguments.boolean(Argument::Active)?.map(|active| !active).filter(|locked| *locked != user.locked),
         echoes: if names == present { Default::default() } else { names.echoes() },
