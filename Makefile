@@ -1,10 +1,10 @@
 # Everything that is done with this project; each target installs what it needs.
 SHELL := /bin/bash
-PACKAGES := gcc g++ make cmake perl pkg-config libcrypt-dev git curl openssl openssh-client passwd libnss-extrausers strace sudo tcsh rsync python3 acl attr
+PACKAGES := gcc g++ make cmake perl pkg-config libcrypt-dev git curl openssl openssh-client passwd libnss-extrausers strace sudo tcsh rsync python3 acl attr mercurial
 .PHONY: run test slowest coverage deb appliance-test bench bench-ssh faults fuzz lint deny tools
 # For the tests alone: Samba, whose sessions have to end, the sftp-server that ours is held against, and clients of all kinds.
-test slowest coverage: PACKAGES += samba smbclient openssh-server openssh-sftp-server lftp putty-tools rclone sshfs fuse3 fio \
-	python3-paramiko python3-asyncssh python3-requests ssh-audit borgbackup restic tzdata btrfs-progs
+test slowest coverage: PACKAGES += samba smbclient openssh-server openssh-sftp-server python3-venv lftp putty-tools rclone sshfs fuse3 fio \
+	python3-paramiko python3-asyncssh python3-requests ssh-audit borgbackup restic tzdata btrfs-progs oathtool
 # What describes the programs: units and manual pages (tests/units.rs, tests/manuals.rs).
 test slowest coverage: PACKAGES += systemd mandoc
 # The machine whose kernel has quotas (tests/kernel_quotas.rs).
@@ -18,7 +18,7 @@ run: tools
 	cargo build --locked --release --workspace
 	exec target/release/accountd sandbox --root .sandbox
 
-test: tools target/clients/node_modules/ssh2
+test: tools target/clients/node_modules/ssh2 target/clients/venv/installed
 	# In one go, so that what the tests' own dependencies ask of a crate does not build it a second time.
 	cargo build --locked --workspace --bins --tests
 	cargo test --locked --workspace --lib --bins --tests
@@ -51,6 +51,12 @@ target/clients/node_modules/ssh2: tests/clients/node/package.json | tools
 	@mkdir -p target/clients && cp $< target/clients/
 	@cd target/clients && { command -v npm >/dev/null && timeout 120 npm install --silent --no-package-lock --ignore-scripts --no-audit --no-fund; } \
 		|| echo "skipped: the ssh2 package of npm can not be had"
+
+# Clients of AList that Debian does not have; without a package index their tests are skipped and say so.
+target/clients/venv/installed: tests/clients/python/requirements.txt | tools
+	@mkdir -p target/clients && { python3 -m venv target/clients/venv \
+		&& timeout 120 target/clients/venv/bin/python -m pip install --quiet --disable-pip-version-check -r $< \
+		&& touch $@; } || { rm -rf target/clients/venv; echo "skipped: alist3 and alist-sdk of Python's package index can not be had"; }
 
 # OpenSSH's sshd is the peer; it runs inside a sandbox, on a port of its own.
 bench: PACKAGES += openssh-server

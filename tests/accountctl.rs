@@ -14,6 +14,7 @@ pub mod pty;
 mod refused;
 mod settings;
 mod terminal;
+mod two_factor;
 mod users;
 
 use std::io::Write;

@@ -29,7 +29,7 @@ impl World {
 
     fn operate(&self, operation: Operation) -> Answer {
         let (user, password) = ("root".to_owned(), Secret::new(self.admin_password()));
-        let opened = self.ask(&AgentRequest::OpenHandle { user, password, source: "::1".parse().unwrap() });
+        let opened = self.ask(&AgentRequest::OpenHandle { user, password, code: None, source: "::1".parse().unwrap() });
         let Ok(Answer::Handle(caller)) = opened else { panic!("{opened:?}") };
         self.ask(&AgentRequest::Operate { caller, operation: Box::new(operation) }).unwrap()
     }
@@ -244,7 +244,7 @@ fn a_flipped_byte_is_found_in_a_file_and_in_the_store() {
 
 #[test]
 fn a_killed_agent_has_the_record_of_every_change_that_was_acknowledged() {
-    let nas = Nas::of(World::start_with("[audit]\nfile_records = 10\nkeep_files = 100\n"));
+    let nas = Nas::of(World::start_with("[audit]\nfile_records = 10\nkeep_files = 100\n[alist]\nenabled = false\n"));
     let (is_over, world) = (AtomicBool::new(false), &nas.world);
     let made: Vec<String> = std::thread::scope(|scope| {
         let clients: Vec<_> = (0..3)

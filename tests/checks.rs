@@ -25,14 +25,15 @@ fn operate(nas: &Nas, operation: Operation) -> Answer {
     let mut client = AgentClient::connect(&nas.disk.path("/run/accountd/agent.sock")).unwrap();
     let (user, password) = ("root".to_owned(), Secret::new(PASSWORD.into()));
     let source = IpAddr::V4(Ipv4Addr::LOCALHOST);
-    let Answer::Handle(caller) = client.call(&AgentRequest::OpenHandle { user, password, source }).unwrap().unwrap()
+    let Answer::Handle(caller) =
+        client.call(&AgentRequest::OpenHandle { user, password, code: None, source }).unwrap().unwrap()
     else {
         panic!("no handle");
     };
     client.call(&AgentRequest::Operate { caller, operation: Box::new(operation) }).unwrap().unwrap()
 }
 
-fn check(nas: &Nas) -> CheckReport {
+pub fn check(nas: &Nas) -> CheckReport {
     let Answer::Checked(report) = operate(nas, Operation::Check { homes: CheckedHomes::Looked }) else {
         panic!("no report");
     };

@@ -113,6 +113,24 @@ fn clients_at_the_same_time_get_a_number_each() {
 }
 
 #[test]
+fn whoever_is_in_another_source_is_unknown_to_no_check() {
+    let nas = with_source();
+    let append = |file: &str, line: &str| {
+        let text = fs::read_to_string(nas.disk.path(file)).unwrap();
+        fs::write(nas.disk.path(file), format!("{text}{line}\n")).unwrap();
+    };
+    append("/etc/group", "crew:x:6000:elsewhere,nobody-here");
+    append("/etc/passwd", "carla:x:6001:7100::/nonexistent:/usr/sbin/nologin");
+    let about = |what: &str| {
+        let findings = crate::checks::check(&nas).findings;
+        findings.iter().filter(|finding| format!("{finding:?}").contains(what)).count()
+    };
+    assert_eq!((about("nobody-here"), about("elsewhere"), about("7100")), (1, 0, 0));
+    switch(&nas, "files");
+    assert_eq!((about("elsewhere"), about("7100")), (1, 1));
+}
+
+#[test]
 fn what_another_source_has_is_taken() {
     let nas = with_source();
     let id = nas.rest.create_user(&new_user("anna", 5001, "pw"));

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that can not go on has failed")]
 
 mod accountctl;
+mod alist;
 mod audit;
 mod authentication;
 mod backup;
@@ -31,8 +32,8 @@ mod leftovers;
 mod limits;
 mod login;
 mod mail;
-mod metrics;
 mod manuals;
+mod metrics;
 mod mixed_changes;
 mod openssh;
 mod outside_edits;
@@ -44,7 +45,9 @@ mod populated;
 mod quota;
 mod raw;
 mod refusals;
+mod repositories;
 mod rest;
+mod rhodecode;
 mod roles;
 mod running;
 mod sandbox;
@@ -63,6 +66,7 @@ mod sudo_lists;
 mod system;
 #[path = "bench/traced.rs"]
 mod traced;
+mod two_factor;
 mod unauthenticated;
 mod units;
 mod v2;

@@ -3,6 +3,7 @@
 
 mod ends;
 mod ledger;
+mod narrow_permissions;
 mod permissions;
 mod rates;
 

@@ -211,12 +211,36 @@ impl Raw {
         String::from_utf8(body[8..8 + number(&body[4..]) as usize].to_vec()).unwrap()
     }
 
+    /// What a directory has in it.
+    pub fn names_in(&mut self, directory: &str) -> Vec<String> {
+        let handle = self.handle(OPENDIR, Body::new().text(directory));
+        let mut names = Vec::new();
+        while let (NAME, body) = self.ask(READDIR, Body::new().text(&handle)) {
+            let (mut rest, count) = (&body[4..], number(&body));
+            for _ in 0..count {
+                let name = string(&mut rest);
+                string(&mut rest);
+                rest = &rest[32..];
+                names.push(String::from_utf8(name).unwrap());
+            }
+        }
+        names
+    }
+
     pub fn ends(mut self) {
         drop(self.input.take());
         let mut rest = Vec::new();
         self.output.read_to_end(&mut rest).unwrap();
         self.program.wait().unwrap();
     }
+}
+
+/// Takes the first string of these bytes.
+fn string(bytes: &mut &[u8]) -> Vec<u8> {
+    let length = number(bytes) as usize;
+    let text = bytes[4..4 + length].to_vec();
+    *bytes = &bytes[4 + length..];
+    text
 }
 
 pub fn number(bytes: &[u8]) -> u32 {

@@ -3,6 +3,7 @@
 
 mod copies;
 mod logs;
+mod started;
 mod uploads;
 
 use std::fs;

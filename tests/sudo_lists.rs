@@ -349,7 +349,7 @@ fn a_list_follows_its_account_and_a_check_says_what_has_become_of_its_programs()
 #[test]
 fn an_account_administrator_grants_no_command_and_touches_nobody_who_has_one() {
     let nas = Nas::start();
-    nas.world.run(&["groupadd", "--system", "accountd-account-administrators"]);
+    nas.world.run(&["groupadd", "--force", "--system", "accountd-account-administrators"]);
     for name in ["clerk", "anna", "berta"] {
         nas.post("/users", &json!({"username": name, "password": "pw"}));
     }

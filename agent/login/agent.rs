@@ -13,6 +13,8 @@ use accountd_protocol::kept_clients::KeptClients;
 use accountd_protocol::login::Proof;
 use accountd_protocol::metrics::LoginReport;
 use accountd_protocol::quota::{QuotaAnswer, QuotaRequest};
+use accountd_protocol::refusal::Refusal;
+use accountd_protocol::repository::{PullOrder, PullTicket, RepositoryFault};
 use tracing::{debug, warn};
 
 /// The most connections that are kept for later.
@@ -103,6 +105,20 @@ impl Agent {
         }
     }
 
+    /// What is to be run for a ticket, or why nothing is.
+    pub fn take_pull(&self, ticket: PullTicket) -> Result<Box<PullOrder>, String> {
+        match self.clients.call(&AgentRequest::TakePull(ticket)) {
+            Ok(Ok(Answer::PullOrder(order))) => Ok(order),
+            Ok(Ok(_)) => Err("the agent gives no order for it".into()),
+            Ok(Err(Refusal::Repository(RepositoryFault::PullNotRun(why)))) => Err(why),
+            Ok(Err(refusal)) => Err(refusal.to_string()),
+            Err(error) => {
+                warn!(%error, "the agent can not be asked what to pull");
+                Err("the agent can not be asked".into())
+            }
+        }
+    }
+
     /// Also of an agent that is being started again. Of what one has done that did not answer, its successor
     /// knows nothing; should it go on, more is counted than is used until the session ends.
     fn ask_patiently(&self, request: &AgentRequest) -> Result<Reply, ClientError> {
@@ -126,5 +142,81 @@ impl Agent {
             Ok(Err(refusal)) => debug!(%refusal, "the agent does not take the numbers"),
             Err(error) => debug!(%error, "the agent can not be told the numbers"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use accountd_protocol::conclusion::Concluded;
+    use accountd_protocol::quota::QuotaUse;
+    use accountd_protocol::refusal::Refusal;
+
+    use super::*;
+    use crate::scripted_agent::Place;
+
+    /// What the agent says to everything.
+    type Says = fn() -> Option<Reply>;
+
+    const SOURCE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
+    fn conclusion() -> Conclusion {
+        let (name, outcome) = ("anna".to_owned(), Concluded::LoggedIn);
+        Conclusion { account: AccountId(1), name, source: SOURCE, key: None, outcome }
+    }
+
+    #[test]
+    fn whatever_an_agent_says_that_does_not_decide_lets_nobody_in_and_leases_nothing() {
+        let answers: [Says; 3] = [|| None, || Some(Err(Refusal::Busy)), || Some(Ok(Answer::Watching))];
+        for answer in answers {
+            let place = Place::new();
+            place.answer(move |_| answer());
+            let (agent, said) = (Agent::new(place.socket()), answer());
+            let decision = agent.decide("anna".into(), Proof::PublicKey(vec![1]), SOURCE);
+            assert!(matches!(decision, Decision::Refused { wait_milliseconds: 0 }), "{said:?}");
+            assert!(!agent.key_acceptable("anna".into(), vec![1], SOURCE, KeyOffer::First), "{said:?}");
+            assert_eq!(agent.quota((AccountId(1), 1), QuotaRequest::Lease(QuotaUse::default())), None, "{said:?}");
+        }
+    }
+
+    #[test]
+    fn a_login_is_recorded_only_when_the_agent_says_so() {
+        let said: [(Says, Recorded); 3] = [
+            (|| Some(Ok(Answer::Done)), Recorded::Yes),
+            (|| Some(Err(Refusal::Busy)), Recorded::No),
+            (|| None, Recorded::No),
+        ];
+        for (answer, recorded) in said {
+            let place = Place::new();
+            place.answer(move |_| answer());
+            assert_eq!(Agent::new(place.socket()).conclude(conclusion()), recorded);
+        }
+    }
+
+    #[test]
+    fn an_agent_that_does_not_take_a_report_is_told_the_next_one() {
+        let (place, told) = (Place::new(), std::sync::Arc::new(std::sync::Mutex::new(Vec::new())));
+        let hears = told.clone();
+        place.answer(move |request| {
+            hears.lock().unwrap().push(format!("{request:?}").split([' ', '(']).next().unwrap().to_owned());
+            (hears.lock().unwrap().len() > 1).then_some(Err(Refusal::Busy))
+        });
+        let agent = Agent::new(place.socket());
+        agent.report(LoginReport::default());
+        agent.report(LoginReport::default());
+        agent.quota_ended((AccountId(1), 1), QuotaEnd::Lost);
+        assert_eq!(*told.lock().unwrap(), ["ReportNumbers", "ReportNumbers", "QuotaEnded"]);
+    }
+
+    #[test]
+    fn a_session_waits_for_an_agent_that_is_being_started_again() {
+        let place = Place::new();
+        let agent = Agent::new(place.socket());
+        let used = QuotaUse { bytes: 1, files: 1 };
+        let leased = std::thread::scope(|scope| {
+            let asking = scope.spawn(|| agent.quota((AccountId(1), 1), QuotaRequest::Lease(used)));
+            place.answer(move |_| Some(Ok(Answer::Quota(QuotaAnswer::Leased(used)))));
+            asking.join().unwrap()
+        });
+        assert_eq!(leased, Some(QuotaAnswer::Leased(used)));
     }
 }

@@ -22,3 +22,20 @@ fn children_by_status(own: u32) -> Vec<Pid> {
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
     pids.filter(|pid| parent(*pid) == Some(own)).map(Pid::from_raw).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_child_is_found_among_all_processes_where_the_kernel_has_no_list_of_them() {
+        let mut child = std::process::Command::new("sleep").arg("600").spawn().unwrap();
+        let pid = Pid::from_raw(child.id().try_into().unwrap());
+        let found = children_by_status(std::process::id());
+        let of_child = children_by_status(child.id());
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(found.contains(&pid), "{found:?}");
+        assert!(of_child.is_empty(), "{of_child:?}");
+    }
+}

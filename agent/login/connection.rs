@@ -37,6 +37,9 @@ use crate::session_streams;
 use crate::spawner::{Given, Handover, Spawner};
 use crate::word::Farewell;
 
+#[cfg(test)]
+mod tests;
+
 /// The most sessions of one connection at a time.
 const MOST_SESSIONS: usize = 64;
 const CHANGED: &str = "the account has changed, or the service was restarted: log in again";
@@ -158,39 +161,38 @@ impl Connection {
         let shown = cut(&user.escape_debug().to_string());
         // The period comes first: a revocation during the decision must not fall in between.
         let period = self.shared.registry.period(RESTART_PATIENCE);
-        let decision = match period {
-            Some(_) => self.shared.agent.decide(user, proof, source),
-            None => Decision::Refused { wait_milliseconds: 0 },
-        };
+        let decided = period.map(|asked| (self.shared.agent.decide(user, proof, source), asked));
         let attempt = Attempt { shown: &shown, version: &version, ends, method: method.name(), key };
-        let (admission, result) = self.admission(decision, period, attempt);
+        let (admission, result) = self.admission(decided, attempt);
         self.shared.counters.logins.one((method, result));
         self.events.send(&LoginEvent::Authenticated(admission), &[])
     }
 
-    /// What a decision comes to here; `period` is of before it was asked for.
-    fn admission(
-        &mut self,
-        decision: Decision,
-        period: Option<Period>,
-        attempt: Attempt<'_>,
-    ) -> (Admission, LoginResult) {
+    /// What a decision comes to here, with the period of before it was asked for. `None`: nobody decides now.
+    fn admission(&mut self, decided: Option<(Decision, Period)>, attempt: Attempt<'_>) -> (Admission, LoginResult) {
         let (shown, method, source) = (attempt.shown, attempt.method, attempt.ends.client.ip());
-        match (decision, period) {
-            (Decision::Granted(grant), Some(asked)) => self.admit(grant, asked, attempt),
-            (Decision::Granted(_), None) => (Admission::Refused, LoginResult::Undecided),
-            (Decision::Refused { wait_milliseconds }, period) => {
+        let Some((decision, asked)) = decided else {
+            info!(user = shown, %source, method, "login refused: the agent is not heard");
+            return (Admission::Refused, LoginResult::Undecided);
+        };
+        match decision {
+            Decision::Granted(grant) => self.admit(grant, asked, attempt),
+            Decision::Refused { wait_milliseconds } => {
                 info!(user = shown, %source, method, wait_milliseconds, "login refused");
                 self.events.wait(Duration::from_millis(wait_milliseconds));
-                (Admission::Refused, period.map_or(LoginResult::Undecided, |_| LoginResult::Refused))
+                (Admission::Refused, LoginResult::Refused)
             }
-            (Decision::PasswordExpired, _) => {
+            Decision::PasswordExpired => {
                 info!(user = shown, %source, method, "login refused: the password has to be changed first");
                 (Admission::PasswordExpired, LoginResult::PasswordExpired)
             }
-            (Decision::NotChanged(refusal), _) => {
+            Decision::NotChanged(refusal) => {
                 info!(user = shown, %source, method, "login refused: the password was not changed");
                 (Admission::NotChanged(refusal), LoginResult::PasswordNotChanged)
+            }
+            Decision::CodeRequired => {
+                info!(user = shown, %source, method, "no login yet: a code is needed");
+                (Admission::CodeRequired, LoginResult::CodeRequired)
             }
         }
     }
@@ -337,20 +339,20 @@ struct Running {
 }
 
 /// A session whose keeper has said that it runs.
-struct Started {
-    control: Arc<Control>,
-    records: OwnedFd,
-    quota: Option<quota::Relay>,
+pub struct Started {
+    pub control: Arc<Control>,
+    pub records: OwnedFd,
+    pub quota: Option<quota::Relay>,
     streams: Streams,
     /// The front's ends.
-    front: Vec<OwnedFd>,
+    pub front: Vec<OwnedFd>,
     service: SessionService,
 }
 
 fn key_of(proof: &Proof) -> Option<Vec<u8>> {
     match proof {
-        Proof::PublicKey(key) => Some(key.clone()),
-        Proof::Password(_) | Proof::PasswordChange { .. } => None,
+        Proof::PublicKey(key) | Proof::PublicKeyAndCode { key, .. } => Some(key.clone()),
+        Proof::Password(_) | Proof::PasswordChange { .. } | Proof::PasswordAndCode { .. } => None,
     }
 }
 
@@ -385,7 +387,7 @@ fn cut(text: &str) -> String {
 }
 
 /// Has the session started and waits for its keeper's word.
-fn start(shared: &Shared, plan: Plan, (account, place): (AccountId, &Place)) -> Result<Started, Error> {
+pub fn start(shared: &Shared, plan: Plan, (account, place): (AccountId, &Place)) -> Result<Started, Error> {
     let Plan { mut order, terminal, service } = plan;
     let session_streams::Ends { front, session } = session_streams::make(order.streams, terminal.as_ref(), order.uid)?;
     if let (Some(terminal), [ours]) = (&terminal, session.as_slice()) {
@@ -415,7 +417,7 @@ fn start(shared: &Shared, plan: Plan, (account, place): (AccountId, &Place)) -> 
 }
 
 /// How the session ended; a keeper that says nothing was killed.
-fn ending(control: &Control) -> Ending {
+pub fn ending(control: &Control) -> Ending {
     match control.report(None) {
         Ok(Some(Report::Ended(how))) => how,
         Ok(Some(Report::Started | Report::NotStarted(_)) | None) | Err(_) => Ending::Killed(9),

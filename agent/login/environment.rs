@@ -52,9 +52,18 @@ pub struct Environment(Vec<(String, Vec<u8>)>);
 
 impl Environment {
     pub fn new(grant: &Grant, ends: Ends) -> Self {
+        let (client, server) = (ends.client, ends.server);
+        let mut environment = Self::alone(grant);
+        environment.set("SSH_CLIENT", format!("{} {} {}", client.ip(), client.port(), server.port()).as_bytes());
+        let connection = format!("{} {} {} {}", client.ip(), client.port(), server.ip(), server.port());
+        environment.set("SSH_CONNECTION", connection.as_bytes());
+        environment
+    }
+
+    /// Where there is no client.
+    pub fn alone(grant: &Grant) -> Self {
         let path = if grant.uid == Uid::ROOT { ROOTS_PATH } else { PATH };
         let name = grant.name.as_str();
-        let (client, server) = (ends.client, ends.server);
         let mut environment = Self(Vec::new());
         environment.set("HOME", &grant.home);
         environment.set("USER", name.as_bytes());
@@ -63,9 +72,6 @@ impl Environment {
         environment.set("PATH", path.as_bytes());
         environment.set("MAIL", format!("/var/mail/{name}").as_bytes());
         environment.set("LANG", b"C.UTF-8");
-        environment.set("SSH_CLIENT", format!("{} {} {}", client.ip(), client.port(), server.port()).as_bytes());
-        let connection = format!("{} {} {} {}", client.ip(), client.port(), server.ip(), server.port());
-        environment.set("SSH_CONNECTION", connection.as_bytes());
         environment
     }
 

@@ -15,11 +15,14 @@ mod keeper;
 mod keepers;
 mod order;
 mod plan;
+mod pulls;
 mod questions;
 mod quota;
 mod records;
 mod registry;
 mod revocations;
+#[cfg(test)]
+mod scripted_agent;
 mod server;
 mod session;
 mod session_streams;
@@ -74,14 +77,10 @@ fn run(arguments: &Arguments) -> Result<(), Error> {
     counters::tell(agent.clone(), counters.clone())?;
     let patience = Duration::from_secs(arguments.agent_patience);
     revocations::follow(arguments.agent_socket.clone(), registry.clone(), patience)?;
-    questions::answer(arguments.agent_socket.clone(), registry.clone())?;
     let front = server::Front::new(&arguments.front_user);
     let listener = server::listen(&arguments.socket, &front)?;
     watchdog::start(arguments.socket.clone(), registry.clone())?;
-    server::serve(
-        &listener,
-        &stop,
-        connection::Shared { agent, registry, spawner: Arc::new(spawner), counters },
-        &front,
-    )
+    let shared = connection::Shared { agent, registry, spawner: Arc::new(spawner), counters };
+    questions::answer(arguments.agent_socket.clone(), shared.clone())?;
+    server::serve(&listener, &stop, shared, &front)
 }

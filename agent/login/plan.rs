@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::io::Read;
+use std::net::{IpAddr, Ipv4Addr};
 use std::os::unix::ffi::OsStrExt;
 
 use accountd_protocol::agent::Grant;
@@ -10,7 +11,10 @@ use accountd_protocol::id::Uid;
 use accountd_protocol::limits::Bandwidth;
 use accountd_protocol::login::{LinkOrder, Opening, Service, Streams, Terminal};
 use accountd_protocol::metrics::SessionService;
-use accountd_protocol::session_policy::{Forwarding, INTERNAL_SFTP, ServiceKind, SessionPolicy, TerminalUse, Uploads};
+use accountd_protocol::repository::PullOrder;
+use accountd_protocol::session_policy::{
+    Forwarding, INTERNAL_SFTP, Leftovers, ServedRepositories, ServiceKind, SessionPolicy, TerminalUse, Uploads,
+};
 
 use crate::environment::{Ends, Environment};
 use crate::order::{NewPrivileges, Order};
@@ -104,12 +108,13 @@ fn program(grant: &Grant, service: Service, front: Uid) -> Result<(Vec<Vec<u8>>,
         }
         Service::Command(command) => {
             let services = command_services(grant);
-            if !services.iter().any(|kind| *kind != ServiceKind::Sftp) {
+            if !services.iter().any(|kind| *kind != ServiceKind::Sftp) && policy.repositories.is_none() {
                 return Err(if services.is_empty() { NO_COMMANDS } else { ONLY_SFTP });
             }
             let names: Vec<&str> = services.iter().map(|kind| kind.name()).collect();
             let mut arguments = vec![b"command".to_vec(), b"--services".to_vec(), names.join(",").into_bytes()];
             arguments.extend(shell_option(grant));
+            arguments.extend(repository_options(policy));
             arguments.extend(file_options(grant));
             arguments.extend([b"--".to_vec(), command]);
             Ok((arguments, SessionService::Command))
@@ -125,6 +130,35 @@ fn program(grant: &Grant, service: Service, front: Uid) -> Result<(Vec<Vec<u8>>,
     }
 }
 
+fn repository_options(policy: &SessionPolicy) -> Vec<Vec<u8>> {
+    let Some(ServedRepositories { root, kinds }) = &policy.repositories else { return Vec::new() };
+    let kinds: Vec<&str> = kinds.iter().map(|kind| kind.name()).collect();
+    let options = ["--repositories", root, "--repository-kinds", &kinds.join(",")];
+    options.map(|text| text.as_bytes().to_vec()).to_vec()
+}
+
+/// A pull into a repository. The session reads from its standard input where from.
+pub fn pull(order: &PullOrder) -> Plan {
+    let PullOrder { grant, kind, root, name, .. } = order;
+    let arguments = ["pull", "--repositories", root, "--repository-kinds", kind.name(), "--", name];
+    let order = Order {
+        user: grant.name.as_str().to_owned(),
+        uid: grant.uid,
+        gid: grant.gid,
+        groups: grant.groups.clone(),
+        umask: grant.policy.umask,
+        home: grant.home.clone(),
+        arguments: arguments.map(|text| text.as_bytes().to_vec()).to_vec(),
+        environment: Environment::alone(grant).into_texts(),
+        privileges: NewPrivileges::Never,
+        streams: Streams::Pipes,
+        leftovers: Leftovers::End,
+        quota: None,
+        source: IpAddr::V4(Ipv4Addr::LOCALHOST),
+    };
+    Plan { order, terminal: None, service: SessionService::Command }
+}
+
 /// What a command line may be, and sftp, which whoever sends another one is told of. A session with a
 /// root, or with permissions, serves files alone.
 fn command_services(grant: &Grant) -> BTreeSet<ServiceKind> {
@@ -132,7 +166,7 @@ fn command_services(grant: &Grant) -> BTreeSet<ServiceKind> {
     let files_only = policy.root.is_some() || grant.limits.permissions.is_some();
     let fits = |kind: &ServiceKind| match kind {
         ServiceKind::Sftp | ServiceKind::Scp => true,
-        ServiceKind::Rsync | ServiceKind::Git | ServiceKind::Shell => !files_only,
+        ServiceKind::Rsync | ServiceKind::Git | ServiceKind::Hg | ServiceKind::Shell => !files_only,
     };
     policy.services.iter().copied().filter(fits).collect()
 }
@@ -156,6 +190,9 @@ fn file_options(grant: &Grant) -> Vec<Vec<u8>> {
     let mut options = Vec::new();
     if let Some(root) = &policy.root {
         options.extend([b"--root".to_vec(), root.clone()]);
+    }
+    if let Some(below) = &policy.below {
+        options.extend([b"--below".to_vec(), below.clone()]);
     }
     match policy.uploads {
         Uploads::InPlace => {}
@@ -219,6 +256,7 @@ mod tests {
     use accountd_protocol::limits::{FilePermission, Limits};
     use accountd_protocol::name::UserName;
     use accountd_protocol::quota::QuotaBackend;
+    use accountd_protocol::repository::RepositoryKind;
     use accountd_protocol::session_policy::Leftovers;
 
     use super::*;
@@ -234,7 +272,9 @@ mod tests {
             leftovers: Leftovers::End,
             uploads: Uploads::InPlace,
             root: None,
+            below: None,
             umask: 0o022,
+            repositories: None,
         };
         change(&mut policy);
         Grant {
@@ -291,7 +331,23 @@ mod tests {
         let no_shell = grant(|policy| policy.services.retain(|kind| *kind != ServiceKind::Shell));
         let command = planned(&no_shell, Service::Command(b"scp -t x".to_vec())).unwrap();
         assert_eq!(command.order.privileges, NewPrivileges::Never);
-        assert!(words(&command).contains(&"sftp,scp,rsync,git".to_owned()));
+        assert!(words(&command).contains(&"sftp,scp,rsync,git,hg".to_owned()));
+    }
+
+    #[test]
+    fn repositories_are_named_to_the_session_and_make_a_command_of_what_would_be_none() {
+        let root = "/srv/r".to_owned();
+        let served = |kinds| ServedRepositories { root: root.clone(), kinds };
+        let both = grant(|policy| {
+            policy.services = BTreeSet::from([ServiceKind::Sftp]);
+            policy.repositories = Some(served(BTreeSet::from(RepositoryKind::ALL)));
+        });
+        let command = planned(&both, Service::Command(b"git-upload-pack a".to_vec())).unwrap();
+        assert_eq!(command.order.privileges, NewPrivileges::Never);
+        let options = words(&command).join(" ");
+        assert!(options.contains("--repositories /srv/r --repository-kinds git,hg"), "{options}");
+        let files = grant(|policy| policy.services = BTreeSet::from([ServiceKind::Sftp]));
+        assert_eq!(planned(&files, Service::Command(b"git-upload-pack a".to_vec())).err(), Some(ONLY_SFTP));
     }
 
     #[test]
@@ -302,6 +358,16 @@ mod tests {
         assert!(words.windows(2).any(|two| two == ["--services", "sftp,scp"]), "{words:?}");
         assert!(words.windows(2).any(|two| two == ["--root", "/mnt/tank/anna"]), "{words:?}");
         assert_eq!(planned(&confined, Service::Shell).unwrap_err(), NO_SHELL);
+    }
+
+    #[test]
+    fn a_connection_to_somewhere_else_is_no_command_that_another_takes_the_place_of() {
+        let forced = grant(|policy| {
+            (policy.forced_command, policy.forwarding) = (Some("date".into()), Forwarding::Anywhere);
+        });
+        let connect = planned(&forced, Service::Connect { host: "h".into(), port: 1 }).unwrap();
+        assert_eq!(words(&connect)[0], "connect");
+        assert!(words(&planned(&forced, Service::Shell).unwrap()).contains(&"date".to_owned()));
     }
 
     #[test]

@@ -194,6 +194,18 @@ mod tests {
     }
 
     #[test]
+    fn what_was_leased_to_a_session_that_goes_before_the_answer_is_remembered() {
+        let (mut session, ours) = UnixStream::pair().unwrap();
+        frame::write(&mut session, &QuotaRequest::Lease(SOME), QUOTA_CAP).unwrap();
+        let session = std::cell::Cell::new(Some(session));
+        let leasing = pass_on(&ours, |_| {
+            drop(session.take());
+            Some(QuotaAnswer::Leased(SOME))
+        });
+        assert_eq!(leasing, Leasing::Leased);
+    }
+
+    #[test]
     fn a_lease_that_is_refused_changes_nothing() {
         let refused = Some(QuotaAnswer::Exceeded(QuotaExceeded::Bytes(10)));
         assert_eq!(relayed(&[QuotaRequest::Lease(SOME)], refused).1, Leasing::Looked);

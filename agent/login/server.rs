@@ -142,3 +142,20 @@ impl Drop for Place {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_socket_is_for_the_fronts_group_alone_as_soon_as_there_is_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("login.sock");
+        let mode = |front: &str| {
+            let _listener = listen(&path, &Front::new(front)).unwrap();
+            std::fs::metadata(&path).unwrap().permissions().mode() & 0o777
+        };
+        assert_eq!(mode("nobody-of-this-name"), 0o666);
+        assert_eq!(mode("root"), 0o660);
+    }
+}

@@ -94,6 +94,16 @@ impl Spawner {
     }
 }
 
+#[cfg(test)]
+impl Spawner {
+    /// A server's end whose orders come to a test.
+    pub fn pair() -> (Self, OwnedFd) {
+        let kind = (AddressFamily::Unix, SockType::SeqPacket);
+        let (ours, theirs) = socketpair(kind.0, kind.1, None, SockFlag::SOCK_CLOEXEC).unwrap();
+        (Self { socket: ours }, theirs)
+    }
+}
+
 /// What goes with an order.
 #[derive(Debug)]
 pub struct Handover {

@@ -162,6 +162,7 @@ fn baud_rate(bits_a_second: u32) -> Option<BaudRate> {
 #[cfg(test)]
 mod tests {
     use accountd_protocol::login::WindowSize;
+    use nix::sys::termios;
 
     use super::*;
 
@@ -180,5 +181,21 @@ mod tests {
         assert!(!modes.local_flags.contains(LocalFlags::ECHO) && !modes.input_flags.contains(InputFlags::ICRNL));
         assert!(modes.output_flags.contains(OutputFlags::ONLCR));
         assert_eq!(modes.control_flags & ControlFlags::CSIZE, ControlFlags::CS8);
+    }
+
+    #[test]
+    fn the_speed_is_that_of_the_client_where_a_terminal_has_it() {
+        let speed = |bits: u32| termios::cfgetospeed(&terminal(&[(129, bits)]));
+        let known = [
+            (9600, BaudRate::B9600),
+            (19_200, BaudRate::B19200),
+            (38_400, BaudRate::B38400),
+            (57_600, BaudRate::B57600),
+            (115_200, BaudRate::B115200),
+        ];
+        for (bits, rate) in known {
+            assert_eq!(speed(bits), rate);
+        }
+        assert_eq!(speed(12_345), termios::cfgetospeed(&terminal(&[])), "what is not known is passed over");
     }
 }

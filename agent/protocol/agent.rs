@@ -8,6 +8,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::alist::AlistSettings;
 use crate::api_key::ApiKey;
 use crate::audit::{AuditPage, AuditVerdict};
 use crate::backup::Backup;
@@ -15,6 +16,7 @@ use crate::ban::Ban;
 use crate::checks::{CheckReport, RepairReport};
 use crate::conclusion::Conclusion;
 pub use crate::decision::{Decision, Grant, USUAL_SHELL};
+use crate::dialects::Dialects;
 use crate::ended::Ended;
 pub use crate::group::{Group, GroupChange, NewGroup, SharedGid};
 use crate::home::HomeState;
@@ -29,10 +31,13 @@ pub use crate::operation::Operation;
 use crate::policy::Policy;
 use crate::quota::{QuotaAnswer, QuotaFileSystem, QuotaReport, QuotaRequest, QuotaScan};
 use crate::refusal::Refusal;
+use crate::repository::{Grantee, PullOrder, PullState, PullTicket, Repository};
 use crate::resume::{Resumed, Resumption};
 pub use crate::revocation::{Generation, Revocation, Revoked};
 use crate::secret::Secret;
+use crate::ssh_key::SshKey;
 pub use crate::system::System;
+use crate::two_factor::{Enrolment, TwoFactor};
 pub use crate::user::{
     Dialect, Echoes, MAX_ECHO, Membership, NewPassword, NewUser, PrimaryGroup, RandomPassword, User, UserChange,
 };
@@ -44,7 +49,14 @@ pub type Handle = Secret;
 #[serde(rename_all = "snake_case")]
 pub enum AgentRequest {
     /// REST front: checks a credential once, for a handle.
-    OpenHandle { user: String, password: Secret, source: IpAddr },
+    OpenHandle {
+        user: String,
+        password: Secret,
+        /// Of an authenticator, or a recovery code; for an account without a second factor it says nothing.
+        #[serde(default)]
+        code: Option<Secret>,
+        source: IpAddr,
+    },
     /// REST front: the same for an API key.
     OpenHandleByKey { key: Secret, source: IpAddr },
     /// Root's own commands: a handle of root's account, without a credential.
@@ -72,6 +84,26 @@ pub enum AgentRequest {
     Quota { account: AccountId, session: u64, request: QuotaRequest },
     /// Login: a session that has asked for quota has ended.
     QuotaEnded { account: AccountId, session: u64, how: QuotaEnd },
+    /// REST front: which dialects it speaks.
+    GetDialects,
+    /// REST front: a handle for whoever shows what a client of AList makes of the password: the SHA-256, in
+    /// hexadecimal, of it and a fixed text behind it.
+    OpenHandleByStatic {
+        user: String,
+        digest: Secret,
+        #[serde(default)]
+        code: Option<Secret>,
+        source: IpAddr,
+    },
+    /// REST front: the same for a login token.
+    OpenHandleByToken { token: Secret, source: IpAddr },
+    /// REST front: the handle of whoever shows nothing, where guests are let in. It reads its own account and does
+    /// nothing else.
+    OpenGuestHandle { source: IpAddr },
+    /// Login: what is to be run for this ticket.
+    TakePull(PullTicket),
+    /// REST front: what the dialect of AList goes by.
+    DescribeAlist,
 }
 
 /// What the agent asks login.
@@ -82,6 +114,10 @@ pub enum SessionQuestion {
     List(Option<AccountId>),
     CloseConnection(ConnectionId),
     CloseSession(u64),
+    /// Take this and run it; it is asked about after that.
+    BeginPull(PullTicket),
+    LookAtPull(PullTicket),
+    EndPull(PullTicket),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,6 +126,8 @@ pub enum SessionReply {
     Connections(Vec<OpenConnection>),
     Closed,
     NotFound,
+    PullBegun,
+    Pull(PullState),
 }
 
 /// What may be believed of what an ended session has said about its quota.
@@ -159,4 +197,18 @@ pub enum Answer {
     Watching,
     Resumed(Resumed),
     Done,
+    Dialects(Dialects),
+    TwoFactor(TwoFactor),
+    Enrolment(Enrolment),
+    /// Said once.
+    RecoveryCodes(Vec<Secret>),
+    /// A login token.
+    Token(Secret),
+    Repositories(Vec<Repository>),
+    Repository(Box<Repository>),
+    PullOrder(Box<PullOrder>),
+    Grantee(Grantee),
+    SshKeys(Vec<SshKey>),
+    SshKey(Box<SshKey>),
+    Alist(AlistSettings),
 }

@@ -42,10 +42,6 @@ impl ApiKeyName {
             () => Ok(Self(text)),
         }
     }
-
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
 }
 
 impl TryFrom<String> for ApiKeyName {

@@ -137,6 +137,21 @@ pub enum AuditAction {
     EndBan,
     /// It was ended before its time.
     LiftBan,
+    GetTwoFactor,
+    BeginTwoFactor,
+    ConfirmTwoFactor,
+    CancelTwoFactor,
+    /// A recovery code was used.
+    UseRecoveryCode,
+    CreateToken,
+    RevokeToken,
+    ListRepositories,
+    GetRepository,
+    CreateRepository,
+    UpdateRepository,
+    DeleteRepository,
+    GrantRepository,
+    PullRepository,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -153,6 +168,8 @@ pub struct Target {
 pub enum TargetKind {
     User,
     Group,
+    /// Named; its id is none of an account.
+    Repository,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -252,6 +252,14 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_list_is_refused_in_words() {
+        let text = serde_json::to_string(&backup()).unwrap();
+        let (before, _) = text.split_once("\"groups\":").unwrap();
+        let error = serde_json::from_str::<Backup>(&format!("{before}\"groups\":7}}")).unwrap_err();
+        assert!(error.to_string().starts_with("invalid type: integer `7`, expected a list"), "{error}");
+    }
+
+    #[test]
     fn no_hash_is_in_a_log() {
         assert!(!format!("{:?}", backup()).contains("\"!\""));
     }

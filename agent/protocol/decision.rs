@@ -25,6 +25,8 @@ pub enum Decision {
     PasswordExpired,
     /// The present password is right, and the new one did not take its place.
     NotChanged(Refusal),
+    /// What was shown is right, and not enough without a code.
+    CodeRequired,
 }
 
 /// Who has logged in, and as what a session of theirs runs.

@@ -7,6 +7,7 @@ use crate::batch::ItemOutcome;
 use crate::id::AccountId;
 use crate::import::ImportReport;
 use crate::refusal::Refusal;
+use crate::repository::Pulled;
 use crate::secret::Secret;
 
 /// Random, so that it says nothing and comes only once.
@@ -58,6 +59,7 @@ pub enum Passwords {
 pub enum JobKind {
     Batch,
     Import,
+    Pull,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,4 +90,5 @@ pub enum JobResult {
     Batch(Vec<ItemOutcome>),
     Import(ImportReport),
     Refused(Refusal),
+    Pulled(Pulled),
 }

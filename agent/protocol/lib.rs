@@ -6,6 +6,7 @@
 
 pub mod ageing;
 pub mod agent;
+pub mod alist;
 pub mod api_key;
 pub mod audit;
 pub mod backup;
@@ -14,7 +15,9 @@ pub mod batch;
 pub mod checks;
 pub mod client;
 pub mod conclusion;
+pub mod dialects;
 pub mod ended;
+pub mod file_permission;
 pub mod frame;
 pub mod home;
 pub mod id;
@@ -38,13 +41,17 @@ pub mod precondition;
 pub mod quota;
 pub mod refusal;
 pub mod removal;
+pub mod repository;
 pub mod resume;
 pub mod role;
 pub mod secret;
 pub mod session_policy;
 pub mod socket;
+pub mod ssh_key;
 pub mod sudo;
 pub mod text;
+pub mod token;
+pub mod two_factor;
 
 mod decision;
 mod group;
@@ -53,6 +60,3 @@ mod operation;
 mod revocation;
 mod system;
 mod user;
-
-#[allow(unsafe_code, reason = "the only unsafe code of this crate: received descriptors")]
-mod sys;

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
+pub use crate::file_permission::{FilePermission, FilePermissions};
 use crate::network::Network;
 use crate::quota::QuotaLimits;
 
@@ -49,42 +50,8 @@ pub enum Root {
     Home,
     /// An absolute path; `%u` stands for the user's name.
     Path(String),
-}
-
-/// What a session of files may do; none of it is more than what the kernel allows the user.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum FilePermission {
-    /// Names and attributes of files, and what is in directories.
-    List,
-    Download,
-    Upload,
-    /// Files and directories.
-    Delete,
-    Rename,
-    CreateDirs,
-    CreateSymlinks,
-}
-
-impl FilePermission {
-    pub const ALL: [Self; 7] =
-        [Self::List, Self::Download, Self::Upload, Self::Delete, Self::Rename, Self::CreateDirs, Self::CreateSymlinks];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            FilePermission::List => "list",
-            FilePermission::Download => "download",
-            FilePermission::Upload => "upload",
-            FilePermission::Delete => "delete",
-            FilePermission::Rename => "rename",
-            FilePermission::CreateDirs => "create_dirs",
-            FilePermission::CreateSymlinks => "create_symlinks",
-        }
-    }
-
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|permission| permission.name() == name)
-    }
+    /// A directory below the account's home, reached from there; links do not lead out of it.
+    InHome(String),
 }
 
 /// What to change; `None` leaves a field as it is, `Some(None)` lifts a limit.
@@ -141,7 +108,7 @@ impl Limits {
                 (_, false) => self.bandwidth,
             },
             permissions: match (self.permissions, &other.permissions) {
-                (Some(ours), Some(theirs)) => Some(ours.intersection(theirs).copied().collect()),
+                (Some(ours), Some(theirs)) => Some(FilePermission::common(&ours, theirs)),
                 (Some(only), None) => Some(only),
                 (None, theirs) => theirs.clone(),
             },
@@ -189,6 +156,22 @@ pub(crate) fn least<T: Ord>(one: Option<T>, other: Option<T>) -> Option<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_two_bandwidths_that_of_transfers_counts_only_where_both_are() {
+        let with = |bandwidth| Limits { upload: Some(1), bandwidth, ..Limits::default() };
+        let none = Limits { bandwidth: Bandwidth::Transfer, ..Limits::default() };
+        let (account, transfer) = (with(Bandwidth::Account), with(Bandwidth::Transfer));
+        for (one, other, both) in [
+            (&account, &transfer, Bandwidth::Account),
+            (&transfer, &account, Bandwidth::Account),
+            (&transfer, &transfer, Bandwidth::Transfer),
+            (&none, &account, Bandwidth::Account),
+            (&account, &none, Bandwidth::Account),
+        ] {
+            assert_eq!(one.clone().and(other).bandwidth, both, "{one:?} {other:?}");
+        }
+    }
 
     #[test]
     fn a_change_means_the_same_at_the_other_end() {

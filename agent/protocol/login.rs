@@ -51,9 +51,21 @@ pub enum Proof {
     PasswordChange {
         current: Secret,
         password: Secret,
+        /// The one that the present password was shown with before.
+        #[serde(default)]
+        code: Option<Secret>,
     },
     /// The key blob (RFC 4253 §6.6) whose signature the front has verified.
     PublicKey(Vec<u8>),
+    /// Of an authenticator, or a recovery code.
+    PasswordAndCode {
+        password: Secret,
+        code: Secret,
+    },
+    PublicKeyAndCode {
+        key: Vec<u8>,
+        code: Secret,
+    },
 }
 
 /// What came of a proof.
@@ -66,6 +78,8 @@ pub enum Admission {
     PasswordExpired,
     /// The present password is right, and the new one did not take its place.
     NotChanged(Refusal),
+    /// What was shown is right, and is not enough: the same again, with a code.
+    CodeRequired,
 }
 
 /// What the front has to keep to for whoever has authenticated.

@@ -99,18 +99,6 @@ name_type! {
     GroupName, check_existing
 }
 
-impl From<NewUserName> for UserName {
-    fn from(name: NewUserName) -> UserName {
-        UserName(name.0)
-    }
-}
-
-impl From<NewGroupName> for GroupName {
-    fn from(name: NewGroupName) -> GroupName {
-        GroupName(name.0)
-    }
-}
-
 impl From<&NewUserName> for NewGroupName {
     /// A user's private group has the user's name; every new user name is a new group name.
     fn from(name: &NewUserName) -> NewGroupName {

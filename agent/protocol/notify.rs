@@ -23,10 +23,12 @@ pub enum State {
 /// Says it to whoever has started this program and wants to know (`NOTIFY_SOCKET`); to nobody
 /// else. That it could not be said is no reason to stop.
 pub fn notify(state: State) {
-    if let Some(name) = std::env::var_os("NOTIFY_SOCKET") {
-        // Without an answer, systemd says itself what it has missed.
-        let _ = send(&name, state);
-    }
+    // Without an answer, systemd says itself what it has missed.
+    let _ = tell(std::env::var_os("NOTIFY_SOCKET").as_ref(), state);
+}
+
+fn tell(name: Option<&OsString>, state: State) -> io::Result<()> {
+    name.map_or(Ok(()), |name| send(name, state))
 }
 
 /// Starts a thread that says [`State::Alive`] for as long as the program answers, where somebody wants
@@ -101,10 +103,14 @@ mod tests {
             ),
         ];
         for (name, socket) in sockets {
-            send(&name, State::Ready).unwrap();
-            let mut heard = [0; 32];
-            let count = socket.recv(&mut heard).unwrap();
-            assert_eq!(&heard[..count], b"READY=1");
+            for (state, said) in [(State::Ready, &b"READY=1"[..]), (State::Stopping, b"STOPPING=1")] {
+                tell(Some(&name), state).unwrap();
+                let mut heard = [0; 32];
+                let count = socket.recv(&mut heard).unwrap();
+                assert_eq!(&heard[..count], said);
+            }
         }
+        tell(None, State::Ready).unwrap();
+        assert!(tell(Some(&directory.path().join("nobody").into()), State::Ready).is_err());
     }
 }

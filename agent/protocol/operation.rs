@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::agent::{GroupChange, NewGroup, NewUser, UserChange};
+use crate::agent::{Echoes, GroupChange, NewGroup, NewUser, UserChange};
 use crate::api_key::{ApiKeyId, NewApiKey};
 use crate::audit::AuditFilter;
 use crate::ban::BanId;
@@ -19,8 +19,10 @@ use crate::open_session::ConnectionId;
 use crate::policy::PolicyChange;
 use crate::precondition::Precondition;
 use crate::removal::DeletedHome;
+use crate::repository::{Access, Grantee, GranteeRef, NewRepository, RepositoryChange, RepositoryRef};
 use crate::role::Role;
 use crate::secret::Secret;
+use crate::ssh_key::{KeyTitle, SshKeyId};
 
 /// What the dialects can ask for. Each names its role in the agent's permission table.
 #[derive(Debug, Serialize, Deserialize)]
@@ -169,4 +171,70 @@ pub enum Operation {
     StartScan(AccountId),
     ListScans,
     CancelScan(AccountId),
+    /// Whether a user has a second factor.
+    GetTwoFactor(AccountId),
+    /// Makes a secret for the caller's authenticator. It counts once it is confirmed, which has to be soon.
+    BeginTwoFactor(AccountId),
+    /// Shows a code of the secret that was begun: from here on the caller needs one for its password.
+    ConfirmTwoFactor {
+        user: AccountId,
+        /// `None`: whichever was begun; else it has to be this one.
+        secret: Option<Secret>,
+        code: Secret,
+    },
+    /// Takes the second factor of a user away. Of its own account only whoever has shown a code.
+    CancelTwoFactor {
+        user: AccountId,
+        only_if: Precondition,
+    },
+    /// A login token of the caller.
+    CreateToken {
+        /// In seconds.
+        lifetime: u32,
+    },
+    /// Makes a token of the caller void. One that is not good is void already.
+    RevokeToken(Secret),
+    /// The repositories that the caller may read, without their grants.
+    ListRepositories,
+    GetRepository(RepositoryRef),
+    CreateRepository(NewRepository),
+    UpdateRepository {
+        repository: RepositoryRef,
+        change: RepositoryChange,
+    },
+    DeleteRepository(RepositoryRef),
+    /// Gives somebody this access, in place of what they were given before.
+    GrantRepository {
+        repository: RepositoryRef,
+        grantee: Grantee,
+        access: Access,
+    },
+    /// Becomes a job, as a batch does.
+    PullRepository(RepositoryRef),
+    /// Somebody by name, for whoever may give them something: they need not see accounts.
+    FindGrantee {
+        repository: RepositoryRef,
+        whom: GranteeRef,
+    },
+    /// The keys in a user's key file, with ids and titles.
+    ListSshKeys(AccountId),
+    /// Adds a line to the key file; the others stay as they are, byte for byte.
+    AddSshKey {
+        user: AccountId,
+        title: KeyTitle,
+        line: String,
+    },
+    /// Takes the line of a key out of the key file.
+    DeleteSshKey {
+        user: AccountId,
+        id: SshKeyId,
+    },
+    /// Whose key it is.
+    FindSshKey(SshKeyId),
+    /// Of the caller: a password without the present one, which a token or handle stands for, and what dialects
+    /// are to say again.
+    ChangeOwnProfile {
+        password: Option<Secret>,
+        echoes: Echoes,
+    },
 }

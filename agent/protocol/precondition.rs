@@ -27,3 +27,17 @@ impl Precondition {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_without_a_precondition_is_for_an_account_as_it_is_whatever_it_is() {
+        let (tag, other) = (Tag("a".into()), Tag("b".into()));
+        assert!(Precondition::default().admits(&tag));
+        assert!(Precondition::OneOf(vec![other.clone(), tag.clone()]).admits(&tag));
+        assert!(!Precondition::OneOf(vec![other]).admits(&tag));
+        assert!(!Precondition::OneOf(vec![]).admits(&tag));
+    }
+}

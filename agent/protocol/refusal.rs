@@ -8,6 +8,7 @@ use crate::key_advice::{KeyAdvice, RepairFault};
 use crate::name::NameError;
 use crate::policy::PasswordRule;
 use crate::removal::HomeStays;
+use crate::repository::{RepositoryFault, RepositoryField, RepositoryProblem};
 use crate::sudo::SudoProblem;
 use crate::text::TextError;
 
@@ -56,6 +57,16 @@ pub enum Field {
     /// Names of accounts that an import is told to leave out, or how to take over.
     Skip,
     Accounts,
+    /// A code of an authenticator.
+    Code,
+    /// The secret of one, that is to be confirmed.
+    CodeSecret,
+    /// How long a login token is to be good.
+    Lifetime,
+    /// Of a request about a repository.
+    Repository(RepositoryField),
+    /// What an SSH key is called.
+    KeyTitle,
 }
 
 /// A limit by its name.
@@ -167,7 +178,7 @@ pub enum Problem {
     Zero,
     #[error("is more than {0}")]
     TooLarge(u64),
-    #[error("must be an absolute path without '..'")]
+    #[error("must be an absolute path without '..', or one in the home that begins with '~/'")]
     NotAPlainPath,
     #[error("is not the present password")]
     Wrong,
@@ -205,6 +216,11 @@ pub enum Problem {
     Keys(KeyAdvice),
     #[error("{path} can not be repaired: {fault}")]
     NotRepairable { path: String, fault: RepairFault },
+    /// Of the secret of an authenticator.
+    #[error("was not begun, or too long ago: begin again")]
+    NotBegun,
+    #[error("{0}")]
+    Repository(RepositoryProblem),
 }
 
 /// One field and what is wrong with it.
@@ -279,6 +295,22 @@ pub enum Refusal {
     NoSessions,
     #[error("no space left for the account files")]
     NoSpace,
+    /// The password was right, and is not enough: the account has a second factor.
+    #[error("a code is needed")]
+    CodeRequired,
+    /// The password was right; the code is wrong, or was used before.
+    #[error("the code is wrong")]
+    WrongCode,
+    /// It was never given out here, or it was revoked.
+    #[error("the token is void")]
+    BadToken,
+    #[error("the token is expired")]
+    TokenExpired,
+    /// The account's password, second factor or name is another since it was given out.
+    #[error("the account has changed since the token was given out")]
+    TokenVoid,
+    #[error("{0}")]
+    Repository(RepositoryFault),
     /// The public half of an internal error; the agent has logged the rest.
     #[error("{0}")]
     Internal(String),
@@ -308,6 +340,12 @@ impl Refusal {
             | Refusal::ScanRunning
             | Refusal::NoSessions
             | Refusal::NoSpace
+            | Refusal::CodeRequired
+            | Refusal::WrongCode
+            | Refusal::BadToken
+            | Refusal::TokenExpired
+            | Refusal::TokenVoid
+            | Refusal::Repository(_)
             | Refusal::Internal(_) => None,
         }
     }
@@ -322,5 +360,39 @@ impl From<NameError> for Problem {
 impl From<TextError> for Problem {
     fn from(error: TextError) -> Self {
         Problem::Text(error)
+    }
+}
+
+impl From<RepositoryProblem> for Problem {
+    fn from(problem: RepositoryProblem) -> Self {
+        Problem::Repository(problem)
+    }
+}
+
+impl From<RepositoryFault> for Refusal {
+    fn from(fault: RepositoryFault) -> Self {
+        Refusal::Repository(fault)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_limit_has_a_name_of_its_own() {
+        let named = [
+            (LimitField::Quota, "quota"),
+            (LimitField::Sessions, "max_sessions"),
+            (LimitField::Bandwidth, "bandwidth"),
+            (LimitField::Permissions, "permissions"),
+            (LimitField::Idle, "idle_timeout"),
+            (LimitField::Networks, "allowed_networks"),
+            (LimitField::Root, "session_root"),
+            (LimitField::Echo, "echo"),
+        ];
+        for (limit, name) in named {
+            assert_eq!(limit.name(), name);
+        }
     }
 }

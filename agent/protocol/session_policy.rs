@@ -6,6 +6,8 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use crate::repository::RepositoryKind;
+
 /// The forced command by which sshd(8) stands for its own file server, and so does this one for its.
 pub const INTERNAL_SFTP: &str = "internal-sftp";
 
@@ -17,12 +19,13 @@ pub enum ServiceKind {
     Scp,
     Rsync,
     Git,
+    Hg,
     /// Any command and the shell itself; needs an account with a login shell.
     Shell,
 }
 
 impl ServiceKind {
-    pub const ALL: [Self; 5] = [Self::Sftp, Self::Scp, Self::Rsync, Self::Git, Self::Shell];
+    pub const ALL: [Self; 6] = [Self::Sftp, Self::Scp, Self::Rsync, Self::Git, Self::Hg, Self::Shell];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -30,6 +33,7 @@ impl ServiceKind {
             ServiceKind::Scp => "scp",
             ServiceKind::Rsync => "rsync",
             ServiceKind::Git => "git",
+            ServiceKind::Hg => "hg",
             ServiceKind::Shell => "shell",
         }
     }
@@ -51,8 +55,21 @@ pub struct SessionPolicy {
     /// What the session sees as `/`; `None`: the file system as it is. A session with a root
     /// serves files and nothing else.
     pub root: Option<Vec<u8>>,
+    /// A directory in that root, reached without leaving it, which is what the session sees then.
+    #[serde(default)]
+    pub below: Option<Vec<u8>>,
     /// File mode creation mask (umask(2)).
     pub umask: u32,
+    /// Which repositories of accountd it serves, whether or not it has a shell; `None`: none.
+    #[serde(default)]
+    pub repositories: Option<ServedRepositories>,
+}
+
+/// Repositories below a directory, reached by their names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServedRepositories {
+    pub root: String,
+    pub kinds: BTreeSet<RepositoryKind>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

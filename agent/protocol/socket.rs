@@ -1,11 +1,17 @@
 //! Unix sockets: who is the peer, and frames that carry a descriptor (unix(7)).
 
 use std::io::{self, IoSlice, IoSliceMut};
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 
-use nix::sys::socket::{self, ControlMessage, ControlMessageOwned, MsgFlags, UnixAddr, sockopt};
+use nix::sys::socket::{self, ControlMessage, MsgFlags, UnixAddr, sockopt};
+// nix gives out none of the descriptors of a message that is cut short, and leaves them open.
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, recvmsg};
 
 use crate::id::{Gid, Uid};
+
+/// The most that one message may bring.
+const MOST_DESCRIPTORS: usize = 8;
 
 /// Who is at the other end, as the kernel recorded it at connect time (SO_PEERCRED).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,23 +53,21 @@ pub fn send_all(socket: &impl AsFd, mut bytes: &[u8], mut descriptors: &[OwnedFd
 }
 
 /// Receives up to `buffer.len()` bytes and the descriptors that came with them (close-on-exec).
-/// A message with more descriptors than fit is an error, and those that did fit are closed.
+/// A message with more descriptors than [`MOST_DESCRIPTORS`], or than this process can have, is an
+/// error, and those that were received are closed.
 pub fn receive(socket: &impl AsFd, buffer: &mut [u8]) -> io::Result<(usize, Vec<OwnedFd>)> {
-    let mut parts = [IoSliceMut::new(buffer)];
-    let mut space = nix::cmsg_space!([RawFd; 8]);
-    let flags = MsgFlags::MSG_CMSG_CLOEXEC;
-    let raw = socket.as_fd().as_raw_fd();
-    let message = socket::recvmsg::<UnixAddr>(raw, &mut parts, Some(&mut space), flags)?;
-    let mut descriptors = Vec::new();
-    for control in message.cmsgs()? {
-        if let ControlMessageOwned::ScmRights(numbers) = control {
-            descriptors.extend(numbers.into_iter().map(crate::sys::own_received));
-        }
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST_DESCRIPTORS))];
+    // What is left in it is closed with it.
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let message = recvmsg(socket, &mut [IoSliceMut::new(buffer)], &mut control, RecvFlags::CMSG_CLOEXEC)?;
+    if message.flags.contains(ReturnFlags::CTRUNC) {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "not all descriptors of a message can be had"));
     }
-    if message.flags.contains(MsgFlags::MSG_CTRUNC) {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "too many descriptors in one message"));
-    }
-    Ok((message.bytes, descriptors))
+    let rights = control.drain().filter_map(|control| match control {
+        RecvAncillaryMessage::ScmRights(rights) => Some(rights),
+        _ => None,
+    });
+    Ok((message.bytes, rights.flatten().collect()))
 }
 
 #[cfg(test)]
@@ -87,6 +91,20 @@ mod tests {
         let mut text = String::new();
         File::from(descriptors.remove(0)).read_to_string(&mut text).unwrap();
         assert_eq!(text, "content");
+    }
+
+    #[test]
+    fn a_message_with_more_descriptors_than_it_may_have_is_none_and_leaves_none_open() {
+        let (left, right) = UnixStream::pair().unwrap();
+        let (reader, written) = nix::unistd::pipe().unwrap();
+        let many: Vec<OwnedFd> = (0..40).map(|_| written.try_clone().unwrap()).collect();
+        drop(written);
+        send_all(&left, b"hello", &many).unwrap();
+        drop(many);
+        let error = receive(&right, &mut [0; 16]).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+        // The end of the pipe is seen when nobody can write into it.
+        assert_eq!(File::from(reader).read(&mut [0]).unwrap(), 0);
     }
 
     #[test]

@@ -303,6 +303,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn whatever_is_not_taken_away_may_grant_something() {
+        let grants = [SudoChange::All(true), SudoChange::of(SudoCommands::default()), SudoChange::certainly(true)];
+        assert!(grants.iter().all(SudoChange::may_grant));
+        assert!(![SudoChange::All(false), SudoChange::certainly(false)].iter().any(SudoChange::may_grant));
+    }
+
+    #[test]
     fn a_command_is_everything_or_a_path_with_arguments() {
         let rows = [
             ("ALL", "ALL", None),

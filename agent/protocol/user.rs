@@ -36,6 +36,9 @@ pub struct User {
     /// The password's hash is one that only accountd knows.
     #[serde(default)]
     pub own_password: bool,
+    /// Its password lets nobody in without a code.
+    #[serde(default)]
+    pub two_factor: bool,
     /// Another account has the same uid.
     #[serde(default)]
     pub shares_uid: bool,
@@ -129,6 +132,9 @@ pub const MAX_ECHO: usize = 64 * 1024;
 #[serde(rename_all = "snake_case")]
 pub enum Dialect {
     Sftpgo,
+    Rhodecode,
+    /// And OpenList.
+    Alist,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

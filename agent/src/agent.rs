@@ -1,11 +1,13 @@
 //! The agent: its parts, and the way from a request to its answer.
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use accountd_config::{Config, PermitRoot, SharedUid};
-use accountd_protocol::agent::{AgentRequest, Answer, Generation, Reply};
+use accountd_protocol::agent::{AgentRequest, Answer, Generation, Handle, Reply};
+use accountd_protocol::dialects::Dialects;
 use accountd_protocol::id::{Gid, Uid};
 use accountd_protocol::metrics::{OfferResult, ProofKind, RestMethod};
 use accountd_protocol::refusal::Refusal;
@@ -26,12 +28,17 @@ use crate::identity::hash::HashPool;
 use crate::identity::key_notices::KeyNotices;
 use crate::identity::key_readers::KeyReaders;
 use crate::identity::key_uses::KeyUses;
+use crate::identity::login_tokens::LoginTokens;
 use crate::identity::roles::has_way_in;
+use crate::identity::second_factor::SecondFactors;
+use crate::identity::seen_keys::SeenKeys;
+use crate::identity::shown_password::ShownPassword;
 use crate::ids::Ids;
 use crate::jobs::Jobs;
 use crate::metrics::Counters;
 use crate::open_sessions::OpenSessions;
 use crate::quota::Quotas;
+use crate::repositories::Repositories;
 use crate::reserved::Reserved;
 use crate::resumed::LastResumption;
 use crate::revocations::{Revocations, Settled};
@@ -65,6 +72,9 @@ pub struct Agent {
     pub(crate) clerk: Clerk,
     pub(crate) jobs: Jobs,
     pub(crate) key_uses: KeyUses,
+    pub(crate) second_factors: SecondFactors,
+    pub(crate) login_tokens: Arc<LoginTokens>,
+    pub(crate) seen_keys: SeenKeys,
     pub(crate) counters: Counters,
     /// The state store.
     pub(crate) store: PathBuf,
@@ -72,6 +82,7 @@ pub struct Agent {
     pub(crate) quotas: Quotas,
     pub(crate) open_sessions: OpenSessions,
     pub(crate) last_resumption: LastResumption,
+    pub(crate) repositories: Repositories,
     revocations: Arc<Revocations>,
     root: PathBuf,
     services: [String; 2],
@@ -92,11 +103,19 @@ impl Agent {
             .map_err(|source| Error::Root { path: root.clone(), source: source.into() })?;
         let keeping = Keeping { root: &root, store: &arguments.state, audit: &config.audit };
         let database = Database::open(keeping, Box::new(on_revoked), Box::new(end))?;
-        let emptier = Emptier::start(&homes, database.home_parents()).map_err(Error::Emptier)?;
+        let second_factors = SecondFactors::new(&arguments.state, &database.stored_credentials().uses);
+        second_factors.look(database.known_view().second_factors());
+        let repositories =
+            Repositories::new(&homes, &config.repositories.root, &database).map_err(Error::Repositories)?;
+        let mut places = database.home_parents();
+        places.push(config.repositories.root.as_str().to_owned());
+        let emptier = Emptier::start(&homes, places).map_err(Error::Emptier)?;
         let quotas = Quotas::start(homes.root(), &database).map_err(Error::Quotas)?;
         Ok(Self {
             transfers: Transfers::new(database.stored_transfers()),
             key_uses: KeyUses::new(database.stored_key_uses()),
+            second_factors,
+            login_tokens: login_tokens(&database),
             database,
             emptier,
             homes,
@@ -113,12 +132,14 @@ impl Agent {
             password_writers: Writers::default(),
             clerk: Clerk::default(),
             jobs: Jobs::default(),
+            seen_keys: SeenKeys::default(),
             counters: Counters::default(),
             store: arguments.state.clone(),
             handles,
             quotas,
             open_sessions: OpenSessions::default(),
             last_resumption: LastResumption::default(),
+            repositories,
             revocations,
             root,
             services: [arguments.api_user.clone(), arguments.ssh_user.clone()],
@@ -198,14 +219,13 @@ impl Agent {
 
     pub fn answer(&self, request: AgentRequest) -> Reply {
         match request {
-            AgentRequest::OpenHandle { user, password, source } => {
-                let opened = self.open_handle(&user, &password, source);
-                self.counters.shown(RestMethod::Password, opened.as_ref().err());
-                opened.map(Answer::Handle).inspect_err(|refusal| {
-                    let shown = audit::shown(&user, LONGEST_SHOWN);
-                    warn!(user = shown, %source, %refusal, "an API credential was refused");
-                    self.record_refused_credential(&user, source, refusal);
-                })
+            AgentRequest::OpenHandle { user, password, code, source } => {
+                let opened = self.open_handle(&user, ShownPassword::Clear(&password), code.as_ref(), source);
+                self.told_opened((&user, source), RestMethod::Password, opened)
+            }
+            AgentRequest::OpenHandleByStatic { user, digest, code, source } => {
+                let opened = self.open_handle(&user, ShownPassword::Static(&digest), code.as_ref(), source);
+                self.told_opened((&user, source), RestMethod::StaticHash, opened)
             }
             AgentRequest::OpenHandleByKey { key, source } => {
                 let opened = self.open_handle_by_key(&key, source);
@@ -237,6 +257,7 @@ impl Agent {
                 Ok(Answer::Done)
             }
             AgentRequest::Ping => Ok(Answer::Done),
+            AgentRequest::DescribeAlist => Ok(Answer::Alist(self.alist_settings())),
             AgentRequest::Watch | AgentRequest::AnswerQuestions => Ok(Answer::Watching),
             AgentRequest::Resume(resumption) => self.resume(&resumption).map(Answer::Resumed),
             AgentRequest::Quota { account, session, request } => {
@@ -246,11 +267,45 @@ impl Agent {
                 self.quotas.session_ended((account, session), how);
                 Ok(Answer::Done)
             }
+            AgentRequest::TakePull(ticket) => self.take_pull(ticket).map(|order| Answer::PullOrder(Box::new(order))),
             AgentRequest::ReportNumbers(report) => {
                 self.counters.hear(*report, Instant::now());
                 Ok(Answer::Done)
             }
+            AgentRequest::GetDialects => Ok(Answer::Dialects(Dialects {
+                alist: self.config().alist.enabled,
+                rhodecode: self.config().rhodecode.wording(),
+            })),
+            AgentRequest::OpenHandleByToken { token, source } => {
+                let opened = self.open_handle_by_token(&token, source);
+                self.counters.shown(RestMethod::Token, opened.as_ref().err().map(|(refusal, _)| refusal));
+                opened.map(|(handle, name)| Answer::NamedHandle(handle, name)).map_err(|(refusal, owner)| {
+                    warn!(owner, %source, %refusal, "a login token was refused");
+                    self.record_refused_token(owner.as_deref(), source, &refusal);
+                    refusal
+                })
+            }
+            AgentRequest::OpenGuestHandle { source } => {
+                let opened = self.open_guest_handle(source);
+                self.counters.shown(RestMethod::Guest, opened.as_ref().err());
+                opened.map(|(handle, name)| Answer::NamedHandle(handle, name))
+            }
         }
+    }
+
+    /// What came of a password, counted and recorded.
+    fn told_opened(
+        &self,
+        (user, source): (&str, IpAddr),
+        method: RestMethod,
+        opened: Result<Handle, Refusal>,
+    ) -> Reply {
+        self.counters.shown(method, opened.as_ref().err());
+        opened.map(Answer::Handle).inspect_err(|refusal| {
+            let shown = audit::shown(user, LONGEST_SHOWN);
+            warn!(user = shown, %source, %refusal, "an API credential was refused");
+            self.record_refused_credential(user, source, refusal);
+        })
     }
 
     /// One change of the accounts, after which some administrator can still show a password, if one
@@ -267,6 +322,7 @@ impl Agent {
             if before && !has_way_in(draft, &roles, now) { Err(Refusal::LastAdministrator) } else { Ok(value) }
         })?;
         self.quotas.settle();
+        self.repositories.settle();
         Ok(changed)
     }
 
@@ -277,6 +333,19 @@ impl Agent {
             Settled::No => info!("a change is made; ending the sessions takes longer than expected"),
         }
     }
+}
+
+/// Those of the store, from now on kept in step with the accounts.
+fn login_tokens(database: &Database) -> Arc<LoginTokens> {
+    let view = database.known_view();
+    let tokens = LoginTokens::new(database.credential_store(), database.stored_credentials(), (&view, now()));
+    let tokens = Arc::new(tokens);
+    let watched = tokens.clone();
+    database.on_touched(Box::new(move |before, after, names| {
+        let known = names.iter().filter_map(|name| before.user_named(name));
+        known.into_iter().for_each(|row| watched.account_changed(after, row.id));
+    }));
+    tokens
 }
 
 /// Ends the agent, so that it is started again and restores its state store.

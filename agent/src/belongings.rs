@@ -227,6 +227,17 @@ mod tests {
     }
 
     #[test]
+    fn mail_takes_no_mails_place_that_is_kept_already() {
+        let root = root();
+        let mail = put(root.path(), MAIL, "anna");
+        let kept = put(root.path(), MAIL, &format!("{KEPT_MAIL}anna-{}", own_uid()));
+        remove(root.path(), "anna", None, &Deletion::default());
+        assert_eq!(fs::read_to_string(&mail).unwrap(), "anna");
+        assert_eq!(fs::metadata(&mail).unwrap().permissions().mode() & 0o777, 0o600, "it is root's alone");
+        assert_eq!(fs::read_to_string(kept).unwrap(), format!("{KEPT_MAIL}anna-{}", own_uid()));
+    }
+
+    #[test]
     fn what_is_listed_is_what_is_looked_for() {
         let root = root();
         assert_eq!(names(root.path()), Some(HashSet::new()));

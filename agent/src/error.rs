@@ -31,6 +31,8 @@ pub enum Error {
     WaitingKeys(io::Error),
     #[error("cannot start the threads that work on jobs: {0}")]
     Jobs(io::Error),
+    #[error("cannot keep the secret of a second factor: {0}")]
+    Vault(crate::identity::second_factor::vault::VaultError),
     #[error("cannot get random bytes: {0}")]
     Random(getrandom::Error),
     #[error("cannot wait for the signal to end: {0}")]
@@ -62,6 +64,8 @@ pub enum Error {
     Emptier(io::Error),
     #[error("cannot start what sets quotas: {0}")]
     Quotas(io::Error),
+    #[error("cannot keep repositories: {0}")]
+    Repositories(io::Error),
     #[error("cannot put the keys in {home} in place, which is tried again: {source}")]
     Keys { home: String, source: crate::homes::WorkError },
 }
@@ -87,6 +91,7 @@ impl Error {
             | Error::Bans(_)
             | Error::Emptier(_)
             | Error::Quotas(_)
+            | Error::Repositories(_)
             | Error::Listen { .. }
             | Error::Root { .. }
             | Error::Database(_)
@@ -96,6 +101,7 @@ impl Error {
             | Error::Jobs(_)
             | Error::WaitingKeys(_)
             | Error::Random(_)
+            | Error::Vault(_)
             | Error::Signals(_)
             | Error::Transfers(_)
             | Error::Handle => Refusal::Internal("internal error".into()),
@@ -106,4 +112,38 @@ impl Error {
 /// Whether there was no room for something.
 pub fn no_space(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_to_others_has_no_word_of_the_system() {
+        let io = |kind: io::ErrorKind| io::Error::new(kind, "ENOTTOBESAID /etc/shadow");
+        let other = || io(io::ErrorKind::Other);
+        let home = || "/mnt/tank/anna".to_owned();
+        let work = || crate::homes::WorkError::Start(other());
+        let said = [
+            (Error::DropIn(io(io::ErrorKind::StorageFull)), None),
+            (Error::DropIn(other()), Some("sudo's drop-in can not be made")),
+            (Error::ReadDropIns(other()), Some("the drop-ins of sudo can not be read")),
+            (
+                Error::Keys { home: home(), source: work() },
+                Some("the keys in /mnt/tank/anna can not be put in place yet"),
+            ),
+            (Error::Retire { home: home(), source: other() }, Some("the home /mnt/tank/anna can not be removed")),
+            (Error::Repair { home: home(), source: work() }, Some("/mnt/tank/anna can not be repaired")),
+            (
+                Error::Audit(crate::audit::AuditError::File { path: "/var/lib".into(), source: other() }),
+                Some("the audit trail can not be read"),
+            ),
+            (Error::Handle, Some("internal error")),
+            (Error::Jobs(other()), Some("internal error")),
+        ];
+        for (error, said) in said {
+            let expected = said.map_or(Refusal::NoSpace, |said| Refusal::Internal(said.into()));
+            assert_eq!(error.into_refusal(), expected);
+        }
+    }
 }

@@ -22,7 +22,7 @@ pub struct KeptPasswords {
 impl KeptPasswords {
     /// Of a job that is begun by `caller`.
     pub fn of(caller: Caller) -> Self {
-        Self { key: caller.key, made: Vec::new(), since: None }
+        Self { key: caller.key(), made: Vec::new(), since: None }
     }
 
     /// Gives what everybody may see of them.
@@ -34,7 +34,7 @@ impl KeptPasswords {
 
     /// The account of `caller` is known to be the job's. `None` where there is nothing to be said.
     pub fn take(&mut self, caller: Caller) -> Option<Vec<MadePassword>> {
-        if self.key != caller.key || self.made.is_empty() {
+        if self.key != caller.key() || self.made.is_empty() {
             return None;
         }
         self.since = None;
@@ -58,11 +58,12 @@ mod tests {
     use accountd_protocol::secret::Secret;
 
     use super::*;
-    use crate::identity::decide::PasswordState;
+    use crate::identity::candidate::PasswordState;
+    use crate::identity::handles::Way;
 
     fn caller(key: Option<u64>) -> Caller {
-        let key = key.map(ApiKeyId);
-        Caller { account: AccountId(7), uid: Uid(3001), password: PasswordState::Current, source: None, key }
+        let way = key.map_or(Way::Password, |key| Way::ApiKey(ApiKeyId(key)));
+        Caller { account: AccountId(7), uid: Uid(3001), password: PasswordState::Current, source: None, way }
     }
 
     fn kept(key: Option<u64>, now: Instant) -> KeptPasswords {

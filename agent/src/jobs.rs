@@ -14,6 +14,7 @@ use accountd_protocol::id::AccountId;
 use accountd_protocol::import::Import;
 use accountd_protocol::job::{Job, JobId, JobKind, JobResult, JobState, MadePassword, Passwords};
 use accountd_protocol::refusal::{InvalidItem, Refusal};
+use accountd_protocol::repository::RepositoryId;
 
 use crate::agent::Agent;
 use crate::audit::{Subject, moment};
@@ -21,8 +22,13 @@ use crate::error::Error;
 use crate::identity::handles::Caller;
 use crate::job_passwords::KeptPasswords;
 
+#[cfg(test)]
+mod tests;
+
 /// So many are worked on at a time; each takes both of its turns at hashing and at the lock.
 const WORKERS: usize = 2;
+/// The same of pulls, each of which waits for others most of its time.
+const PULLERS: usize = 4;
 /// More requests than this do not wait: they are refused.
 const MOST_WAITING: usize = 64;
 /// The same by their accounts: whoever has begun some must not fill the memory with more.
@@ -46,6 +52,14 @@ pub struct Work {
 pub enum Task {
     Batch(Batch),
     Import(Import),
+    Pull(RepositoryId),
+}
+
+/// Jobs of one line do not wait for those of the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Line {
+    Accounts,
+    Pulls,
 }
 
 /// What came of a job.
@@ -91,6 +105,7 @@ impl Task {
         match self {
             Task::Batch(_) => JobKind::Batch,
             Task::Import(_) => JobKind::Import,
+            Task::Pull(_) => JobKind::Pull,
         }
     }
 
@@ -98,6 +113,14 @@ impl Task {
         match self {
             Task::Batch(_) => AuditAction::Batch,
             Task::Import(_) => AuditAction::Import,
+            Task::Pull(_) => AuditAction::PullRepository,
+        }
+    }
+
+    fn line(&self) -> Line {
+        match self {
+            Task::Batch(_) | Task::Import(_) => Line::Accounts,
+            Task::Pull(_) => Line::Pulls,
         }
     }
 
@@ -105,6 +128,7 @@ impl Task {
         match self {
             Task::Batch(batch) => batch.effect,
             Task::Import(import) => import.effect,
+            Task::Pull(_) => Effect::Made,
         }
     }
 
@@ -112,6 +136,7 @@ impl Task {
         let items = match self {
             Task::Batch(batch) => batch.items.len(),
             Task::Import(import) => import.backup.users.len(),
+            Task::Pull(_) => 1,
         };
         items as u64
     }
@@ -126,11 +151,12 @@ impl Ending {
 impl Agent {
     /// To be called once.
     pub(crate) fn start_jobs(self: &Arc<Self>) -> Result<(), Error> {
-        for _ in 0..WORKERS {
+        let kinds = [(Line::Accounts, WORKERS), (Line::Pulls, PULLERS)];
+        for line in kinds.into_iter().flat_map(|(line, count)| std::iter::repeat_n(line, count)) {
             let agent = self.clone();
             let work = move || {
                 loop {
-                    let (id, work) = agent.jobs.next();
+                    let (id, work) = agent.jobs.next(line);
                     let progress = Progress { jobs: &agent.jobs, id };
                     // One that panics leaves the worker to the others.
                     let ending = catch_unwind(AssertUnwindSafe(|| agent.work_on(work, &progress)));
@@ -150,6 +176,7 @@ impl Agent {
         let ended = match task {
             Task::Batch(batch) => self.run_batch((by, caller), batch, progress),
             Task::Import(import) => self.run_import((by, caller), import, progress),
+            Task::Pull(id) => self.run_pull((by, caller), id, progress),
         };
         let ending = ended.unwrap_or_else(|refusal| Ending::Failed(JobResult::Refused(refusal)));
         // Whoever only tries is not refused anything, but what it may not do.
@@ -224,10 +251,12 @@ impl Jobs {
         inner.entries.get(&id).map(|entry| entry.job.clone()).ok_or(Refusal::NotFound)
     }
 
-    fn next(&self) -> (JobId, Work) {
+    /// The first that waits in a line.
+    fn next(&self, line: Line) -> (JobId, Work) {
         let mut inner = self.lock();
         loop {
-            if let Some((id, work)) = inner.waiting.pop_front() {
+            let first = inner.waiting.iter().position(|(_, work)| work.task.line() == line);
+            if let Some((id, work)) = first.and_then(|index| inner.waiting.remove(index)) {
                 inner.entries.get_mut(&id).into_iter().for_each(|entry| entry.job.state = JobState::Running);
                 return (id, work);
             }
@@ -308,6 +337,14 @@ impl Progress<'_> {
         inner.entries.get_mut(&self.id).into_iter().for_each(|entry| entry.job.done += 1);
     }
 
+    /// So many of so many are ready.
+    pub fn set(&self, done: u64, total: u64) {
+        let mut inner = self.jobs.lock();
+        inner.entries.get_mut(&self.id).into_iter().for_each(|entry| {
+            (entry.job.done, entry.job.total) = (done, total);
+        });
+    }
+
     /// To be asked before anything is changed.
     pub fn is_cancelled(&self) -> bool {
         self.jobs.lock().entries.get(&self.id).is_none_or(|entry| entry.is_cancelled)
@@ -324,6 +361,7 @@ fn without_result(job: &Job) -> Job {
 fn refusal_of(result: &JobResult) -> Option<Refusal> {
     match result {
         JobResult::Refused(refusal) => Some(refusal.clone()),
+        JobResult::Pulled(_) => None,
         JobResult::Batch(outcomes) => outcomes.iter().enumerate().find_map(|(index, outcome)| match outcome {
             ItemOutcome::Refused(Refusal::Invalid(invalid)) => {
                 Some(Refusal::InvalidItems(vec![InvalidItem { index, invalid: invalid.clone() }]))

@@ -24,6 +24,7 @@ mod places;
 mod processes;
 mod quota;
 mod recording;
+mod repositories;
 mod reserved;
 mod resumed;
 mod revocations;
@@ -82,8 +83,10 @@ fn serve(arguments: &Arguments) -> Result<(), Error> {
     agent.start_transfers()?;
     agent.start_clerk()?;
     agent.start_ban_records()?;
+    agent.start_repositories()?;
     agent.start_jobs()?;
     agent.place_waiting_keys()?;
+    agent.make_alist_accounts();
     let listener = server::listen(&arguments.socket, agent.api_gid())?;
     info!(socket = %arguments.socket.display(), "accounts are kept");
     server::keep_watch(&agent, arguments.socket.clone())?;

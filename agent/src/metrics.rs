@@ -28,6 +28,7 @@ impl Counters {
             Decision::Refused { .. } => DecisionResult::Refused,
             Decision::PasswordExpired => DecisionResult::PasswordExpired,
             Decision::NotChanged(_) => DecisionResult::PasswordNotChanged,
+            Decision::CodeRequired => DecisionResult::CodeRequired,
         };
         self.decisions.one((kind, result));
     }
@@ -41,6 +42,9 @@ impl Counters {
         let result = match refusal {
             None => RestResult::Granted,
             Some(Refusal::BadCredentials) => RestResult::Refused,
+            Some(Refusal::BadToken | Refusal::TokenExpired | Refusal::TokenVoid) => RestResult::Refused,
+            Some(Refusal::CodeRequired) => RestResult::CodeRequired,
+            Some(Refusal::WrongCode) => RestResult::WrongCode,
             Some(Refusal::TooManyFailures { .. }) => RestResult::TurnedAway,
             // The accounts can't be read now, or there is no place for a handle.
             Some(_) => RestResult::Undecided,
@@ -90,6 +94,23 @@ mod tests {
     use accountd_protocol::metrics::SshReport;
 
     use super::*;
+
+    #[test]
+    fn a_credential_that_nobody_could_look_at_is_neither_right_nor_wrong() {
+        let counters = Counters::default();
+        let shown = [
+            (None, RestResult::Granted),
+            (Some(Refusal::BadCredentials), RestResult::Refused),
+            (Some(Refusal::TooManyFailures { seconds: 1 }), RestResult::TurnedAway),
+            (Some(Refusal::Busy), RestResult::Undecided),
+        ];
+        for (refusal, result) in shown {
+            let method = RestMethod::ALL[0];
+            counters.shown(method, refusal.as_ref());
+            let rows = counters.rest.numbers().rows();
+            assert!(rows.contains(&((method, result), 1)), "{result:?} in {rows:?}");
+        }
+    }
 
     #[test]
     fn numbers_of_others_are_left_out_once_they_are_older_than_a_minute() {

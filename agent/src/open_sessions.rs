@@ -17,6 +17,9 @@ use tracing::debug;
 use crate::agent::Agent;
 use crate::identity::handles::Caller;
 
+#[cfg(test)]
+mod tests;
+
 /// How long an answer of login is waited for.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(5);
 /// How long login is waited for when it is just being started.
@@ -48,7 +51,7 @@ impl OpenSessions {
     }
 
     /// Every answer; those that have gone meanwhile are forgotten.
-    fn ask(&self, question: &SessionQuestion) -> Result<Vec<SessionReply>, Refusal> {
+    pub fn ask(&self, question: &SessionQuestion) -> Result<Vec<SessionReply>, Refusal> {
         let streams = self.take().ok_or(Refusal::NoSessions)?;
         let (mut answers, mut good) = (Vec::new(), Vec::new());
         for mut stream in streams {
@@ -66,6 +69,28 @@ impl OpenSessions {
         drop(kept);
         self.changed.notify_all();
         if answers.is_empty() { Err(Refusal::NoSessions) } else { Ok(answers) }
+    }
+
+    /// The answer of one of them, where only one may take something up.
+    pub fn ask_one(&self, question: &SessionQuestion) -> Result<SessionReply, Refusal> {
+        let mut streams = self.take().ok_or(Refusal::NoSessions)?;
+        let mut answer = None;
+        // The newest is the likeliest to be there still.
+        while let (None, Some(mut stream)) = (&answer, streams.pop()) {
+            match exchange(&mut stream, question) {
+                Ok(said) => {
+                    answer = Some(said);
+                    streams.push(stream);
+                }
+                Err(error) => debug!(%error, "login does not answer"),
+            }
+        }
+        let mut kept = self.lock();
+        kept.idle.extend(streams);
+        kept.asking = 0;
+        drop(kept);
+        self.changed.notify_all();
+        answer.ok_or(Refusal::NoSessions)
     }
 
     /// All of them, when nobody else asks.
@@ -108,7 +133,9 @@ impl Agent {
         let answers = self.open_sessions.ask(&SessionQuestion::List(of))?;
         let lists = answers.into_iter().map(|answer| match answer {
             SessionReply::Connections(connections) => connections,
-            SessionReply::Closed | SessionReply::NotFound => Vec::new(),
+            SessionReply::Closed | SessionReply::NotFound | SessionReply::PullBegun | SessionReply::Pull(_) => {
+                Vec::new()
+            }
         });
         Ok(lists.flatten().collect())
     }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use accountd_protocol::agent::{Answer, Operation, Reply, User};
 use accountd_protocol::audit::Actor;
+use accountd_protocol::repository::Repository;
 use accountd_protocol::secret::Secret;
 
 use crate::agent::Agent;
@@ -86,7 +87,43 @@ impl Agent {
             Operation::StartScan(id) => self.start_scan(by, id).map(|()| Answer::Done),
             Operation::ListScans => Ok(Answer::QuotaScans(self.list_scans())),
             Operation::CancelScan(id) => self.cancel_scan(by, id).map(|()| Answer::Done),
+            Operation::GetTwoFactor(user) => self.get_two_factor(user).map(Answer::TwoFactor),
+            Operation::BeginTwoFactor(user) => self.begin_two_factor(by, user).map(Answer::Enrolment),
+            Operation::ConfirmTwoFactor { user, secret, code } => {
+                self.confirm_two_factor(by, user, (secret.as_ref(), &code)).map(Answer::RecoveryCodes)
+            }
+            Operation::CancelTwoFactor { user, only_if } => {
+                self.cancel_two_factor(by, user, only_if).map(|()| Answer::Done)
+            }
+            Operation::CreateToken { lifetime } => self.create_token(by, caller.account, lifetime).map(Answer::Token),
+            Operation::RevokeToken(token) => self.revoke_token(by, caller.account, &token).map(|()| Answer::Done),
+            Operation::ListSshKeys(user) => self.list_ssh_keys(user).map(Answer::SshKeys),
+            Operation::AddSshKey { user, title, line } => {
+                self.add_ssh_key(by, user, (title, &line)).map(|key| Answer::SshKey(Box::new(key)))
+            }
+            Operation::DeleteSshKey { user, id } => self.delete_ssh_key(by, user, id).map(|()| Answer::Done),
+            Operation::ChangeOwnProfile { password, echoes } => {
+                self.change_own_profile(by, caller.account, (password, echoes)).map(|()| Answer::Done)
+            }
+            Operation::FindSshKey(id) => self.find_ssh_key(id).map(|owner| Answer::Resolved(vec![owner])),
             Operation::ShowMetrics => Ok(Answer::Metrics(Box::new(self.metrics()))),
+            Operation::ListRepositories => self.list_repositories(caller).map(Answer::Repositories),
+            Operation::GetRepository(which) => self.get_repository(caller, &which).map(repository),
+            Operation::CreateRepository(new) => self.create_repository((by, caller), new).map(repository),
+            Operation::UpdateRepository { repository: which, change } => {
+                self.update_repository((by, caller), &which, change).map(repository)
+            }
+            Operation::DeleteRepository(which) => self.delete_repository((by, caller), &which).map(|()| Answer::Done),
+            Operation::GrantRepository { repository: which, grantee, access } => {
+                self.grant_repository((by, caller), &which, (grantee, access)).map(repository)
+            }
+            Operation::FindGrantee { repository: which, whom } => {
+                self.find_grantee(caller, &which, &whom).map(Answer::Grantee)
+            }
+            Operation::PullRepository(which) => {
+                let task = Task::Pull(self.pullable(caller, &which)?);
+                self.jobs.begin(Work { by: by.clone(), caller, task }, JOB_PATIENCE).map(job)
+            }
         }
     }
 }
@@ -105,6 +142,10 @@ fn user_once((user, made): (User, Option<Secret>)) -> Answer {
 
 fn job(job: accountd_protocol::job::Job) -> Answer {
     Answer::Job(Box::new(job))
+}
+
+fn repository(repository: Repository) -> Answer {
+    Answer::Repository(Box::new(repository))
 }
 
 fn group(group: accountd_protocol::agent::Group) -> Answer {

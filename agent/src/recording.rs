@@ -55,9 +55,10 @@ impl Agent {
     }
 
     /// Who asks, by the name that the account has now.
-    pub(crate) fn actor(&self, Caller { account, source, key, uid: _, password: _ }: Caller) -> Actor {
+    pub(crate) fn actor(&self, caller: Caller) -> Actor {
+        let Caller { account, source, .. } = caller;
         let name = self.database.known_view().user(account).map(|row| row.name.clone()).unwrap_or_default();
-        Actor::Caller { account, name, source, key }
+        Actor::Caller { account, name, source, key: caller.key() }
     }
 
     pub(crate) fn record_refused_operation(
@@ -89,6 +90,15 @@ impl Agent {
         self.clerk.refused(Attempt { actor, action, target: None, outcome, method }, name);
     }
 
+    /// Whose it says to be is known where it was given out here.
+    pub(crate) fn record_refused_token(&self, owner: Option<&str>, source: IpAddr, refusal: &Refusal) {
+        let (actor, action) = (claimed(owner.unwrap_or_default(), source), AuditAction::OpenHandle);
+        let outcome = Outcome::Refused(audit::reason(refusal));
+        let name = if owner.is_some() { Name::Known } else { Name::MadeUp };
+        let method = Some(Word::Borrowed("token"));
+        self.clerk.refused(Attempt { actor, action, target: None, outcome, method }, name);
+    }
+
     pub(crate) fn record_refused_key(&self, user: &str, key: &[u8], source: IpAddr) {
         let (actor, action, method) = (claimed(user, source), AuditAction::OfferKey, Some(by_key(key)));
         let outcome = Outcome::Refused("not a key of the account that lets it in".into());
@@ -99,11 +109,14 @@ impl Agent {
         let action = AuditAction::Login;
         let method = Some(match proof {
             Proof::Password(_) | Proof::PasswordChange { .. } => Word::Borrowed("password"),
-            Proof::PublicKey(key) => by_key(key),
+            Proof::PasswordAndCode { .. } => Word::Borrowed("password and code"),
+            Proof::PublicKey(key) | Proof::PublicKeyAndCode { key, .. } => by_key(key),
         });
         match decision {
             // What comes of it is told.
             Decision::Granted(_) => {}
+            // Nor is this the end.
+            Decision::CodeRequired => {}
             Decision::Refused { .. } => self.record_refused_login((user, source), method, (action, "not let in")),
             Decision::PasswordExpired => {
                 self.record_refused_login((user, source), method, (action, "the password has to be changed first"));
@@ -164,6 +177,7 @@ impl Agent {
             Subject::Group(id) => (TargetKind::Group, Some(*id), view.group(*id).map(|row| row.name.clone())),
             Subject::NewUser(name) => (TargetKind::User, None, Some(name.clone())),
             Subject::NewGroup(name) => (TargetKind::Group, None, Some(name.clone())),
+            Subject::Repository(which) => (TargetKind::Repository, None, self.repository_called(which)),
         };
         Some(Target { kind, id, name: name.unwrap_or_default() })
     }

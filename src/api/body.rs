@@ -6,6 +6,7 @@ use rocket::Data;
 use rocket::data::{FromData, Outcome, ToByteUnit};
 use rocket::http::ContentType;
 use rocket::request::Request;
+use rocket::tokio::io::{AsyncReadExt as _, copy, sink};
 use zeroize::Zeroizing;
 
 /// Why there is no body to go on with.
@@ -69,6 +70,21 @@ pub async fn read_any(mebibytes: u64, data: Data<'_>) -> Result<Zeroizing<Vec<u8
     let read = data.open(mebibytes.mebibytes()).into_bytes().await;
     let body = read.map_err(|_| BodyError::Unreadable)?;
     if body.is_complete() { Ok(Zeroizing::new(body.into_inner())) } else { Err(BodyError::TooLarge) }
+}
+
+/// The same, and where it is too large it is read to its end all the same, up to `most` mebibytes: a client
+/// that still sends may not see the answer else.
+pub async fn read_to_its_end((mebibytes, most): (u64, u64), data: Data<'_>) -> Result<Zeroizing<Vec<u8>>, BodyError> {
+    let mut stream = data.open(most.mebibytes());
+    let largest = mebibytes.mebibytes().as_u64();
+    let mut body = Zeroizing::new(Vec::new());
+    let read = (&mut stream).take(largest + 1).read_to_end(&mut body).await.map_err(|_| BodyError::Unreadable)?;
+    if read as u64 <= largest {
+        return Ok(body);
+    }
+    // What becomes of the rest is all the same.
+    let _ = copy(&mut stream, &mut sink()).await;
+    Err(BodyError::TooLarge)
 }
 
 /// Rocket lets a field `_method` of a form stand for another method. Nothing here is a form, so a

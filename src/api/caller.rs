@@ -1,11 +1,15 @@
-//! Who sends a request: HTTP Basic (RFC 7617), shown to the agent; for our own dialect also an API key
-//! or a handle of the agent's as Bearer (RFC 6750). Their lengths tell them apart.
+//! Who sends a request: HTTP Basic (RFC 7617), shown to the agent, with a code where the account needs one; for our
+//! own dialect also an API key, a login token or a handle of the agent's as Bearer (RFC 6750). Their shapes tell
+//! them apart.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::{Mutex, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use accountd_core::{Caller, Core};
 use accountd_protocol::api_key::KEY_DIGITS;
 use accountd_protocol::secret::Secret;
+use accountd_protocol::token::MAX_TOKEN_BYTES;
 use base64ct::{Base64, Encoding};
 use rocket::http::Status;
 use rocket::request::{FromRequest, Outcome, Request};
@@ -13,6 +17,9 @@ use zeroize::Zeroizing;
 
 /// Longer than any credential that the agent takes: 255 bytes of name, 511 of password, in base64.
 const MAX_HEADER: usize = 2048;
+
+/// The header that a code of an authenticator, or a recovery code, comes in.
+pub const CODE_HEADER: &str = "X-Accountd-OTP";
 
 /// Hexadecimal digits of a handle.
 const HANDLE_DIGITS: usize = 64;
@@ -22,6 +29,7 @@ const HANDLE_DIGITS: usize = 64;
 enum Token {
     Handle(Secret),
     ApiKey(Secret),
+    Login(Secret),
 }
 
 /// The guard of what needs a caller with name and password. Dialects ask for
@@ -32,6 +40,16 @@ pub struct Basic(pub Caller);
 /// The same for whoever has shown a credential of any kind.
 #[derive(Debug)]
 pub struct Authenticated(pub Caller);
+
+/// Whoever has shown a login token, and the token.
+#[derive(Debug)]
+pub struct LoggedIn {
+    pub caller: Caller,
+    pub token: Secret,
+}
+
+/// What came of a code. It is good once, and several routes may look at one request.
+struct WithCode(Result<Caller, Mutex<Option<accountd_core::Error>>>);
 
 #[derive(Debug, thiserror::Error)]
 pub enum NoCaller {
@@ -58,7 +76,7 @@ impl<'r> FromRequest<'r> for Authenticated {
     type Error = NoCaller;
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, NoCaller> {
-        let caller = match only_header(request).and_then(token) {
+        let caller = match only_header(request, "Authorization").and_then(token) {
             Some(token) => bearer(request, token).await,
             None => basic(request).await,
         };
@@ -69,10 +87,41 @@ impl<'r> FromRequest<'r> for Authenticated {
     }
 }
 
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for LoggedIn {
+    type Error = NoCaller;
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, NoCaller> {
+        let Some(Token::Login(token)) = only_header(request, "Authorization").and_then(token) else {
+            return Outcome::Error((Status::Unauthorized, NoCaller::NoCredential));
+        };
+        match bearer(request, Token::Login(token.clone())).await {
+            Ok(caller) => Outcome::Success(LoggedIn { caller, token }),
+            Err(error) => Outcome::Error((Status::Unauthorized, error)),
+        }
+    }
+}
+
 async fn basic(request: &Request<'_>) -> Result<Caller, NoCaller> {
-    let (user, password) = only_header(request).and_then(credential).ok_or(NoCaller::NoCredential)?;
+    let (user, password) = only_header(request, "Authorization").and_then(credential).ok_or(NoCaller::NoCredential)?;
     let core: &Core = request.rocket().state().ok_or(NoCaller::NoCredential)?;
-    Ok(core.caller(&user, password, source(request)).await?)
+    let source = source(request);
+    if request.headers().get(CODE_HEADER).all(str::is_empty) {
+        return Ok(core.caller(&user, password, None, source).await?);
+    }
+    let code = only_header(request, CODE_HEADER).ok_or(NoCaller::NoCredential)?;
+    let code = Some(Secret::new(code.to_owned()));
+    let shown = async {
+        let caller = core.caller(&user, password, code, source).await;
+        WithCode(caller.map_err(|error| Mutex::new(Some(error))))
+    };
+    match &request.local_cache_async(shown).await.0 {
+        Ok(caller) => Ok(caller.clone()),
+        Err(error) => {
+            let error = error.lock().unwrap_or_else(PoisonError::into_inner).take();
+            Err(error.map_or(NoCaller::NoCredential, NoCaller::Core))
+        }
+    }
 }
 
 async fn bearer(request: &Request<'_>, token: Token) -> Result<Caller, NoCaller> {
@@ -80,24 +129,28 @@ async fn bearer(request: &Request<'_>, token: Token) -> Result<Caller, NoCaller>
     match token {
         Token::Handle(handle) => Ok(core.caller_of_handle(handle).await?),
         Token::ApiKey(key) => Ok(core.caller_of_key(key, source(request)).await?),
+        Token::Login(token) => Ok(core.caller_of_token(token, source(request)).await?),
     }
 }
 
 /// Two credentials are as good as none.
-fn only_header<'r>(request: &'r Request<'_>) -> Option<&'r str> {
-    let mut headers = request.headers().get("Authorization");
+fn only_header<'r>(request: &'r Request<'_>, name: &str) -> Option<&'r str> {
+    let mut headers = request.headers().get(name);
     headers.next().filter(|_| headers.next().is_none())
 }
 
-/// What a Bearer header has. What has another length is neither.
+/// What a Bearer header has. What has another shape is none of them.
 fn token(header: &str) -> Option<Token> {
     let (scheme, token) = header.split_once(' ')?;
     let token = token.trim_matches(' ');
     let digits = token.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
-    if !scheme.eq_ignore_ascii_case("bearer") || !digits {
+    let secret = || Secret::new(token.to_owned());
+    if !scheme.eq_ignore_ascii_case("bearer") {
         return None;
     }
-    let secret = || Secret::new(token.to_owned());
+    if !digits {
+        return is_web_token(token).then(|| Token::Login(secret()));
+    }
     match token.len() {
         HANDLE_DIGITS => Some(Token::Handle(secret())),
         KEY_DIGITS => Some(Token::ApiKey(secret())),
@@ -105,8 +158,20 @@ fn token(header: &str) -> Option<Token> {
     }
 }
 
+/// Three parts in base64url (RFC 7515 §7.1).
+fn is_web_token(text: &str) -> bool {
+    let is_part =
+        |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
+    text.len() <= MAX_TOKEN_BYTES && text.split('.').count() == 3 && text.split('.').all(is_part)
+}
+
+/// Seconds since 1970.
+pub fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs())
+}
+
 /// The other end of the connection; an IPv4 client of an IPv6 socket has one address, not two.
-fn source(request: &Request<'_>) -> IpAddr {
+pub fn source(request: &Request<'_>) -> IpAddr {
     request.remote().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.ip().to_canonical())
 }
 
@@ -146,11 +211,16 @@ mod tests {
             token(header).map(|token| match token {
                 Token::Handle(secret) => ("handle", secret.reveal().to_owned()),
                 Token::ApiKey(secret) => ("key", secret.reveal().to_owned()),
+                Token::Login(secret) => ("login", secret.reveal().to_owned()),
             })
         };
         assert_eq!(read(&format!("Bearer {digits}")), Some(("handle", digits.clone())));
         assert_eq!(read(&format!("bEARER  {digits} ")), Some(("handle", digits.clone())));
         assert_eq!(read(&format!("Bearer {}", &digits[..40])), Some(("key", digits[..40].to_owned())));
+        assert_eq!(read("Bearer eyJ-_.0a.Zz9"), Some(("login", "eyJ-_.0a.Zz9".to_owned())));
+        for token in ["a.b", "a.b.c.d", "a..c", ".b.c", "a.b.c=", "a.b.ü", &format!("a.b.{}", "c".repeat(2048))] {
+            assert_eq!(read(&format!("Bearer {token}")), None, "{token:.40}");
+        }
         let upper = digits.to_uppercase();
         for token in [
             "",

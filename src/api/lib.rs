@@ -6,12 +6,14 @@
 
 mod access_log;
 mod advice;
+mod alist;
 mod body;
 mod caller;
 mod catch_all;
 mod freenas;
 mod health;
 mod reply;
+mod rhodecode;
 #[cfg(test)]
 #[path = "../core/scripted_agent.rs"]
 #[allow(dead_code, reason = "the tests of the core use the rest of it")]
@@ -80,7 +82,8 @@ pub async fn run(settings: Settings, on_ready: impl FnOnce(SocketAddr) + Send + 
 /// Every dialect, mounted.
 fn rocket(core: Core, listen: SocketAddr) -> Rocket<Build> {
     let rocket = rocket::custom(config(listen)).manage(core).attach(access_log::AccessLog);
-    v2::attach(sftpgo::attach(freenas::attach(health::attach(rocket.register("/", catchers![outside])))))
+    let rocket = health::attach(rocket.register("/", catchers![outside]));
+    rhodecode::attach(v2::attach(alist::attach(sftpgo::attach(freenas::attach(rocket)))))
 }
 
 /// Whatever belongs to no dialect. Rocket's own page would say who answers.

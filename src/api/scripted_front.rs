@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use accountd_core::Core;
 use accountd_protocol::agent::{AgentRequest, Answer, Operation};
+use accountd_protocol::dialects::{Dialects, RhodecodeWording};
 use accountd_protocol::refusal::Refusal;
 use accountd_protocol::secret::Secret;
 use rocket::http::{Header, Method};
@@ -24,17 +25,25 @@ pub fn operation(request: &AgentRequest) -> Result<&Operation, Result<Answer, Re
         AgentRequest::OpenHandle { user, .. } if user == "banned" => Err(Err(Refusal::TooManyFailures { seconds: 60 })),
         AgentRequest::OpenHandle { .. }
         | AgentRequest::OpenHandleByKey { .. }
+        | AgentRequest::OpenHandleByStatic { .. }
+        | AgentRequest::OpenHandleByToken { .. }
+        | AgentRequest::OpenGuestHandle { .. }
         | AgentRequest::OpenLocalHandle
         | AgentRequest::OfferKey { .. }
         | AgentRequest::Decide { .. }
         | AgentRequest::Conclude(_)
         | AgentRequest::Ping
+        | AgentRequest::DescribeAlist
         | AgentRequest::Watch
         | AgentRequest::Resume(_)
         | AgentRequest::AnswerQuestions
         | AgentRequest::Quota { .. }
         | AgentRequest::QuotaEnded { .. }
-        | AgentRequest::ReportNumbers(_) => Err(Err(Refusal::BadCredentials)),
+        | AgentRequest::ReportNumbers(_)
+        | AgentRequest::TakePull(_) => Err(Err(Refusal::BadCredentials)),
+        AgentRequest::GetDialects => {
+            Err(Ok(Answer::Dialects(Dialects { alist: true, rhodecode: Some(RhodecodeWording::Seed) })))
+        }
         AgentRequest::Operate { operation, .. } => Ok(operation),
     }
 }

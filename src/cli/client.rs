@@ -3,12 +3,13 @@
 //! Nothing but the URL says where a credential goes: neither a proxy of the environment nor a
 //! redirection is followed.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::io::{BufRead, BufReader, Read};
 use std::time::Duration;
 
-use serde_json::Value;
+use accountd_protocol::secret::Secret;
+use serde_json::{Value, json};
 use ureq::Body;
 use ureq::http::{self, Method, StatusCode};
 use zeroize::{Zeroize, Zeroizing};
@@ -16,6 +17,7 @@ use zeroize::{Zeroize, Zeroizing};
 use crate::credential::Credential;
 use crate::error::Error;
 use crate::problem::{Flags, Problem, Refused};
+use crate::terminal;
 use crate::url::Url;
 
 const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
@@ -24,6 +26,12 @@ const ANSWER_DEADLINE: Duration = Duration::from_secs(180);
 /// The largest backup, which is more than a page of the largest accounts.
 const MAX_BODY_BYTES: u64 = 64 * 1024 * 1024;
 const BASE: &str = "/api/v2";
+/// What a code comes in.
+const CODE_HEADER: &str = "X-Accountd-OTP";
+/// The problem of a password that needs one.
+const CODE_REQUIRED: &str = "two-factor-required";
+/// As long as any command takes, and not much longer.
+const TOKEN_SECONDS: u32 = 3600;
 
 /// What is asked for.
 #[derive(Clone, Debug)]
@@ -36,6 +44,16 @@ pub struct Request {
     doing: String,
     flags: Flags,
     answer: Expected,
+    shown: ShownCode,
+}
+
+/// Where a code goes that is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ShownCode {
+    /// To a token, which every further request is sent with.
+    ForToken,
+    /// With the request itself, to which a token is not enough.
+    WithRequest,
 }
 
 /// What a request is answered with, if it is not refused.
@@ -68,6 +86,10 @@ pub struct Client {
     url: Url,
     credential: Credential,
     header: RefCell<Option<Zeroizing<String>>>,
+    /// For the first request that one is asked for.
+    code: RefCell<Option<Secret>>,
+    /// Whether the header has a token that was made for this process.
+    has_token: Cell<bool>,
 }
 
 impl Request {
@@ -107,12 +129,19 @@ impl Request {
 
     fn new(method: Method, path: impl Into<String>, doing: impl Into<String>) -> Self {
         let (path, doing) = (path.into(), doing.into());
-        Self { method, path, body: None, headers: Vec::new(), doing, flags: &[], answer: Expected::Json }
+        let (answer, shown) = (Expected::Json, ShownCode::ForToken);
+        Self { method, path, body: None, headers: Vec::new(), doing, flags: &[], answer, shown }
     }
 
     /// How fields are called where they are wrong.
     pub fn naming(mut self, flags: Flags) -> Self {
         self.flags = flags;
+        self
+    }
+
+    /// A code that has to be shown goes with this request.
+    pub fn showing_code(mut self) -> Self {
+        self.shown = ShownCode::WithRequest;
         self
     }
 
@@ -159,7 +188,7 @@ impl Answer {
 }
 
 impl Client {
-    pub fn new(url: Url, credential: Credential) -> Self {
+    pub fn new(url: Url, credential: Credential, code: Option<Secret>) -> Self {
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
@@ -169,7 +198,8 @@ impl Client {
             .timeout_connect(Some(CONNECT_DEADLINE))
             .timeout_recv_response(Some(ANSWER_DEADLINE))
             .timeout_recv_body(Some(ANSWER_DEADLINE));
-        Self { http: config.build().into(), url, credential, header: RefCell::default() }
+        let (header, has_token) = (RefCell::default(), Cell::default());
+        Self { http: config.build().into(), url, credential, header, code: RefCell::new(code), has_token }
     }
 
     pub fn credential(&self) -> &Credential {
@@ -186,7 +216,43 @@ impl Client {
             let (status, answer) = self.exchange(request, &header)?;
             return self.judged(request, status, answer);
         }
+        if status == StatusCode::UNAUTHORIZED && kind(&answer).as_deref() == Some(CODE_REQUIRED) {
+            return self.send_with_code(request);
+        }
         self.judged(request, status, answer)
+    }
+
+    /// The same again, with a code of the authenticator or what it was good for.
+    fn send_with_code(&self, request: &Request) -> Result<Answer, Error> {
+        let code = self.next_code()?;
+        let mut shown = match request.shown {
+            ShownCode::WithRequest => request.clone(),
+            ShownCode::ForToken => Request::post("/tokens", &request.doing, json!({"lifetime": TOKEN_SECONDS})),
+        };
+        shown.headers.push((CODE_HEADER, code.reveal().to_owned()));
+        let header = self.credential.header()?;
+        let (status, answer) = self.exchange(&shown, &header)?;
+        let answer = self.judged(&shown, status, answer)?;
+        if request.shown == ShownCode::WithRequest {
+            return Ok(answer);
+        }
+        let token = Zeroizing::new(answer.value()["token"].as_str().unwrap_or_default().to_owned());
+        let header = Zeroizing::new(format!("Bearer {}", *token));
+        self.header.replace(Some(header.clone()));
+        self.has_token.set(true);
+        let (status, answer) = self.exchange(request, &header)?;
+        self.judged(request, status, answer)
+    }
+
+    fn next_code(&self) -> Result<Secret, Error> {
+        match self.code.take() {
+            Some(code) => Ok(code),
+            None if terminal::is_attended() => terminal::secret("Verification code: "),
+            None => Err(Error::Usage {
+                what: "no terminal to ask for the verification code at".into(),
+                next: "Give it in ACCOUNTCTL_CODE, or take an API key.",
+            }),
+        }
     }
 
     fn header(&self) -> Result<Zeroizing<String>, Error> {
@@ -261,6 +327,21 @@ impl Client {
 
     fn unreachable(&self, error: &ureq::Error) -> Error {
         Error::Unreachable { url: self.url.as_str().to_owned(), reason: error.to_string() }
+    }
+}
+
+/// Of a problem.
+fn kind(answer: &Answer) -> Option<String> {
+    serde_json::from_str::<Problem>(&answer.text).ok().map(|problem| problem.kind)
+}
+
+/// A token that was made for this process is of no use to another one.
+impl Drop for Client {
+    fn drop(&mut self) {
+        if let (true, Some(header)) = (self.has_token.get(), self.header.take()) {
+            // It ends by itself as well.
+            let _ = self.exchange(&Request::delete("/tokens/current", ""), &header);
+        }
     }
 }
 

@@ -35,7 +35,7 @@ pub struct NewPassword {
 impl Session {
     pub fn new(way: Way, presentation: &Presentation) -> Self {
         let assent = if presentation.yes { Assent::Given } else { Assent::ToBeAsked };
-        Self { client: Client::new(way.url, way.credential), output: Output::new(presentation), assent }
+        Self { client: Client::new(way.url, way.credential, way.code), output: Output::new(presentation), assent }
     }
 
     /// Whether somebody has agreed to everything beforehand.

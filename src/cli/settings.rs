@@ -44,6 +44,7 @@ pub struct Environment {
     pub url: Option<OsString>,
     pub socket: Option<OsString>,
     pub token: Option<OsString>,
+    pub code: Option<OsString>,
     pub home: Option<OsString>,
     pub is_root: bool,
 }
@@ -63,6 +64,8 @@ struct Settings {
 pub struct Way {
     pub url: Url,
     pub credential: Credential,
+    /// Of an authenticator, if one is needed.
+    pub code: Option<Secret>,
 }
 
 impl Environment {
@@ -72,6 +75,7 @@ impl Environment {
             url: variable("ACCOUNTCTL_URL"),
             socket: variable("ACCOUNTCTL_SOCKET"),
             token: variable("ACCOUNTCTL_TOKEN"),
+            code: variable("ACCOUNTCTL_CODE"),
             home: variable("HOME"),
             is_root: nix::unistd::geteuid().is_root(),
         }
@@ -90,11 +94,12 @@ impl Connection {
         let url = Url::parse(&self.url.clone().or_else(|| text(&environment.url)).unwrap_or_else(|| of_file.clone()))?;
         // A credential of the file is for where the file says, and not to be sent elsewhere.
         let settings = if Url::parse(&of_file)? == url { settings } else { Settings::default() };
+        let code = text(&environment.code).map(Secret::new);
         let credential = self.credential(environment, settings, &path)?;
         if matches!(credential, Credential::Local(_)) && !url.is_this_machine() {
             return Err(Error::HandleElsewhere { url: url.as_str().to_owned() });
         }
-        Ok(Way { url, credential })
+        Ok(Way { url, credential, code })
     }
 
     fn credential(self, environment: Environment, settings: Settings, path: &Path) -> Result<Credential, Error> {

@@ -25,6 +25,13 @@ const REACHED: &[(&str, &str)] = &[
     ("show_api_key", "api-key show"),
     ("create_api_key", "api-key add"),
     ("delete_api_key", "api-key delete"),
+    ("show_two_factor", "two-factor show"),
+    ("begin_two_factor", "two-factor enrol"),
+    ("confirm_two_factor", "two-factor confirm"),
+    ("cancel_two_factor", "two-factor cancel"),
+    // By every command that asks for a code.
+    ("create_token", "user show"),
+    ("revoke_token", "user show"),
     ("show_policy", "policy show"),
     ("change_policy", "policy set"),
     ("list_jobs", "job list"),
@@ -61,6 +68,14 @@ const REACHED: &[(&str, &str)] = &[
     ("import_accounts", "backup import"),
     ("check", "check run"),
     ("repair_checks", "check repair"),
+    ("list_repositories", "repository list"),
+    ("create_repository", "repository create"),
+    ("show_repository", "repository show"),
+    ("change_repository", "repository update"),
+    ("delete_repository", "repository delete"),
+    ("list_repository_grants", "repository grants"),
+    ("grant_repository", "repository grant"),
+    ("pull_repository", "repository pull"),
 ];
 /// For programs that watch over accountd, or write clients.
 const FOR_OTHERS: [&str; 3] = ["show_description", "healthz", "readyz"];

@@ -4,16 +4,20 @@
 //! setting that was misspelt must not count as made.
 
 mod accounts;
+mod alist;
 mod audit;
 mod bans;
 mod deletion;
 mod homes;
 mod ids;
 mod passwords;
+mod repositories;
+mod rhodecode;
 mod roles;
 #[cfg(test)]
 mod sample;
 mod sessions;
+mod two_factor;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -21,16 +25,20 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 pub use accounts::{Accounts, PermitRoot, SharedUid, ShowHashes};
+pub use alist::Alist;
 pub use audit::Audit;
 pub use bans::Bans;
 pub use deletion::{Deletion, Leftover, Mail};
 pub use homes::{Homes, NewHomeMode};
 pub use ids::{IdRange, Ids};
 pub use passwords::{PasswordPolicy, Passwords};
+pub use repositories::{Creators, Repositories};
+pub use rhodecode::Rhodecode;
 pub use roles::Roles;
 pub use sessions::{
     PermitUserEnvironment, SessionRoot, SessionRule, SessionSettings, Sessions, TcpForwarding, Umask, VariablePattern,
 };
+pub use two_factor::{Issuer, KeysWithCode, TwoFactor};
 
 /// Where the file is.
 pub const PATH: &str = "/etc/accountd/accountd.toml";
@@ -56,6 +64,10 @@ pub struct Config {
     pub audit: Audit,
     pub sessions: Sessions,
     pub bans: Bans,
+    pub rhodecode: Rhodecode,
+    pub two_factor: TwoFactor,
+    pub alist: Alist,
+    pub repositories: Repositories,
 }
 
 impl Config {
@@ -89,7 +101,11 @@ mod tests {
         permit_user_environment = \"yes\"\n\
         [[sessions.rules]]\nusers = [\"anna\"]\ngroups = [\"guests\"]\nroot = \"/srv/%u\"\nservices = []\n\
         [bans]\nfree_attempts = 3\nfirst_delay_seconds = 2\nlongest_delay_seconds = 9\nban_after = 10\n\
-        window_seconds = 300\nban_seconds = 60\nignore = [\"127.0.0.0/8\", \"::1/128\"]\n";
+        window_seconds = 300\nban_seconds = 60\nignore = [\"127.0.0.0/8\", \"::1/128\"]\n\
+        [rhodecode]\nenabled = false\ndialect = \"1.4\"\n\
+        [two_factor]\nissuer = \"NAS\"\nkeys = \"with_code\"\n\
+        [alist]\nenabled = false\nadmin = \"chief\"\nguest = \"anybody\"\nhomes = \"/mnt/a/homes\"\n\
+        [repositories]\nroot = \"/tank/repositories\"\ncreate = \"users\"\npull_schemes = [\"https\"]\npull_seconds = 60\n";
 
     fn parsed(text: &str) -> Result<Config, String> {
         let directory = tempfile::tempdir().unwrap();
@@ -152,6 +168,17 @@ mod tests {
             ("[bans]\nwindow_seconds = 0\n", "window_seconds"),
             ("[bans]\nfirst_delay_seconds = 31\n", "first_delay_seconds"),
             ("[bans]\nignore = [\"here\"]\n", "here"),
+            ("[rhodecode]\nenable = true\n", "enable"),
+            ("[rhodecode]\ndialect = \"2.2\"\n", "2.2"),
+            ("[two_factor]\nissuer = \"a:b\"\n", "issuer"),
+            ("[two_factor]\nkeys = \"never\"\n", "keys"),
+            ("[alist]\nenable = true\n", "enable"),
+            ("[repositories]\nroot = \"/\"\n", "root"),
+            ("[repositories]\nroot = \"repositories\"\n", "absolute"),
+            ("[repositories]\ncreate = \"nobody\"\n", "create"),
+            ("[repositories]\npull_schemes = [\"file\"]\n", "pull_schemes"),
+            ("[repositories]\npull_seconds = 0\n", "pull_seconds"),
+            ("[repositories]\nroots = [\"/x\"]\n", "roots"),
         ];
         for (text, named) in rows {
             let error = parsed(text).unwrap_err();

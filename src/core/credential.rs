@@ -38,8 +38,31 @@ pub struct Credential {
 /// What is shown.
 #[derive(Clone, Debug)]
 pub enum Proof {
-    Password { user: String, password: Secret },
+    Password {
+        user: String,
+        password: Secret,
+        code: Option<Secret>,
+    },
+    /// What a client of AList makes of the password.
+    Static {
+        user: String,
+        digest: Secret,
+        code: Option<Secret>,
+    },
     ApiKey(Secret),
+    Token(Secret),
+    /// Nothing.
+    Guest,
+}
+
+impl Proof {
+    /// A code is good once: who has shown one is not remembered by it.
+    pub fn is_for_once(&self) -> bool {
+        match self {
+            Proof::Password { code, .. } | Proof::Static { code, .. } => code.is_some(),
+            Proof::ApiKey(_) | Proof::Token(_) | Proof::Guest => false,
+        }
+    }
 }
 
 impl Credential {
@@ -53,8 +76,11 @@ impl Credential {
 fn digest(proof: &Proof, source: IpAddr, key: &DigestKey) -> Digest {
     let source = source.to_string();
     let parts = match proof {
-        Proof::Password { user, password } => ["password", user, password.reveal(), &source],
+        Proof::Password { user, password, code: _ } => ["password", user, password.reveal(), &source],
+        Proof::Static { user, digest, code: _ } => ["static", user, digest.reveal(), &source],
         Proof::ApiKey(key) => ["api key", "", key.reveal(), &source],
+        Proof::Token(token) => ["token", "", token.reveal(), &source],
+        Proof::Guest => ["guest", "", "", &source],
     };
     let mut hash = Sha256::new();
     hash.update(key.0);
@@ -74,7 +100,7 @@ mod tests {
     }
 
     fn shown(user: &str, password: &str) -> Proof {
-        Proof::Password { user: user.into(), password: Secret::new(password.into()) }
+        Proof::Password { user: user.into(), password: Secret::new(password.into()), code: None }
     }
 
     #[test]
@@ -94,6 +120,10 @@ mod tests {
         let source = "::1".parse().unwrap();
         let key_alone = Credential::new(Proof::ApiKey(Secret::new("k".into())), source, &key).digest;
         assert_ne!(key_alone, digest_of("", "k", "::1", &key), "a key is no password");
+        let token = Credential::new(Proof::Token(Secret::new("k".into())), source, &key).digest;
+        assert_ne!(key_alone, token, "nor is it a token");
+        let hashed = Proof::Static { user: "root".into(), digest: Secret::new("pw".into()), code: None };
+        assert_ne!(Credential::new(hashed, "127.0.0.1".parse().unwrap(), &key).digest, one);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 mod caller;
 mod credential;
+mod dialects;
 mod error;
 mod handles;
 mod parts;
@@ -19,12 +20,15 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use accountd_protocol::agent::{AgentRequest, Answer, Handle};
+use accountd_protocol::alist::AlistSettings;
+use accountd_protocol::dialects::Dialects;
 use accountd_protocol::secret::Secret;
 
 pub use caller::Caller;
 pub use error::Error;
 
 use credential::{Credential, DigestKey, Proof};
+use dialects::KnownDialects;
 use handles::{Handles, Opened, Slot};
 use pool::Pool;
 
@@ -39,6 +43,7 @@ struct Inner {
     pool: Arc<Pool>,
     key: DigestKey,
     handles: Handles,
+    dialects: KnownDialects,
 }
 
 impl Core {
@@ -48,13 +53,43 @@ impl Core {
             pool: Arc::new(Pool::new(agent_socket.into())),
             key: DigestKey::random()?,
             handles: Handles::default(),
+            dialects: KnownDialects::default(),
         };
         Ok(Self { inner: Arc::new(inner) })
     }
 
-    /// Who shows this credential. Checked by the agent, or remembered from a moment ago.
-    pub async fn caller(&self, user: &str, password: Secret, source: IpAddr) -> Result<Caller, Error> {
-        self.caller_of(Proof::Password { user: user.to_owned(), password }, source).await
+    /// Who shows this credential. Checked by the agent, or remembered from a moment ago; with a code, which
+    /// is used up by it, always checked.
+    pub async fn caller(
+        &self,
+        user: &str,
+        password: Secret,
+        code: Option<Secret>,
+        source: IpAddr,
+    ) -> Result<Caller, Error> {
+        self.caller_of(Proof::Password { user: user.to_owned(), password, code }, source).await
+    }
+
+    /// The same for what a client of AList makes of the password: the SHA-256, in hexadecimal, of it and a
+    /// fixed text behind it.
+    pub async fn caller_of_static(
+        &self,
+        user: &str,
+        digest: Secret,
+        code: Option<Secret>,
+        source: IpAddr,
+    ) -> Result<Caller, Error> {
+        self.caller_of(Proof::Static { user: user.to_owned(), digest, code }, source).await
+    }
+
+    /// Whose login token this is.
+    pub async fn caller_of_token(&self, token: Secret, source: IpAddr) -> Result<Caller, Error> {
+        self.caller_of(Proof::Token(token), source).await
+    }
+
+    /// Who shows nothing, where guests are let in.
+    pub async fn caller_of_guest(&self, source: IpAddr) -> Result<Caller, Error> {
+        self.caller_of(Proof::Guest, source).await
     }
 
     /// Whose API key this is. Checked or remembered in the same way.
@@ -64,6 +99,9 @@ impl Core {
 
     async fn caller_of(&self, proof: Proof, source: IpAddr) -> Result<Caller, Error> {
         let credential = Credential::new(proof, source, &self.inner.key);
+        if credential.proof.is_for_once() {
+            return Ok(Caller::for_once(self.clone(), self.show(&credential).await?));
+        }
         let slot = self.inner.handles.slot(&credential.digest, Instant::now());
         let opened = self.open(&credential, &slot).await?;
         Ok(Caller::new(self.clone(), (credential, slot), opened))
@@ -74,10 +112,33 @@ impl Core {
         Caller::of_handle(self.clone(), handle).await
     }
 
+    /// What the dialect of AList goes by.
+    pub async fn alist(&self) -> Result<AlistSettings, Error> {
+        match self.inner.pool.call(AgentRequest::DescribeAlist).await?.reply? {
+            Answer::Alist(settings) => Ok(settings),
+            _ => Err(Error::UnexpectedAnswer),
+        }
+    }
+
     /// Whether the agent answers.
     pub async fn ready(&self) -> Result<(), Error> {
         match self.inner.pool.call(AgentRequest::Ping).await?.reply? {
             Answer::Done => Ok(()),
+            _ => Err(Error::UnexpectedAnswer),
+        }
+    }
+
+    /// Which dialects the front speaks, by the configuration that the agent has read.
+    pub async fn dialects(&self) -> Result<Dialects, Error> {
+        let now = Instant::now();
+        if let Some(dialects) = self.inner.dialects.at(now) {
+            return Ok(dialects);
+        }
+        match self.inner.pool.call(AgentRequest::GetDialects).await?.reply? {
+            Answer::Dialects(dialects) => {
+                self.inner.dialects.set(dialects, now);
+                Ok(dialects)
+            }
             _ => Err(Error::UnexpectedAnswer),
         }
     }
@@ -101,11 +162,17 @@ impl Core {
     async fn show(&self, credential: &Credential) -> Result<Opened, Error> {
         let source = credential.source;
         let (request, shown) = match &credential.proof {
-            Proof::Password { user, password } => {
-                let (user, password) = (user.clone(), password.clone());
-                (AgentRequest::OpenHandle { user: user.clone(), password, source }, Some(user))
+            Proof::Password { user, password, code } => {
+                let (user, password, code) = (user.clone(), password.clone(), code.clone());
+                (AgentRequest::OpenHandle { user: user.clone(), password, code, source }, Some(user))
+            }
+            Proof::Static { user, digest, code } => {
+                let (user, digest, code) = (user.clone(), digest.clone(), code.clone());
+                (AgentRequest::OpenHandleByStatic { user: user.clone(), digest, code, source }, Some(user))
             }
             Proof::ApiKey(key) => (AgentRequest::OpenHandleByKey { key: key.clone(), source }, None),
+            Proof::Token(token) => (AgentRequest::OpenHandleByToken { token: token.clone(), source }, None),
+            Proof::Guest => (AgentRequest::OpenGuestHandle { source }, None),
         };
         match (self.inner.pool.call(request).await?.reply?, shown) {
             (Answer::Handle(handle), Some(name)) | (Answer::NamedHandle(handle, name), None) => {

@@ -92,6 +92,7 @@ pub fn user(name: &str, uid: u32) -> User {
         locked: false,
         password_disabled: false,
         own_password: false,
+        two_factor: false,
         shares_uid: false,
         microsoft_account: false,
         sudo: None,

@@ -5,6 +5,7 @@
 //! sandbox's. No PID namespace: shadow-utils would take locks of processes that it can't see for
 //! stale ones.
 
+mod administrator;
 mod error;
 mod inside;
 mod lock;
@@ -70,6 +71,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, SandboxError> {
         ssh_listen: arguments.ssh_listen,
         quiet: arguments.quiet,
         root: lock.root().to_owned(),
+        new_password: (first == seed::Planted::New).then(|| password.text().to_owned()),
         program: std::env::args_os().next().unwrap_or_default().to_string_lossy().into_owned(),
     };
     supervisor::run(&programs, options)?;

@@ -18,6 +18,7 @@ use nix::unistd::Pid;
 use std::os::fd::AsFd;
 use tracing::warn;
 
+use super::administrator;
 use super::error::SandboxError;
 use super::programs::Programs;
 use super::sys;
@@ -33,6 +34,8 @@ pub struct Options {
     pub quiet: bool,
     /// The scratch root, as it is called outside.
     pub root: PathBuf,
+    /// The administrator's, where the sandbox is new.
+    pub new_password: Option<String>,
     /// How this program was called.
     pub program: String,
 }
@@ -96,6 +99,11 @@ impl Supervisor<'_> {
         for name in Name::ALL {
             let child = self.start(name)?;
             self.running.push(Running { name, child: Some(child), again: Instant::now() });
+            if name == Name::Agent
+                && let Some(password) = self.options.new_password.take()
+            {
+                administrator::give_password(&name.file("sock"), &password)?;
+            }
         }
         Ok(())
     }

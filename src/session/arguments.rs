@@ -7,17 +7,20 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
 use accountd_protocol::quota::QuotaBackend;
+use accountd_protocol::repository::RepositoryKind;
 
 use crate::command::Services;
 use crate::connect::Destination;
 use crate::pace::Rates;
 use crate::permissions::Permissions;
+use crate::repositories::Served;
 
 pub const HELP: &str = "\
 Usage: accountd-session sftp [--root DIR] [--uploads HOW] [--link-first] [LIMITS]
        accountd-session scp [--root DIR] [--uploads HOW] [LIMITS] -- WORD...
        accountd-session command --services LIST [--shell FILE] [--root DIR]
-                        [--uploads HOW] [LIMITS] -- COMMAND
+                        [--uploads HOW] [REPOSITORIES] [LIMITS] -- COMMAND
+       accountd-session pull REPOSITORIES -- NAME
        accountd-session shell --shell FILE
        accountd-session connect --fronts LIST -- HOST PORT
 
@@ -29,23 +32,30 @@ in the current directory. accountd-login starts it.
                   behind `scp` in the client's command
   command         a command line: scp by this program, the other services by
                   their own, everything else by the shell
+  pull            fetches into a repository from where standard input says
   shell           the user's login shell
   connect         a TCP connection
 
   --fronts LIST   numbers of the users whose listeners on this machine are refused,
                   with commas between
-  --services LIST of sftp, scp, rsync, git and shell, with commas between; sftp is
-                  only named where something else is refused
+  --services LIST of sftp, scp, rsync, git, hg and shell, with commas between; sftp
+                  is only named where something else is refused
+  --repositories DIR, --repository-kinds LIST
+                  repositories below a directory that are served by their names,
+                  of git, of hg, or of both with a comma between
   --shell FILE    the user's shell
   --root DIR      what the session sees as /, enforced by the kernel
+  --below DIR     a directory in the root that the session sees as /; links in it
+                  do not lead out of the root
   --uploads HOW   atomic: a file takes its name when it is whole; in-place
                   (the default): as it comes
   --link-first    the client sends the link before its target, as the draft of
                   the protocol has it; without this, the other way round
   --permissions LIST
-                  of list, download, upload, delete, rename, create_dirs and
-                  create_symlinks, with commas between: nothing else is done
-                  with files; without this, whatever the kernel allows
+                  of list, download, upload, delete, rename, create_dirs,
+                  create_symlinks and their parts list_visible, write, copy,
+                  rename_in_place and move, with commas between: nothing else is
+                  done with files; without this, whatever the kernel allows
   --upload-rate KBPS, --download-rate KBPS
                   how fast each file may come and go, in 1000 bytes per second
   --quota NUMBER  an open descriptor on which accountd-login answers for the
@@ -61,6 +71,7 @@ pub enum Command {
     Sftp,
     Scp(Vec<Vec<u8>>),
     Line(OsString),
+    Pull(String),
     Shell(PathBuf),
     Connect(Destination),
     Help,
@@ -75,6 +86,8 @@ pub struct Arguments {
 #[derive(Debug, PartialEq, Eq)]
 pub struct Options {
     pub root: Option<PathBuf>,
+    /// In the root.
+    pub below: Option<OsString>,
     pub links: LinkOrder,
     pub services: Services,
     pub shell: Option<PathBuf>,
@@ -82,6 +95,9 @@ pub struct Options {
     pub uploads: Uploads,
     pub permissions: Permissions,
     pub rates: Rates,
+    pub repositories: Option<Served>,
+    repositories_root: Option<PathBuf>,
+    repository_kinds: Option<Vec<RepositoryKind>>,
     fronts: Option<Vec<u32>>,
     /// A descriptor, and who counts.
     pub quota: Option<(i32, QuotaBackend)>,
@@ -101,14 +117,20 @@ impl Arguments {
             }
         }
         options.pair_quota()?;
+        options.pair_repositories()?;
         let command = match (name.to_str(), operands.as_slice()) {
             (Some("sftp"), []) => Command::Sftp,
             (Some("scp"), _) => Command::Scp(operands.into_iter().map(OsString::into_vec).collect()),
             (Some("command"), [line]) => Command::Line(line.clone()),
+            (Some("pull"), [name]) if options.repositories.is_some() => {
+                Command::Pull(name.to_str().ok_or("the name is no text")?.to_owned())
+            }
             (Some("shell"), []) => Command::Shell(options.shell.clone().ok_or("--shell is missing")?),
             (Some("connect"), [host, port]) => Command::Connect(destination((host, port), &mut options)?),
             (Some("--help" | "-h"), []) => Command::Help,
-            (Some("sftp" | "command" | "shell" | "connect"), _) => return Err("too few or too many operands".into()),
+            (Some("sftp" | "command" | "pull" | "shell" | "connect"), _) => {
+                return Err("too few or too many operands".into());
+            }
             _ => return Err(format!("unknown command {name:?}")),
         };
         Ok(Self { command, options })
@@ -127,6 +149,7 @@ impl Options {
     fn new() -> Self {
         Self {
             root: None,
+            below: None,
             links: LinkOrder::TargetFirst,
             services: Services::default(),
             shell: None,
@@ -134,6 +157,9 @@ impl Options {
             uploads: Uploads::InPlace,
             permissions: Permissions::default(),
             rates: Rates::default(),
+            repositories: None,
+            repositories_root: None,
+            repository_kinds: None,
             fronts: None,
             quota: None,
             quota_descriptor: None,
@@ -150,13 +176,27 @@ impl Options {
         Ok(())
     }
 
+    fn pair_repositories(&mut self) -> Result<(), String> {
+        self.repositories = match (self.repositories_root.take(), self.repository_kinds.take()) {
+            (Some(root), Some(kinds)) => Some(Served { root, kinds }),
+            (None, None) => None,
+            (Some(_), None) | (None, Some(_)) => {
+                return Err("--repositories and --repository-kinds belong together".into());
+            }
+        };
+        Ok(())
+    }
+
     fn set(&mut self, word: &OsString, rest: &mut impl Iterator<Item = OsString>) -> Result<(), String> {
         let mut value = || rest.next().ok_or(format!("{} needs a value", word.display()));
         match word.to_str() {
             Some("--root") => self.root = Some(value()?.into()),
+            Some("--below") => self.below = Some(value()?),
             Some("--shell") => self.shell = Some(value()?.into()),
             Some("--services") => self.services = Services::parse(&value()?)?,
             Some("--fronts") => self.fronts = Some(uids(&value()?)?),
+            Some("--repositories") => self.repositories_root = Some(value()?.into()),
+            Some("--repository-kinds") => self.repository_kinds = Some(Served::parse_kinds(&value()?)?),
             Some("--link-first") => self.links = LinkOrder::LinkFirst,
             Some("--log") => self.log = Some(descriptor("--log", &value()?, 2)?),
             Some("--quota") => self.quota_descriptor = Some(descriptor("--quota", &value()?, 3)?),
@@ -241,7 +281,15 @@ mod tests {
         assert_eq!(parse(&["shell", "--shell", "/bin/sh"]).unwrap().command, Command::Shell("/bin/sh".into()));
         let there = Command::Connect(Destination { host: "h".into(), port: 80, fronts: vec![990, 991] });
         assert_eq!(parse(&["connect", "--fronts", "990,991", "--", "h", "80"]).unwrap().command, there);
-        let wrong: [&[&str]; 13] = [
+        let served = ["--repositories", "/srv/r", "--repository-kinds", "git,hg"];
+        let pull = parse(&[&["pull"][..], &served, &["--", "a/b"]].concat()).unwrap();
+        let kinds = vec![RepositoryKind::Git, RepositoryKind::Hg];
+        assert_eq!(pull.command, Command::Pull("a/b".into()));
+        assert_eq!(pull.options.repositories, Some(Served { root: "/srv/r".into(), kinds }));
+        let wrong: [&[&str]; 16] = [
+            &["pull", "--", "a"],
+            &["pull", "--repositories", "/srv/r", "--", "a"],
+            &["pull", "--repositories", "/srv/r", "--repository-kinds", "svn", "--", "a"],
             &[],
             &["ftp"],
             &["sftp", "--root"],

@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use uzers::os::unix::UserExt;
 
-use crate::path::Tree;
+use crate::path::{Scope, Tree};
 
 /// What a path that begins with `~` stands for; `None` when it begins with the name of nobody
 /// whose home is to be seen. Other paths are as they are.
@@ -20,18 +20,18 @@ pub fn expand(tree: &Tree, path: &[u8]) -> Option<Vec<u8>> {
 
 /// The session begins in the home of its user, and stays there.
 fn own_home(tree: &Tree) -> Vec<u8> {
-    match tree {
-        Tree::Whole => b".".to_vec(),
-        Tree::Confined(_) => b"/".to_vec(),
+    match tree.scope() {
+        Scope::Whole => b".".to_vec(),
+        Scope::Confined(_) => b"/".to_vec(),
     }
 }
 
 /// The home of an account by its name. A confined session sees its own alone, as `/`.
 pub fn home_of(tree: &Tree, name: &[u8]) -> Option<Vec<u8>> {
     let account = uzers::get_user_by_name(OsStr::from_bytes(name))?;
-    match tree {
-        Tree::Whole => Some(account.home_dir().as_os_str().as_bytes().to_vec()),
-        Tree::Confined(_) => (account.uid() == geteuid().as_raw()).then(|| b"/".to_vec()),
+    match tree.scope() {
+        Scope::Whole => Some(account.home_dir().as_os_str().as_bytes().to_vec()),
+        Scope::Confined(_) => (account.uid() == geteuid().as_raw()).then(|| b"/".to_vec()),
     }
 }
 
@@ -41,7 +41,7 @@ mod tests {
 
     #[test]
     fn a_tilde_is_a_home_at_the_beginning_only() {
-        let whole = Tree::Whole;
+        let whole = Tree::open(None).unwrap();
         for (path, meant) in [
             (&b"~"[..], Some(&b"."[..])),
             (b"~/a b", Some(b"./a b")),

@@ -8,6 +8,7 @@
 mod arguments;
 mod command;
 mod connect;
+mod dot_names;
 mod farewell;
 mod home;
 #[cfg(test)]
@@ -20,12 +21,14 @@ mod permissions;
 mod quota;
 mod record;
 mod rename;
+mod repositories;
 mod scp;
 mod sftp;
 mod transfer;
 mod upload;
 
 use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
 use std::process::ExitCode;
 
 use arguments::{Arguments, Command, Options};
@@ -54,7 +57,17 @@ fn serve(command: Command, options: &Options) -> ExitCode {
         Command::Help => ExitCode::SUCCESS,
         Command::Sftp => report(serve_sftp(options)),
         Command::Scp(words) => serve_scp(options, &words),
+        Command::Pull(name) => {
+            forget_given(options);
+            serve_pull(options, &name)
+        }
         Command::Line(line) => {
+            if let Some(served) = &options.repositories
+                && let Some((asked, place)) = served.find(line.as_bytes())
+            {
+                forget_given(options);
+                return harden().map_or_else(|error| report(Err(error)), |()| served.serve(&asked, &place));
+            }
             let own = Own { scp: |words: &[Vec<u8>]| serve_scp(options, words), others: || forget_given(options) };
             command::run(&line, options.shell.as_deref(), options.services, own)
         }
@@ -107,7 +120,8 @@ fn harden() -> Result<(), Failure> {
 /// is held to.
 fn prepare(options: &Options) -> Result<(Tree, Record, Limits), Failure> {
     harden()?;
-    let tree = Tree::open(options.root.as_deref()).map_err(Failure::Root)?;
+    let tree = Tree::open_in(options.root.as_deref(), options.below.as_deref()).map_err(Failure::Root)?;
+    let tree = tree.with(options.permissions.dot_names());
     let record = Record::to(options.log).map_err(Failure::Log)?;
     let quota = match options.quota {
         Some((number, backend)) => {
@@ -139,6 +153,14 @@ fn serve_scp(options: &Options, words: &[Vec<u8>]) -> ExitCode {
             ExitCode::from(scp::serve(settings, words, std::io::stdin(), std::io::stdout()))
         }
         Err(error) => report(Err(error)),
+    }
+}
+
+fn serve_pull(options: &Options, name: &str) -> ExitCode {
+    match (harden(), &options.repositories) {
+        (Ok(()), Some(served)) => repositories::pull(served, name),
+        (Ok(()), None) => ExitCode::FAILURE,
+        (Err(error), _) => report(Err(error)),
     }
 }
 

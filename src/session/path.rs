@@ -5,7 +5,7 @@
 //! can't leave it, and no string is ever compared. A final component that is not to be followed
 //! is named relative to a descriptor of its directory.
 
-use std::ffi::{CStr, CString, OsString};
+use std::ffi::{CStr, CString, OsStr, OsString};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
@@ -14,14 +14,22 @@ use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, OFlag, OpenHow, ResolveFlag, open, openat, openat2, readlinkat};
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat, stat};
 
+use crate::dot_names::DotNames;
+
 /// How often a path is resolved anew when names change meanwhile.
 const RESOLVE_TRIES: usize = 128;
 /// The most symbolic links at the end of a path, as in the kernel (path_resolution(7)).
 const MAX_LINKS: usize = 40;
 
-/// What the session's paths are resolved in.
+/// What the session's paths are resolved in, and which names in it are there.
 #[derive(Debug)]
-pub enum Tree {
+pub struct Tree {
+    scope: Scope,
+    dot_names: DotNames,
+}
+
+#[derive(Debug)]
+pub enum Scope {
     /// The file system as it is.
     Whole,
     /// A directory that the session sees as `/`.
@@ -41,6 +49,12 @@ enum Anchor<'a> {
     Opened(OwnedFd),
 }
 
+impl Place<'static> {
+    pub fn of((directory, name): (OwnedFd, CString)) -> Self {
+        Self { directory: Anchor::Opened(directory), name }
+    }
+}
+
 impl<'a> Place<'a> {
     pub fn in_directory(directory: &'a OwnedFd, name: &CStr) -> Self {
         Self { directory: Anchor::Borrowed(directory.as_fd()), name: name.to_owned() }
@@ -57,27 +71,59 @@ impl AsFd for Place<'_> {
 }
 
 impl Tree {
+    #[cfg(test)]
     pub fn open(root: Option<&Path>) -> nix::Result<Self> {
-        let Some(root) = root else { return Ok(Tree::Whole) };
+        Self::open_in(root, None)
+    }
+
+    /// All there is; or a root; or a directory below it, which no link leads out of.
+    pub fn open_in(root: Option<&Path>, below: Option<&OsStr>) -> nix::Result<Self> {
+        let Some(root) = root else { return Ok(Self::of(Scope::Whole)) };
         let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-        Ok(Tree::Confined(open(root, flags, Mode::empty())?))
+        let mut root = open(root, flags, Mode::empty())?;
+        if let Some(below) = below {
+            root = resolve(&root, &c_path(below.as_bytes())?, OpenHow::new().flags(flags))?;
+        }
+        Ok(Self::of(Scope::Confined(root)))
+    }
+
+    fn of(scope: Scope) -> Self {
+        Self { scope, dot_names: DotNames::Shown }
+    }
+
+    pub fn with(self, dot_names: DotNames) -> Self {
+        Self { dot_names, ..self }
+    }
+
+    pub fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    /// Whether an entry of that name is there for the session.
+    pub fn shows(&self, name: &[u8]) -> bool {
+        self.dot_names.shows(name)
     }
 
     /// What the session's files are in: its root, or the directory that it begins in.
     pub fn status(&self) -> nix::Result<FileStat> {
-        match self {
-            Tree::Whole => stat(c"."),
-            Tree::Confined(root) => fstat(root),
+        match &self.scope {
+            Scope::Whole => stat(c"."),
+            Scope::Confined(root) => fstat(root),
         }
     }
 
     /// Opens what `path` leads to, following symbolic links.
     pub fn open_file(&self, path: &[u8], flags: OFlag, mode: Mode) -> nix::Result<OwnedFd> {
+        self.dot_names.admit(path)?;
+        self.open_admitted(path, flags, mode)
+    }
+
+    fn open_admitted(&self, path: &[u8], flags: OFlag, mode: Mode) -> nix::Result<OwnedFd> {
         let path = c_path(path)?;
         let flags = flags | OFlag::O_CLOEXEC;
-        match self {
-            Tree::Whole => openat(AT_FDCWD, path.as_c_str(), flags, mode),
-            Tree::Confined(root) => {
+        match &self.scope {
+            Scope::Whole => openat(AT_FDCWD, path.as_c_str(), flags, mode),
+            Scope::Confined(root) => {
                 // openat2 refuses a mode where nothing can be made.
                 let mode = if flags.contains(OFlag::O_CREAT) { mode } else { Mode::empty() };
                 resolve(root, &path, OpenHow::new().flags(flags).mode(mode))
@@ -105,9 +151,10 @@ impl Tree {
 
     /// The directory of the last component and its name, which is not followed.
     pub fn place(&self, path: &[u8]) -> nix::Result<Place<'static>> {
-        match self {
-            Tree::Whole => Ok(Place { directory: Anchor::Borrowed(AT_FDCWD), name: c_path(path)? }),
-            Tree::Confined(root) => {
+        self.dot_names.admit(path)?;
+        match &self.scope {
+            Scope::Whole => Ok(Place { directory: Anchor::Borrowed(AT_FDCWD), name: c_path(path)? }),
+            Scope::Confined(root) => {
                 let (parent, name) = split(path);
                 let how = OpenHow::new().flags(OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC);
                 let directory = Anchor::Opened(resolve(root, &c_path(parent)?, how)?);
@@ -119,17 +166,23 @@ impl Tree {
     /// The directory of the last component, open as a reference, and the name in it. The session
     /// can come back to it whatever is renamed meanwhile.
     pub fn directory_of(&self, path: &[u8]) -> nix::Result<(OwnedFd, CString)> {
+        self.dot_names.admit(path)?;
+        self.directory_of_admitted(path)
+    }
+
+    fn directory_of_admitted(&self, path: &[u8]) -> nix::Result<(OwnedFd, CString)> {
         let (parent, name) = split(path);
-        let directory = self.open_file(parent, OFlag::O_PATH | OFlag::O_DIRECTORY, Mode::empty())?;
+        let directory = self.open_admitted(parent, OFlag::O_PATH | OFlag::O_DIRECTORY, Mode::empty())?;
         Ok((directory, c_path(name)?))
     }
 
     /// The same of what the path leads to when symbolic links at its end are followed, whether
     /// that is there or not. Each step is resolved like any other path.
     pub fn destination(&self, path: &[u8]) -> nix::Result<(OwnedFd, CString)> {
+        self.dot_names.admit(path)?;
         let mut path = path.to_vec();
         for _ in 0..MAX_LINKS {
-            let (directory, name) = self.directory_of(&path)?;
+            let (directory, name) = self.directory_of_admitted(&path)?;
             match readlinkat(&directory, name.as_c_str()) {
                 Ok(target) if target.as_bytes().first() == Some(&b'/') => path = target.into_vec(),
                 Ok(target) => path = [split(&path).0, b"/", target.as_bytes()].concat(),
@@ -143,17 +196,18 @@ impl Tree {
     /// The path without `.`, `..` and, where nothing confines the session, symbolic links
     /// (SSH_FXP_REALPATH). The last component need not exist.
     pub fn real(&self, path: &[u8]) -> nix::Result<Vec<u8>> {
-        match self {
-            Tree::Whole => real_in_whole(path),
-            Tree::Confined(_) => Ok(normal(path)),
+        self.dot_names.admit(path)?;
+        match &self.scope {
+            Scope::Whole => real_in_whole(path),
+            Scope::Confined(_) => Ok(normal(path)),
         }
     }
 
     /// The same by the path's components alone, for a session that may not look.
     pub fn real_unseen(&self, path: &[u8]) -> nix::Result<Vec<u8>> {
-        match self {
-            Tree::Whole if !path.starts_with(b"/") => Ok(normal(&[&real_in_whole(b".")?, &b"/"[..], path].concat())),
-            Tree::Whole | Tree::Confined(_) => Ok(normal(path)),
+        match &self.scope {
+            Scope::Whole if !path.starts_with(b"/") => Ok(normal(&[&real_in_whole(b".")?, &b"/"[..], path].concat())),
+            Scope::Whole | Scope::Confined(_) => Ok(normal(path)),
         }
     }
 }
@@ -255,6 +309,22 @@ fn normal(path: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_kernel_would_wait_for_and_is_no_file_is_not_waited_for() {
+        let pipe: OwnedFd = std::fs::File::open("/dev/null").unwrap().into();
+        assert_eq!(open_found(&pipe, OFlag::O_RDONLY).map(drop), Err(Errno::EAGAIN));
+    }
+
+    #[test]
+    fn a_path_with_a_nul_in_it_is_none() {
+        let root: OwnedFd = std::fs::File::open("/").unwrap().into();
+        for tree in [Tree::of(Scope::Whole), Tree::of(Scope::Confined(root))] {
+            let opened = tree.open_data(b"/etc/passwd\0", OFlag::O_RDONLY, Mode::empty());
+            assert_eq!(opened.map(drop), Err(Errno::EINVAL));
+        }
+        assert_eq!(Tree::of(Scope::Whole).real(b"/etc\0/passwd"), Err(Errno::EINVAL));
+    }
 
     #[test]
     fn the_last_component_is_told_from_its_directory() {

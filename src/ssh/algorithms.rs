@@ -50,6 +50,11 @@ pub fn methods() -> MethodSet {
     MethodSet::from(&[MethodKind::PublicKey, MethodKind::Password, MethodKind::KeyboardInteractive][..])
 }
 
+/// The one that asks for what is missing.
+pub fn questions() -> MethodSet {
+    MethodSet::from(&[MethodKind::KeyboardInteractive][..])
+}
+
 pub fn config(keys: Vec<PrivateKey>, settings: &Settings) -> Config {
     Config {
         server_id: SshId::Standard(Cow::Borrowed("SSH-2.0-accountd")),

@@ -1,5 +1,6 @@
-//! keyboard-interactive (RFC 4256): the password; and where it is right but too old, a new one in its
-//! place, as in the example of RFC 4256 §4.
+//! keyboard-interactive (RFC 4256): the password, or a key that was shown before; where that is right and not
+//! enough, a code of the user's authenticator; and where the password is too old, a new one in its place, as in the
+//! example of RFC 4256 §4.
 //!
 //! Until a password has been right, everybody is asked the same. Nothing is decided here.
 
@@ -15,6 +16,7 @@ use russh::server::Auth;
 type Prompt = (Cow<'static, str>, bool);
 
 const PASSWORD: &[Prompt] = &[(Cow::Borrowed("Password: "), false)];
+const CODE: &[Prompt] = &[(Cow::Borrowed("Verification code: "), false)];
 const NEW_PASSWORD: &[Prompt] =
     &[(Cow::Borrowed("New password: "), false), (Cow::Borrowed("Retype new password: "), false)];
 const TOO_OLD: &str = "Your password is too old and has to be changed.";
@@ -33,13 +35,26 @@ pub struct Dialogue {
 #[derive(Debug)]
 enum Stage {
     Password,
+    /// Asked for where what was shown is right and not enough.
+    Code(Shown),
+    /// It is being decided on.
+    Decided(Shown, Option<Secret>),
     NewPassword {
-        /// What was right at the first question.
+        /// What was right at the first questions.
         current: Secret,
+        code: Option<Secret>,
         /// What the client is told with the question.
         why: String,
         tries_left: u8,
     },
+}
+
+/// What comes before a code.
+#[derive(Debug)]
+enum Shown {
+    Password(Secret),
+    /// Its blob; the client has signed with it.
+    Key(Vec<u8>),
 }
 
 /// What comes next in a dialogue.
@@ -57,6 +72,11 @@ impl Dialogue {
         Self { user: user.to_owned(), stage: Stage::Password }
     }
 
+    /// With whoever has signed with a key that is right and not enough.
+    pub fn begin_behind_key(user: &str, key: Vec<u8>) -> Self {
+        Self { user: user.to_owned(), stage: Stage::Code(Shown::Key(key)) }
+    }
+
     /// Another name is another dialogue.
     pub fn is_with(&self, user: &str) -> bool {
         self.user == user
@@ -65,6 +85,7 @@ impl Dialogue {
     pub fn question(&self) -> Auth {
         let (why, prompts) = match &self.stage {
             Stage::Password => (Cow::Borrowed(""), PASSWORD),
+            Stage::Code(_) | Stage::Decided(..) => (Cow::Borrowed(""), CODE),
             Stage::NewPassword { why, .. } => (Cow::Owned(why.clone()), NEW_PASSWORD),
         };
         Auth::Partial { name: Cow::Borrowed(""), instructions: why, prompts: Cow::Borrowed(prompts) }
@@ -75,41 +96,64 @@ impl Dialogue {
         let Dialogue { user, stage } = self;
         match (stage, answers) {
             (Stage::Password, [password]) => {
-                let Some(current) = text(password) else { return Next::Refused };
-                let proof = Proof::Password(current.clone());
-                let stage = Stage::NewPassword { current, why: TOO_OLD.to_owned(), tries_left: TRIES };
-                Next::Prove(Dialogue { user, stage }, proof)
+                let Some(password) = text(password) else { return Next::Refused };
+                let stage = Stage::Decided(Shown::Password(password.clone()), None);
+                Next::Prove(Dialogue { user, stage }, Proof::Password(password))
             }
-            (Stage::NewPassword { current, why, tries_left }, [new, again]) => {
-                let proof = text(new).map(|password| Proof::PasswordChange { current: current.clone(), password });
-                let dialogue = Dialogue { user, stage: Stage::NewPassword { current, why, tries_left } };
+            (Stage::Code(shown), [code]) => {
+                let Some(code) = text(code) else { return Next::Refused };
+                let proof = shown.with(code.clone());
+                Next::Prove(Dialogue { user, stage: Stage::Decided(shown, Some(code)) }, proof)
+            }
+            (Stage::NewPassword { current, code, why, tries_left }, [new, again]) => {
+                let proof = text(new).map(|password| Proof::PasswordChange {
+                    current: current.clone(),
+                    password,
+                    code: code.clone(),
+                });
+                let dialogue = Dialogue { user, stage: Stage::NewPassword { current, code, why, tries_left } };
                 match proof {
                     _ if new != again => dialogue.ask_again("The two new passwords are not the same.".to_owned()),
                     None => dialogue.ask_again("The new password is too long or no text.".to_owned()),
                     Some(proof) => Next::Prove(dialogue, proof),
                 }
             }
-            (Stage::Password | Stage::NewPassword { .. }, _) => Next::Refused,
+            (Stage::Password | Stage::Code(_) | Stage::Decided(..) | Stage::NewPassword { .. }, _) => Next::Refused,
         }
     }
 
     /// What was decided on the proof.
     pub fn heard(self, admission: Admission) -> Next {
-        match admission {
-            Admission::Granted(_) => Next::Granted,
-            Admission::Refused => Next::Refused,
-            Admission::PasswordExpired => Next::Ask(self),
-            Admission::NotChanged(refusal) => self.ask_again(words(&refusal)),
+        match (admission, self.stage) {
+            (Admission::Granted(_), _) => Next::Granted,
+            (Admission::CodeRequired, Stage::Decided(shown, None)) => {
+                Next::Ask(Dialogue { stage: Stage::Code(shown), user: self.user })
+            }
+            (Admission::PasswordExpired, Stage::Decided(Shown::Password(current), code)) => {
+                let stage = Stage::NewPassword { current, code, why: TOO_OLD.to_owned(), tries_left: TRIES };
+                Next::Ask(Dialogue { stage, user: self.user })
+            }
+            (Admission::NotChanged(refusal), stage) => Dialogue { stage, user: self.user }.ask_again(words(&refusal)),
+            (Admission::Refused | Admission::CodeRequired | Admission::PasswordExpired, _) => Next::Refused,
         }
     }
 
     fn ask_again(self, why: String) -> Next {
         match self.stage {
-            Stage::NewPassword { current, tries_left, .. } if tries_left > 1 => {
-                let stage = Stage::NewPassword { current, why, tries_left: tries_left - 1 };
+            Stage::NewPassword { current, code, tries_left, .. } if tries_left > 1 => {
+                let stage = Stage::NewPassword { current, code, why, tries_left: tries_left - 1 };
                 Next::Ask(Dialogue { stage, ..self })
             }
-            Stage::Password | Stage::NewPassword { .. } => Next::Refused,
+            Stage::Password | Stage::Code(_) | Stage::Decided(..) | Stage::NewPassword { .. } => Next::Refused,
+        }
+    }
+}
+
+impl Shown {
+    fn with(&self, code: Secret) -> Proof {
+        match self {
+            Shown::Password(password) => Proof::PasswordAndCode { password: password.clone(), code },
+            Shown::Key(key) => Proof::PublicKeyAndCode { key: key.clone(), code },
         }
     }
 }
@@ -166,7 +210,7 @@ mod tests {
     #[test]
     fn a_password_that_is_too_old_is_changed_with_the_one_that_was_right() {
         let (dialogue, proof) = proven(expired().answered(&bytes(&[b"new", b"new"])));
-        let Proof::PasswordChange { current, password } = proof else { panic!("{proof:?}") };
+        let Proof::PasswordChange { current, password, code: None } = proof else { panic!("{proof:?}") };
         assert_eq!((current.reveal(), password.reveal()), ("old", "new"));
         let (account, terminal) = (AccountId(7), TerminalUse::Allowed);
         let admitted = Admitted { account, terminal, idle: None, upload: None, download: None };
@@ -200,6 +244,39 @@ mod tests {
             let (_, why) = asked(expired().answered(&bytes(&[odd, odd])));
             assert!(why.contains("no text"), "{why}");
         }
+    }
+
+    /// The one question of a dialogue that asks for a code.
+    fn asked_for_code(next: Next) -> Dialogue {
+        let Next::Ask(dialogue) = next else { panic!("{next:?}") };
+        let Auth::Partial { prompts, .. } = dialogue.question() else { panic!("no question") };
+        assert_eq!(prompts.as_ref(), CODE);
+        dialogue
+    }
+
+    #[test]
+    fn a_code_is_asked_for_behind_a_right_password_and_goes_with_it() {
+        let (dialogue, _) = proven(Dialogue::begin("anna").answered(&bytes(&[b"old"])));
+        let dialogue = asked_for_code(dialogue.heard(Admission::CodeRequired));
+        let (dialogue, proof) = proven(dialogue.answered(&bytes(&[b"123456"])));
+        let Proof::PasswordAndCode { password, code } = proof else { panic!("{proof:?}") };
+        assert_eq!((password.reveal(), code.reveal()), ("old", "123456"));
+        // Too old as well: the change goes with the code that was shown.
+        let (dialogue, _) = asked(dialogue.heard(Admission::PasswordExpired));
+        let (_, proof) = proven(dialogue.answered(&bytes(&[b"new", b"new"])));
+        let Proof::PasswordChange { current, password, code: Some(code) } = proof else { panic!("{proof:?}") };
+        assert_eq!((current.reveal(), password.reveal(), code.reveal()), ("old", "new", "123456"));
+    }
+
+    #[test]
+    fn a_code_is_asked_for_once_and_behind_a_key_alone() {
+        let dialogue = asked_for_code(Next::Ask(Dialogue::begin_behind_key("anna", vec![1, 2])));
+        let (dialogue, proof) = proven(dialogue.answered(&bytes(&[b"123456"])));
+        let Proof::PublicKeyAndCode { key, code } = proof else { panic!("{proof:?}") };
+        assert_eq!((key, code.reveal()), (vec![1, 2], "123456"));
+        assert!(matches!(dialogue.heard(Admission::CodeRequired), Next::Refused));
+        let (dialogue, _) = proven(Dialogue::begin_behind_key("anna", vec![1]).answered(&bytes(&[b"1"])));
+        assert!(matches!(dialogue.heard(Admission::PasswordExpired), Next::Refused), "a key has no password");
     }
 
     #[test]

@@ -83,9 +83,11 @@ fn roles_and_the_system_are_shown() {
     nas.ctl(&["role", "revoke", "anna", "administrator"]).fails(1, &["administrator", "Nothing has been changed"]);
     nas.ctl(&["role", "revoke", "root", "administrator"]).fails(1, &["built-in", "Nothing has been changed"]);
     let id = |name| nas.rest.get(&format!("/users/{name}")).value()["id"].to_string();
-    let expected = format!("{}\tanna\tauditor\n{}\troot\tadministrator\n", id("anna"), id("root"));
+    // The last is there for clients of AList.
+    let (anna, root, admin) = (id("anna"), id("root"), id("admin"));
+    let expected = format!("{anna}\tanna\tauditor\n{root}\troot\tadministrator\n{admin}\tadmin\tadministrator\n");
     assert_eq!(nas.done(&["role", "list"]), expected);
-    assert_eq!(nas.done(&["role", "list", "-q"]), format!("{}\n{}\n", id("anna"), id("root")));
+    assert_eq!(nas.done(&["role", "list", "-q"]), format!("{anna}\n{root}\n{admin}\n"));
     assert_eq!(nas.done(&["role", "list", "anna", "-q"]), "auditor\n");
     assert_eq!(nas.json(&["role", "list", "anna"]), nas.rest.get("/users/anna").value());
     assert_eq!(nas.json(&["system", "show"]), nas.rest.get("/system").value());

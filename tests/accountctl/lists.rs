@@ -31,9 +31,9 @@ fn a_list_goes_on_to_its_end_or_to_its_limit() {
         .lines()
         .map(str::to_owned)
         .collect();
-    let games = ["games".to_owned()];
+    let others = ["guest".to_owned(), "games".to_owned()];
     let expected: Vec<String> =
-        games.into_iter().chain((0..2345).rev().map(|number| format!("g{number:04}"))).collect();
+        others.into_iter().chain((0..2345).rev().map(|number| format!("g{number:04}"))).collect();
     assert_eq!(names, expected);
     let whole = nas.json(&["group", "list", "--sort", "gid"]);
     assert_eq!(
@@ -91,7 +91,7 @@ fn every_filter_is_passed_on() {
         &["--name-prefix", "ann"],
         &["--email", "a@example.org"],
         &["--shell", "/bin/sh"],
-        &["--locked"],
+        &["--locked", "--builtin=false"],
         &["--password-disabled", "--builtin=false"],
         &["--builtin=false"],
         &["--sudo=true"],

@@ -109,11 +109,11 @@ fn a_list_lines_up_and_fits_the_terminal() {
     let nas = Nas::start();
     let long = "A Person with a Very Long Name that Goes On and On";
     nas.done(&["user", "add", "anna", "--full-name", long, "--home", "/mnt/tank/home/anna"]);
-    let (status, screen) = Pty::start(&nas, (24, 60), &["user", "list"]).end();
+    let (status, screen) = Pty::start(&nas, (24, 72), &["user", "list"]).end();
     assert_eq!(status, 0);
     let lines: Vec<&str> = screen.lines().collect();
     assert!(lines[0].starts_with("ID") && lines[0].contains("USERNAME"), "{screen}");
-    assert!(lines.iter().all(|line| line.chars().count() <= 60), "{screen}");
+    assert!(lines.iter().all(|line| line.chars().count() <= 72), "{screen}");
     let place = lines[0].find("USERNAME").unwrap();
     assert_eq!(&lines[1][place..place + 4], "anna", "{screen}");
     assert!(lines[1].contains('…') && !screen.contains(long), "{screen}");

@@ -51,7 +51,7 @@ impl Client {
         let mut agent = AgentClient::connect(&populated.world.root().join("run/accountd/agent.sock")).unwrap();
         let password = Secret::new(populated.world.admin_password());
         let source = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        let request = AgentRequest::OpenHandle { user: "root".into(), password, source };
+        let request = AgentRequest::OpenHandle { user: "root".into(), password, code: None, source };
         let Answer::Handle(handle) = agent.call(&request).unwrap().unwrap() else { panic!("no handle") };
         Self { agent, handle }
     }

@@ -77,7 +77,7 @@ impl Client {
         let socket: PathBuf = world.root().join("run/accountd/agent.sock");
         let mut agent = AgentClient::connect(&socket).unwrap();
         let (password, source) = (Secret::new(world.admin_password()), IpAddr::V4(Ipv4Addr::LOCALHOST));
-        let request = AgentRequest::OpenHandle { user: "root".into(), password, source };
+        let request = AgentRequest::OpenHandle { user: "root".into(), password, code: None, source };
         let Answer::Handle(handle) = agent.call(&request).unwrap().unwrap() else { panic!("no handle") };
         Self { agent, handle }
     }

@@ -59,7 +59,7 @@ impl Stage {
     pub fn new() -> Self {
         let nas = Nas::start();
         nas.rest.create_user(&new_user("zoe", 2999, "old"));
-        let group = nas.rest.post("/account/groups/", r#"{"bsdgrp_gid": 2998, "bsdgrp_group": "team"}"#).object(201);
+        let group = nas.rest.post("/account/groups/", r#"{"bsdgrp_gid": 2900, "bsdgrp_group": "team"}"#).object(201);
         let mut stage = Self { nas, team: group["id"].as_u64().unwrap(), bystander: Vec::new(), runs: 0 };
         stage.bystander = stage.lines_of("zoe");
         stage

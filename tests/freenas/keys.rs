@@ -79,3 +79,17 @@ fn a_user_without_a_home_has_no_place_for_keys() {
         .put(&format!("/account/users/{id}/"), &json!({"bsdusr_sshpubkey": KEY}).to_string())
         .is(409, r#"{"bsdusr_sshpubkey": ["The home directory is not writable. Leave this field blank."]}"#);
 }
+
+#[test]
+fn keys_of_a_new_account_come_into_the_home_that_is_its_own_already() {
+    let nas = Nas::start();
+    let home = "/mnt/tank/home/anna";
+    nas.world.run(&["install", "-d", "-o", "3001", "-g", "3001", "-m", "700", home]);
+    nas.world.run(&["install", "-o", "3001", "-g", "3001", "/dev/null", &format!("{home}/kept")]);
+    let mut user: serde_json::Value = serde_json::from_str(&new_user("anna", 3001, "pw")).unwrap();
+    user["bsdusr_sshpubkey"] = KEY.into();
+    nas.rest.create_user(&user.to_string());
+    let keys = std::fs::read_to_string(nas.disk.path(&format!("{home}/.ssh/authorized_keys"))).unwrap();
+    assert_eq!(keys, format!("{KEY}\n"));
+    assert!(nas.disk.path(&format!("{home}/kept")).exists());
+}

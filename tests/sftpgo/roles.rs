@@ -46,7 +46,7 @@ fn server() -> Server {
     CALLERS.into_iter().chain(["target"]).for_each(|name| _ = server.create(&new_user(name)));
     for (name, role) in [("chief", "administrators"), ("clerk", "account-administrators"), ("auditor", "auditors")] {
         let group = format!("accountd-{role}");
-        server.world.run(&["groupadd", "--system", &group]);
+        server.world.run(&["groupadd", "--force", "--system", &group]);
         server.world.run(&["usermod", "-a", "-G", &group, name]);
     }
     server

@@ -88,6 +88,19 @@ fn a_connection_of_the_front_signals_and_closes_no_session_of_another() {
 }
 
 #[test]
+fn a_connection_has_only_so_many_sessions_at_a_time() {
+    let nas = nas_with_two();
+    let mut front = Peer::of(&nas.world, SSH, LOGIN);
+    let on = logged_in(&mut front, "anna");
+    let opened = |front: &mut Peer| front.ask(on, &sftp()).unwrap();
+    for number in 0..64 {
+        assert!(opened(&mut front)["opened"].is_object(), "{number}");
+    }
+    assert_eq!(opened(&mut front), json!({"not_opened": "too many sessions on this connection"}));
+    assert_eq!(sessions_of(&nas.world, ANNA).len(), 64);
+}
+
+#[test]
 fn requests_out_of_their_turn_end_the_connection_and_start_nothing() {
     let nas = nas_with_two();
     let mut front = Peer::of(&nas.world, SSH, LOGIN);

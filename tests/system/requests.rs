@@ -32,18 +32,24 @@ macro_rules! every {
 every! { agent_requests: AgentRequest {
     AgentRequest::OpenHandle { .. } => {"open_handle": {"user": "root", "password": "wrong", "source": "192.0.2.1"}},
     AgentRequest::OpenHandleByKey { .. } => {"open_handle_by_key": {"key": "00", "source": "192.0.2.1"}},
+    AgentRequest::OpenHandleByStatic { .. } => {"open_handle_by_static": {"user": "root", "digest": "00", "source": "192.0.2.1"}},
+    AgentRequest::OpenHandleByToken { .. } => {"open_handle_by_token": {"token": "a.b.c", "source": "192.0.2.1"}},
+    AgentRequest::OpenGuestHandle { .. } => {"open_guest_handle": {"source": "192.0.2.1"}},
     AgentRequest::OpenLocalHandle => "open_local_handle",
     AgentRequest::Operate { .. } => {"operate": {"caller": "00", "operation": "get_system"}},
     AgentRequest::OfferKey { .. } => {"offer_key": {"user": "anna", "key": [1], "source": "192.0.2.1", "offer": "first"}},
     AgentRequest::Decide { .. } => {"decide": {"user": "anna", "proof": {"password": "pw"}, "source": "192.0.2.1"}},
     AgentRequest::Conclude(_) => {"conclude": {"account": 1, "name": "anna", "source": "192.0.2.1", "key": null, "outcome": "logged_in"}},
     AgentRequest::Ping => "ping",
+    AgentRequest::DescribeAlist => "describe_alist",
     AgentRequest::Watch => "watch",
     AgentRequest::Resume(_) => {"resume": {"let_in": [], "held": []}},
     AgentRequest::AnswerQuestions => "answer_questions",
     AgentRequest::ReportNumbers(_) => {"report_numbers": accountd_protocol::metrics::LoginReport::default()},
     AgentRequest::Quota { .. } => {"quota": {"account": 1, "session": 1, "request": {"lease": {"bytes": 1, "files": 1}}}},
     AgentRequest::QuotaEnded { .. } => {"quota_ended": {"account": 1, "session": 1, "how": "lost"}},
+    AgentRequest::GetDialects => "get_dialects",
+    AgentRequest::TakePull(_) => {"take_pull": 1},
 }}
 
 every! { login_requests: LoginRequest {
@@ -74,7 +80,17 @@ fn name(request: &Value) -> &str {
 
 #[test]
 fn the_rest_front_asks_the_agent_for_what_is_its_own_and_for_nothing_else() {
-    const OWN: [&str; 4] = ["open_handle", "open_handle_by_key", "operate", "ping"];
+    const OWN: [&str; 9] = [
+        "open_handle",
+        "open_handle_by_key",
+        "open_handle_by_static",
+        "open_handle_by_token",
+        "open_guest_handle",
+        "operate",
+        "ping",
+        "get_dialects",
+        "describe_alist",
+    ];
     let nas = nas_with_anna();
     let (agent, before) = (nas.world.process("agent"), nas.disk.everything("/etc"));
     let mut front = Peer::of(&nas.world, API, AGENT);

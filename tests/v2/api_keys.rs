@@ -104,7 +104,7 @@ fn a_key_is_said_once_and_is_its_user_with_the_users_roles() {
     let list = anna(&nas).get("/users/~/api-keys").object(200);
     assert_eq!(list, json!({"items": [object], "next": null, "total": 1}));
     // The role of its owner at this moment.
-    nas.world.run(&["groupadd", "--system", "accountd-auditors"]);
+    nas.world.run(&["groupadd", "--force", "--system", "accountd-auditors"]);
     nas.world.run(&["usermod", "-a", "-G", "accountd-auditors", "anna"]);
     assert_eq!(by(&nas.rest, &made.key, ("GET", "/users"), None).status, 200);
     nas.world.run(&["gpasswd", "-d", "anna", "accountd-auditors"]);
@@ -214,7 +214,7 @@ fn everybody_makes_their_own_keys_and_those_who_may_change_an_account_revoke_the
     let nas = nas_with_anna();
     for (name, role) in [("chief", "administrators"), ("clerk", "account-administrators"), ("auditor", "auditors")] {
         nas.post("/users", &json!({"username": name, "password": "pw"}));
-        nas.world.run(&["groupadd", "--system", &format!("accountd-{role}")]);
+        nas.world.run(&["groupadd", "--force", "--system", &format!("accountd-{role}")]);
         nas.world.run(&["usermod", "-a", "-G", &format!("accountd-{role}"), name]);
     }
     let of = |name: &str| nas.rest.as_user(name, "pw");

@@ -251,9 +251,11 @@ fn the_last_administrator_stays_one_in_a_batch_too() {
     let nas = Nas::start();
     let items = json!([{"op": "create", "username": "anna"}, {"op": "update", "user": "root", "groups": []}]);
     nas.batch("", &items).status_is(200);
-    nas.world.run(&["groupadd", "--system", "accountd-administrators"]);
+    nas.world.run(&["groupadd", "--force", "--system", "accountd-administrators"]);
     nas.post("/users", &json!({"username": "chief", "password": "pw", "groups": ["accountd-administrators"]}));
-    nas.world.run(&["passwd", "-l", "root"]);
+    for other in ["root", "admin"] {
+        nas.world.run(&["passwd", "-l", other]);
+    }
     let chief = nas.rest.as_user("chief", "pw");
     let send = |query: &str, items: &Value| chief.post(&format!("/users:batch{query}"), &items.to_string());
     let lock =

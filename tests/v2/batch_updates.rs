@@ -133,8 +133,8 @@ fn keys_that_are_not_in_their_places_when_the_agent_is_killed_come_there_at_its_
 #[test]
 fn an_account_administrator_sets_the_keys_of_ordinary_users_only() {
     let nas = nas_with_keys();
-    nas.world.run(&["groupadd", "--system", "accountd-account-administrators"]);
-    nas.world.run(&["groupadd", "--system", "accountd-administrators"]);
+    nas.world.run(&["groupadd", "--force", "--system", "accountd-account-administrators"]);
+    nas.world.run(&["groupadd", "--force", "--system", "accountd-administrators"]);
     let clerk = json!({"username": "clerk", "password": "pw", "groups": ["accountd-account-administrators"]});
     nas.post("/users", &clerk);
     nas.patch("/users/berta", &json!({"groups": ["accountd-administrators"]})).status_is(200);
@@ -200,13 +200,15 @@ fn what_looks_at_the_groups_between_two_items_sees_who_has_come_and_who_has_gone
 #[test]
 fn who_is_refused_comes_into_no_group_and_administrators_are_counted_between_two_items() {
     let nas = Nas::start();
-    nas.world.run(&["groupadd", "--system", "accountd-administrators"]);
+    nas.world.run(&["groupadd", "--force", "--system", "accountd-administrators"]);
     nas.post("/groups", &json!({"groupname": "crew"}));
     nas.post("/users", &json!({"username": "chief", "password": "pw", "groups": ["accountd-administrators"]}));
     for name in ["anna", "berta"] {
         nas.post("/users", &json!({"username": name, "password": "pw"}));
     }
-    nas.world.run(&["passwd", "-l", "root"]);
+    for other in ["root", "admin"] {
+        nas.world.run(&["passwd", "-l", other]);
+    }
     let chief = nas.rest.as_user("chief", "pw");
     let outcomes = |items: Value| {
         let body = chief.post("/users:batch?atomic=false", &items.to_string()).object(200);
@@ -222,7 +224,7 @@ fn who_is_refused_comes_into_no_group_and_administrators_are_counted_between_two
     ]);
     assert_eq!(outcomes(refused), ["done", "refused", "refused", "done"]);
     assert_eq!(nas.disk.field("/etc/group", "crew", 3), "anna,berta");
-    assert_eq!(nas.disk.field("/etc/group", "accountd-administrators", 3), "chief");
+    assert_eq!(nas.disk.field("/etc/group", "accountd-administrators", 3), "admin,chief");
     let alone = json!([{"op": "update", "user": "chief", "groups": ["crew"]}]);
     assert_eq!(outcomes(alone), ["refused"]);
     let replaced = json!([
@@ -231,7 +233,7 @@ fn who_is_refused_comes_into_no_group_and_administrators_are_counted_between_two
     ]);
     assert_eq!(outcomes(replaced), ["done", "done"]);
     for file in ["/etc/group", "/etc/gshadow"] {
-        assert_eq!(nas.disk.field(file, "accountd-administrators", 3), "anna", "{file}");
+        assert_eq!(nas.disk.field(file, "accountd-administrators", 3), "admin,anna", "{file}");
         assert_eq!(nas.disk.field(file, "crew", 3), "berta,chief", "{file}");
     }
 }

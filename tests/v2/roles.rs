@@ -62,6 +62,16 @@ fn rows() -> Vec<(&'static str, &'static str, Value, [bool; 4])> {
         ("POST", "/users:batch", json!([{"op": "create", "username": "NEW"}]), CHANGERS),
         ("POST", "/users:batch", json!([{"op": "update", "user": "~", "sudo": true}]), CHIEFS),
         ("POST", "/users/target/disable", json!({}), CHANGERS),
+        ("GET", "/users/target/two-factor", none.clone(), READERS),
+        ("GET", "/users/~/two-factor", none.clone(), ALL),
+        ("POST", "/users/~/two-factor", json!({}), ALL),
+        ("POST", "/users/target/two-factor", json!({}), NOBODY),
+        ("POST", "/users/~/two-factor/confirm", json!({"code": "0"}), ALL),
+        ("POST", "/users/target/two-factor/confirm", json!({"code": "0"}), NOBODY),
+        ("DELETE", "/users/~/two-factor", none.clone(), ALL),
+        ("DELETE", "/users/target/two-factor", none.clone(), CHANGERS),
+        ("POST", "/tokens", json!({}), ALL),
+        ("DELETE", "/tokens/current", none.clone(), ALL),
         ("GET", "/jobs", none.clone(), ALL),
         ("GET", "/jobs/0000000000000001", none.clone(), ALL),
         ("GET", "/jobs/0000000000000001/events", none.clone(), ALL),
@@ -85,6 +95,15 @@ fn rows() -> Vec<(&'static str, &'static str, Value, [bool; 4])> {
         ("GET", "/backups/current", none.clone(), CHIEFS),
         ("POST", "/backups/import", empty_backup(), CHIEFS),
         ("PUT", "/groups/docker/members", json!({"members": ["target"]}), CHIEFS),
+        // Everybody may read this one; it is another's.
+        ("GET", "/repositories", none.clone(), ALL),
+        ("GET", "/repositories/shared", none.clone(), ALL),
+        ("GET", "/repositories/shared/grants", none.clone(), ALL),
+        ("POST", "/repositories", json!({"name": "NEW", "kind": "git"}), CHIEFS),
+        ("PATCH", "/repositories/shared", json!({"description": "what we share"}), CHIEFS),
+        ("POST", "/repositories/shared/grants", json!({"user": "clerk", "access": "read"}), CHIEFS),
+        ("POST", "/repositories/shared/pull", none.clone(), CHIEFS),
+        ("DELETE", "/repositories/NEW", none.clone(), CHIEFS),
         ("DELETE", "/users/NEW", none.clone(), CHANGERS),
         ("DELETE", "/groups/NEW", none, CHANGERS),
     ]
@@ -108,8 +127,10 @@ fn every_operation_is_open_to_the_roles_that_it_is_for_and_to_no_other() {
     }
     nas.post("/groups", &json!({"groupname": "team"}));
     nas.post("/groups", &json!({"groupname": "docker"}));
+    let repository = |name: &str| nas.post("/repositories", &json!({"name": name, "kind": "git", "owner": "target"}));
+    repository("shared");
     for (name, role) in [("chief", "administrators"), ("clerk", "account-administrators"), ("auditor", "auditors")] {
-        nas.world.run(&["groupadd", "--system", &format!("accountd-{role}")]);
+        nas.world.run(&["groupadd", "--force", "--system", &format!("accountd-{role}")]);
         nas.world.run(&["usermod", "-a", "-G", &format!("accountd-{role}"), name]);
     }
     assert_eq!(nas.rest.get("/users/clerk").object(200)["roles"], json!(["account_administrator"]));
@@ -118,6 +139,7 @@ fn every_operation_is_open_to_the_roles_that_it_is_for_and_to_no_other() {
             let new = format!("n{number}{caller}");
             if method == "DELETE" {
                 nas.post("/users", &json!({"username": new}));
+                repository(&new);
             }
             let (path, body) = (path.replace("NEW", &new), body.to_string().replace("NEW", &new));
             let rest = nas.rest.as_user(caller, caller);
@@ -220,7 +242,8 @@ fn only_an_administrator_can_make_a_group_that_gives_a_role() {
         let rename = json!({"groupname": name}).to_string();
         clerk.json("PATCH", &format!("/groups/{}", own["id"]), &rename).status_is(403);
     }
-    assert_eq!(nas.disk.line("/etc/group", "accountd-administrators"), None);
+    assert_eq!(nas.disk.field("/etc/group", "accountd-administrators", 3), "admin");
+    assert_eq!(nas.disk.line("/etc/group", "accountd-auditors"), None);
     problem(
         &nas.rest.post("/users", r#"{"username": "accountd-auditors"}"#),
         422,

@@ -15,6 +15,7 @@ fn only_a_username_is_required() {
     let expected = json!({"id": id, "uid": uid, "gid": gid, "username": "anna", "full_name": "", "email": null,
         "home": "/nonexistent", "shell": "/usr/sbin/nologin", "locked": false, "password_disabled": true,
         "own_password": false,
+        "two_factor": false,
         "builtin": false, "groups": [], "sudo": null, "smb": false, "microsoft_account": false, "roles": [],
         "must_change": false, "password_changed": user["password_changed"], "min_days": 0, "max_days": 99999,
         "warn_days": 7, "inactive_days": null, "expires": null, "limits": user["limits"],

@@ -167,14 +167,35 @@ impl Registry {
     /// Registers first, compares then, under one lock: a revocation that comes later finds the
     /// session, one that came earlier is found here.
     pub fn register(self: &Arc<Self>, seat: &Seat, service: SessionService) -> Registration {
-        let mut inner = self.lock();
-        let Some(basis) = inner.basis_of(seat) else { return Registration::Void };
+        let inner = self.lock();
+        match inner.basis_of(seat) {
+            Some(basis) => self.register_on(inner, (seat.number, basis), service),
+            None => Registration::Void,
+        }
+    }
+
+    /// The same for what nobody has logged in for.
+    pub fn register_alone(self: &Arc<Self>, grant: &Grant, asked: Period, service: SessionService) -> Registration {
+        let (inner, basis) = (self.lock(), Basis::of(grant));
+        if inner.is_void(&basis, asked.0) {
+            return Registration::Void;
+        }
+        // No connection has this number.
+        self.register_on(inner, (0, basis), service)
+    }
+
+    fn register_on(
+        self: &Arc<Self>,
+        mut inner: MutexGuard<'_, Inner>,
+        (connection, basis): (u64, Basis),
+        service: SessionService,
+    ) -> Registration {
         if inner.sessions.values().filter(|entry| entry.basis.account == basis.account).count() >= MOST_SESSIONS {
             return Registration::Full;
         }
         inner.next += 1;
         let number = inner.next;
-        let (connection, began) = (seat.number, SystemTime::now());
+        let began = SystemTime::now();
         let entry = Entry {
             basis,
             connection,

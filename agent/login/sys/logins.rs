@@ -107,4 +107,10 @@ mod tests {
             (libc::DEAD_PROCESS, vec![], b"pts/12".to_vec())
         );
     }
+
+    #[test]
+    fn an_ipv6_address_fills_all_four_words_in_network_order() {
+        let words = address("2001:db8::ff".parse().unwrap()).map(i32::to_ne_bytes);
+        assert_eq!(words, [[0x20, 0x01, 0x0d, 0xb8], [0; 4], [0; 4], [0, 0, 0, 0xff]]);
+    }
 }

@@ -13,6 +13,7 @@ label!(
         Refused => "refused",
         PasswordExpired => "password_expired",
         PasswordNotChanged => "password_not_changed",
+        CodeRequired => "code_required",
     }
 );
 
@@ -29,6 +30,11 @@ label!(
     RestMethod = "method" {
         Password => "password",
         ApiKey => "api_key",
+        /// What a client of AList makes of the password.
+        StaticHash => "static_hash",
+        Token => "token",
+        /// Nothing: a guest.
+        Guest => "guest",
     }
 );
 
@@ -40,6 +46,8 @@ label!(
         /// Too many wrong passwords have come before.
         TurnedAway => "turned_away",
         Undecided => "undecided",
+        CodeRequired => "code_required",
+        WrongCode => "wrong_code",
     }
 );
 

@@ -12,6 +12,8 @@ label!(
         Password => "password",
         PasswordChange => "password_change",
         Publickey => "publickey",
+        PasswordAndCode => "password_and_code",
+        PublickeyAndCode => "publickey_and_code",
     }
 );
 
@@ -21,6 +23,8 @@ impl ProofKind {
             Proof::Password(_) => ProofKind::Password,
             Proof::PasswordChange { .. } => ProofKind::PasswordChange,
             Proof::PublicKey(_) => ProofKind::Publickey,
+            Proof::PasswordAndCode { .. } => ProofKind::PasswordAndCode,
+            Proof::PublicKeyAndCode { .. } => ProofKind::PublickeyAndCode,
         }
     }
 }
@@ -35,6 +39,7 @@ label!(
         TooManyConnections => "too_many_connections",
         /// The agent could not be heard.
         Undecided => "undecided",
+        CodeRequired => "code_required",
     }
 );
 

@@ -105,7 +105,7 @@ mod tests {
         let wire = serde_json::to_string(&numbers).unwrap();
         assert_eq!(wire, r#"[[["password","granted"],3],[["publickey","undecided"],1]]"#);
         assert_eq!(serde_json::from_str::<Numbers<(SshMethod, SshResult)>>(&wire).unwrap(), numbers);
-        assert_eq!(numbers.rows().len(), 20);
+        assert_eq!(numbers.rows().len(), 24);
     }
 
     #[test]

@@ -54,6 +54,7 @@ label!(
         Refused => "refused",
         PasswordExpired => "password_expired",
         PasswordNotChanged => "password_not_changed",
+        CodeRequired => "code_required",
         /// Nobody could be asked.
         Undecided => "undecided",
     }

@@ -23,10 +23,11 @@ use super::sudo::{PlannedSudo, SudoEdit};
 use super::{address, ageing};
 use crate::agent::{Agent, now};
 use crate::belongings;
-use crate::database::{Action, Draft, Extras, FileKind, KeyFileRow, Known, Line, Purpose};
+use crate::database::{Action, Draft, Extras, FileKind, KeyFileRow, Known, Line, PasswordStamp, Purpose};
 use crate::error::Error;
 use crate::homes::{Filling, HomeKind, KeysWanted, Owner, Skeleton};
 use crate::identity::authorized_keys::fingerprints;
+use crate::identity::static_hash::bound_to;
 use crate::ids::Number;
 use crate::samba::{self, Flags};
 use crate::sudoers::{self, Grantee};
@@ -40,6 +41,17 @@ pub struct Hashes {
     pub unix: String,
     /// The smbpasswd(5) line is made when name and uid are certain.
     pub clear: Option<Secret>,
+    /// Of what clients of AList make of the password; of one of many it is made when its user first logs in.
+    pub second: Option<String>,
+}
+
+impl Hashes {
+    /// When it was set, with its second hash.
+    pub fn stamp(&self) -> Option<PasswordStamp> {
+        self.clear.as_ref()?;
+        let (bound, static_hash) = (bound_to(&self.unix), self.second.clone());
+        Some(PasswordStamp { bound, changed: now(), static_hash })
+    }
 }
 
 /// Everything that a new user needs beside its lines. Dropped before the change is made, it is
@@ -71,7 +83,7 @@ impl ReadyUser<'_> {
 impl NewEntry {
     /// Of an account that is only to be tried: nothing stands ready for it.
     pub fn tried((plan, _numbers): Planned) -> Self {
-        let hashes = Hashes { unix: NO_HASH.into(), clear: None };
+        let hashes = Hashes { unix: NO_HASH.into(), clear: None, second: None };
         Self { plan, hashes, also: Also { publish: None, sudo: SudoEdit::Unchanged, forget: None, key_file: None } }
     }
 
@@ -87,7 +99,8 @@ impl Agent {
         let made = self.make_for_new(&mut request)?;
         let wanted = if request.ssh_keys.trim().is_empty() { KeysWanted::Unknown } else { KeysWanted::Yes };
         let planned = self.plan_all(vec![request])?.pop().ok_or(Refusal::NotFound)?.map_err(Refusal::Invalid)?;
-        let (ready, entry) = self.ready_user(planned, None)?;
+        let (ready, mut entry) = self.ready_user(planned, None)?;
+        entry.hashes = self.with_second(entry.hashes)?;
         let purpose = Purpose { actor: by.clone(), action: AuditAction::CreateUser, user: None };
         let (id, _) = self.change(purpose, move |draft| {
             let mut joining = Joining::default();
@@ -178,20 +191,28 @@ impl Agent {
             return Ok(None);
         }
         let identity = Identity { uid: plan.uid, gid: plan.group.gid(), groups: Vec::new() };
-        let wanted = Wanted { keys: Some(plan.keys.clone()), mode: None };
+        let wanted = Wanted { keys: Some(plan.keys.clone()), ..Wanted::default() };
         self.begin_in_home(&plan.request.home, identity, wanted).map(Some)
     }
 
     pub(super) fn hashes_of(&self, password: &NewPassword) -> Result<Hashes, Refusal> {
         match password {
-            NewPassword::Hashed(hash) => Ok(Hashes { unix: hash.reveal().to_owned(), clear: None }),
-            NewPassword::Disabled | NewPassword::Kept(_) => Ok(Hashes { unix: NO_HASH.into(), clear: None }),
+            NewPassword::Hashed(hash) => Ok(Hashes { unix: hash.reveal().to_owned(), clear: None, second: None }),
+            NewPassword::Disabled | NewPassword::Kept(_) => {
+                Ok(Hashes { unix: NO_HASH.into(), clear: None, second: None })
+            }
             NewPassword::Random => Err(Refusal::invalid(Field::RandomPassword, Problem::Unsupported)),
             NewPassword::Clear(password) => {
                 let unix = self.hashes.hash(password).map_err(|error| Error::Hash(error).into_refusal())?;
-                Ok(Hashes { unix, clear: Some(password.clone()) })
+                Ok(Hashes { unix, clear: Some(password.clone()), second: None })
             }
         }
+    }
+
+    /// With the second hash of a password that came in clear. It takes several times as long as the first.
+    pub(super) fn with_second(&self, hashes: Hashes) -> Result<Hashes, Refusal> {
+        let second = hashes.clear.as_ref().map(|clear| self.second_hash(clear)).transpose()?.flatten();
+        Ok(Hashes { second, ..hashes })
     }
 
     /// What is to be removed before a new account gets this name.
@@ -287,6 +308,9 @@ fn enter(
     let id = draft.add_user(name, plan.uid, known);
     if history > 0 && hashes.unix != NO_HASH {
         draft.set_password_history(id, vec![hashes.unix.clone()]);
+    }
+    if let Some(stamp) = hashes.stamp() {
+        draft.set_password_stamp(id, stamp);
     }
     let row = draft.users().shared(id);
     address::follow(draft, None, row.as_deref());

@@ -51,6 +51,7 @@ impl Agent {
         only_if: Precondition,
     ) -> Result<(ReadyDeletion, DeletionEntry), Refusal> {
         user_is(&self.database.view(), id, &only_if)?;
+        self.owns_nothing(id)?;
         let ending = self.before_the_end(id, processes)?;
         let leaving = match home {
             DeletedHome::Keep => None,
@@ -70,6 +71,7 @@ impl Agent {
     ) -> Result<DeletionEntry, Refusal> {
         let view = self.database.view();
         user_is(&view, id, &only_if)?;
+        self.owns_nothing(id)?;
         let row = deletable(&view, id)?;
         if home == DeletedHome::Remove
             && let Some(Home { path, .. }) = home_of(&view, &row)?

@@ -49,7 +49,7 @@ pub fn user_called<'a>(view: &'a View, who: &AccountRef, caller: AccountId) -> O
 }
 
 /// No group is the caller.
-fn group_called<'a>(view: &'a View, which: &AccountRef) -> Option<&'a GroupRow> {
+pub fn group_called<'a>(view: &'a View, which: &AccountRef) -> Option<&'a GroupRow> {
     match which {
         AccountRef::Id(id) => view.group(*id),
         AccountRef::Name(name) => view.group_named(name),

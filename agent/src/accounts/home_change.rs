@@ -79,10 +79,10 @@ impl Agent {
         (new, keys): (Option<&NewHome<'_>>, Option<String>),
     ) -> Result<Option<InHome<'_>>, Refusal> {
         let mode = plan.change.home_mode.filter(|_| !current.builtin);
-        let wanted = Wanted { keys, mode };
+        let wanted = Wanted { keys, key_edit: plan.key_edit.clone(), mode };
         match (&plan.home, new, &current.home) {
             (Some(_), Some(new), Some(old)) if new.is_moved() => {
-                let wanted = Wanted { keys: plan.keys.clone(), mode };
+                let wanted = Wanted { keys: plan.keys.clone(), key_edit: plan.key_edit.clone(), mode };
                 self.begin_in_home(old, self.identity_now(current), wanted).map(Some)
             }
             (Some((home, _)), Some(new), _) if new.existed() => {

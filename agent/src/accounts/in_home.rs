@@ -10,7 +10,7 @@ use accountd_protocol::text::FieldPath;
 use crate::agent::Agent;
 use crate::database::{Becomes, KeyFileRow};
 use crate::error::Error;
-use crate::homes::{Keys, KeysWanted, WorkError, look_at_keys};
+use crate::homes::{KeyEdit, Keys, KeysWanted, WorkError, look_at_keys};
 
 /// How often keys are put in place before that has failed.
 const PLACINGS: usize = 3;
@@ -20,6 +20,8 @@ const PLACINGS: usize = 3;
 pub struct Wanted {
     /// The new text of the key file; empty removes it.
     pub keys: Option<String>,
+    /// What makes that text of the present one.
+    pub key_edit: Option<KeyEdit>,
     /// The new permission bits of the home.
     pub mode: Option<u32>,
 }
@@ -53,7 +55,11 @@ impl Agent {
             Err(_) => return Err(self.no_place_for_keys(home, &begun.identity)),
         };
         if let Some(text) = wanted.keys {
-            let keys = if text.is_empty() { Keys::Remove } else { Keys::Write(text) };
+            let keys = match wanted.key_edit {
+                Some(edit) => Keys::Edit(edit),
+                None if text.is_empty() => Keys::Remove,
+                None => Keys::Write(text),
+            };
             self.waiting_keys.forget(home.as_str());
             let prepared = begun.agent.worker.prepare_keys(&begun.identity, &begun.home, &keys);
             // From here on dropped, also where only a part of it was done.
@@ -83,7 +89,7 @@ impl InHome<'_> {
     /// that is given.
     pub fn key_file(&self, moved: Option<&FieldPath>) -> Option<KeyFileRow> {
         let becomes = match self.keys.as_ref()? {
-            Keys::Write(_) => Becomes::Written,
+            Keys::Write(_) | Keys::Edit(_) => Becomes::Written,
             Keys::Remove => Becomes::Removed,
         };
         let home = moved.map_or_else(|| self.home.display().to_string(), FieldPath::to_string);

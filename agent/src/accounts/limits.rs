@@ -52,6 +52,9 @@ pub fn problems(limits: &Limits) -> Vec<(LimitField, Problem)> {
     if let Some(Root::Path(path)) = root {
         unless(LimitField::Root, is_plain(path), Problem::NotAPlainPath);
     }
+    if let Some(Root::InHome(below)) = root {
+        unless(LimitField::Root, is_plain_below(below), Problem::NotAPlainPath);
+    }
     problems
 }
 
@@ -61,6 +64,11 @@ fn is_plain(path: &str) -> bool {
         && path.len() <= LONGEST_ROOT
         && !path.chars().any(char::is_control)
         && path.split('/').all(|part| part != "..")
+}
+
+/// The same of a path from a home on.
+fn is_plain_below(path: &str) -> bool {
+    !path.is_empty() && !path.starts_with('/') && is_plain(&format!("/{path}"))
 }
 
 pub fn check_echoes(echoes: &Echoes, faults: &mut Faults) {
@@ -90,6 +98,22 @@ mod tests {
         assert!(faulty(soft.clone()));
         assert!(!faulty(LimitsChange { soft_bytes: Some(Some(10)), ..soft }));
         assert!(!faulty(LimitsChange { bytes: Some(Some(0)), ..none }), "a quota of nothing is one");
+    }
+
+    #[test]
+    fn what_a_dialect_keeps_of_an_account_is_not_as_long_as_it_likes() {
+        let problems = |length: usize| {
+            let mut faults = Faults::default();
+            let echoes = Echoes::from([(accountd_protocol::agent::Dialect::Sftpgo, "x".repeat(length))]);
+            check_echoes(&echoes, &mut faults);
+            faults.into_result().err().unwrap_or_default()
+        };
+        assert_eq!(problems(MAX_ECHO), []);
+        let problem = Problem::TooLong { max: MAX_ECHO, actual: MAX_ECHO + 1 };
+        assert_eq!(
+            problems(MAX_ECHO + 1),
+            [accountd_protocol::refusal::Invalid { field: Field::Limit(LimitField::Echo), problem }]
+        );
     }
 
     #[test]

@@ -2,11 +2,12 @@
 
 mod address;
 mod ageing;
+mod alist_accounts;
 mod api_keys;
 mod backup;
 mod bans;
 mod batch;
-mod check;
+pub mod check;
 mod checks;
 mod create;
 mod delete;
@@ -20,6 +21,7 @@ mod in_home;
 mod key_set;
 pub mod limits;
 mod list;
+mod login_tokens;
 mod members;
 mod memberships;
 mod new_home;
@@ -34,17 +36,20 @@ mod repair;
 mod retire;
 mod roles;
 mod show;
+mod ssh_keys;
 mod state;
 mod sudo;
 mod suspended;
 mod transfer_steps;
 pub mod transfers;
+mod two_factor;
 mod update;
 mod update_lines;
 mod update_plan;
 pub mod waiting_keys;
 pub mod writers;
 
+pub use self::create::SECONDS_A_DAY;
 pub use self::show::NO_HASH;
 pub use self::suspended::is_locked;
 

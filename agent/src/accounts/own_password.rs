@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use accountd_protocol::agent::UserChange;
+use accountd_protocol::agent::{Echoes, UserChange};
 use accountd_protocol::audit::{Actor, AuditAction};
 use accountd_protocol::id::AccountId;
 use accountd_protocol::refusal::{Field, Problem, Refusal};
@@ -14,7 +14,7 @@ use super::create::SECONDS_A_DAY;
 use super::state::Basis;
 use super::update::Update;
 use crate::agent::{Agent, now};
-use crate::database::entry::shadow;
+use crate::database::entry::{Entry, shadow};
 use crate::database::{FileKind, Purpose};
 use crate::identity::bans::{Attempt, Held, Weight, Whom};
 use crate::identity::hash::Verdict;
@@ -62,18 +62,41 @@ impl Agent {
         if current.reveal() == password.reveal() {
             return Err(Refusal::invalid(Field::Password, Problem::Unchanged));
         }
-        let aged = ageing::of(&entry);
-        let earliest = aged
-            .last_change
-            .filter(|day| *day > 0)
-            .zip(aged.min_days)
-            .map(|(day, min)| u64::from(day) + u64::from(min));
-        if earliest.is_some_and(|day| now() / SECONDS_A_DAY < day) {
-            return Err(Refusal::invalid(Field::Password, Problem::TooEarly));
-        }
+        may_be_changed_now(&entry)?;
         let purpose = Purpose { actor: by.clone(), action: AuditAction::SetPassword, user: Some(id) };
         let change = UserChange { password: Some(password), ..UserChange::default() };
         let basis = Basis { shown: Some(field), ..Basis::default() };
         self.change_user(purpose, id, Update::new(change, basis)).map(drop)
     }
+
+    /// The same without the present one, for whoever is let in by something that stands for it.
+    pub(crate) fn change_own_profile(
+        &self,
+        by: &Actor,
+        id: AccountId,
+        (password, echoes): (Option<Secret>, Echoes),
+    ) -> Result<(), Refusal> {
+        let view = self.database.certain_view()?;
+        let row = view.user(id).ok_or(Refusal::NotFound)?;
+        let entry = view.entry(FileKind::Shadow, &row.name).ok_or(Refusal::NotFound)?;
+        drop(view);
+        let mut action = AuditAction::UpdateUser;
+        if password.is_some() {
+            action = AuditAction::SetPassword;
+            may_be_changed_now(&entry)?;
+        }
+        let purpose = Purpose { actor: by.clone(), action, user: Some(id) };
+        let change = UserChange { password, echoes, ..UserChange::default() };
+        self.change_user(purpose, id, Update::new(change, Basis::default())).map(drop)
+    }
+}
+
+fn may_be_changed_now(shadow: &Entry) -> Result<(), Refusal> {
+    let aged = ageing::of(shadow);
+    let day = aged.last_change.filter(|day| *day > 0);
+    let earliest = day.zip(aged.min_days).map(|(day, min)| u64::from(day) + u64::from(min));
+    if earliest.is_some_and(|day| now() / SECONDS_A_DAY < day) {
+        return Err(Refusal::invalid(Field::Password, Problem::TooEarly));
+    }
+    Ok(())
 }

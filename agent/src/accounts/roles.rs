@@ -87,9 +87,13 @@ impl Agent {
         if let Some(group) = self.database.view().group_named(name) {
             return Ok(group.id);
         }
+        self.new_group_of_role(by, name, None)
+    }
+
+    pub(super) fn new_group_of_role(&self, by: &Actor, name: &str, gid: Option<u32>) -> Result<AccountId, Refusal> {
         let name = NewGroupName::new(name).map_err(|error| refused(Problem::Name(error)))?;
         let (sudo, limits) = (SudoCommands::default(), LimitsChange::default());
-        let new = NewGroup { name, gid: None, shared_gid: SharedGid::Refused, sudo, limits };
+        let new = NewGroup { name, gid, shared_gid: SharedGid::Refused, sudo, limits };
         self.create_group(by, new).map(|group| group.id)
     }
 }

@@ -17,7 +17,7 @@ use crate::agent::Agent;
 use crate::database::entry::{group, passwd, shadow};
 use crate::database::{FileKind, GroupRow, UserRow, View};
 use crate::homes::{KeysWanted, LookedAt, Strictness, look_at_keys, read_authorized_keys};
-use crate::identity::decide::supplementary_groups;
+use crate::identity::candidate::supplementary_groups;
 use crate::identity::hash::is_hash;
 use crate::identity::roles::roles_of;
 use crate::samba::{self, Flags};
@@ -113,6 +113,7 @@ pub fn show_user(view: &View, row: &UserRow) -> Option<Shown> {
         builtin: row.is_builtin(),
         locked: field.starts_with('!'),
         password_disabled: !is_hash(hash) && row.extras().own_hash.is_none(),
+        two_factor: view.second_factors().of(row.id).is_some(),
         shares_uid: view.names_of_uid(row.uid.0).len() > 1,
         own_password: !is_hash(hash) && row.extras().own_hash.is_some(),
         microsoft_account: row.microsoft_account,

@@ -2,14 +2,21 @@
 
 use std::collections::HashSet;
 
-use accountd_protocol::agent::{NewGroup, NewUser, UserChange};
+use accountd_protocol::agent::{GroupChange, NewGroup, NewUser, RandomPassword, UserChange};
 use accountd_protocol::audit::Actor;
 use accountd_protocol::ended::OtherProcesses;
+use accountd_protocol::id::{AccountId, AccountRef, Uid};
+use accountd_protocol::list::{Direction, Filter, SortBy, SortKey, Window};
+use accountd_protocol::name::{NewGroupName, NewUserName};
 use accountd_protocol::precondition::Precondition;
-use accountd_protocol::refusal::{Field, Problem, Refusal};
-use accountd_protocol::removal::DeletedHome;
+use accountd_protocol::refusal::{Field, Invalid, Problem, Refusal};
+use accountd_protocol::removal::{DeletedHome, HomeStays};
+use accountd_protocol::secret::Secret;
+use accountd_protocol::sudo::SudoCommands;
+use accountd_protocol::text::FieldPath;
 
 use crate::agent::Agent;
+use crate::homes::RetirementError;
 use crate::scratch;
 
 const ROOT: Actor = Actor::Agent;
@@ -150,4 +157,180 @@ fn many_at_once_get_a_number_each() {
     let different: HashSet<u32> = ids.iter().map(|(uid, _)| *uid).collect();
     assert_eq!(different, (3000..3128).collect(), "none twice and none left out");
     assert!(ids.iter().all(|(uid, gid)| uid == gid));
+}
+
+#[test]
+fn a_mail_alias_by_hand_follows_its_account_to_a_free_name() {
+    let world = World::new("");
+    let ids = ["anna", "berta"].map(|name| world.agent.create_user(&ROOT, new_user(name, None)).unwrap().0.id);
+    world.write("aliases", "anna: root, |/bin/x\nberta: postmaster\ncarla: nobody\n");
+    let rename = |id, name: &str| {
+        let change = UserChange { name: Some(NewUserName::new(name).unwrap()), ..UserChange::default() };
+        world.agent.update_user(&ROOT, id, change, &Precondition::None).unwrap();
+        std::fs::read_to_string(world.directory.path().join("etc/aliases")).unwrap()
+    };
+    assert_eq!(rename(ids[0], "anne"), "anne: root, |/bin/x\nberta: postmaster\ncarla: nobody\n");
+    let taken = rename(ids[1], "carla");
+    assert_eq!(taken, "anne: root, |/bin/x\nberta: postmaster\ncarla: nobody\n", "that line is somebody else's");
+}
+
+#[test]
+fn a_member_who_is_not_there_is_named_as_it_was_called() {
+    let world = World::new("");
+    let group = world.agent.create_group(&ROOT, new_group("team", None)).unwrap().id;
+    let set = |members: &[AccountRef]| {
+        world.agent.set_members(&ROOT, (group, AccountId(404)), members, Precondition::None).unwrap_err()
+    };
+    for (member, called) in [
+        (AccountRef::Id(AccountId(77)), "77"),
+        (AccountRef::Name("nobody-here".into()), "nobody-here"),
+        (AccountRef::Number(4711), "4711"),
+        (AccountRef::Caller, "~"),
+    ] {
+        assert_eq!(set(&[member]), Refusal::invalid(Field::Members, Problem::NoSuch(called.into())));
+    }
+    let many = vec![AccountRef::Caller; 10_001];
+    let problem = Problem::TooMany { max: 10_000, actual: 10_001 };
+    assert_eq!(set(&many), Refusal::invalid(Field::Members, problem));
+}
+
+#[test]
+fn a_name_changes_its_case_and_a_primary_group_stays_where_it_is() {
+    let world = World::new("");
+    let (user, _) = world.agent.create_user(&ROOT, new_user("anna", None)).unwrap();
+    let group = world.agent.database.view().group_named("anna").unwrap().id;
+    let change = UserChange {
+        name: Some(NewUserName::new("Anna").unwrap()),
+        primary_group: Some(group),
+        ..UserChange::default()
+    };
+    let (changed, _) = world.agent.update_user(&ROOT, user.id, change, &Precondition::None).unwrap();
+    assert_eq!((changed.name.as_str(), changed.gid), ("Anna", user.gid));
+    let change = GroupChange { name: Some(NewGroupName::new("Anna").unwrap()), ..GroupChange::default() };
+    assert_eq!(world.agent.update_group(&ROOT, group, change, Precondition::None).unwrap().name, "Anna");
+}
+
+#[test]
+fn a_password_of_a_change_is_given_or_made_and_no_hash_is_for_an_account_of_the_system() {
+    let world = World::new("");
+    let (user, _) = world.agent.create_user(&ROOT, new_user("anna", None)).unwrap();
+    let both = UserChange {
+        random_password: RandomPassword::Made,
+        password: Some(Secret::new("a password".into())),
+        ..UserChange::default()
+    };
+    let refused = world.agent.update_user(&ROOT, user.id, both, &Precondition::None).unwrap_err();
+    assert_eq!(refused, Refusal::invalid(Field::RandomPassword, Problem::MustBeAbsent));
+    let root = world.agent.database.view().user_named("root").unwrap().id;
+    let hash = UserChange { password_hash: Some(Secret::new("$6$salt$hash".into())), ..UserChange::default() };
+    let refused = world.agent.update_user(&ROOT, root, hash, &Precondition::None).unwrap_err();
+    let invalid = refused.invalid_fields().unwrap_or_default().to_vec();
+    let builtin = Invalid { field: Field::PasswordHash, problem: Problem::Builtin };
+    assert!(invalid.contains(&builtin), "{invalid:?}");
+}
+
+#[test]
+fn an_account_without_a_home_is_deleted_with_it() {
+    let world = World::new("");
+    let (user, _) = world.agent.create_user(&ROOT, new_user("anna", None)).unwrap();
+    let passwd = std::fs::read_to_string(world.directory.path().join("etc/passwd")).unwrap();
+    world.write("passwd", &passwd.replace(":/nonexistent:", "::"));
+    let removed = (DeletedHome::Remove, OtherProcesses::Left);
+    world.agent.delete_user(&ROOT, user.id, removed, Precondition::None).unwrap();
+    assert_eq!(world.agent.get_user(user.id).unwrap_err(), Refusal::NotFound);
+}
+
+#[test]
+fn processes_of_an_account_that_a_service_has_are_not_ended() {
+    let directory = tempfile::tempdir().unwrap();
+    let [passwd, group] = ["root:x:0:0:root:/root:/bin/sh\n", "root:x:0:\n"];
+    scratch::write_etc(directory.path(), &[("passwd", passwd), ("group", group), ("accountd.toml", "")]);
+    let agent = scratch::agent(directory.path());
+    // It comes after the first start, as an account of anybody does.
+    let service = "accountd-api:x:990:990::/:/usr/sbin/nologin\n";
+    std::fs::write(directory.path().join("etc/passwd"), format!("{passwd}{service}")).unwrap();
+    std::fs::write(directory.path().join("etc/group"), format!("{group}accountd-api:x:990:\n")).unwrap();
+    let id = agent.database.certain_view().unwrap().user_named("accountd-api").unwrap().id;
+    let refused = agent.disable_user(&ROOT, id, OtherProcesses::Ended, &Precondition::None).unwrap_err();
+    let invalid = refused.invalid_fields().unwrap_or_default().to_vec();
+    assert!(invalid.iter().any(|invalid| invalid.problem == Problem::ServiceAccount), "{refused:?}");
+}
+
+#[test]
+fn groups_are_found_by_id_and_sorted_by_who_may_run_anything() {
+    let world = World::new("");
+    world.write("sudoers", "@includedir /etc/sudoers.d\n");
+    std::fs::create_dir(world.directory.path().join("etc/sudoers.d")).unwrap();
+    let plain = world.agent.create_group(&ROOT, new_group("aaa", None)).unwrap().id;
+    let sudo = SudoCommands::everything();
+    let mighty = world.agent.create_group(&ROOT, NewGroup { sudo: sudo.clone(), ..new_group("zzz", None) }).unwrap().id;
+    let user = NewUser { sudo, ..new_user("anna", None) };
+    let anna = world.agent.create_user(&ROOT, user).unwrap().0.id;
+    let by_sudo = || Window::part(0, 1, vec![SortKey { by: SortBy::Sudo, direction: Direction::Descending }]);
+    assert_eq!(world.agent.list_groups(&by_sudo()).items[0].id, mighty);
+    assert_eq!(world.agent.list_users(&by_sudo()).items[0].id, anna);
+    let found = |filter: Filter| {
+        let window = Window { filters: vec![filter], ..Window::part(0, 20, Vec::new()) };
+        world.agent.list_groups(&window).items.iter().map(|group| group.id).collect::<Vec<_>>()
+    };
+    assert_eq!(found(Filter::Id(plain)), [plain]);
+    assert_eq!(found(Filter::Email("a@b.cd".into())), [], "no group has one");
+}
+
+#[test]
+fn what_somebody_of_the_new_name_has_left_is_not_the_renamed_accounts() {
+    let world = World::new("");
+    let crontabs = world.directory.path().join("var/spool/cron/crontabs");
+    std::fs::create_dir_all(&crontabs).unwrap();
+    let (user, _) = world.agent.create_user(&ROOT, new_user("anna", None)).unwrap();
+    std::fs::write(crontabs.join("berta"), "@hourly of somebody before").unwrap();
+    let change = UserChange { name: Some(NewUserName::new("berta").unwrap()), ..UserChange::default() };
+    world.agent.update_user(&ROOT, user.id, change, &Precondition::None).unwrap();
+    assert!(!crontabs.join("berta").exists());
+}
+
+#[test]
+fn keys_of_an_account_whose_home_is_no_path_have_no_place() {
+    let world = World::new("");
+    let (user, _) = world.agent.create_user(&ROOT, new_user("anna", None)).unwrap();
+    let passwd = std::fs::read_to_string(world.directory.path().join("etc/passwd")).unwrap();
+    world.write("passwd", &passwd.replace("::/nonexistent:", "::not/absolute:"));
+    world.agent.database.certain_view().unwrap();
+    let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJdD7y3aLq454yWBdwLWbieU1ebz9/cu7/QEXn9OIeZJ\n";
+    let change = UserChange { ssh_keys: Some(key.into()), ..UserChange::default() };
+    let refused = world.agent.update_user(&ROOT, user.id, change, &Precondition::None).unwrap_err();
+    assert_eq!(refused, Refusal::invalid(Field::SshKeys, Problem::HomeNotWritable));
+}
+
+#[test]
+fn a_home_goes_only_with_its_account_from_its_place_and_into_a_trash_that_is_roots() {
+    let world = World::new("");
+    let directory = |path: &str, owner: u32| {
+        let path = world.directory.path().join(path);
+        std::fs::create_dir_all(&path).unwrap();
+        std::os::unix::fs::chown(path, Some(owner), None).unwrap();
+    };
+    let plan = |home: &str, uid: u32| world.agent.homes.plan_retirement(&FieldPath::new(home).unwrap(), Uid(uid));
+    directory("root", 0);
+    directory("nonexistent", 3000);
+    directory("mnt/tank/anna", 3000);
+    assert!(matches!(plan("/root", 0), Err(RetirementError::Stays(HomeStays::NotOwned))));
+    assert!(matches!(plan("/nonexistent", 3000), Ok(None)));
+    assert!(matches!(plan("/mnt/tank/anna", 3000), Ok(Some(_))));
+    std::fs::write(world.directory.path().join("mnt/tank/.accountd-trash"), "").unwrap();
+    assert!(matches!(plan("/mnt/tank/anna", 3000), Err(RetirementError::Stays(HomeStays::BadTrash(_)))));
+}
+
+#[test]
+fn of_many_new_users_the_one_is_named_whose_home_can_not_be_made_and_none_is_there() {
+    let world = World::new("");
+    std::fs::create_dir_all(world.directory.path().join("mnt/tank")).unwrap();
+    std::fs::write(world.directory.path().join("mnt/tank/file"), "").unwrap();
+    let requests =
+        vec![scratch::new_user("anna", "/mnt/tank/anna"), scratch::new_user("berta", "/mnt/tank/file/berta")];
+    let refused = world.agent.create_users(&ROOT, requests).unwrap_err();
+    let Refusal::InvalidItems(items) = refused else { panic!("{refused:?}") };
+    assert_eq!(items.iter().map(|item| item.index).collect::<Vec<_>>(), [1]);
+    assert!(world.agent.database.view().user_named("anna").is_none());
+    assert!(!world.directory.path().join("mnt/tank/anna").exists());
 }

@@ -24,7 +24,7 @@ use super::update_lines::{Behind, UpdateEntry};
 use super::update_plan::{Current, Plan};
 use crate::agent::Agent;
 use crate::database::Purpose;
-use crate::homes::{HomeKind, KeysWanted};
+use crate::homes::{HomeKind, KeyEdit, KeysWanted};
 use crate::sudoers::Grantee;
 use crate::suspension::Suspension;
 
@@ -36,12 +36,14 @@ pub(super) struct Update {
     pub change: UserChange,
     /// What the record says of its processes.
     pub processes: OtherProcesses,
+    /// In place of keys in the change.
+    pub key_edit: Option<KeyEdit>,
     pub basis: Basis,
 }
 
 impl Update {
     pub fn new(change: UserChange, basis: impl Into<Basis>) -> Self {
-        Self { change, processes: OtherProcesses::Left, basis: basis.into() }
+        Self { change, processes: OtherProcesses::Left, key_edit: None, basis: basis.into() }
     }
 }
 
@@ -81,7 +83,8 @@ impl Agent {
         let has_keys = change.ssh_keys.as_ref().is_some_and(|keys| !keys.trim().is_empty());
         // Two changes of one password at once would both be held against the one before.
         let alone = change.password.as_ref().map(|_| self.password_writers.alone(id)).transpose()?;
-        let (ready, entry) = self.ready_update(id, update)?;
+        let (ready, mut entry) = self.ready_update(id, update)?;
+        entry.hashes = entry.hashes.map(|hashes| self.with_second(hashes)).transpose()?;
         let ((), generation) = self.change(purpose, move |draft| {
             let mut joining = Joining::default();
             entry.enter(draft, &mut joining)?;
@@ -103,12 +106,15 @@ impl Agent {
     pub(super) fn ready_update(
         &self,
         id: AccountId,
-        Update { change, processes, basis }: Update,
+        Update { change, processes, key_edit, basis }: Update,
     ) -> Result<(ReadyUpdate<'_>, UpdateEntry), Refusal> {
         user_is(&self.database.view(), id, &basis.only_if)?;
         let claim = self.claim_for(id, &change);
         let (current, mut plan) = self.plan_update(id, change, claim.as_ref())?;
         plan.processes = processes;
+        if let Some(edit) = key_edit {
+            self.plan_key_edit(&current, &mut plan, edit)?;
+        }
         let new_password = plan.change.password.clone();
         let judged = new_password.as_ref().map(|password| self.judge_new_password(id, password)).transpose()?;
         let hashes = new_password.map(|password| self.hashes_of(&NewPassword::Clear(password))).transpose()?;

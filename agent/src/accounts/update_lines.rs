@@ -105,6 +105,9 @@ fn enter(
     }
     edit_passwd(draft, plan, &old, name)?;
     let (kept_hash, flags) = edit_shadow(draft, plan, &row, name, hashes);
+    if let Some(stamp) = hashes.and_then(Hashes::stamp) {
+        draft.set_password_stamp(plan.id, stamp);
+    }
     edit_samba(draft, &old, (name, uid), hashes.and_then(|hashes| hashes.clear.as_ref()), flags);
     if name != old {
         memberships::rename(draft, &old, Some(name));

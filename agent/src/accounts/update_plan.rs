@@ -18,7 +18,8 @@ use super::{ageing, limits};
 use crate::agent::Agent;
 use crate::database::entry::{Entry, passwd, shadow};
 use crate::database::{FileKind, View};
-use crate::homes::{HomeKind, Owner};
+use crate::homes::{EditFault, HomeKind, KeyEdit, Owner};
+use crate::identity::authorized_keys::MAX_BYTES;
 use crate::identity::hash::is_hash;
 use crate::ids::{Number, Question};
 
@@ -31,6 +32,8 @@ pub struct Plan {
     pub groups: Option<Vec<String>>,
     pub home: Option<(FieldPath, HomeKind)>,
     pub keys: Option<String>,
+    /// How that text comes to be, where it is not the one that is written.
+    pub key_edit: Option<KeyEdit>,
     /// The old home, where what is in it is to be transferred.
     pub content: Option<FieldPath>,
     pub change: UserChange,
@@ -94,7 +97,21 @@ impl Agent {
         let keys = self.new_keys(&current, &change, home.as_ref(), &mut faults);
         let shared_uid = self.shared_uid();
         let (content, processes) = (None, OtherProcesses::Left);
-        let plan = Plan { id, name, uid, gid, groups, home, keys, content, change, shared_uid, processes, _held: held };
+        let plan = Plan {
+            id,
+            name,
+            uid,
+            gid,
+            groups,
+            home,
+            keys,
+            key_edit: None,
+            content,
+            change,
+            shared_uid,
+            processes,
+            _held: held,
+        };
         may_change(&view, &current, &plan, claim, &mut faults);
         drop(view);
         faults.none()?;
@@ -158,6 +175,21 @@ impl Agent {
             faults.take(Field::SshKeys, self.keys_have_a_place(current, home));
         }
         keys
+    }
+
+    /// The same by one line; the text is for the record.
+    pub(super) fn plan_key_edit(&self, current: &Current, plan: &mut Plan, edit: KeyEdit) -> Result<(), Refusal> {
+        let edited = edit.apply(current.ssh_keys.as_bytes()).map_err(|fault| match fault {
+            EditFault::NoSuchLine => Refusal::NotFound,
+            EditFault::TooLong => {
+                let actual = current.ssh_keys.len();
+                Refusal::invalid(Field::SshKeys, Problem::TooLong { max: MAX_BYTES, actual })
+            }
+        })?;
+        self.keys_have_a_place(current, None).map_err(|problem| Refusal::invalid(Field::SshKeys, problem))?;
+        plan.keys = Some(String::from_utf8_lossy(&edited).into_owned());
+        plan.key_edit = Some(edit);
+        Ok(())
     }
 
     /// The gid of another primary group; `None` when it is the present one.

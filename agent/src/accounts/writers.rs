@@ -30,6 +30,11 @@ impl Writers {
         self.alone_with([id])
     }
 
+    /// `None` where somebody else writes.
+    pub fn alone_now(&self, id: AccountId) -> Option<Alone<'_>> {
+        self.within(Duration::ZERO, HashSet::from([id])).ok()
+    }
+
     /// The same for several accounts, which come free for this all at once: so no two of these can wait for
     /// each other.
     pub fn alone_with(&self, ids: impl IntoIterator<Item = AccountId>) -> Result<Alone<'_>, Refusal> {

@@ -4,6 +4,7 @@ use accountd_protocol::agent::Operation;
 use accountd_protocol::audit::AuditAction;
 use accountd_protocol::id::AccountId;
 use accountd_protocol::refusal::{Field, Invalid, Refusal};
+use accountd_protocol::repository::RepositoryRef;
 
 /// The longest reason, in characters.
 const LONGEST: usize = 300;
@@ -16,6 +17,7 @@ pub enum Subject {
     Group(AccountId),
     NewUser(String),
     NewGroup(String),
+    Repository(RepositoryRef),
 }
 
 /// The name of an operation, and whom it is about.
@@ -71,6 +73,35 @@ pub fn subject(operation: &Operation) -> (AuditAction, Subject) {
         Operation::DeleteApiKey { user, .. } => (AuditAction::DeleteApiKey, Subject::User(*user)),
         Operation::GetPolicy => (AuditAction::GetPolicy, Subject::Nobody),
         Operation::SetPolicy { .. } => (AuditAction::SetPolicy, Subject::Nobody),
+        Operation::GetTwoFactor(id) => (AuditAction::GetTwoFactor, Subject::User(*id)),
+        Operation::BeginTwoFactor(id) => (AuditAction::BeginTwoFactor, Subject::User(*id)),
+        Operation::ConfirmTwoFactor { user, .. } => (AuditAction::ConfirmTwoFactor, Subject::User(*user)),
+        Operation::CancelTwoFactor { user, .. } => (AuditAction::CancelTwoFactor, Subject::User(*user)),
+        Operation::CreateToken { .. } => (AuditAction::CreateToken, Subject::Nobody),
+        Operation::RevokeToken(_) => (AuditAction::RevokeToken, Subject::Nobody),
+        Operation::ListRepositories => (AuditAction::ListRepositories, Subject::Nobody),
+        Operation::GetRepository(which) => (AuditAction::GetRepository, Subject::Repository(which.clone())),
+        Operation::CreateRepository(new) => {
+            let name = RepositoryRef::Name(new.name.as_str().to_owned());
+            (AuditAction::CreateRepository, Subject::Repository(name))
+        }
+        Operation::UpdateRepository { repository, .. } => {
+            (AuditAction::UpdateRepository, Subject::Repository(repository.clone()))
+        }
+        Operation::DeleteRepository(which) => (AuditAction::DeleteRepository, Subject::Repository(which.clone())),
+        Operation::FindGrantee { repository, .. } => {
+            (AuditAction::GetRepository, Subject::Repository(repository.clone()))
+        }
+        Operation::GrantRepository { repository, .. } => {
+            (AuditAction::GrantRepository, Subject::Repository(repository.clone()))
+        }
+        Operation::PullRepository(which) => (AuditAction::PullRepository, Subject::Repository(which.clone())),
+        Operation::ListSshKeys(id) => (AuditAction::GetUser, Subject::User(*id)),
+        Operation::FindSshKey(_) => (AuditAction::GetUser, Subject::Nobody),
+        Operation::ChangeOwnProfile { .. } => (AuditAction::ChangeOwnPassword, Subject::Nobody),
+        Operation::AddSshKey { user, .. } | Operation::DeleteSshKey { user, .. } => {
+            (AuditAction::UpdateUser, Subject::User(*user))
+        }
     }
 }
 
@@ -92,7 +123,10 @@ pub fn is_change(action: AuditAction) -> bool {
         | AuditAction::ShowMetrics
         | AuditAction::ListConnections
         | AuditAction::GetQuota
-        | AuditAction::VerifyAudit => false,
+        | AuditAction::GetTwoFactor
+        | AuditAction::VerifyAudit
+        | AuditAction::ListRepositories
+        | AuditAction::GetRepository => false,
         AuditAction::CreateUser
         | AuditAction::UpdateUser
         | AuditAction::DeleteUser
@@ -122,6 +156,17 @@ pub fn is_change(action: AuditAction) -> bool {
         | AuditAction::DeleteApiKey
         | AuditAction::Batch
         | AuditAction::Import
+        | AuditAction::BeginTwoFactor
+        | AuditAction::ConfirmTwoFactor
+        | AuditAction::CancelTwoFactor
+        | AuditAction::UseRecoveryCode
+        | AuditAction::CreateToken
+        | AuditAction::RevokeToken
+        | AuditAction::CreateRepository
+        | AuditAction::UpdateRepository
+        | AuditAction::DeleteRepository
+        | AuditAction::GrantRepository
+        | AuditAction::PullRepository
         // It changes nothing, but gives all hashes away.
         | AuditAction::Export => true,
     }
@@ -165,7 +210,13 @@ fn field(Invalid { field, problem }: &Invalid) -> String {
     match field {
         Field::Limit(limit) => format!("{} {problem}", limit.name()),
         Field::Rule(rule) => format!("{} {problem}", rule.name()),
-        Field::Password | Field::PasswordHash | Field::SshKeys | Field::CurrentPassword => {
+        Field::Repository(field) => format!("{} {problem}", field.name()),
+        Field::Password
+        | Field::PasswordHash
+        | Field::SshKeys
+        | Field::CurrentPassword
+        | Field::Code
+        | Field::CodeSecret => {
             format!("{name} is not acceptable")
         }
         Field::UserName
@@ -197,7 +248,9 @@ fn field(Invalid { field, problem }: &Invalid) -> String {
         | Field::Items
         | Field::Backup
         | Field::Skip
-        | Field::Accounts => format!("{name} {problem}"),
+        | Field::Accounts
+        | Field::Lifetime
+        | Field::KeyTitle => format!("{name} {problem}"),
     }
 }
 

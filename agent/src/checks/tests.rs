@@ -279,6 +279,60 @@ fn drop_ins_are_those_of_accounts_and_about_them() {
 }
 
 #[test]
+fn a_drop_in_that_is_about_somebody_else_is_taken_away_and_a_home_is_nothing_of_the_files() {
+    let mut view = files(FileKind::Passwd, PASSWD);
+    let revoke = Repair::RevokeSudo { grantee: Grantee::User(AccountId(2)) };
+    assert_eq!(revoke.in_words(), "removes the file");
+    change(&mut view, |draft| {
+        assert_eq!(revoke.enter(draft, 20_000), RepairOutcome::Done);
+        assert!(!draft.sudo(Grantee::User(AccountId(2))).is_granted());
+        let home = Repair::Home { id: AccountId(2) };
+        assert!(matches!(home.enter(draft, 20_000), RepairOutcome::NotDone(_)));
+    });
+}
+
+#[test]
+fn where_there_are_no_drop_ins_nothing_is_found_and_what_is_for_nobody_names_no_command() {
+    let root = tempfile::tempdir().unwrap();
+    assert!(super::sudo::read(root.path()).unwrap().is_empty());
+    let text = || Some(rule(Kind::User, "anna", &SudoCommands::everything()).unwrap());
+    let drop_ins = ["accountd-user-77", "accountd-other"].map(|name| DropIn {
+        name: name.into(),
+        text: text(),
+        owner: 0,
+        mode: 0o440,
+    });
+    assert!(check_commands(&files(FileKind::Passwd, PASSWD), &drop_ins, root.path()).is_empty());
+}
+
+#[test]
+fn where_there_is_no_shadow_nobody_is_missing_in_it() {
+    let view = view_of(&[(FileKind::Passwd, PASSWD.as_bytes()), (FileKind::Group, GROUP.as_bytes())]);
+    let found = codes(&view);
+    assert!(found.iter().all(|(code, _)| !code.starts_with("shadow.")), "{found:?}");
+}
+
+#[test]
+fn ranges_of_gids_are_their_own_area_and_what_is_not_repaired_is_for_an_administrator() {
+    let found = check_subordinate(Subordinate::Gids, b"gone:1:1\n", &HashSet::new(), |_| false);
+    assert_eq!(found.iter().map(|found| found.code.as_str()).collect::<Vec<_>>(), ["subgid.no_account"]);
+    let plan = Plan::new(found, Vec::new());
+    let outcomes = plan.outcomes(&[0, 1], &std::collections::HashMap::new());
+    assert_eq!(outcomes.len(), 1, "there is no second one");
+    assert!(matches!(&outcomes[0].outcome, RepairOutcome::NotDone(why) if why.contains("administrator")));
+}
+
+#[test]
+fn a_member_that_is_no_text_is_known_only_where_a_line_may_be_its() {
+    let group = |member: &[u8]| {
+        let text = [&b"root:x:0:\nanna:x:1000:\nwheel:x:10:anna,"[..], member, b"\n"].concat();
+        let view = view_of(&[(FileKind::Passwd, PASSWD.as_bytes()), (FileKind::Group, &text)]);
+        codes(&view).into_iter().map(|(code, _)| code).filter(|code| code == "group.unknown_member").count()
+    };
+    assert_eq!((group(b"\xff"), group(b"anna")), (1, 0));
+}
+
+#[test]
 fn commands_that_are_gone_or_not_roots_are_found_and_nothing_is_done_about_them() {
     let root = tempfile::tempdir().unwrap();
     let open = root.path().join("open");

@@ -196,7 +196,12 @@ pub(super) fn line_edits(kind: FileKind, edits: &[Edit]) -> Vec<LineEdit> {
             Edit::Line { .. } | Edit::User { .. } | Edit::Group { .. } | Edit::Sudo { .. } | Edit::Transfer { .. } => {
                 continue;
             }
-            Edit::PasswordHistory { .. } | Edit::PasswordRules { .. } | Edit::ApiKey { .. } | Edit::KeyFile(_) => {
+            Edit::PasswordHistory { .. }
+            | Edit::PasswordRules { .. }
+            | Edit::ApiKey { .. }
+            | Edit::KeyFile(_)
+            | Edit::SecondFactor { .. }
+            | Edit::PasswordStamp { .. } => {
                 continue;
             }
         };

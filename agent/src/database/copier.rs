@@ -10,10 +10,17 @@ use super::good_copy;
 /// From the first change that the copy lacks to the next copy.
 const PAUSE: Duration = Duration::from_secs(30);
 
+/// What the thread is told.
+enum Told {
+    Changed,
+    /// Somebody waits for the copy.
+    Now(Sender<()>),
+}
+
 /// The writer's side. The thread ends when this is dropped.
 #[derive(Debug)]
 pub struct Copier {
-    changed: Sender<()>,
+    changed: Sender<Told>,
     /// How many changes the copy has, or the thread has been told of; none without a copy.
     told: Option<u64>,
 }
@@ -37,29 +44,48 @@ impl Copier {
         if Some(changes) != self.told {
             self.told = Some(changes);
             // Without its thread there is no newer copy; it has logged why.
-            let _ = self.changed.send(());
+            let _ = self.changed.send(Told::Changed);
         }
+    }
+
+    /// Has it made at once, and `answer` told when that is over.
+    pub fn copy_now(&mut self, changes: u64, answer: Sender<()>) {
+        self.told = Some(changes);
+        let _ = self.changed.send(Told::Now(answer));
     }
 }
 
-fn run(store: &Path, changed: &Receiver<()>) {
+fn run(store: &Path, changed: &Receiver<Told>) {
     let mut is_owed = false;
     loop {
-        if !is_owed && changed.recv().is_err() {
-            return;
+        let mut waiting = Vec::new();
+        if !is_owed {
+            match changed.recv() {
+                Ok(Told::Changed) => {}
+                Ok(Told::Now(answer)) => waiting.push(answer),
+                Err(_) => return,
+            }
         }
         let end = Instant::now() + PAUSE;
-        loop {
+        while waiting.is_empty() {
             match changed.recv_timeout(end.saturating_duration_since(Instant::now())) {
-                Ok(()) => {}
+                Ok(Told::Changed) => {}
+                Ok(Told::Now(answer)) => waiting.push(answer),
                 Err(RecvTimeoutError::Timeout) => break,
                 Err(RecvTimeoutError::Disconnected) => return,
             }
         }
+        // Whoever has come meanwhile gets the same copy.
+        waiting.extend(changed.try_iter().filter_map(|told| match told {
+            Told::Changed => None,
+            Told::Now(answer) => Some(answer),
+        }));
         is_owed = false;
         if let Err(error) = good_copy::keep(store) {
             tracing::error!(%error, "no good copy of the state store can be made; the last one stays");
             is_owed = true;
         }
+        // Whoever waited may have given up.
+        waiting.iter().for_each(|answer| _ = answer.send(()));
     }
 }

@@ -158,6 +158,18 @@ mod tests {
     }
 
     #[test]
+    fn what_is_abandoned_is_in_no_copy() {
+        let public = Public::default();
+        let mut copies = Copies::new(public.clone(), View::default());
+        add(&mut copies, 1, "a");
+        copies.work().apply(&added(2, "b"));
+        copies.abandon();
+        assert!(copies.work().user_named("a").is_some() && copies.work().user_named("b").is_none());
+        add(&mut copies, 3, "c");
+        assert_eq!(public.get().users().iter().map(|row| row.name.as_str()).collect::<Vec<_>>(), ["a", "c"]);
+    }
+
+    #[test]
     fn readers_keep_what_they_got_and_see_every_change_when_they_ask_again() {
         let public = Public::default();
         let mut copies = Copies::new(public.clone(), View::default());

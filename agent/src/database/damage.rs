@@ -73,3 +73,23 @@ impl DatabaseError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_that_is_not_there_is_damage_and_ends_the_agent_and_a_store_that_is_in_use_is_none() {
+        let store = Connection::open_in_memory().unwrap();
+        let missing = store.query_row("SELECT count FROM starts", [], |row| row.get::<_, u64>(0)).unwrap_err();
+        let missing = DatabaseError::senseless(missing);
+        assert!(matches!(missing, DatabaseError::Damaged(_)) && missing.ends_the_agent(), "{missing}");
+        let text = store.query_row("SELECT 'x'", [], |row| row.get::<_, u64>(0)).unwrap_err();
+        assert!(matches!(DatabaseError::senseless(text), DatabaseError::Damaged(_)));
+        let failure = |code| Error::SqliteFailure(ffi::Error::new(code), None);
+        let busy = DatabaseError::senseless(failure(ffi::SQLITE_BUSY));
+        assert!(matches!(busy, DatabaseError::State(_)) && !busy.ends_the_agent(), "{busy}");
+        let torn = DatabaseError::senseless(failure(ffi::SQLITE_CORRUPT));
+        assert!(matches!(torn, DatabaseError::Damaged(_)), "{torn}");
+    }
+}

@@ -15,7 +15,9 @@ use super::extras::Extras;
 use super::file::{FileKind, Line};
 use super::journal::Action;
 use super::key_files::KeyFileRow;
+use super::password_stamps::PasswordStamp;
 use super::row::{GroupRow, Origin, UserRow, kept};
+use super::second_factors::FactorRow;
 use super::transfers::TransferRow;
 use super::view::View;
 use crate::audit::{self, Body};
@@ -253,6 +255,7 @@ impl<'a> Draft<'a> {
         let (old, new) = (self.view.users().shared(id), new.map(Arc::new));
         if new.is_none() {
             self.view.api_keys().removals(id).into_iter().for_each(|edit| self.edit(edit));
+            self.set_second_factor(id, None);
         }
         if old != new {
             self.edit(Edit::User { id, old, new });
@@ -323,6 +326,19 @@ impl<'a> Draft<'a> {
 
     pub fn remove_api_key(&mut self, row: Arc<ApiKeyRow>) {
         self.edit(Edit::ApiKey { old: Some(row), new: None });
+    }
+
+    /// Stores an enrolment, or that there is none.
+    pub fn set_second_factor(&mut self, account: AccountId, new: Option<FactorRow>) {
+        let (old, new) = (self.view.second_factors().of(account).cloned(), new.map(Arc::new));
+        if old != new {
+            self.edit(Edit::SecondFactor { account, old, new });
+        }
+    }
+
+    /// Stores when a password was set, and its second hash.
+    pub fn set_password_stamp(&mut self, account: AccountId, stamp: PasswordStamp) {
+        self.edit(Edit::PasswordStamp { account, stamp: Box::new(stamp) });
     }
 
     /// Has something recorded that is in no line and no row.

@@ -8,7 +8,9 @@ use accountd_protocol::id::{AccountId, Gid, Uid};
 use super::api_keys::ApiKeyRow;
 use super::file::FileKind;
 use super::key_files::KeyFileRow;
+use super::password_stamps::PasswordStamp;
 use super::row::{GroupRow, UserRow};
+use super::second_factors::FactorRow;
 use super::slot_edit::SlotEdit;
 use super::transfers::TransferRow;
 use crate::sudoers::{Grantee, Sudo};
@@ -56,6 +58,17 @@ pub enum Edit {
     Transfer {
         account: AccountId,
         new: Option<Box<TransferRow>>,
+    },
+    /// An enrolment of an authenticator that begins or ends.
+    SecondFactor {
+        account: AccountId,
+        old: Option<Arc<FactorRow>>,
+        new: Option<Arc<FactorRow>>,
+    },
+    /// When a password was set, and its second hash. No view has it.
+    PasswordStamp {
+        account: AccountId,
+        stamp: Box<PasswordStamp>,
     },
     /// A key file that is to get its place behind the commit. No view has it.
     KeyFile(Box<KeyFileRow>),

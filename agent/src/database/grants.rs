@@ -25,7 +25,12 @@ pub fn may_void_grants(step: &Step) -> bool {
             Edit::User { .. } | Edit::Group { .. } | Edit::Line { .. } | Edit::Sudo { .. } | Edit::Transfer { .. },
         )
         | Step::Edit(
-            Edit::PasswordHistory { .. } | Edit::PasswordRules { .. } | Edit::ApiKey { .. } | Edit::KeyFile(_),
+            Edit::PasswordHistory { .. }
+            | Edit::PasswordRules { .. }
+            | Edit::ApiKey { .. }
+            | Edit::KeyFile(_)
+            | Edit::SecondFactor { .. }
+            | Edit::PasswordStamp { .. },
         )
         | Step::File { .. }
         | Step::Grants(_) => false,
@@ -101,7 +106,12 @@ fn renamed(steps: &[Step]) -> HashMap<Grantee, String> {
             Edit::User { .. } | Edit::Group { .. } | Edit::Line { .. } | Edit::Sudo { .. } | Edit::Transfer { .. },
         )
         | Step::Edit(
-            Edit::PasswordHistory { .. } | Edit::PasswordRules { .. } | Edit::ApiKey { .. } | Edit::KeyFile(_),
+            Edit::PasswordHistory { .. }
+            | Edit::PasswordRules { .. }
+            | Edit::ApiKey { .. }
+            | Edit::KeyFile(_)
+            | Edit::SecondFactor { .. }
+            | Edit::PasswordStamp { .. },
         )
         | Step::File { .. }
         | Step::Grants(_) => None,

@@ -78,7 +78,12 @@ impl Mark {
         for edit in edits {
             match edit {
                 Edit::Line { .. } | Edit::Sudo { .. } | Edit::Transfer { .. } => {}
-                Edit::PasswordHistory { .. } | Edit::PasswordRules { .. } | Edit::ApiKey { .. } | Edit::KeyFile(_) => {}
+                Edit::PasswordHistory { .. }
+                | Edit::PasswordRules { .. }
+                | Edit::ApiKey { .. }
+                | Edit::KeyFile(_)
+                | Edit::SecondFactor { .. }
+                | Edit::PasswordStamp { .. } => {}
                 Edit::User { id, .. } => self.reached.next_user = self.reached.next_user.max(id.0 + 1),
                 Edit::Group { id, .. } => self.reached.next_group = self.reached.next_group.max(id.0 + 1),
             }

@@ -11,6 +11,7 @@ mod claim;
 mod commit;
 mod copier;
 mod copies;
+mod credentials;
 mod damage;
 mod dead_links;
 mod digest;
@@ -31,6 +32,7 @@ mod key_files;
 #[cfg(any(test, feature = "laws"))]
 pub(crate) mod laws;
 mod lock;
+mod login_tokens;
 mod mark;
 mod matching;
 mod named_in;
@@ -38,6 +40,7 @@ mod numbers;
 mod opening;
 mod outside;
 mod password_history;
+mod password_stamps;
 #[cfg(any(test, feature = "laws"))]
 pub(crate) mod planted;
 mod policy;
@@ -46,14 +49,18 @@ mod quota_store;
 mod reading;
 mod recovery;
 mod relocation;
+mod repositories;
 mod request;
 mod restore;
 mod revoked;
 mod row;
 mod rows;
 mod schema;
+mod second_factors;
 mod slot_edit;
 mod slot_index;
+mod ssh_key_store;
+mod ssh_keys;
 mod state;
 mod text;
 mod transfers;
@@ -83,6 +90,7 @@ pub use self::adoption::Adoption;
 pub use self::api_keys::{ApiKeyRow, KeyDigest};
 pub use self::changed::Purpose;
 pub use self::claim::{claimants, home_field, unclaimed};
+pub use self::credentials::{CredentialStore, CredentialWrite, StoredCredentials};
 pub use self::disk::Fingerprint;
 pub use self::draft::{Draft, Known};
 pub use self::error::DatabaseError;
@@ -91,11 +99,16 @@ pub use self::file::{FileKind, Line};
 pub use self::good_copy::sync_directory;
 pub use self::journal::Action;
 pub use self::key_files::{Becomes, KeyFileRow};
+pub use self::login_tokens::{TokenDigest, TokenKey, TokenRow, TokenStamp};
 pub use self::numbers::{Numbers, first_outside};
 pub use self::password_history::{read as read_password_history, read_all as read_password_histories};
+pub use self::password_stamps::{PasswordStamp, read as read_password_stamp};
 pub use self::quota_counts::{CountState, MarkedPlace, QuotaCount, QuotaMark, QuotaWrite};
 pub use self::quota_store::QuotaStore;
+pub use self::repositories::{Given, GrantRow, RepositoryRow, RepositoryWrite, Stage};
 pub use self::row::{GroupRow, Origin, UserRow, kept};
+pub use self::second_factors::{CodeDigest, FactorRow, FactorUse, Factors};
+pub use self::ssh_keys::{Found, FoundKey};
 pub use self::transfers::TransferRow;
 pub use self::view::View;
 pub use self::writer::{OnDamaged, OnRevoked};
@@ -135,8 +148,11 @@ pub struct Database {
     transfers: Vec<TransferRow>,
     key_files: Vec<KeyFileRow>,
     key_uses: HashMap<ApiKeyId, u64>,
+    credentials: StoredCredentials,
     quota_counts: Vec<QuotaCount>,
     quota_marks: Vec<QuotaMark>,
+    repositories: (Vec<RepositoryRow>, u64),
+    done: Vec<String>,
     touched: Touched,
     _watch: Watch,
     _alone: Flock<File>,
@@ -158,7 +174,10 @@ impl Database {
         let transfers = writer.state.transfers()?;
         let key_files = writer.state.key_files()?;
         let key_uses = writer.state.key_uses()?;
+        let credentials = writer.state.credentials()?;
         let (quota_counts, quota_marks) = (writer.state.quota_counts()?, writer.state.quota_marks()?);
+        let repositories = writer.state.repositories()?;
+        let done = writer.state.done()?;
         let (jobs, waiting) = channel();
         let named = std::thread::Builder::new().name("writer".into());
         named.spawn(move || run_or_abort(writer, waiting, on_damaged)).map_err(DatabaseError::Watch)?;
@@ -171,8 +190,11 @@ impl Database {
             transfers,
             key_files,
             key_uses,
+            credentials,
             quota_counts,
             quota_marks,
+            repositories,
+            done,
             touched,
             _watch: watch,
             _alone: alone,
@@ -247,6 +269,17 @@ impl Database {
 
     fn note(&self, note: Note) -> Result<(), Refusal> {
         self.answered(|answer| Job::Note(note, answer))
+    }
+}
+
+impl Database {
+    /// Whether what is done once on a machine had been done when the database was opened.
+    pub fn is_done(&self, what: &str) -> bool {
+        self.done.iter().any(|done| done == what)
+    }
+
+    pub fn note_done(&self, what: &str) -> Result<(), Refusal> {
+        self.note(Note::Done(what.to_owned()))
     }
 }
 

@@ -83,6 +83,13 @@ mod tests {
     }
 
     #[test]
+    fn a_range_that_ends_before_it_begins_has_no_number() {
+        #[expect(clippy::reversed_empty_ranges, reason = "what accountd.toml may say")]
+        let numbers = set(&[10..=5]);
+        assert_eq!(numbers, Numbers::default());
+    }
+
+    #[test]
     fn runs_that_meet_become_one_and_are_split_again() {
         let mut numbers = set(&[10..=12, 14..=16, 20..=20]);
         numbers.insert(13);

@@ -51,6 +51,7 @@ pub(super) fn recovered(
     view.generation = stored.starts << 32;
     view.password_rules = stored.password_rules;
     view.api_keys = stored.api_keys;
+    view.second_factors = stored.second_factors;
     let mut writer = Writer {
         root: (*root).to_owned(),
         disk: disk.clone(),

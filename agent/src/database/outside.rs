@@ -62,7 +62,12 @@ fn many(edits: &[Edit], lines: usize) -> AuditEvent {
                 (old.is_some(), new.is_some(), new.as_ref().or(old.as_ref()).map(|row| &row.name))
             }
             Edit::Line { .. } | Edit::Sudo { .. } | Edit::Transfer { .. } => continue,
-            Edit::PasswordHistory { .. } | Edit::PasswordRules { .. } | Edit::ApiKey { .. } | Edit::KeyFile(_) => {
+            Edit::PasswordHistory { .. }
+            | Edit::PasswordRules { .. }
+            | Edit::ApiKey { .. }
+            | Edit::KeyFile(_)
+            | Edit::SecondFactor { .. }
+            | Edit::PasswordStamp { .. } => {
                 continue;
             }
         };

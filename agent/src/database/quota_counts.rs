@@ -146,3 +146,24 @@ pub fn marks(connection: &Connection) -> rusqlite::Result<Vec<QuotaMark>> {
 fn stored(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn marks_are_what_was_marked_and_not_taken_back() {
+        let mut store = Connection::open_in_memory().unwrap();
+        crate::database::schema::migrate(&mut store).unwrap();
+        let mark = |place: MarkedPlace| QuotaMark { place, uid: Uid(3000) };
+        let (mount, subvolume) = (MarkedPlace::Mount("/mnt/tank".into()), MarkedPlace::Subvolume("/mnt/b/anna".into()));
+        let shown = [&mount, &subvolume].map(ToString::to_string);
+        assert_eq!(shown, ["file system /mnt/tank", "subvolume /mnt/b/anna"]);
+        for place in [mount.clone(), subvolume.clone(), mount.clone()] {
+            write(&store, &QuotaWrite::Mark(mark(place))).unwrap();
+        }
+        assert_eq!(marks(&store).unwrap(), [mark(mount.clone()), mark(subvolume.clone())]);
+        write(&store, &QuotaWrite::Unmark(mark(mount))).unwrap();
+        assert_eq!(marks(&store).unwrap(), [mark(subvolume)]);
+    }
+}

@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 use std::sync::mpsc::{Sender, channel};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use accountd_protocol::refusal::Refusal;
 
@@ -18,9 +18,9 @@ use super::{Database, FileKind};
 /// names of the users that it was about. Must not wait for anything.
 pub type OnTouched = Box<dyn Fn(&View, &View, &HashSet<String>) + Send + Sync>;
 
-/// Set once, after the database has been opened.
+/// Set after the database has been opened.
 #[derive(Clone, Default)]
-pub struct Touched(Arc<OnceLock<OnTouched>>);
+pub struct Touched(Arc<RwLock<Vec<OnTouched>>>);
 
 /// A way to the database that can be cloned into a thread.
 #[derive(Clone, Debug)]
@@ -31,8 +31,9 @@ pub struct QuotaStore {
 
 impl Touched {
     pub fn tell(&self, before: &View, after: &View, names: &HashSet<String>) {
-        if let Some(tell) = self.0.get().filter(|_| before.has(FileKind::Passwd) && !names.is_empty()) {
-            tell(before, after, names);
+        if before.has(FileKind::Passwd) && !names.is_empty() {
+            let listeners = self.0.read().unwrap_or_else(PoisonError::into_inner);
+            listeners.iter().for_each(|tell| tell(before, after, names));
         }
     }
 }
@@ -48,10 +49,9 @@ impl Database {
         QuotaStore { public: self.public.clone(), jobs: self.jobs.clone() }
     }
 
-    /// From now on `touched` is called; only the first one is.
+    /// From now on `touched` is called too.
     pub fn on_touched(&self, touched: OnTouched) {
-        // There is one that cares.
-        let _ = self.touched.0.set(touched);
+        self.touched.0.write().unwrap_or_else(PoisonError::into_inner).push(touched);
     }
 
     /// As they were when the database was opened.
@@ -76,6 +76,10 @@ impl QuotaStore {
         let gone = || DatabaseError::WriterGone.into_refusal();
         self.jobs.send(Job::Quota(write, Some(answer))).map_err(|_| gone())?;
         answered.recv().map_err(|_| gone())?
+    }
+
+    pub(super) fn send(&self, job: Job) -> Result<(), ()> {
+        self.jobs.send(job).map_err(|_| ())
     }
 
     /// Some time soon: nobody waits for it.

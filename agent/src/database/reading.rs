@@ -129,6 +129,7 @@ impl Writer {
         let matching = match_accounts(&known, &present, |old, new| is_renamed_user(&before, view, old, new));
         let edit = |id, new| Edit::User { id, old: view.users().shared(id), new };
         let mut edits: Vec<Edit> = matching.gone.iter().flat_map(|id| view.api_keys().removals(*id)).collect();
+        edits.extend(matching.gone.iter().filter_map(|id| view.second_factors().removal(*id)));
         edits.extend(matching.gone.iter().map(|id| edit(*id, None)));
         for (id, name, uid) in matching.kept {
             let Some(row) = view.user(id).filter(|row| row.name != name || row.uid.0 != uid) else { continue };

@@ -11,10 +11,16 @@ use rusqlite::{Connection, params};
 use super::api_keys;
 use super::error::DatabaseError;
 use super::good_copy::{self, COMPANIONS, beside};
+use super::login_tokens;
 use super::mark::{BEHIND, Mark, Reached};
 use super::quota_counts;
+use super::repositories;
+use super::second_factors;
+use super::ssh_keys;
 use super::state::State;
+use crate::agent;
 use crate::audit;
+use crate::identity::second_factor::codes;
 
 /// What ids and starts go on by after a restore. The copy may lack what was given out since it
 /// was made: half a minute of changes as a rule, a million only in hours. Ids stay far below
@@ -92,7 +98,7 @@ fn restore(store: &Path, found: &str) -> Result<(), DatabaseError> {
         store = %store.display(), found, aside = %aside.display(), copy = %copy.display(), made, age,
         next_user = reached.next_user, next_group = reached.next_group,
         "the state store was damaged and has been restored from its good copy; what it alone held and \
-         was changed since then is lost, accounts made since then get new ids, and every API key is void"
+         was changed since then is lost, accounts made since then get new ids, and every API key and login token is void"
     );
     Ok(())
 }
@@ -107,21 +113,29 @@ fn unpack(copy: &Path, ready: &Path, store: &Path, found: &str) -> Result<Reache
         reached = skip(copy, noted)?;
         // What was revoked since the copy was made must not come back.
         let keys = api_keys::void(copy, SKIP)?;
+        let tokens = login_tokens::void(copy)?;
+        // A code that is good now may have been used; that is over soon.
+        second_factors::doubt(copy, codes::last_step(agent::now()))?;
+        ssh_keys::skip(copy, SKIP)?;
         quota_counts::doubt(copy)?;
-        record(copy, store, (found, keys))
+        repositories::skip(copy, SKIP)?;
+        record(copy, store, (found, keys, tokens))
     })?;
     Ok(reached)
 }
 
 /// Goes on with the audit trail behind everything that is known of it, and records that later
 /// records may be lost.
-fn record(copy: &Connection, store: &Path, (found, keys): (&str, usize)) -> rusqlite::Result<()> {
+fn record(copy: &Connection, store: &Path, (found, keys, tokens): (&str, usize, usize)) -> rusqlite::Result<()> {
     if let Err(error) = audit::go_on_from_files(copy, &audit::directory(store)) {
         tracing::error!(%error, "the audit trail goes on where the good copy of the state store ends");
     }
     let mut changes = vec![FieldChange::new("store", Some(found.to_owned().into()), Some("good copy".into()))];
     if keys > 0 {
         changes.push(FieldChange::new("api_keys", Some(keys.to_string().into()), None));
+    }
+    if tokens > 0 {
+        changes.push(FieldChange::new("login_tokens", Some(tokens.to_string().into()), None));
     }
     let event = AuditEvent::done(Actor::Agent, AuditAction::RestoreStore, None, changes);
     audit::append(copy, audit::moment(), &audit::bodies(&[event])?)

@@ -37,8 +37,15 @@ pub fn touched(steps: &[Step], before: &View, after: &View) -> HashSet<String> {
             Step::Edit(Edit::Sudo { .. } | Edit::Transfer { .. }) | Step::Grants(_) => {}
             // Of a new password its line tells.
             Step::Edit(
-                Edit::PasswordHistory { .. } | Edit::PasswordRules { .. } | Edit::ApiKey { .. } | Edit::KeyFile(_),
+                Edit::PasswordHistory { .. }
+                | Edit::PasswordRules { .. }
+                | Edit::ApiKey { .. }
+                | Edit::KeyFile(_)
+                | Edit::PasswordStamp { .. },
             ) => {}
+            Step::Edit(Edit::SecondFactor { account, .. }) => {
+                note(FileKind::Passwd, &mut after.user(*account).into_iter().map(|row| row.name.as_str()));
+            }
             Step::Edit(Edit::Line { kind, slot }) => {
                 note(*kind, &mut slot.lines().filter_map(|line| kind.key(line)));
             }
@@ -86,4 +93,24 @@ pub fn revoked(before: &View, after: &View, names: &HashSet<String>) -> Vec<Revo
         !same || before.security_state(&row.name) != after.security_state(&row.name)
     });
     changed.map(|row| Revocation { account: row.id, uid: row.uid, name: row.name.clone(), generation }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::database::planted::view_of;
+
+    #[test]
+    fn the_limits_of_a_group_are_for_its_members_and_for_those_whose_primary_one_it_is() {
+        let passwd = b"root:x:0:0::/:/bin/sh\nanna:x:1000:10::/:/bin/sh\nberta:x:1001:1001::/:/bin/sh\n";
+        let group = b"root:x:0:\nwheel:x:10:berta\nnobody:x:99:\n";
+        let view = view_of(&[(FileKind::Passwd, passwd), (FileKind::Group, group)]);
+        let names = |group| {
+            let mut names: Vec<String> = everybody(group, &view).into_iter().collect();
+            names.sort_unstable();
+            names
+        };
+        assert_eq!(names("wheel"), ["anna", "berta"]);
+        assert!(names("nobody").is_empty() && names("gone").is_empty());
+    }
 }

@@ -2,11 +2,14 @@
 
 use rusqlite::Connection;
 
-use super::{api_keys, extras, key_files, password_history, policy, quota_counts, transfers};
+use super::{
+    api_keys, extras, key_files, login_tokens, password_history, password_stamps, policy, quota_counts, repositories,
+    second_factors, ssh_keys, transfers,
+};
 use crate::audit;
 
 /// One step for each `user_version`; a step that has been released never changes.
-const MIGRATIONS: [&str; 10] = [
+const MIGRATIONS: [&str; 16] = [
     "
     CREATE TABLE users (
         id INTEGER PRIMARY KEY, name TEXT NOT NULL, uid INTEGER NOT NULL, builtin INTEGER NOT NULL,
@@ -37,10 +40,16 @@ const MIGRATIONS: [&str; 10] = [
     key_files::MIGRATION,
     extras::MIGRATION,
     quota_counts::MIGRATION,
+    second_factors::MIGRATION,
+    login_tokens::MIGRATION,
+    password_stamps::MIGRATION,
+    repositories::MIGRATION,
+    ssh_keys::MIGRATION,
+    "CREATE TABLE done (what TEXT PRIMARY KEY) STRICT;",
 ];
 
 /// Reads a row of each table, as far as there is one.
-const LOOK: [&str; 17] = [
+const LOOK: [&str; 25] = [
     "SELECT id, name, uid, builtin, email, microsoft_account, kept_hash, extras FROM users LIMIT 1",
     "SELECT id, name, gid, builtin, limits FROM groups LIMIT 1",
     "SELECT kind, id, name, number FROM tombstones LIMIT 1",
@@ -59,6 +68,14 @@ const LOOK: [&str; 17] = [
     "SELECT home, uid, gid, groups, becomes FROM key_files LIMIT 1",
     "SELECT account, bytes, files, is_open, scanned FROM quota_counts LIMIT 1",
     "SELECT kind, place, uid FROM quota_marks LIMIT 1",
+    "SELECT account, enrolment, since, secret, recovery, step, used FROM second_factors LIMIT 1",
+    "SELECT digest, account, issued, expires, stamp FROM login_tokens LIMIT 1",
+    "SELECT key FROM token_keys",
+    "SELECT account, bound, changed, static_hash FROM password_stamps LIMIT 1",
+    "SELECT id, name, kind, owner, description, clone_uri, created, stage, inode, pending FROM repositories LIMIT 1",
+    "SELECT repository, kind, account, number, is_admin FROM repository_grants LIMIT 1",
+    "SELECT id, account, fingerprint, title, added, last_used FROM ssh_keys LIMIT 1",
+    "SELECT what FROM done LIMIT 1",
 ];
 
 /// What a store says of itself.

@@ -15,14 +15,17 @@ use super::changed::Purpose;
 use super::commit::Place;
 use super::copier::Copier;
 use super::copies::{Copies, Step};
+use super::credentials::CredentialWrite;
 use super::disk::{Disk, Fingerprints};
 use super::draft::{Batch, Draft};
 use super::error::DatabaseError;
 use super::lock::{self, PasswordLock};
 use super::quota_counts::QuotaWrite;
 use super::quota_store::Touched;
+use super::repositories::RepositoryWrite;
 use super::revoked::{revoked, touched};
 use super::row::Origin;
+use super::ssh_key_store::KeyJob;
 use super::state::{Note, State};
 use super::transfers::TransferRow;
 use crate::sys::heap;
@@ -53,8 +56,16 @@ pub(super) enum Job {
     KeyUse(ApiKeyId, u64),
     /// Store what quotas have counted or set; whoever waits for it is told.
     Quota(QuotaWrite, Option<Sender<Result<(), Refusal>>>),
+    /// Store what of credentials is beside the accounts; whoever waits for it is told.
+    Credential(CredentialWrite, Option<Sender<Result<(), Refusal>>>),
+    /// Make the good copy now; said when that is over.
+    CopyNow(Sender<()>),
     /// Store that the key file in this home is in its place, or will not be.
     KeyFile(String),
+    /// Store what has become of a repository, with its records.
+    Repository(RepositoryWrite, Vec<AuditEvent>, Sender<Result<(), Refusal>>),
+    /// Rows of SSH keys.
+    SshKeys(KeyJob),
     /// Store records of what is no change.
     Record(Vec<AuditEvent>, Sender<Result<(), Refusal>>),
 }
@@ -166,7 +177,7 @@ impl Writer {
         }
     }
 
-    fn refusal(&mut self, error: DatabaseError) -> Refusal {
+    pub(super) fn refusal(&mut self, error: DatabaseError) -> Refusal {
         self.is_damaged |= error.ends_the_agent();
         error.into_refusal()
     }
@@ -189,7 +200,14 @@ impl Writer {
                     }
                 }
                 Job::Quota(write, answer) => self.write_quota(&write, answer),
+                Job::Credential(write, answer) => self.write_credential(&write, answer),
+                Job::CopyNow(answer) => self.copier.copy_now(self.state.changes(), answer),
+                Job::Repository(write, events, answer) => {
+                    let stored = self.state.write_repository(&write, &events);
+                    let _ = answer.send(stored.map_err(|error| self.refusal(error.into())));
+                }
                 Job::KeyFile(home) => self.placed.push(home),
+                Job::SshKeys(job) => self.serve_ssh_keys(job),
                 Job::Record(events, answer) => {
                     let stored = self.state.record(events).map_err(|error| self.refusal(error.into()));
                     let _ = answer.send(stored);
@@ -221,6 +239,19 @@ impl Writer {
             None => {
                 if let Err(refusal) = written {
                     tracing::error!(%refusal, "it can not be stored what quotas have counted");
+                }
+            }
+        }
+    }
+
+    fn write_credential(&mut self, write: &CredentialWrite, answer: Option<Sender<Result<(), Refusal>>>) {
+        let written = self.state.write_credential(write).map_err(|error| self.refusal(error.into()));
+        match answer {
+            // Whoever asked may have given up waiting.
+            Some(answer) => drop(answer.send(written)),
+            None => {
+                if let Err(refusal) = written {
+                    tracing::error!(%refusal, "what belongs to a credential can not be stored");
                 }
             }
         }

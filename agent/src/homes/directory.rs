@@ -13,9 +13,9 @@ use nix::unistd::{Gid, Uid, UnlinkatFlags, fchown, fchownat, symlinkat, unlinkat
 
 use super::{Owner, emptying};
 
-/// The deepest skeleton that is copied.
 /// How often a rename is tried.
 const RENAMES: usize = 3;
+/// The deepest skeleton that is copied.
 const MAX_DEPTH: usize = 32;
 
 /// Opens `path` below `directory`; no component, nor the last, may be a symbolic link.
@@ -37,6 +37,9 @@ fn open_new_below(
 ) -> nix::Result<OwnedFd> {
     open_how(directory, path, how(flags).mode(mode).resolve(BELOW))
 }
+
+#[cfg(test)]
+mod tests;
 
 const BELOW: ResolveFlag =
     ResolveFlag::RESOLVE_BENEATH.union(ResolveFlag::RESOLVE_NO_SYMLINKS).union(ResolveFlag::RESOLVE_NO_MAGICLINKS);

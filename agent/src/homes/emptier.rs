@@ -19,7 +19,15 @@ const BETWEEN_GOES: Duration = Duration::from_secs(1);
 
 /// Tells the thread what there is to do. It ends when this is dropped.
 #[derive(Debug)]
-pub struct Emptier(Sender<Retirement>);
+pub struct Emptier(Sender<Due>);
+
+/// What there is to be removed.
+#[derive(Debug)]
+enum Due {
+    Home(Retirement),
+    /// What is in the trash of this directory.
+    Trash(FieldPath),
+}
 
 impl Emptier {
     /// Starts the thread, which looks first for a trash in each pool and in `places`.
@@ -36,7 +44,16 @@ impl Emptier {
 
     /// A home has been retired: what is left of it is removed soon.
     pub fn remove(&self, retirement: Retirement) {
-        if self.0.send(retirement).is_err() {
+        self.tell(Due::Home(retirement));
+    }
+
+    /// Something has been put into the trash of a directory.
+    pub fn empty(&self, place: FieldPath) {
+        self.tell(Due::Trash(place));
+    }
+
+    fn tell(&self, due: Due) {
+        if self.0.send(due).is_err() {
             warn!("the trash is emptied at the next start only");
         }
     }
@@ -62,7 +79,7 @@ impl Thread {
     }
 
     /// Until nobody can ask for more.
-    fn run(&self, places: &BTreeSet<String>, retired: &Receiver<Retirement>) {
+    fn run(&self, places: &BTreeSet<String>, retired: &Receiver<Due>) {
         let places = places.iter().filter_map(|place| FieldPath::new(place.as_str()).ok());
         let mut due: BTreeMap<FieldPath, Vec<Retirement>> = places.map(|place| (place, Vec::new())).collect();
         loop {
@@ -80,8 +97,11 @@ impl Thread {
                 Err(RecvTimeoutError::Disconnected) => return,
                 Err(RecvTimeoutError::Timeout) => {}
                 Ok(first) => {
-                    for retirement in std::iter::once(first).chain(retired.try_iter()) {
-                        due.entry(retirement.place().clone()).or_default().push(retirement);
+                    for one in std::iter::once(first).chain(retired.try_iter()) {
+                        match one {
+                            Due::Home(home) => due.entry(home.place().clone()).or_default().push(home),
+                            Due::Trash(place) => drop(due.entry(place).or_default()),
+                        }
                     }
                 }
             }

@@ -70,6 +70,23 @@ pub(super) fn read_as_user(
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
+/// The bytes of a key file in a `.ssh`; none where there is no file.
+pub(super) fn read_keys_in(ssh: &OwnedFd) -> std::io::Result<Vec<u8>> {
+    let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
+    let file = match directory::open_below(ssh, c"authorized_keys", flags) {
+        Err(Errno::ENOENT) => return Ok(Vec::new()),
+        file => file?,
+    };
+    let status = fstat(&file)?;
+    let is_short = usize::try_from(status.st_size).is_ok_and(|size| size <= MAX_BYTES);
+    if directory::kind(&status) != libc::S_IFREG || !is_short {
+        return Err(Errno::EACCES.into());
+    }
+    let mut bytes = Vec::new();
+    File::from(file).take(MAX_BYTES as u64).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
 /// The home itself may be reached over symbolic links that the administrator made; they are
 /// followed with the user's rights, inside the root directory.
 pub(super) fn open_home(root: &OwnedFd, home: &Path) -> nix::Result<OwnedFd> {
@@ -85,4 +102,23 @@ pub(super) fn open_home(root: &OwnedFd, home: &Path) -> nix::Result<OwnedFd> {
 
 fn is_private(status: &FileStat, identity: &Identity) -> bool {
     (status.st_uid == 0 || status.st_uid == identity.uid.0) && status.st_mode & 0o022 == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use accountd_protocol::id::{Gid, Uid};
+
+    use super::*;
+
+    #[test]
+    fn what_can_not_be_read_is_not_taken_for_no_keys() {
+        let root = tempfile::tempdir().unwrap();
+        let opened: OwnedFd = File::open(root.path()).unwrap().into();
+        let identity = Identity { uid: Uid(0), gid: Gid(0), groups: Vec::new() };
+        let kept = || read_keys_to_keep(&opened, Path::new("/anna"), &identity);
+        std::fs::create_dir_all(root.path().join("anna")).unwrap();
+        assert_eq!(kept().as_deref(), Some(""));
+        std::fs::create_dir_all(root.path().join("anna/.ssh/authorized_keys")).unwrap();
+        assert_eq!(kept(), None);
+    }
 }

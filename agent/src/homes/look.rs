@@ -259,6 +259,24 @@ mod tests {
     }
 
     #[test]
+    fn what_is_neither_file_nor_directory_is_no_home() {
+        let root = tempfile::tempdir().unwrap();
+        nix::unistd::mkfifo(&root.path().join("pipe"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+        assert_eq!(look(root.path(), &["/pipe"]), [Seen::NotADirectory]);
+    }
+
+    #[test]
+    fn more_pools_than_threads_share_them_and_none_is_left_out() {
+        let home = |number: usize| (number, FieldPath::new(format!("/mnt/{number}/anna")).unwrap());
+        let pools: Vec<_> = (0..2 * MOST_THREADS + 1).map(|number| vec![home(number)]).collect();
+        let parts = parts(pools);
+        assert_eq!(parts.len(), MOST_THREADS);
+        let mut numbers: Vec<usize> = parts.into_iter().flatten().map(|(number, _)| number).collect();
+        numbers.sort_unstable();
+        assert_eq!(numbers, (0..2 * MOST_THREADS + 1).collect::<Vec<_>>());
+    }
+
+    #[test]
     fn what_gives_no_answer_is_said_so_and_does_not_keep_the_others() {
         let (sender, receiver) = channel();
         let held = sender.clone();

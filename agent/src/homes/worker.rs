@@ -18,6 +18,8 @@ use nix::unistd::{UnlinkatFlags, unlinkat};
 use serde::{Deserialize, Serialize};
 
 use super::child::Child;
+use super::key_edit::{EditFault, KeyEdit};
+use super::keys::read_keys_in;
 use super::repair::repair_modes;
 use super::transfer::{self, Fault, TransferWork};
 use super::{Owner, directory};
@@ -41,6 +43,8 @@ pub enum WorkError {
     Order(#[from] serde_json::Error),
     #[error(transparent)]
     Identity(#[from] IdentityError),
+    #[error(transparent)]
+    Edit(#[from] EditFault),
     #[error(transparent)]
     Transfer(#[from] Fault),
     #[error(transparent)]
@@ -88,6 +92,8 @@ enum InHome {
 #[serde(rename_all = "snake_case")]
 pub enum Keys {
     Write(String),
+    /// The text that is there, with one line more or less.
+    Edit(KeyEdit),
     Remove,
 }
 
@@ -113,7 +119,7 @@ impl Worker {
     pub fn place_keys(&self, identity: &Identity, home: &Path, keys: &Keys) -> Result<(), WorkError> {
         // The text is there already.
         let keys = match keys {
-            Keys::Write(_) => Keys::Write(String::new()),
+            Keys::Write(_) | Keys::Edit(_) => Keys::Write(String::new()),
             Keys::Remove => Keys::Remove,
         };
         self.order(identity, home, InHome::PlaceKeys(keys))
@@ -203,9 +209,10 @@ fn work_in_home(order: &Order, work: &InHome) -> Result<(), WorkError> {
         opened => opened.map_err(|error| failed("open the home", error))?,
     };
     match work {
-        InHome::PrepareKeys(Keys::Write(text)) => write_keys(&home, order, text),
+        InHome::PrepareKeys(Keys::Write(text)) => write_keys(&home, order, text.as_bytes()),
+        InHome::PrepareKeys(Keys::Edit(edit)) => write_keys(&home, order, &edited(&home, edit)?),
         InHome::PrepareKeys(Keys::Remove) => open_ssh(&home).map(|_| ()),
-        InHome::PlaceKeys(Keys::Write(_)) => place_keys(&home),
+        InHome::PlaceKeys(Keys::Write(_) | Keys::Edit(_)) => place_keys(&home),
         InHome::PlaceKeys(Keys::Remove) => remove_keys(&home, c"authorized_keys"),
         InHome::DropKeys => remove_keys(&home, TEMPORARY),
         InHome::Mode(mode) => set_mode(&home, *mode),
@@ -248,16 +255,25 @@ fn remove(ssh: &OwnedFd, name: &CStr) -> Result<(), WorkError> {
     }
 }
 
-fn write_keys(home: &OwnedFd, order: &Order, keys: &str) -> Result<(), WorkError> {
+fn write_keys(home: &OwnedFd, order: &Order, keys: &[u8]) -> Result<(), WorkError> {
     let ssh = match open_ssh(home)? {
         Some(ssh) => ssh,
         None => directory::make_directory(home, c".ssh", Mode::S_IRWXU).map_err(|error| failed("make .ssh", error))?,
     };
     remove(&ssh, TEMPORARY)?;
     let owner = Owner { uid: order.uid, gid: order.gid };
-    directory::write_file(&ssh, TEMPORARY, keys.as_bytes(), owner, Mode::from_bits_truncate(0o600))
+    directory::write_file(&ssh, TEMPORARY, keys, owner, Mode::from_bits_truncate(0o600))
         .map_err(|source| WorkError::File { doing: "write the keys", source })?;
     nix::sys::stat::fchmod(&ssh, Mode::S_IRWXU).map_err(|error| failed("set the mode of .ssh", error))
+}
+
+/// The bytes of the key file with that done to them.
+fn edited(home: &OwnedFd, edit: &KeyEdit) -> Result<Vec<u8>, WorkError> {
+    let present = match open_ssh(home)? {
+        Some(ssh) => read_keys_in(&ssh).map_err(|source| WorkError::File { doing: "read the keys", source })?,
+        None => Vec::new(),
+    };
+    Ok(edit.apply(&present)?)
 }
 
 fn place_keys(home: &OwnedFd) -> Result<(), WorkError> {

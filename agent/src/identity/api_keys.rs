@@ -15,8 +15,8 @@ use accountd_protocol::secret::Secret;
 use sha2::{Digest as _, Sha256};
 
 use super::bans::{Attempt, Held, Means, Weight, Whom};
-use super::decide::{PasswordState, keyed_account};
-use super::handles::Caller;
+use super::candidate::{PasswordState, keyed_account};
+use super::handles::{Caller, Way};
 use super::key_uses::Noted;
 use crate::accounts::find::user_called;
 use crate::agent::{Agent, now};
@@ -49,7 +49,8 @@ impl Agent {
     ) -> Result<(Handle, String), (Refusal, Owner)> {
         let digest = digest(key);
         let Shown { key, account, uid, name } = self.shown_from(&digest, source)?;
-        let caller = Caller { account, uid, password: PasswordState::Current, source: Some(source), key: Some(key) };
+        let caller =
+            Caller { account, uid, password: PasswordState::Current, source: Some(source), way: Way::ApiKey(key) };
         let failed = |_| (Error::Handle.into_refusal(), None);
         let handle = self.handles.open(caller, Instant::now()).map_err(failed)?;
         match self.shown(&digest) {
@@ -116,7 +117,13 @@ fn is_way_in((view, own): (&View, AccountId), by: ApiKeyId, operation: &Operatio
     match operation {
         // An import may have another password of the account itself.
         Operation::CreateApiKey { .. } | Operation::ChangeOwnPassword { .. } | Operation::Import(_) => true,
+        Operation::BeginTwoFactor(_) | Operation::ConfirmTwoFactor { .. } | Operation::CreateToken { .. } => true,
+        // From then on the password is enough.
+        Operation::CancelTwoFactor { user, .. } => *user == own,
         Operation::DeleteApiKey { user, id } => *user == own && *id != by,
+        Operation::AddSshKey { user, .. } | Operation::DeleteSshKey { user, .. } => *user == own,
+        Operation::ChangeOwnProfile { password, .. } => password.is_some(),
+        Operation::ListSshKeys(_) | Operation::FindSshKey(_) => false,
         Operation::SetPassword { id, .. } | Operation::SetKeys { id, .. } => *id == own,
         Operation::UpdateUser { id, change, .. } => *id == own && gives_way_in(change),
         Operation::Batch(batch) => batch.items.iter().any(|item| match item {
@@ -170,7 +177,18 @@ fn is_way_in((view, own): (&View, AccountId), by: ApiKeyId, operation: &Operatio
         | Operation::LiftBan(_)
         | Operation::ListApiKeys(_)
         | Operation::Export
-        | Operation::GetSystem => false,
+        | Operation::ListRepositories
+        | Operation::GetRepository(_)
+        | Operation::CreateRepository(_)
+        | Operation::UpdateRepository { .. }
+        | Operation::DeleteRepository(_)
+        | Operation::GrantRepository { .. }
+        | Operation::PullRepository(_)
+        | Operation::FindGrantee { .. }
+        | Operation::GetSystem
+        | Operation::GetTwoFactor(_)
+        // It closes one.
+        | Operation::RevokeToken(_) => false,
     }
 }
 

@@ -4,158 +4,35 @@ use std::ffi::OsStr;
 use std::net::IpAddr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use accountd_config::PermitRoot;
-use accountd_protocol::agent::{Decision, Generation, Grant, KeyOffer};
+use accountd_config::{KeysWithCode, PermitRoot};
+use accountd_protocol::agent::{Decision, Grant, KeyOffer};
 use accountd_protocol::audit::Actor;
 use accountd_protocol::conclusion::{Concluded, Conclusion};
-use accountd_protocol::id::{AccountId, Gid, Uid};
-use accountd_protocol::identity::Identity;
-use accountd_protocol::limits::Limits;
+use accountd_protocol::id::{AccountId, Uid};
 use accountd_protocol::login::Proof;
-use accountd_protocol::name::UserName;
-use accountd_protocol::network::Network;
-use accountd_protocol::quota::QuotaBackend;
 use accountd_protocol::refusal::{Field, Problem, Refusal};
-use accountd_protocol::resume::Standing;
 use accountd_protocol::secret::Secret;
 use accountd_protocol::session_policy::SessionPolicy;
 use tracing::info;
 
 use super::authorized_keys::{self, AuthorizedKey, Use};
 use super::bans::{Attempt, Means, Weight, Whom};
+use super::candidate::{Candidate, PasswordState};
 use super::hash::Verdict;
+use super::second_factor::{CodeVerdict, Shown};
 use super::session_policy::{Allowed, Holder, LoginShell};
 use crate::agent::Agent;
-use crate::database::entry::{Entry, number_of, passwd, shadow};
-use crate::database::{FileKind, View};
 use crate::homes::{Strictness, read_authorized_keys};
 use crate::sys::local_time;
 
-const SECONDS_A_DAY: u64 = 86_400;
-
-/// An account whose password is the one behind `hash`.
-#[derive(Debug, PartialEq, Eq)]
-pub struct PasswordAccount {
-    pub id: AccountId,
-    pub uid: Uid,
-    pub hash: String,
-    pub state: PasswordState,
-}
-
-/// How far a right password lets in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PasswordState {
-    Current,
-    /// Too old, or to be changed first: for nothing but being changed.
-    Expired,
-}
-
-/// The account, if its state allows that a password is shown for it now.
-pub fn password_account(view: &View, user: &str, now: u64) -> Option<PasswordAccount> {
-    let candidate = Candidate::find(view, user, now)?;
-    let (hash, state) = (candidate.any_password_hash()?, candidate.password);
-    Some(PasswordAccount { id: candidate.account, uid: candidate.uid, hash, state })
-}
-
-/// The uid of an account whose API keys count now: not with a password that is too old, but also with
-/// none.
-pub fn keyed_account(view: &View, user: &str, now: u64) -> Option<Uid> {
-    let candidate = Candidate::find(view, user, now)?;
-    (candidate.password == PasswordState::Current).then_some(candidate.uid)
-}
-
-/// An account that is neither locked nor expired, and as what a session of it would run.
-struct Candidate {
-    account: AccountId,
-    name: UserName,
-    uid: Uid,
-    gid: Gid,
-    groups: Vec<Gid>,
-    home: Vec<u8>,
-    shell: Vec<u8>,
-    generation: Generation,
-    standing: Standing,
-    shadow: Entry,
-    password: PasswordState,
-    /// Whether the password is the one of shadow(5).
-    in_shadow: bool,
-    /// Counts while shadow(5) holds none.
-    own_hash: Option<String>,
-    limits: Limits,
-    /// Of the account and of each of its groups that has some.
-    networks: Vec<Vec<Network>>,
-}
-
-impl Candidate {
-    /// `None` for an account that may not log in by any means: no such name, no shadow line,
-    /// locked, expired, no id in the store, ids that are not numbers.
-    fn find(view: &View, user: &str, now: u64) -> Option<Self> {
-        let name = UserName::new(user).ok()?;
-        let row = view.user_named(user)?;
-        let entry = view.entry(FileKind::Passwd, user)?;
-        let shadow = view.entry(FileKind::Shadow, user)?;
-        let today = now / SECONDS_A_DAY;
-        let locked =
-            [shadow.bytes(shadow::PASSWORD), entry.bytes(passwd::PASSWORD)].iter().any(|f| f.starts_with(b"!"));
-        let expired = is_past(&shadow, shadow::EXPIRE, today) || inactive(&shadow, today);
-        if locked || expired || entry.bytes(passwd::NAME) != user.as_bytes() {
-            return None;
-        }
-        let password = if password_expired(&shadow, today) { PasswordState::Expired } else { PasswordState::Current };
-        let candidate = Self {
-            account: row.id,
-            name,
-            uid: Uid(entry.number(passwd::UID)?),
-            gid: Gid(entry.number(passwd::GID)?),
-            groups: supplementary_groups(view, user),
-            home: entry.bytes(passwd::HOME).to_vec(),
-            shell: entry.bytes(passwd::SHELL).to_vec(),
-            generation: view.generation(),
-            standing: view.standing(row),
-            shadow,
-            password,
-            // Only `x` says that the password is the one of shadow(5).
-            in_shadow: entry.bytes(passwd::PASSWORD) == b"x",
-            own_hash: row.extras().own_hash.clone(),
-            limits: view.effective_limits(row),
-            networks: view.limits_of(row).into_iter().map(|limits| limits.networks.clone()).collect(),
-        };
-        (candidate.uid == row.uid).then_some(candidate)
-    }
-
-    fn granted(self, policy: SessionPolicy, quota: Option<QuotaBackend>, fronts: Vec<Uid>) -> Decision {
-        let Self { account, name, uid, gid, groups, home, shell, limits, generation, standing, .. } = self;
-        let grant =
-            Grant { account, name, uid, gid, groups, home, shell, policy, limits, quota, fronts, generation, standing };
-        Decision::Granted(Box::new(grant))
-    }
-
-    /// Whether every list of networks that there is has this source.
-    fn may_come_from(&self, source: IpAddr) -> bool {
-        let lists = self.networks.iter().filter(|list| !list.is_empty());
-        lists.into_iter().all(|list| list.iter().any(|network| network.contains(source)))
-    }
-
-    /// uid 0 logs in by key or not at all.
-    fn may_show_password(&self) -> bool {
-        self.uid != Uid::ROOT && self.any_password_hash().is_some()
-    }
-
-    fn any_password_hash(&self) -> Option<String> {
-        let hash = String::from_utf8(self.shadow.bytes(shadow::PASSWORD).to_vec()).ok()?;
-        match super::hash::is_hash(&hash) {
-            true => Some(hash),
-            false => self.own_hash.clone(),
-        }
-        .filter(|_| self.in_shadow)
-    }
-
-    fn identity(&self) -> Identity {
-        Identity { uid: self.uid, gid: self.gid, groups: self.groups.clone() }
-    }
+/// What a login by password shows beside it.
+#[derive(Clone, Copy)]
+enum Second<'a> {
+    Code(Option<&'a Secret>),
+    /// It was right before, for this very login.
+    Shown,
 }
 
 impl Agent {
@@ -165,6 +42,8 @@ impl Agent {
         let attempt = self.attempt(user, source);
         let (means, weight) = match proof {
             Proof::Password(_) | Proof::PasswordChange { .. } => (Means::Password, Weight::Password),
+            // Who has the password or the key can guess the code.
+            Proof::PasswordAndCode { .. } | Proof::PublicKeyAndCode { .. } => (Means::Password, Weight::Password),
             Proof::PublicKey(_) => (Means::Key, Weight::Key),
         };
         if self.bans.check(attempt, means, Instant::now()).is_err() {
@@ -176,7 +55,7 @@ impl Agent {
             Decision::Refused { .. } if self.database.certain_view().is_err() => decision,
             Decision::Refused { .. } => refused(self.bans.failed(attempt, weight, Instant::now())),
             // A ban may have begun meanwhile: no more are tried at once than one after the other.
-            Decision::Granted(_) | Decision::PasswordExpired | Decision::NotChanged(_) => {
+            Decision::Granted(_) | Decision::PasswordExpired | Decision::NotChanged(_) | Decision::CodeRequired => {
                 match self.bans.check(attempt, means, Instant::now()) {
                     Ok(()) => decision,
                     Err(_) => refused(self.bans.longest_delay()),
@@ -188,6 +67,7 @@ impl Agent {
     /// What has come of a decision that was granted: who is logged in has failed nothing.
     pub fn conclude(&self, conclusion: &Conclusion, now: Instant) {
         self.record_conclusion(conclusion);
+        self.note_key_login(conclusion);
         if conclusion.outcome == Concluded::LoggedIn {
             let means = if conclusion.key.is_some() { Means::Key } else { Means::Password };
             let attempt = Attempt { source: conclusion.source, whom: Whom::Account(conclusion.account) };
@@ -205,20 +85,22 @@ impl Agent {
     fn weigh(&self, user: &str, proof: &Proof, source: IpAddr, now: u64) -> Decision {
         let candidate = self.candidate(user, (source, now));
         match proof {
-            Proof::Password(password) => self.decide_password(candidate, password),
-            Proof::PasswordChange { current, password } => {
-                match self.change_on_the_way(candidate, (current, password), source) {
+            Proof::Password(password) => self.decide_password(candidate, (password, Second::Code(None)), (source, now)),
+            Proof::PasswordAndCode { password, code } => {
+                self.decide_password(candidate, (password, Second::Code(Some(code))), (source, now))
+            }
+            Proof::PasswordChange { current, password, code } => {
+                match self.change_on_the_way(candidate, (current, password), code.as_ref(), source) {
                     // The account as it is now, and the new password, decide.
-                    Ok(()) => self.decide_password(self.candidate(user, (source, now)), password),
+                    Ok(()) => {
+                        let candidate = self.candidate(user, (source, now));
+                        self.decide_password(candidate, (password, Second::Shown), (source, now))
+                    }
                     Err(decision) => decision,
                 }
             }
-            Proof::PublicKey(blob) => {
-                match candidate.and_then(|candidate| self.admitted(candidate, blob, (source, now))) {
-                    Some((candidate, policy)) => self.grant(candidate, policy),
-                    None => refused(Duration::ZERO),
-                }
-            }
+            Proof::PublicKey(blob) => self.decide_key(candidate, (blob, None), (source, now)),
+            Proof::PublicKeyAndCode { key, code } => self.decide_key(candidate, (key, Some(code)), (source, now)),
         }
     }
 
@@ -253,18 +135,75 @@ impl Agent {
         candidate.granted(policy, quota, self.service_uids())
     }
 
-    fn decide_password(&self, candidate: Option<Candidate>, password: &Secret) -> Decision {
+    /// As what something runs for an account that nobody has logged in to. Neither a locked account nor
+    /// root has anything run so.
+    pub(crate) fn grant_without_login(&self, account: AccountId, now: u64) -> Result<Grant, &'static str> {
+        let view = self.database.certain_view().map_err(|_| "the account files can not be read")?;
+        let name = view.user(account).map(|row| row.name.clone()).ok_or("its owner is gone")?;
+        let candidate = Candidate::find(&view, &name, now).ok_or("its owner's account is locked or expired")?;
+        if candidate.uid == Uid::ROOT || self.is_service(&view, candidate.uid) {
+            return Err("its owner is root or a service of this system");
+        }
+        let policy = self.sessions_of(&candidate).policy;
+        match self.grant(candidate, policy) {
+            Decision::Granted(grant) => Ok(*grant),
+            Decision::Refused { .. } | Decision::PasswordExpired | Decision::NotChanged(_) | Decision::CodeRequired => {
+                Err("it is not granted")
+            }
+        }
+    }
+
+    /// A key, and for an account with a second factor a code beside it, where that is configured.
+    fn decide_key(
+        &self,
+        candidate: Option<Candidate>,
+        (blob, code): (&[u8], Option<&Secret>),
+        (source, now): (IpAddr, u64),
+    ) -> Decision {
+        let admitted = candidate.and_then(|candidate| self.admitted(candidate, blob, (source, now)));
+        let Some((candidate, policy)) = admitted else { return refused(Duration::ZERO) };
+        match (&candidate.factor, code, self.config().two_factor.keys) {
+            (None, _, _) | (Some(_), None, KeysWithCode::Alone) => self.grant(candidate, policy),
+            (Some(_), None, KeysWithCode::WithCode) => Decision::CodeRequired,
+            (Some(factor), Some(code), _) => match self.use_code(factor, code, now) {
+                CodeVerdict::Right => self.grant(candidate, policy),
+                CodeVerdict::Wrong => refused(Duration::ZERO),
+            },
+        }
+    }
+
+    fn decide_password(
+        &self,
+        candidate: Option<Candidate>,
+        (password, second): (&Secret, Second<'_>),
+        (source, now): (IpAddr, u64),
+    ) -> Decision {
         let candidate = candidate.filter(Candidate::may_show_password);
         let hash = candidate.as_ref().and_then(Candidate::any_password_hash);
-        match (self.hashes.verify(password, hash.as_deref().unwrap_or_default()), candidate) {
-            (Verdict::Right, Some(candidate)) => match candidate.password {
-                PasswordState::Current => {
-                    let policy = self.sessions_of(&candidate).policy;
-                    self.grant(candidate, policy)
+        let verdict = self.hashes.verify(password, hash.as_deref().unwrap_or_default());
+        let (Verdict::Right, Some(candidate)) = (verdict, candidate) else { return refused(Duration::ZERO) };
+        match (&candidate.factor, second) {
+            (None, _) | (Some(_), Second::Shown) => {}
+            (Some(_), Second::Code(None)) => return Decision::CodeRequired,
+            (Some(factor), Second::Code(Some(code))) => match self.use_code(factor, code, now) {
+                CodeVerdict::Right if candidate.password == PasswordState::Expired => {
+                    // Good for the change that comes next, which shows it again.
+                    let shown = Shown { account: candidate.account, enrolment: factor.enrolment, source, code };
+                    self.second_factors.passes.give(shown, Instant::now());
                 }
-                PasswordState::Expired => Decision::PasswordExpired,
+                CodeVerdict::Right => {}
+                CodeVerdict::Wrong => return refused(Duration::ZERO),
             },
-            (Verdict::Right | Verdict::Wrong, _) => refused(Duration::ZERO),
+        }
+        match candidate.password {
+            PasswordState::Current => {
+                if let Some(account) = candidate.password_account() {
+                    self.keep_second_hash(&account, password);
+                }
+                let policy = self.sessions_of(&candidate).policy;
+                self.grant(candidate, policy)
+            }
+            PasswordState::Expired => Decision::PasswordExpired,
         }
     }
 
@@ -274,19 +213,30 @@ impl Agent {
         &self,
         candidate: Option<Candidate>,
         (current, password): (&Secret, &Secret),
+        code: Option<&Secret>,
         source: IpAddr,
     ) -> Result<(), Decision> {
         let Some(candidate) = candidate.filter(Candidate::may_show_password) else {
             let _ = self.hashes.verify(current, "");
             return Err(refused(Duration::ZERO));
         };
-        let Candidate { account, name, .. } = candidate;
+        let Candidate { account, name, factor, .. } = candidate;
+        let shown =
+            factor.as_ref().zip(code).map(|(row, code)| Shown { account, enrolment: row.enrolment, source, code });
+        let passes = &self.second_factors.passes;
+        // Which is told to nobody who does not know the present password.
+        if factor.is_some() && !shown.is_some_and(|shown| passes.has(shown, Instant::now())) {
+            let _ = self.hashes.verify(current, "");
+            return Err(refused(Duration::ZERO));
+        }
         let by = Actor::Caller { account, name: name.as_str().to_owned(), source: Some(source), key: None };
         self.exchange_password(&by, account, current, password.clone()).map_err(|refusal| match refusal {
             Refusal::NotFound => refused(Duration::ZERO),
             refusal if refusal == Refusal::invalid(Field::CurrentPassword, Problem::Wrong) => refused(Duration::ZERO),
             refusal => Decision::NotChanged(refusal),
-        })
+        })?;
+        shown.into_iter().for_each(|shown| passes.take(shown));
+        Ok(())
     }
 
     /// The candidate whom this key lets in, and what a session of theirs may be. The line that counts
@@ -324,70 +274,10 @@ impl Agent {
         let groups = view.names_of_gid(candidate.gid.0).into_iter().chain(supplementary).collect();
         let shell = LoginShell::of(&candidate.shell, self.root());
         let holder = Holder { name, groups, home: &candidate.home, shell, limits: &candidate.limits };
-        Allowed::of(&self.config().sessions, &holder)
+        Allowed::of(&self.config().sessions, &holder, self.config().repositories.root.as_str())
     }
 }
 
 fn refused(wait: Duration) -> Decision {
     Decision::Refused { wait_milliseconds: u64::try_from(wait.as_millis()).unwrap_or(u64::MAX) }
-}
-
-/// The gids of the groups whose member list names the user.
-pub fn supplementary_groups(view: &View, user: &str) -> Vec<Gid> {
-    let gid = |name: &Arc<str>| number_of(view.line(FileKind::Group, name)?).map(Gid);
-    let mut gids: Vec<Gid> = view.groups_of_member(user).iter().filter_map(gid).collect();
-    gids.sort_unstable();
-    gids.dedup();
-    gids
-}
-
-/// Whether the day in a shadow(5) field has come. An empty field means never; a field that is
-/// not a number means that nobody knows, and counts as come.
-fn is_past(entry: &Entry, field: usize, today: u64) -> bool {
-    !entry.bytes(field).is_empty() && entry.number::<u64>(field).is_none_or(|day| day <= today)
-}
-
-/// Whether the password is too old, or has to be changed first (last change on day 0).
-fn password_expired(entry: &Entry, today: u64) -> bool {
-    match (entry.number::<u64>(shadow::LAST_CHANGE), entry.number::<u64>(shadow::MAX)) {
-        (Some(0), _) => true,
-        (Some(changed), Some(max)) => today > changed.saturating_add(max),
-        (None, _) | (_, None) => false,
-    }
-}
-
-/// Whether the password has been too old for so long that the account is disabled.
-fn inactive(entry: &Entry, today: u64) -> bool {
-    let days = |field| entry.number::<u64>(field);
-    match (days(shadow::LAST_CHANGE), days(shadow::MAX), days(shadow::INACTIVE)) {
-        (Some(changed), Some(max), Some(inactive)) => today > changed.saturating_add(max).saturating_add(inactive),
-        _ => false,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn entry(line: &str) -> Entry {
-        Entry::parse(line.as_bytes())
-    }
-
-    #[test]
-    fn an_account_is_expired_from_its_day_on() {
-        let line = entry("a:x:1::99999:7::20000:");
-        assert!(!is_past(&line, shadow::EXPIRE, 19_999));
-        assert!(is_past(&line, shadow::EXPIRE, 20_000));
-        assert!(!is_past(&entry("a:x:1::99999:7:::"), shadow::EXPIRE, 99_999));
-        assert!(is_past(&entry("a:x:1::99999:7::soon:"), shadow::EXPIRE, 0));
-    }
-
-    #[test]
-    fn a_password_is_expired_after_its_last_day_or_when_it_must_be_changed() {
-        assert!(!password_expired(&entry("a:x:20000:0:30:7:::"), 20_030));
-        assert!(password_expired(&entry("a:x:20000:0:30:7:::"), 20_031));
-        assert!(password_expired(&entry("a:x:0:0:99999:7:::"), 1));
-        assert!(!password_expired(&entry("a:x::::::"), 99_999));
-        assert!(!password_expired(&entry("a:x"), 99_999));
-    }
 }

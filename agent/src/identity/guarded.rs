@@ -66,7 +66,17 @@ impl Guarded<'_> {
             | Operation::CancelScan(_)
             // It gives nothing but further tries.
             | Operation::LiftBan(_)
+            | Operation::GetTwoFactor(_)
             | Operation::VerifyAudit => true,
+            // Whose a repository is, is asked when that is known.
+            Operation::ListRepositories
+            | Operation::GetRepository(_)
+            | Operation::CreateRepository(_)
+            | Operation::UpdateRepository { .. }
+            | Operation::DeleteRepository(_)
+            | Operation::GrantRepository { .. }
+            | Operation::PullRepository(_)
+            | Operation::FindGrantee { .. } => true,
             // Only administrators get so far.
             Operation::RepairChecks(_)
             | Operation::SetPolicy { .. }
@@ -76,6 +86,12 @@ impl Guarded<'_> {
             // Nobody gets so far.
             Operation::CreateApiKey { .. } => false,
             Operation::DeleteApiKey { user, .. } => self.is_open_user(*user),
+            Operation::BeginTwoFactor(_) | Operation::ConfirmTwoFactor { .. } => false,
+            Operation::CancelTwoFactor { user, .. } => self.is_open_user(*user),
+            // Of the caller.
+            Operation::CreateToken { .. } | Operation::RevokeToken(_) => true,
+            Operation::ListSshKeys(_) | Operation::FindSshKey(_) | Operation::ChangeOwnProfile { .. } => true,
+            Operation::AddSshKey { user, .. } | Operation::DeleteSshKey { user, .. } => self.is_open_user(*user),
             Operation::CreateUser(new) => self.may_create(new),
             Operation::CreateUsers(new) => new.iter().all(|new| self.may_create(new)),
             Operation::Batch(batch) => batch.items.iter().all(|item| self.may_do(item)),

@@ -10,7 +10,7 @@ use accountd_protocol::api_key::ApiKeyId;
 use accountd_protocol::id::{AccountId, Uid};
 use accountd_protocol::secret::Secret;
 
-use super::decide::PasswordState;
+use super::candidate::PasswordState;
 use crate::hexadecimal::hexadecimal;
 
 /// How long a handle is good without its credential being shown again.
@@ -26,8 +26,35 @@ pub struct Caller {
     pub password: PasswordState,
     /// Where the credential was shown; `None` on this machine.
     pub source: Option<IpAddr>,
-    /// The API key that was shown; `None`: something else was.
-    pub key: Option<ApiKeyId>,
+    pub way: Way,
+}
+
+/// What a caller has shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// Nothing: it is root on this machine.
+    Local,
+    /// A password, of an account without a second factor.
+    Password,
+    /// A password or its static hash, and a code.
+    PasswordAndCode,
+    ApiKey(ApiKeyId),
+    Token(TokenDigest),
+    /// Nothing, from anywhere.
+    Guest,
+}
+
+/// The SHA-256 of a login token.
+pub type TokenDigest = [u8; 32];
+
+impl Caller {
+    /// The API key that was shown, if one was.
+    pub fn key(&self) -> Option<ApiKeyId> {
+        match self.way {
+            Way::ApiKey(key) => Some(key),
+            Way::Local | Way::Password | Way::PasswordAndCode | Way::Token(_) | Way::Guest => None,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -73,7 +100,12 @@ impl Handles {
 
     /// The same for those that an API key has opened: it is revoked.
     pub fn forget_key(&self, key: ApiKeyId) {
-        self.lock().retain(|_, entry| entry.caller.key != Some(key));
+        self.lock().retain(|_, entry| entry.caller.way != Way::ApiKey(key));
+    }
+
+    /// The same for a login token.
+    pub fn forget_token(&self, token: &TokenDigest) {
+        self.lock().retain(|_, entry| entry.caller.way != Way::Token(*token));
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Entry>> {
@@ -85,8 +117,13 @@ impl Handles {
 mod tests {
     use super::*;
 
-    const ROOT: Caller =
-        Caller { account: AccountId(1), uid: Uid::ROOT, password: PasswordState::Current, source: None, key: None };
+    const ROOT: Caller = Caller {
+        account: AccountId(1),
+        uid: Uid::ROOT,
+        password: PasswordState::Current,
+        source: None,
+        way: Way::Local,
+    };
 
     #[test]
     fn a_handle_is_good_until_it_expires_or_its_account_changes() {
@@ -102,9 +139,17 @@ mod tests {
     }
 
     #[test]
+    fn one_handle_is_closed_without_the_others_of_its_account() {
+        let (handles, now) = (Handles::default(), Instant::now());
+        let opened = [(); 2].map(|()| handles.open(ROOT, now).unwrap());
+        handles.close(&opened[0]);
+        assert_eq!(opened.map(|handle| handles.caller(&handle, now)), [None, Some(ROOT)]);
+    }
+
+    #[test]
     fn a_revoked_key_takes_its_own_handles_with_it_and_no_others() {
         let (handles, now) = (Handles::default(), Instant::now());
-        let [one, two] = [1, 2].map(|id| Caller { key: Some(ApiKeyId(id)), ..ROOT });
+        let [one, two] = [1, 2].map(|id| Caller { way: Way::ApiKey(ApiKeyId(id)), ..ROOT });
         let opened = [ROOT, one, two].map(|caller| handles.open(caller, now).unwrap());
         handles.forget_key(ApiKeyId(1));
         assert_eq!(opened.map(|handle| handles.caller(&handle, now)), [Some(ROOT), None, Some(two)]);

@@ -5,7 +5,7 @@ use std::sync::{Condvar, Mutex, PoisonError};
 use accountd_protocol::secret::{MAX_PASSWORD_BYTES, Secret};
 use sha_crypt::{PasswordHasher, ShaCrypt};
 
-use super::own_hash;
+use super::{own_hash, static_hash};
 use crate::sys::crypt::crypt;
 
 /// Raw salt bytes that become the 16 characters that libcrypt keeps; with more, pam_unix would
@@ -74,6 +74,17 @@ impl HashPool {
             Some(text) if usable && same(text.as_bytes(), hash.as_bytes()) => Verdict::Right,
             Some(_) | None => Verdict::Wrong,
         }
+    }
+
+    /// A hash of what clients of AList make of a password.
+    pub fn hash_static(&self, password: &Secret) -> Result<String, HashError> {
+        let digest = static_hash::static_digest(password);
+        self.run(|| static_hash::make(&digest))
+    }
+
+    /// Whether it is the one behind `hash`. Takes the same time where there is none.
+    pub fn verify_static(&self, digest: &Secret, hash: Option<&str>) -> Verdict {
+        self.run(|| static_hash::verify(digest, hash))
     }
 
     /// Whether `password` is the one behind any of these, in as many threads as the pool is wide.
@@ -166,6 +177,12 @@ mod tests {
         assert_eq!(crypt("pä€ss", &hash).as_deref(), Some(hash.as_str()));
         assert_eq!(pool().verify(&secret("pä€ss"), &hash), Verdict::Right);
         assert_eq!(pool().verify(&secret("pass"), &hash), Verdict::Wrong);
+    }
+
+    #[test]
+    fn only_a_hash_whose_cost_can_be_chosen_can_cost_too_much() {
+        assert!(["$1$salt$hash", "$sha1$1$x$y", "$6$salt$hash", "plain", "$2b$10$x"].into_iter().all(affordable));
+        assert!(!["$6$rounds=999999999$salt$hash", "$2b$31$x", "$y$jzT$x"].into_iter().any(affordable));
     }
 
     #[test]

@@ -134,4 +134,14 @@ mod tests {
         notices.tell(("anna", Uid(1)), "y", PermitUserEnvironment::No);
         assert_ne!(digest(&notices), first);
     }
+
+    #[test]
+    fn of_no_more_than_so_many_users_it_is_remembered() {
+        let notices = KeyNotices::default();
+        for uid in 0..=MOST {
+            notices.tell(("anna", Uid(uid.try_into().unwrap())), "x", PermitUserEnvironment::No);
+        }
+        let known: Vec<Uid> = notices.told.lock().unwrap().keys().copied().collect();
+        assert_eq!(known, [Uid(MOST.try_into().unwrap())]);
+    }
 }

@@ -8,8 +8,8 @@ use accountd_protocol::id::{AccountId, Uid};
 use accountd_protocol::refusal::Refusal;
 use accountd_protocol::role::Role;
 
-use super::decide::PasswordState;
-use super::handles::Caller;
+use super::candidate::PasswordState;
+use super::handles::{Caller, Way};
 use super::roles::roles_of;
 use crate::agent::Agent;
 use crate::error::Error;
@@ -20,7 +20,7 @@ impl Agent {
     pub(crate) fn open_local_handle(&self) -> Result<Handle, Refusal> {
         let account = self.root_account()?;
         let password = PasswordState::Current;
-        let caller = Caller { account, uid: Uid::ROOT, password, source: None, key: None };
+        let caller = Caller { account, uid: Uid::ROOT, password, source: None, way: Way::Local };
         let handle = self.handles.open(caller, Instant::now()).map_err(|_| Error::Handle.into_refusal())?;
         // A change of the account in between found no handle to make void.
         if self.root_account() == Ok(account) {

@@ -123,6 +123,17 @@ mod tests {
     }
 
     #[test]
+    fn pbkdf2_is_verified_by_each_digest() {
+        // RFC 6070, 2.; the other by hashlib.pbkdf2_hmac of Python.
+        let sha1 = "$pbkdf2-sha1$4096$salt$SwB5AbdlSJq+rUnZJvch0GWkKcE=";
+        let sha512 = "$pbkdf2-sha512$4096$salt$\
+                      0Zexsz2wFD4BixLz0dFHnmzevcyXxcD4f2kC4HL0V7UUPzBgJkGz1VzTNZiMs2uEN2Bg7NUy4Dm3QqI5Q0ry1Q==";
+        for hash in [sha1, sha512] {
+            assert!(is_own(hash) && verify("password", hash) && !verify("Password", hash), "{hash}");
+        }
+    }
+
+    #[test]
     fn what_is_not_whole_or_costs_too_much_is_none() {
         for hash in [
             "",

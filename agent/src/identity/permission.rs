@@ -57,8 +57,13 @@ impl PeerRole {
         let allowed = match request {
             AgentRequest::OpenHandle { .. }
             | AgentRequest::OpenHandleByKey { .. }
+            | AgentRequest::OpenHandleByStatic { .. }
+            | AgentRequest::OpenHandleByToken { .. }
+            | AgentRequest::OpenGuestHandle { .. }
             | AgentRequest::Operate { .. }
-            | AgentRequest::Ping => matches!(self, PeerRole::Root | PeerRole::Api),
+            | AgentRequest::Ping
+            | AgentRequest::GetDialects
+            | AgentRequest::DescribeAlist => matches!(self, PeerRole::Root | PeerRole::Api),
             AgentRequest::OpenLocalHandle
             | AgentRequest::OfferKey { .. }
             | AgentRequest::Decide { .. }
@@ -68,6 +73,7 @@ impl PeerRole {
             | AgentRequest::AnswerQuestions
             | AgentRequest::Quota { .. }
             | AgentRequest::QuotaEnded { .. }
+            | AgentRequest::TakePull(_)
             | AgentRequest::ReportNumbers(_) => self == PeerRole::Root,
         };
         if allowed { Permission::Granted } else { Permission::Denied }
@@ -137,6 +143,15 @@ fn need(operation: &Operation) -> Need<'_> {
         Operation::CloseConnection(_) | Operation::CloseSession(_) => Need::Account,
         // Whoever changes a password has to know what it has to be.
         Operation::GetPolicy => Need::Account,
+        // What each may do with which is asked when it is known (see `repositories`).
+        Operation::ListRepositories
+        | Operation::GetRepository(_)
+        | Operation::CreateRepository(_)
+        | Operation::UpdateRepository { .. }
+        | Operation::DeleteRepository(_)
+        | Operation::GrantRepository { .. }
+        | Operation::PullRepository(_)
+        | Operation::FindGrantee { .. } => Need::Account,
         Operation::FindUser(who) => Need::Find(who),
         Operation::GetUser(id) | Operation::GetHome(id) | Operation::ListKeys(id) | Operation::ListMemberships(id) => {
             Need::ReadUser(*id)
@@ -147,6 +162,15 @@ fn need(operation: &Operation) -> Need<'_> {
         // Whoever made a key for somebody else would be them with it.
         Operation::CreateApiKey { user, .. } => Need::Own(*user),
         Operation::DeleteApiKey { user, .. } => Need::ChangeOwn(*user),
+        Operation::GetTwoFactor(id) | Operation::ListSshKeys(id) => Need::ReadUser(*id),
+        Operation::AddSshKey { user, .. } | Operation::DeleteSshKey { user, .. } => Need::ChangeOwn(*user),
+        Operation::FindSshKey(_) => Need::Read,
+        Operation::ChangeOwnProfile { .. } => Need::Account,
+        // Whoever holds the secret is the account.
+        Operation::BeginTwoFactor(user) | Operation::ConfirmTwoFactor { user, .. } => Need::Own(*user),
+        Operation::CancelTwoFactor { user, .. } => Need::ChangeOwn(*user),
+        // Of the caller.
+        Operation::CreateToken { .. } | Operation::RevokeToken(_) => Need::Account,
         Operation::ListUsers(_)
         | Operation::ListGroups(_)
         | Operation::GetGroup(_)

@@ -6,7 +6,7 @@ use accountd_config::Roles;
 use accountd_protocol::id::Uid;
 use accountd_protocol::role::Role;
 
-use super::decide::{PasswordState, password_account};
+use super::candidate::{PasswordState, password_account};
 use crate::database::entry::{group, number_of, passwd};
 use crate::database::{FileKind, GroupRow, UserRow, View};
 use crate::sudoers::Grantee;

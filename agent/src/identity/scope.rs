@@ -3,14 +3,16 @@
 use std::time::Instant;
 
 use accountd_protocol::agent::{Answer, Handle, Operation, Page, Reply, User};
+use accountd_protocol::id::AccountId;
 use accountd_protocol::refusal::Refusal;
 use accountd_protocol::role::Role;
 
 use crate::audit;
-use crate::database::View;
-use crate::identity::decide::PasswordState;
+use crate::database::{UserRow, View};
+use crate::identity::candidate::PasswordState;
 use crate::identity::guarded::Guarded;
-use crate::identity::handles::Caller;
+use crate::identity::guest::is_for_guests;
+use crate::identity::handles::{Caller, Way};
 use crate::identity::permission::{Permission, Reach, reach};
 use crate::identity::roles::roles_of;
 
@@ -49,11 +51,13 @@ impl Agent {
         if caller.password == PasswordState::Expired && !matches!(operation, Operation::ChangeOwnPassword { .. }) {
             return Err(Refusal::PasswordExpired);
         }
-        if let Some(key) = caller.key {
-            self.permit_by_key((view, row), key, operation)?;
-        }
+        self.permit_by_way((view, row), caller, operation)?;
         let roles = roles_of(view, &self.config().roles, row);
         let reach = reach(&roles, row, operation);
+        if caller.way == Way::Guest {
+            let permitted = reach == Reach::Own && is_for_guests(operation);
+            return if permitted { Ok(Scope::WithoutHashes) } else { Err(Refusal::NotPermitted) };
+        }
         if roles.contains(&Role::Administrator) && reach != Reach::Denied {
             return Ok(Scope::Everything);
         }
@@ -66,6 +70,41 @@ impl Agent {
         let Permission::Granted = permission else { return Err(Refusal::NotPermitted) };
         Ok(Scope::WithoutHashes)
     }
+}
+
+impl Agent {
+    /// What depends on how a caller has said who it is.
+    fn permit_by_way(
+        &self,
+        (view, row): (&View, &UserRow),
+        caller: Caller,
+        operation: &Operation,
+    ) -> Result<(), Refusal> {
+        match caller.way {
+            Way::ApiKey(key) => self.permit_by_key((view, row), key, operation)?,
+            Way::Token(digest) => self.permit_by_token(&digest)?,
+            Way::Local | Way::Password | Way::PasswordAndCode | Way::Guest => {}
+        }
+        // Whoever has found a token must not be able to stay when it is expired.
+        if matches!(operation, Operation::CreateToken { .. })
+            && !matches!(caller.way, Way::Password | Way::PasswordAndCode)
+        {
+            return Err(Refusal::NotPermitted);
+        }
+        // Nobody takes a second factor away, or puts another in its place, without showing it.
+        if ends_factor_of(operation) == Some(row.id)
+            && view.second_factors().of(row.id).is_some()
+            && !matches!(caller.way, Way::Local | Way::PasswordAndCode)
+        {
+            return Err(Refusal::NotPermitted);
+        }
+        Ok(())
+    }
+}
+
+fn ends_factor_of(operation: &Operation) -> Option<AccountId> {
+    let (Operation::CancelTwoFactor { user, .. } | Operation::BeginTwoFactor(user)) = operation else { return None };
+    Some(*user)
 }
 
 /// For whoever is no administrator.
@@ -109,8 +148,21 @@ fn without_hashes(answer: Answer) -> Answer {
         | Answer::QuotaFileSystems(_)
         | Answer::QuotaScans(_)
         | Answer::Quota(_)
+        | Answer::Repositories(_)
+        | Answer::Repository(_)
+        | Answer::Grantee(_)
+        // For login only.
+        | Answer::PullOrder(_)
         // For administrators only.
         | Answer::Backup(_)
+        | Answer::TwoFactor(_)
+        | Answer::Enrolment(_)
+        | Answer::RecoveryCodes(_)
+        | Answer::Token(_)
+        | Answer::Dialects(_)
+        | Answer::SshKeys(_)
+        | Answer::SshKey(_)
+        | Answer::Alist(_)
         | Answer::Done => answer,
     }
 }

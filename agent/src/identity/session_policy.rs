@@ -7,12 +7,15 @@ use std::path::Path;
 use accountd_config::{PermitUserEnvironment, SessionRoot, SessionSettings, Sessions, TcpForwarding, VariablePattern};
 use accountd_protocol::agent::USUAL_SHELL;
 use accountd_protocol::limits::{Limits, Root};
-use accountd_protocol::session_policy::{Forwarding, INTERNAL_SFTP, ServiceKind, SessionPolicy, TerminalUse, Uploads};
+use accountd_protocol::repository::RepositoryKind;
+use accountd_protocol::session_policy::{
+    Forwarding, INTERNAL_SFTP, ServedRepositories, ServiceKind, SessionPolicy, TerminalUse, Uploads,
+};
 
 use super::key_options::{Destination, KeyOption, Switch};
 
 /// What a client may set where nothing says otherwise.
-const ACCEPTED: [&str; 2] = ["LANG", "LC_*"];
+const ACCEPTED: [&str; 3] = ["LANG", "LC_*", "GIT_PROTOCOL"];
 /// Programs that stand in the shell field of passwd(5) and are no shells, whatever shells(5) says.
 const NO_SHELLS: [&str; 9] = ["nologin", "false", "true", "sync", "halt", "shutdown", "poweroff", "git-shell", "rssh"];
 
@@ -69,13 +72,18 @@ fn rooted(path: &str, name: &str) -> Vec<u8> {
 }
 
 impl Allowed {
-    pub fn of(sessions: &Sessions, holder: &Holder<'_>) -> Self {
+    /// `repositories` is the directory that those of accountd lie below.
+    pub fn of(sessions: &Sessions, holder: &Holder<'_>, repositories: &str) -> Self {
         let settings = sessions.settings_of(|rule| rule.names(holder.name, &holder.groups));
         let root = match (&holder.limits.root, settings.root.clone().unwrap_or_default()) {
-            (Some(Root::Home), _) | (None, SessionRoot::Home) => Some(holder.home.to_vec()),
+            (Some(Root::Home | Root::InHome(_)), _) | (None, SessionRoot::Home) => Some(holder.home.to_vec()),
             (Some(Root::Path(path)), _) => Some(rooted(path, holder.name)),
             (None, SessionRoot::Path(path)) => Some(rooted(&path, holder.name)),
             (None, SessionRoot::None) => None,
+        };
+        let below = match &holder.limits.root {
+            Some(Root::InHome(below)) => Some(below.clone().into_bytes()),
+            Some(Root::Home | Root::Path(_)) | None => None,
         };
         let mut policy = SessionPolicy {
             services: services(&settings, holder.shell),
@@ -87,7 +95,9 @@ impl Allowed {
             leftovers: settings.leftovers.unwrap_or_default(),
             uploads: settings.uploads.unwrap_or_default(),
             root,
+            below,
             umask: settings.umask.unwrap_or_default().bits(),
+            repositories: served(settings.services.as_ref(), repositories),
         };
         // What has been written of a file that does not fit would be all that is left of it.
         if !holder.limits.quota.is_none() && settings.uploads.is_none() {
@@ -97,6 +107,7 @@ impl Allowed {
         if policy.root.is_some() || holder.limits.permissions.is_some() {
             policy.services.retain(|service| matches!(service, ServiceKind::Sftp | ServiceKind::Scp));
             policy.forwarding = Forwarding::None;
+            policy.repositories = None;
         }
         let environment = settings.permit_user_environment.unwrap_or_default();
         Self { policy, environment, shell: holder.shell }
@@ -148,7 +159,10 @@ impl Allowed {
 fn with_command(mut policy: SessionPolicy, command: &str, shell: LoginShell) -> Option<SessionPolicy> {
     let mut words = command.split_ascii_whitespace();
     match (words.next() == Some(INTERNAL_SFTP), words.next()) {
-        (true, None) => policy.services.retain(|service| *service == ServiceKind::Sftp),
+        (true, None) => {
+            policy.services.retain(|service| *service == ServiceKind::Sftp);
+            policy.repositories = None;
+        }
         (true, Some(_)) => return None,
         (false, _) if shell == LoginShell::Absent || policy.root.is_some() => return None,
         (false, _) => {}
@@ -197,11 +211,25 @@ fn services(settings: &SessionSettings, shell: LoginShell) -> BTreeSet<ServiceKi
     if shell == LoginShell::Absent {
         services.retain(|service| match service {
             ServiceKind::Sftp | ServiceKind::Scp => true,
-            ServiceKind::Rsync | ServiceKind::Git => named.is_some(),
+            ServiceKind::Rsync | ServiceKind::Git | ServiceKind::Hg => named.is_some(),
             ServiceKind::Shell => false,
         });
     }
     services
+}
+
+/// Repositories of accountd are served without a shell too: nothing that their users have put into them
+/// runs. Where services are named, what is not among them is not.
+fn served(named: Option<&BTreeSet<ServiceKind>>, root: &str) -> Option<ServedRepositories> {
+    let is_served = |kind: &RepositoryKind| {
+        let service = match kind {
+            RepositoryKind::Git => ServiceKind::Git,
+            RepositoryKind::Hg => ServiceKind::Hg,
+        };
+        named.is_none_or(|named| named.contains(&service) || named.contains(&ServiceKind::Shell))
+    };
+    let kinds: BTreeSet<RepositoryKind> = RepositoryKind::ALL.into_iter().filter(is_served).collect();
+    (!kinds.is_empty()).then(|| ServedRepositories { root: root.to_owned(), kinds })
 }
 
 fn forwarding(setting: TcpForwarding) -> Forwarding {
@@ -248,7 +276,15 @@ mod tests {
             shell,
             limits: &Limits::default(),
         };
-        Allowed::of(&sessions(text), &holder)
+        Allowed::of(&sessions(text), &holder, "/srv/repositories")
+    }
+
+    #[test]
+    fn variables_are_accepted_as_accountd_toml_has_them() {
+        assert_eq!(accepted(None), ACCEPTED);
+        let named = sessions("[sessions]\naccept_environment = [\"LANG\", \"GIT_*\"]\n").settings.accept_environment;
+        assert_eq!(accepted(named), ["LANG", "GIT_*"]);
+        assert!(accepted(Some(Vec::new())).is_empty());
     }
 
     fn narrowed(allowed: &Allowed, options: &str) -> Option<SessionPolicy> {
@@ -279,11 +315,29 @@ mod tests {
 
     #[test]
     fn without_a_login_shell_only_files_remain_and_what_was_named() {
-        assert_eq!(named(&allowed("", LoginShell::Present).policy), ["sftp", "scp", "rsync", "git", "shell"]);
+        assert_eq!(named(&allowed("", LoginShell::Present).policy), ["sftp", "scp", "rsync", "git", "hg", "shell"]);
         assert_eq!(named(&allowed("", LoginShell::Absent).policy), ["sftp", "scp"]);
         let rule = "[[sessions.rules]]\ngroups = [\"guests\"]\nservices = [\"rsync\", \"shell\"]\n";
         assert_eq!(named(&allowed(rule, LoginShell::Absent).policy), ["rsync"]);
         assert_eq!(named(&allowed("[sessions]\nservices = []\n", LoginShell::Present).policy), [""; 0]);
+    }
+
+    #[test]
+    fn repositories_need_no_shell_and_are_left_out_where_services_are_named() {
+        let served = |text: &str, shell| {
+            let repositories = allowed(text, shell).policy.repositories;
+            repositories.map(|served| served.kinds.iter().map(|kind| kind.name()).collect::<Vec<_>>())
+        };
+        let named = |list: &str| format!("[sessions]\nservices = [{list}]\n");
+        for shell in [LoginShell::Present, LoginShell::Absent] {
+            assert_eq!(served("", shell), Some(vec!["git", "hg"]));
+            assert_eq!(served(&named("\"hg\""), shell), Some(vec!["hg"]));
+            assert_eq!(served(&named("\"shell\""), shell), Some(vec!["git", "hg"]));
+            assert_eq!(served(&named("\"sftp\", \"rsync\""), shell), None);
+            assert_eq!(served("[sessions]\nroot = \"home\"\n", shell), None);
+        }
+        let files = narrowed(&allowed("", LoginShell::Present), "command=\"internal-sftp\"").unwrap();
+        assert_eq!(files.repositories, None);
     }
 
     #[test]

@@ -3,14 +3,22 @@
 use std::net::IpAddr;
 use std::sync::atomic::Ordering;
 
-use accountd_protocol::agent::{AgentRequest, Answer, Decision, Grant, KeyOffer};
-use accountd_protocol::audit::{AuditAction, AuditFilter};
+use accountd_protocol::agent::{AgentRequest, Answer, Decision, Grant, KeyOffer, Operation, UserChange};
+use accountd_protocol::api_key::{ApiKeyName, NewApiKey};
+use accountd_protocol::audit::{Actor, AuditAction, AuditFilter};
+use accountd_protocol::batch::{Batch, BatchItem, Effect, Together};
 use accountd_protocol::conclusion::{Concluded, Conclusion};
+use accountd_protocol::id::{AccountRef, Uid};
 use accountd_protocol::login::Proof;
+use accountd_protocol::precondition::Precondition;
 use accountd_protocol::refusal::Refusal;
+use accountd_protocol::removal::DeletedHome;
 use accountd_protocol::secret::Secret;
 use accountd_protocol::session_policy::ServiceKind;
 
+use super::candidate::PasswordState;
+use super::handles::{Caller, Way};
+use super::shown_password::ShownPassword;
 use crate::agent::Agent;
 use crate::scratch;
 
@@ -60,7 +68,7 @@ impl World {
     /// The same for REST.
     fn open(&self, user: &str, password: &str, source: &str) -> (Result<(), Refusal>, usize) {
         let (user, password) = (user.to_owned(), Secret::new(password.into()));
-        let request = AgentRequest::OpenHandle { user, password, source: address(source) };
+        let request = AgentRequest::OpenHandle { user, password, code: None, source: address(source) };
         self.counted(|| self.agent.answer(request).map(|answer| assert!(matches!(answer, Answer::Handle(_)))))
     }
 
@@ -166,4 +174,115 @@ fn a_grant_has_the_policy_of_the_account() {
     let Decision::Granted(grant) = decision else { panic!("{decision:?}") };
     assert_eq!(grant.policy.umask, 0o007);
     assert_eq!(grant.policy.services.into_iter().collect::<Vec<_>>(), [ServiceKind::Scp]);
+}
+
+#[test]
+fn who_has_a_group_as_its_primary_one_is_among_its_administrators() {
+    let way_in = |administrators: &str| {
+        let directory = tempfile::tempdir().unwrap();
+        let hash = super::hash::HashPool::new(1).hash(&Secret::new("pw".into())).unwrap();
+        // Root can show none.
+        let shadow = format!("root:*:20000::::::\nanna:{hash}:20000::::::\nlocked:!{hash}:20000::::::\n");
+        let config = format!("[roles]\nadministrators = [{administrators}]\n");
+        let files = [("passwd", PASSWD), ("group", GROUP), ("shadow", &shadow), ("accountd.toml", &config)];
+        scratch::write_etc(directory.path(), &files);
+        let agent = scratch::agent(directory.path());
+        super::roles::has_way_in(&agent.database.view(), &agent.config().roles, crate::agent::now())
+    };
+    assert!(way_in("\"anna\""), "only passwd says that she is in it");
+    assert!(!way_in("\"locked\""));
+    assert!(!way_in("\"nobody-here\""));
+}
+
+#[test]
+fn whoever_comes_while_the_accounts_can_not_be_read_is_not_counted_as_a_failure() {
+    let world = World::new("");
+    let passwd = world._directory.path().join("etc/passwd");
+    std::fs::rename(&passwd, passwd.with_file_name("aside")).unwrap();
+    std::fs::create_dir(&passwd).unwrap();
+    let open_with = |password: &str| {
+        let password = Secret::new(password.into());
+        world.agent.open_handle("anna", ShownPassword::Clear(&password), None, address("192.0.2.1"))
+    };
+    let open = || open_with("wrong");
+    for _ in 0..30 {
+        let refused = open().unwrap_err();
+        assert!(!matches!(refused, Refusal::BadCredentials | Refusal::TooManyFailures { .. }), "{refused:?}");
+    }
+    std::fs::remove_dir(&passwd).unwrap();
+    std::fs::rename(passwd.with_file_name("aside"), &passwd).unwrap();
+    assert!(matches!(open(), Err(Refusal::BadCredentials)));
+    assert!(open_with("pw").is_ok());
+}
+
+#[test]
+fn a_key_of_rest_makes_no_other_way_into_its_account_and_does_what_it_may_otherwise() {
+    let world = World::new("");
+    let root = world.agent.database.view().user_named("root").unwrap().id;
+    let new = NewApiKey { name: ApiKeyName::new("backup").unwrap(), expires: None };
+    let (key, _) = world.agent.create_api_key(&Actor::Agent, root, new).unwrap();
+    let view = world.agent.database.view();
+    let permit = |operation: Operation| {
+        let way = Way::ApiKey(key.id);
+        let caller = Caller { account: root, uid: Uid::ROOT, password: PasswordState::Current, source: None, way };
+        world.agent.permit(&view, caller, &operation)
+    };
+    let hash = || UserChange { password_hash: Some(Secret::new("$6$salt$hash".into())), ..UserChange::default() };
+    let change = |id, change| Operation::UpdateUser { id, change, only_if: Precondition::None };
+    assert_eq!(permit(change(root, hash())), Err(Refusal::NotPermitted));
+    assert_eq!(permit(change(root, UserChange::default())), Ok(()));
+    assert_eq!(permit(change(view.user_named("anna").unwrap().id, hash())), Ok(()));
+    let items =
+        vec![BatchItem::Create(Box::new(scratch::new_user("carla", "/nonexistent"))), BatchItem::Unread(vec![])];
+    let batch = Batch { items, together: Together::AllOrNone, effect: Effect::Made };
+    assert_eq!(permit(Operation::Batch(batch)), Ok(()));
+}
+
+#[test]
+fn who_has_no_role_finds_only_itself_and_that_by_name_or_id() {
+    let world = World::new("");
+    let view = world.agent.database.view();
+    let anna = view.user_named("anna").unwrap().id;
+    let finds = |who: AccountRef| {
+        let caller =
+            Caller { account: anna, uid: Uid(3001), password: PasswordState::Current, source: None, way: Way::Local };
+        world.agent.permit(&view, caller, &Operation::FindUser(who)).is_ok()
+    };
+    assert!(finds(AccountRef::Name("anna".into())) && finds(AccountRef::Id(anna)) && finds(AccountRef::Caller));
+    assert!(!finds(AccountRef::Number(3001)), "others may have the number too");
+    assert!(!finds(AccountRef::Name("root".into())));
+}
+
+#[test]
+fn a_batch_of_an_account_administrator_may_have_items_that_nobody_understands() {
+    let world = World::new("[roles]\naccount_administrators = [\"anna\"]\n");
+    let view = world.agent.database.view();
+    let caller = Caller {
+        account: view.user_named("anna").unwrap().id,
+        uid: Uid(3001),
+        password: PasswordState::Current,
+        source: None,
+        way: Way::Local,
+    };
+    let batch = |item| {
+        let batch = Batch { items: vec![item], together: Together::EachAlone, effect: Effect::Made };
+        world.agent.permit(&view, caller, &Operation::Batch(batch))
+    };
+    assert_eq!(batch(BatchItem::Unread(vec![])), Ok(()));
+    let root = BatchItem::Delete {
+        who: AccountRef::Name("root".into()),
+        home: DeletedHome::Keep,
+        only_if: Precondition::None,
+    };
+    assert_eq!(batch(root), Err(Refusal::NotPermitted));
+}
+
+#[test]
+fn security_keys_and_certificates_let_nobody_in() {
+    let world = World::new("");
+    for name in ["sk-ssh-ed25519@openssh.com", "ssh-ed25519-cert-v01@openssh.com"] {
+        let blob = [&u32::try_from(name.len()).unwrap().to_be_bytes()[..], name.as_bytes(), &[0; 40]].concat();
+        let decision = world.agent.decide("anna", &Proof::PublicKey(blob), address("192.0.2.1"), crate::agent::now());
+        assert!(matches!(decision, Decision::Refused { .. }), "{decision:?}");
+    }
 }

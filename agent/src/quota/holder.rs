@@ -33,7 +33,7 @@ impl Holder {
         let entry = view.entry(FileKind::Passwd, &row.name)?;
         let limits = view.effective_limits(row);
         let root = limits.root.and_then(|root| match root {
-            Root::Home => None,
+            Root::Home | Root::InHome(_) => None,
             Root::Path(path) => Some(PathBuf::from(path.replace("%u", &row.name))),
         });
         let home = PathBuf::from(OsStr::from_bytes(entry.bytes(passwd::HOME)));

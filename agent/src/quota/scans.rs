@@ -75,7 +75,10 @@ impl Scans {
 
     /// No thread could be started.
     pub fn not_started(&self, account: AccountId) {
-        self.lock().threads -= 1;
+        let mut all = self.lock();
+        all.threads -= 1;
+        all.waiting.retain(|waiting| *waiting != account);
+        drop(all);
         self.over(account);
     }
 
@@ -164,6 +167,31 @@ mod tests {
         assert_eq!(scans.add(BERTA, "berta"), Added::Waiting, "one behind the others");
         let rest: Vec<_> = std::iter::from_fn(|| scans.next()).map(|(account, _)| account).collect();
         assert_eq!(rest, [ANNA, CARLA, BERTA]);
+    }
+
+    #[test]
+    fn a_scan_whose_thread_can_not_be_started_is_none_and_gives_its_place_back() {
+        let scans = Scans::default();
+        for _ in 0..5 {
+            assert_eq!(scans.add(ANNA, "anna"), Added::ByAnotherThread);
+            scans.not_started(ANNA);
+        }
+        assert!(scans.list().is_empty());
+        assert_eq!(scans.add(ANNA, "anna"), Added::ByAnotherThread);
+        let done: Vec<_> = std::iter::from_fn(|| scans.next()).map(|(account, _)| account).collect();
+        assert_eq!(done, [ANNA], "once, not once for each try");
+    }
+
+    #[test]
+    fn all_scans_are_cancelled_and_one_that_does_not_end_is_waited_for_until_a_limit() {
+        let scans = Scans::default();
+        let _ = (scans.add(ANNA, "anna"), scans.add(BERTA, "berta"));
+        let (running, progress) = scans.next().unwrap();
+        scans.cancel_all();
+        assert!(progress.is_cancelled());
+        assert_eq!(scans.list().into_iter().map(|scan| scan.account).collect::<Vec<_>>(), [running]);
+        scans.wait(running, Instant::now());
+        assert_eq!(scans.list().len(), 1);
     }
 
     #[test]

@@ -93,15 +93,23 @@ impl Error {
             Refusal::Unread(_) => Error::Internal,
             Refusal::NotFound => Error::NotFound(place),
             Refusal::TooManyFailures { seconds } => Error::TooManyFailures(seconds),
-            Refusal::BadCredentials | Refusal::StaleHandle | Refusal::NotPermitted | Refusal::PasswordExpired => {
-                Error::Unauthenticated
-            }
+            Refusal::BadCredentials
+            | Refusal::StaleHandle
+            | Refusal::NotPermitted
+            | Refusal::PasswordExpired
+            | Refusal::CodeRequired
+            | Refusal::WrongCode
+            | Refusal::BadToken
+            | Refusal::TokenExpired
+            | Refusal::TokenVoid => Error::Unauthenticated,
             Refusal::BuiltinDelete => Error::BuiltinDelete(place.kind),
             Refusal::LastAdministrator => Error::LastAdministrator,
             // Nothing here is asked for with a precondition.
             Refusal::Busy | Refusal::Changed | Refusal::ScanRunning => Error::Busy,
             Refusal::NoSessions => Error::AgentDown,
             Refusal::NoSpace => Error::NoSpace,
+            // Nothing here is about repositories.
+            Refusal::Repository(_) => Error::Internal,
             Refusal::Internal(reason) => {
                 tracing::error!(reason, "the agent failed");
                 Error::Internal

@@ -55,7 +55,12 @@ pub fn key(place: Place, field: Field) -> &'static str {
             | Field::Items
             | Field::Backup
             | Field::Skip
-            | Field::Accounts,
+            | Field::Accounts
+            | Field::Repository(_)
+            | Field::Code
+            | Field::CodeSecret
+            | Field::Lifetime
+            | Field::KeyTitle,
             _,
         ) => "bsdusr_password",
     }
@@ -117,7 +122,8 @@ pub fn text(place: Place, field: Field, problem: &Problem, form: &Form) -> Strin
         Problem::Past => "This is not in the future.".into(),
         Problem::Twice => "This is the user of another object too.".into(),
         // No dialect but ours takes backups or roles.
-        Problem::Damaged | Problem::SetOtherwise(_) | Problem::GivenBy(_) => problem.to_string(),
+        Problem::Damaged | Problem::SetOtherwise(_) | Problem::GivenBy(_) | Problem::NotBegun => problem.to_string(),
+        Problem::Repository(problem) => format!("The user {problem}."),
         Problem::TransferRunning => "The home directory is being transferred. Please try again later.".into(),
         Problem::HoldsHome(other) => format!("The home directory of {other} lies in it, so it cannot be moved."),
         Problem::NoneFree => "No number is free for this.".into(),
@@ -215,7 +221,12 @@ fn bad_characters(field: Field, characters: &str) -> String {
         | Field::Items
         | Field::Backup
         | Field::Skip
-        | Field::Accounts => format!("This field contains invalid characters ({characters})."),
+        | Field::Accounts
+        | Field::Repository(_)
+        | Field::Code
+        | Field::CodeSecret
+        | Field::Lifetime
+        | Field::KeyTitle => format!("This field contains invalid characters ({characters})."),
     }
 }
 
@@ -255,7 +266,12 @@ fn duplicate(field: Field, existing: &str, given: &str) -> String {
         | Field::Items
         | Field::Backup
         | Field::Skip
-        | Field::Accounts => format!("This is already in use: {existing}"),
+        | Field::Accounts
+        | Field::Repository(_)
+        | Field::Code
+        | Field::CodeSecret
+        | Field::Lifetime
+        | Field::KeyTitle => format!("This is already in use: {existing}"),
     }
 }
 

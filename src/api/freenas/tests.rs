@@ -116,6 +116,25 @@ fn answer(operation: &Operation) -> Result<Answer, Refusal> {
         | Operation::ListScans
         | Operation::CancelScan(_)
         | Operation::LiftBan(_)
+        | Operation::GetTwoFactor(_)
+        | Operation::BeginTwoFactor(_)
+        | Operation::ConfirmTwoFactor { .. }
+        | Operation::CancelTwoFactor { .. }
+        | Operation::CreateToken { .. }
+        | Operation::ListSshKeys(_)
+        | Operation::AddSshKey { .. }
+        | Operation::DeleteSshKey { .. }
+        | Operation::FindSshKey(_)
+        | Operation::ChangeOwnProfile { .. }
+        | Operation::RevokeToken(_)
+        | Operation::ListRepositories
+        | Operation::GetRepository(_)
+        | Operation::CreateRepository(_)
+        | Operation::UpdateRepository { .. }
+        | Operation::DeleteRepository(_)
+        | Operation::GrantRepository { .. }
+        | Operation::PullRepository(_)
+        | Operation::FindGrantee { .. }
         | Operation::VerifyAudit => Err(Refusal::NotPermitted),
     }
 }

@@ -20,6 +20,9 @@ const CHALLENGE: &str = "Basic realm=\"accountd\", charset=\"UTF-8\"";
 #[derive(Debug)]
 pub enum Error {
     Unauthenticated,
+    /// The password is right, and is not enough.
+    CodeRequired,
+    WrongCode,
     /// The password is right, and too old for anything but being changed elsewhere.
     PasswordExpired,
     /// Too many wrong passwords have come; for so many seconds.
@@ -96,6 +99,9 @@ impl Error {
             Refusal::Unread(_) => Error::Internal,
             Refusal::NotFound => Error::NoSuchUser("user does not exist".into()),
             Refusal::BadCredentials | Refusal::StaleHandle => Error::Unauthenticated,
+            Refusal::BadToken | Refusal::TokenExpired | Refusal::TokenVoid => Error::Unauthenticated,
+            Refusal::CodeRequired => Error::CodeRequired,
+            Refusal::WrongCode => Error::WrongCode,
             Refusal::PasswordExpired => Error::PasswordExpired,
             Refusal::TooManyFailures { seconds } => Error::TooManyFailures(seconds),
             Refusal::NotPermitted => Error::NotPermitted("you are not permitted to do this"),
@@ -106,6 +112,8 @@ impl Error {
             Refusal::ScanRunning => Error::ScanRunning,
             Refusal::NoSessions => Error::Down,
             Refusal::NoSpace => Error::NoSpace,
+            // Nothing here is about repositories.
+            Refusal::Repository(_) => Error::Internal,
             Refusal::Internal(reason) => {
                 tracing::error!(reason, "the agent failed");
                 Error::Internal
@@ -127,7 +135,9 @@ impl Error {
 
     fn status(&self) -> Status {
         match self {
-            Error::Unauthenticated | Error::PasswordExpired => Status::Unauthorized,
+            Error::Unauthenticated | Error::PasswordExpired | Error::CodeRequired | Error::WrongCode => {
+                Status::Unauthorized
+            }
             Error::TooManyFailures(_) => Status::TooManyRequests,
             Error::NotPermitted(_) => Status::Forbidden,
             Error::Malformed(_) | Error::OtherId | Error::Validation(_) => Status::BadRequest,
@@ -144,6 +154,10 @@ impl Error {
         let error = |text: &str| Reply::error(status, text);
         match self {
             Error::Unauthenticated => error("Unauthorized").with("WWW-Authenticate", CHALLENGE),
+            Error::CodeRequired => {
+                error("a code is needed: send it as X-Accountd-OTP").with("WWW-Authenticate", CHALLENGE)
+            }
+            Error::WrongCode => error("the code is wrong, or was used before").with("WWW-Authenticate", CHALLENGE),
             Error::PasswordExpired => error("the password has to be changed first").with("WWW-Authenticate", CHALLENGE),
             Error::TooManyFailures(seconds) => {
                 error("too many failed logins, try again later").with("Retry-After", seconds.to_string())

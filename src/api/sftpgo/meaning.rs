@@ -47,7 +47,8 @@ pub fn permissions(names: &[String]) -> Result<Option<BTreeSet<FilePermission>>,
     for name in names.iter().filter(|name| *name != EVERYTHING) {
         all.insert(FilePermission::named(name).ok_or_else(|| format!("Invalid permission: {name}"))?);
     }
-    let is_everything = names.iter().any(|name| name == EVERYTHING) || all.len() == FilePermission::ALL.len();
+    let is_everything =
+        names.iter().any(|name| name == EVERYTHING) || FilePermission::WIDEST.iter().all(|each| each.is_in(&all));
     Ok((!is_everything).then_some(all))
 }
 

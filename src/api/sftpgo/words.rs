@@ -57,7 +57,12 @@ fn member(field: Field) -> &'static str {
         | Field::Items
         | Field::Backup
         | Field::Skip
-        | Field::Accounts => "user",
+        | Field::Accounts
+        | Field::Repository(_)
+        | Field::Code
+        | Field::CodeSecret
+        | Field::Lifetime
+        | Field::KeyTitle => "user",
     }
 }
 

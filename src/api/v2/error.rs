@@ -1,7 +1,10 @@
 //! The one place where a refusal gets its status and its problem type (RFC 9457).
 
+use std::borrow::Cow;
+
 use accountd_core::Error as CoreError;
 use accountd_protocol::refusal::{Invalid, Refusal};
+use accountd_protocol::repository::RepositoryFault;
 use rocket::http::Status;
 use rocket::request::Request;
 use rocket::response::{self, Responder};
@@ -9,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::faults::{Conflict, Fault, Kind};
 use crate::body::BodyError;
-use crate::caller::NoCaller;
+use crate::caller::{CODE_HEADER, NoCaller};
 use crate::reply::Reply;
 
 /// Seconds after which a client may try again what could not be done now.
@@ -20,6 +23,10 @@ const CHALLENGES: &str = "Basic realm=\"accountd\", charset=\"UTF-8\", Bearer re
 #[derive(Debug)]
 pub enum Error {
     Unauthenticated,
+    /// The password is right, and is not enough.
+    CodeRequired,
+    /// The password is right, and the code is not, or not any more.
+    WrongCode,
     /// Too many wrong passwords have come; for so many seconds.
     TooManyFailures(String),
     NotPermitted,
@@ -53,6 +60,8 @@ pub enum Error {
     /// The agent does not answer, or everybody asks at once.
     Unavailable,
     NoSpace,
+    /// What is the matter with a repository.
+    Repository(RepositoryFault),
     Internal,
 }
 
@@ -92,6 +101,11 @@ impl Error {
             Refusal::ScanRunning => Error::ScanRunning,
             Refusal::NoSessions => Error::Unavailable,
             Refusal::NoSpace => Error::NoSpace,
+            Refusal::CodeRequired => Error::CodeRequired,
+            Refusal::WrongCode => Error::WrongCode,
+            Refusal::BadToken | Refusal::TokenExpired | Refusal::TokenVoid => Error::Unauthenticated,
+            Refusal::Repository(RepositoryFault::NotFound) => Error::NotFound(Kind::Repository.word()),
+            Refusal::Repository(fault) => Error::Repository(fault),
             Refusal::Internal(reason) => {
                 tracing::error!(reason, "the agent failed");
                 Error::Internal
@@ -101,7 +115,7 @@ impl Error {
 
     fn status(&self) -> Status {
         match self {
-            Error::Unauthenticated => Status::Unauthorized,
+            Error::Unauthenticated | Error::CodeRequired | Error::WrongCode => Status::Unauthorized,
             Error::TooManyFailures(_) => Status::TooManyRequests,
             Error::NotPermitted | Error::PasswordExpired => Status::Forbidden,
             Error::NotFound(_) => Status::NotFound,
@@ -116,6 +130,7 @@ impl Error {
             Error::Busy => Status::Locked,
             Error::Unavailable => Status::ServiceUnavailable,
             Error::NoSpace => Status::InsufficientStorage,
+            Error::Repository(fault) => repository_status(fault),
             Error::Internal => Status::InternalServerError,
         }
     }
@@ -124,6 +139,8 @@ impl Error {
     fn words(&self) -> (&'static str, &'static str) {
         match self {
             Error::Unauthenticated => ("unauthenticated", "Say who you are"),
+            Error::CodeRequired => ("two-factor-required", "A code of your authenticator is needed"),
+            Error::WrongCode => ("two-factor-wrong", "The code is wrong"),
             Error::TooManyFailures(_) => ("too-many-failures", "Too many wrong passwords have come"),
             Error::NotPermitted => ("not-permitted", "You may not do this"),
             Error::NotFound(_) => ("not-found", "There is nothing here"),
@@ -144,6 +161,7 @@ impl Error {
             Error::Busy => ("busy", "The account files are locked by another program"),
             Error::Unavailable => ("unavailable", "The service can not answer now"),
             Error::NoSpace => ("no-space", "No space is left for the account files"),
+            Error::Repository(fault) => repository_words(fault),
             Error::Internal => ("internal", "Something went wrong here"),
         }
     }
@@ -165,23 +183,51 @@ impl Error {
             Error::KeyInUse | Error::Busy => "Nothing has been changed. Try again later.".into(),
             Error::Unavailable => "Try again later; look first whether a change has been made.".into(),
             Error::Unauthenticated => "The credential is missing or wrong.".into(),
+            Error::CodeRequired => "Send it with the password, as X-Accountd-OTP.".into(),
+            Error::WrongCode => "Each code is good once: wait for the next one.".into(),
             Error::TooManyFailures(seconds) => format!("Nothing has been looked at. Try again in {seconds} seconds."),
             Error::PasswordExpired => "PUT it to /api/v2/users/~/password, with the present one as current.".into(),
             Error::TooLarge | Error::NotPermitted | Error::Builtin | Error::LastAdministrator | Error::NoSpace => {
                 "Nothing has been changed.".into()
             }
+            Error::Repository(fault) => sentence(&fault.to_string()),
             Error::Internal => "The log of the service says more.".into(),
         }
     }
 
-    fn faults(&self) -> &[Fault] {
-        if let Error::Query(faults) | Error::Fields(faults) = self { faults } else { &[] }
+    fn faults(&self) -> Cow<'_, [Fault]> {
+        let code = |code, message: &str| Cow::Owned(vec![Fault::new(CODE_HEADER, code, message.to_owned())]);
+        match self {
+            Error::Query(faults) | Error::Fields(faults) => Cow::Borrowed(faults),
+            Error::CodeRequired => code("two_factor_required", "is needed"),
+            Error::WrongCode => code("two_factor_wrong", "is wrong, or was used before"),
+            Error::Unauthenticated
+            | Error::TooManyFailures(_)
+            | Error::NotPermitted
+            | Error::NotFound(_)
+            | Error::Method(_)
+            | Error::Malformed(_)
+            | Error::Format(_)
+            | Error::TooLarge
+            | Error::Changed
+            | Error::KeyReused
+            | Error::KeyInUse
+            | Error::ScanRunning
+            | Error::Builtin
+            | Error::PasswordExpired
+            | Error::LastAdministrator
+            | Error::Busy
+            | Error::Unavailable
+            | Error::NoSpace
+            | Error::Repository(_)
+            | Error::Internal => Cow::Borrowed(&[]),
+        }
     }
 
     /// A header that goes with a status.
     fn header(&self) -> Option<(&'static str, &str)> {
         match self {
-            Error::Unauthenticated => Some(("WWW-Authenticate", CHALLENGES)),
+            Error::Unauthenticated | Error::CodeRequired | Error::WrongCode => Some(("WWW-Authenticate", CHALLENGES)),
             Error::Method(allowed) => Some(("Allow", allowed)),
             Error::TooManyFailures(seconds) => Some(("Retry-After", seconds)),
             Error::KeyInUse | Error::Busy | Error::Unavailable => Some(("Retry-After", RETRY_AFTER)),
@@ -199,6 +245,7 @@ impl Error {
             | Error::PasswordExpired
             | Error::LastAdministrator
             | Error::NoSpace
+            | Error::Repository(_)
             | Error::Internal => None,
         }
     }
@@ -235,6 +282,49 @@ impl Error {
             None => reply,
         }
     }
+}
+
+fn repository_status(fault: &RepositoryFault) -> Status {
+    match fault {
+        RepositoryFault::NotFound => Status::NotFound,
+        RepositoryFault::NoAcls | RepositoryFault::NoRoot(_) | RepositoryFault::NoProgram(_) => {
+            Status::ServiceUnavailable
+        }
+        RepositoryFault::NotMade(_) => Status::InternalServerError,
+        RepositoryFault::BeingChanged
+        | RepositoryFault::Pulling
+        | RepositoryFault::NoCloneUri
+        | RepositoryFault::SchemeNotAllowed(_)
+        | RepositoryFault::PullNotRun(_) => Status::Conflict,
+        RepositoryFault::PullFailed(_) => Status::BadGateway,
+        RepositoryFault::PullTooLong(_) => Status::GatewayTimeout,
+    }
+}
+
+fn repository_words(fault: &RepositoryFault) -> (&'static str, &'static str) {
+    match fault {
+        RepositoryFault::NotFound => ("not-found", "There is nothing here"),
+        RepositoryFault::NoAcls | RepositoryFault::NoRoot(_) | RepositoryFault::NoProgram(_) => {
+            ("no-repositories", "Repositories can not be kept here")
+        }
+        RepositoryFault::NotMade(_) => ("repository-not-made", "The repository could not be made"),
+        RepositoryFault::BeingChanged => ("repository-busy", "The repository is being changed"),
+        RepositoryFault::Pulling => ("pull-running", "A pull of this repository is under way already"),
+        RepositoryFault::NoCloneUri | RepositoryFault::SchemeNotAllowed(_) => {
+            ("no-clone-uri", "There is nowhere to pull from")
+        }
+        RepositoryFault::PullNotRun(_) => ("pull-not-run", "The pull can not be run"),
+        RepositoryFault::PullFailed(_) => ("pull-failed", "The pull has failed"),
+        RepositoryFault::PullTooLong(_) => ("pull-too-long", "The pull has taken too long"),
+    }
+}
+
+/// With a capital letter and a full stop.
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(|first| first.to_ascii_uppercase()).into_iter();
+    let sentence: String = first.chain(letters).collect();
+    format!("{}.", sentence.trim_end_matches('.'))
 }
 
 /// Where one value is no good by itself, the request has to be changed first of all.

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 
 use accountd_protocol::name::NameError;
 use accountd_protocol::refusal::{Field, Invalid, Problem, Unread};
+use accountd_protocol::repository::{CloneUriError, RepositoryNameError, RepositoryProblem};
 use accountd_protocol::sudo::{SudoFault, SudoProblem};
 use accountd_protocol::text::TextError;
 use serde::Serialize;
@@ -17,6 +18,7 @@ use crate::advice;
 pub enum Kind {
     User,
     Group,
+    Repository,
 }
 
 impl Kind {
@@ -24,6 +26,7 @@ impl Kind {
         match self {
             Kind::User => "user",
             Kind::Group => "group",
+            Kind::Repository => "repository",
         }
     }
 }
@@ -62,7 +65,8 @@ impl Fault {
 
     /// What the agent has found.
     pub fn of(kind: Kind, invalid: &Invalid) -> Self {
-        let Invalid { field, problem } = invalid;
+        let Invalid { field: of, problem } = invalid;
+        let field = of;
         let field = match problem {
             // The lines of the file are the items of the list.
             Problem::BadKey { line, .. } => format!("{}[{}]", name(kind, *field), line.saturating_sub(1)),
@@ -71,7 +75,7 @@ impl Fault {
             }
             _ => name(kind, *field).to_owned(),
         };
-        Self { conflict: conflict(problem), ..Self::new(field, code(problem), message(problem)) }
+        Self { conflict: conflict(problem), ..Self::new(field, code(problem), message(*of, problem)) }
     }
 }
 
@@ -90,7 +94,7 @@ fn name(kind: Kind, field: Field) -> &'static str {
         (Field::Groups, _) => "groups",
         (Field::SshKeys, _) => "keys",
         // A group of the user's own has its name.
-        (Field::GroupName, Kind::User) => "username",
+        (Field::GroupName, Kind::User | Kind::Repository) => "username",
         (Field::GroupName, Kind::Group) => "groupname",
         (Field::Sudo, _) => "sudo",
         (Field::Locked, _) => "locked",
@@ -114,11 +118,17 @@ fn name(kind: Kind, field: Field) -> &'static str {
         (Field::Rule(rule), _) => policy::path(rule),
         (Field::Limit(limit), _) => limits::path(limit),
         (Field::EndProcesses, _) => "end_processes",
+        (Field::Code, _) => "code",
+        (Field::CodeSecret, _) => "secret",
+        (Field::Lifetime, _) => "lifetime",
+        (Field::Repository(field), _) => field.name(),
+        (Field::KeyTitle, _) => "title",
     }
 }
 
-fn message(problem: &Problem) -> String {
+fn message(field: Field, problem: &Problem) -> String {
     match problem {
+        Problem::Wrong if field == Field::Code => "is wrong, or was used before".into(),
         Problem::Keys(found) => advice::text(found),
         // Which one it is the field says.
         Problem::BadKey { reason, .. } => format!("is not a public key: {reason}"),
@@ -184,6 +194,44 @@ fn code(problem: &Problem) -> &'static str {
         Problem::HomeStays(_) => "home_stays",
         Problem::Keys(_) => "keys_would_not_count",
         Problem::NotRepairable { .. } => "not_repairable",
+        Problem::NotBegun => "not_begun",
+        Problem::Repository(problem) => repository_code(problem),
+    }
+}
+
+fn repository_code(problem: &RepositoryProblem) -> &'static str {
+    match problem {
+        RepositoryProblem::Name(error) => match error {
+            RepositoryNameError::Empty => "required",
+            RepositoryNameError::TooLong { .. } => "too_long",
+            RepositoryNameError::TooDeep { .. } => "too_deep",
+            RepositoryNameError::EmptyComponent => "empty_component",
+            RepositoryNameError::BadCharacters(_) => "bad_characters",
+            RepositoryNameError::BadStart => "bad_start",
+            RepositoryNameError::TakenEnding(_) => "reserved",
+        },
+        RepositoryProblem::CloneUri(error) => match error {
+            CloneUriError::Empty => "required",
+            CloneUriError::TooLong { .. } => "too_long",
+            CloneUriError::BadCharacters | CloneUriError::BadAuthority => "bad_url",
+            CloneUriError::UnknownScheme | CloneUriError::Scheme(_) => "bad_scheme",
+            CloneUriError::Password(_) => "no_credentials",
+        },
+        RepositoryProblem::Nested(_) => "nested",
+        RepositoryProblem::InTheWay => "in_the_way",
+        RepositoryProblem::Owns(_) => "owns_repositories",
+        RepositoryProblem::IsOwner => "is_owner",
+        RepositoryProblem::OthersOnlyRead => "others_only_read",
+    }
+}
+
+fn repository_conflict(problem: &RepositoryProblem) -> Conflict {
+    match problem {
+        RepositoryProblem::Nested(_)
+        | RepositoryProblem::InTheWay
+        | RepositoryProblem::Owns(_)
+        | RepositoryProblem::IsOwner => Conflict::WithWhatExists,
+        RepositoryProblem::Name(_) | RepositoryProblem::CloneUri(_) | RepositoryProblem::OthersOnlyRead => Conflict::No,
     }
 }
 
@@ -232,6 +280,7 @@ fn text_code(error: &TextError) -> &'static str {
 
 fn conflict(problem: &Problem) -> Conflict {
     match problem {
+        Problem::Repository(problem) => repository_conflict(problem),
         Problem::Duplicate(_)
         | Problem::CaseDuplicate(_)
         | Problem::Subordinate(_)
@@ -287,5 +336,6 @@ fn conflict(problem: &Problem) -> Conflict {
         | Problem::LessThanMinDays
         | Problem::Unsupported
         | Problem::Twice => Conflict::No,
+        Problem::NotBegun => Conflict::WithWhatExists,
     }
 }

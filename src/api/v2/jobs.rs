@@ -3,6 +3,7 @@
 use accountd_protocol::batch::ItemOutcome;
 use accountd_protocol::job::{Job, JobId, JobResult, JobState, MadePassword, Passwords};
 use accountd_protocol::refusal::Refusal;
+use accountd_protocol::repository::Pulled;
 use accountd_protocol::secret::Secret;
 use rocket::http::{ContentType, Status};
 use rocket::request::FromParam;
@@ -134,6 +135,7 @@ fn answer(begun: &Job) -> Result<Reply, Error> {
             Ok(answers::json(Status::Ok, &batch(outcomes, &begun.passwords)))
         }
         (JobState::Done, Some(JobResult::Import(report))) => Ok(answers::json(Status::Ok, &backups::report(report))),
+        (_, Some(JobResult::Pulled(result))) => Ok(answers::json(Status::Ok, &pulled(result))),
         (_, Some(JobResult::Import(report))) => Err(Error::Fields(backups::faults(report))),
         (_, Some(JobResult::Batch(outcomes))) => Err(Error::Fields(faults(outcomes))),
         (_, Some(JobResult::Refused(refusal))) => Err(refused(refusal)),
@@ -152,6 +154,7 @@ fn job(job: &Job) -> Value {
             let problem = is_failed.then(|| Error::Fields(backups::faults(report)).problem());
             (Some(backups::report(report)), problem)
         }
+        Some(JobResult::Pulled(result)) => (Some(pulled(result)), None),
         Some(JobResult::Refused(refusal)) => (None, Some(refused(refusal).problem())),
         None => (None, None),
     };
@@ -165,6 +168,10 @@ fn job(job: &Job) -> Value {
         "result": result,
         "problem": problem,
     })
+}
+
+fn pulled(Pulled { repository, name, output }: &Pulled) -> Value {
+    json!({"repository": repository, "name": name, "output": output})
 }
 
 fn name(JobId(id): JobId) -> String {

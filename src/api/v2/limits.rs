@@ -14,6 +14,8 @@ const OBJECT: &str = "limits";
 const SCOPES: [(&str, Bandwidth); 2] = [("account", Bandwidth::Account), ("transfer", Bandwidth::Transfer)];
 /// Stands for the account's own home; every other root is a path.
 const HOME: &str = "home";
+/// Before a directory in it.
+const IN_HOME: &str = "~/";
 
 /// Takes the object apart; null lifts every limit.
 pub fn change(input: &mut Input) -> LimitsChange {
@@ -118,7 +120,10 @@ fn root(input: &mut Input) -> Option<Option<Root>> {
     limit(input.text("limits.session_root")).map(|root| {
         root.map(|text| match text.as_str() {
             HOME => Root::Home,
-            _ => Root::Path(text),
+            _ => match text.strip_prefix(IN_HOME) {
+                Some(below) => Root::InHome(below.to_owned()),
+                None => Root::Path(text),
+            },
         })
     })
 }
@@ -127,8 +132,9 @@ pub fn shown(limits: &Limits) -> Value {
     let Limits { quota, sessions, upload, download, bandwidth, permissions, idle, networks, root } = limits;
     let scope = SCOPES.iter().find(|(_, scope)| scope == bandwidth).map(|(name, _)| *name);
     let root = root.as_ref().map(|root| match root {
-        Root::Home => HOME,
-        Root::Path(path) => path,
+        Root::Home => HOME.to_owned(),
+        Root::Path(path) => path.clone(),
+        Root::InHome(below) => format!("{IN_HOME}{below}"),
     });
     json!({
         "quota_bytes": quota.bytes,

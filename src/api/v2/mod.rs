@@ -39,6 +39,7 @@ mod password;
 mod path;
 mod policy;
 mod quotas;
+mod repositories;
 mod resolve;
 mod roles;
 mod sent;
@@ -46,6 +47,8 @@ mod sudo;
 mod system;
 #[cfg(test)]
 mod tests;
+mod tokens;
+mod two_factor;
 mod user_change;
 mod user_fields;
 mod users;
@@ -81,7 +84,11 @@ pub fn attach(rocket: Rocket<Build>) -> Rocket<Build> {
         .mount(BASE, routes![connections::list, connections::close, connections::end])
         .mount(BASE, routes![quotas::show, quotas::scan, quotas::cancel])
         .mount(BASE, routes![quotas::list, quotas::file_systems, quotas::scans])
+        .mount(BASE, routes![repositories::list, repositories::create, repositories::show, repositories::change])
+        .mount(BASE, routes![repositories::delete, repositories::grants, repositories::grant, repositories::pull])
         .mount(BASE, routes![system::show, openapi::show, metrics::show])
+        .mount(BASE, routes![two_factor::show, two_factor::begin, two_factor::confirm, two_factor::cancel])
+        .mount(BASE, routes![tokens::create, tokens::revoke])
         .mount(BASE, fallback::routes())
         .register(BASE, catchers![caught])
 }

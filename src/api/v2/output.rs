@@ -9,7 +9,7 @@ use crate::advice;
 pub type Object = Map<String, Value>;
 
 /// Every field that a user is shown with.
-pub const USER_FIELDS: [&str; 26] = [
+pub const USER_FIELDS: [&str; 27] = [
     "id",
     "uid",
     "gid",
@@ -21,6 +21,7 @@ pub const USER_FIELDS: [&str; 26] = [
     "locked",
     "password_disabled",
     "own_password",
+    "two_factor",
     "builtin",
     "groups",
     "sudo",
@@ -39,8 +40,8 @@ pub const USER_FIELDS: [&str; 26] = [
 ];
 
 /// Those of them that nobody chooses.
-pub const USER_READ_ONLY: [&str; 7] =
-    ["id", "builtin", "smb", "roles", "password_changed", "effective_limits", "own_password"];
+pub const USER_READ_ONLY: [&str; 8] =
+    ["id", "builtin", "smb", "roles", "password_changed", "effective_limits", "own_password", "two_factor"];
 
 pub const GROUP_FIELDS: [&str; 7] = ["id", "gid", "groupname", "builtin", "sudo", "members", "limits"];
 /// Members are a set of their own.
@@ -59,6 +60,7 @@ pub fn user(user: &User) -> Object {
         ("locked", json!(user.locked)),
         ("password_disabled", json!(user.password_disabled)),
         ("own_password", json!(user.own_password)),
+        ("two_factor", json!(user.two_factor)),
         ("builtin", json!(user.builtin)),
         ("groups", json!(user.group_names)),
         ("sudo", sudo::shown(user.sudo.as_ref())),

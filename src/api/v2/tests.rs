@@ -6,13 +6,16 @@ use std::net::SocketAddr;
 use accountd_core::Core;
 use accountd_protocol::api_key::{ApiKey, ApiKeyId};
 use accountd_protocol::ban::{Ban, BanId, Banned};
+use accountd_protocol::repository::{Access, Repository, RepositoryFault, RepositoryId, RepositoryKind};
 use serde_json::{Map, Value, json};
 
 use super::error::Error;
 use super::faults::{Fault, Kind};
 use super::input::Input;
 use super::listing::Resource;
-use super::{BASE, api_keys, bans, fallback, group_input, groups, new_user, openapi, output, user_change, users};
+use super::{
+    BASE, api_keys, bans, fallback, group_input, groups, new_user, openapi, output, repositories, user_change, users,
+};
 
 fn document() -> Value {
     serde_json::from_str(openapi::DOCUMENT).unwrap()
@@ -51,6 +54,21 @@ fn what_is_shown_is_described_field_by_field() {
     assert_eq!(names(&schemas["Group"]["properties"]), set(&output::GROUP_FIELDS));
     let key = ApiKey { id: ApiKeyId(1), name: "k".into(), created: 1, expires: None, last_used: None };
     assert_eq!(names(&schemas["ApiKey"]["properties"]), names(&Value::Object(api_keys::shown(&key))));
+    let repository = Repository {
+        id: RepositoryId(1),
+        name: "r".into(),
+        kind: RepositoryKind::Git,
+        description: String::new(),
+        owner: None,
+        owner_name: "3001".into(),
+        private: true,
+        clone_uri: None,
+        created: 1,
+        access: Access::Read,
+        grants: vec![],
+    };
+    let shown = Value::Object(repositories::shown(&repository));
+    assert_eq!(names(&schemas["Repository"]["properties"]), names(&shown));
     let ban = Ban { id: BanId(1), of: Banned::Source("::/64".into()), since: 1, until: 2 };
     assert_eq!(names(&schemas["Ban"]["properties"]), names(&Value::Object(bans::shown(&ban))));
 }
@@ -84,7 +102,10 @@ fn unknown(kind: Kind, fields: &BTreeSet<String>, read: Reader) -> BTreeSet<Stri
 #[test]
 fn what_a_body_may_have_is_described() {
     let schemas = &document()["components"]["schemas"];
-    let readers: [(&str, Kind, Reader); 5] = [
+    let readers: [(&str, Kind, Reader); 8] = [
+        ("NewRepository", Kind::Repository, |input| repositories::draft(input).map(drop)),
+        ("RepositoryChange", Kind::Repository, |input| repositories::change_of(input).map(drop)),
+        ("NewRepositoryGrant", Kind::Repository, |input| repositories::grant_of(input).map(drop)),
         ("NewUser", Kind::User, |input| new_user::draft(input).map(drop)),
         ("UserChange", Kind::User, |input| user_change::draft(input).map(drop)),
         ("NewApiKey", Kind::User, |input| api_keys::draft(input).map(drop)),
@@ -108,6 +129,8 @@ fn every_type_of_problem_is_described() {
     conflict.conflict = super::faults::Conflict::WithWhatExists;
     let errors = [
         Error::Unauthenticated,
+        Error::CodeRequired,
+        Error::WrongCode,
         Error::TooManyFailures("9".into()),
         Error::NotPermitted,
         Error::NotFound("user"),
@@ -129,6 +152,14 @@ fn every_type_of_problem_is_described() {
         Error::Unavailable,
         Error::NoSpace,
         Error::Internal,
+        Error::Repository(RepositoryFault::NoAcls),
+        Error::Repository(RepositoryFault::NotMade("m".into())),
+        Error::Repository(RepositoryFault::BeingChanged),
+        Error::Repository(RepositoryFault::Pulling),
+        Error::Repository(RepositoryFault::NoCloneUri),
+        Error::Repository(RepositoryFault::PullNotRun("m".into())),
+        Error::Repository(RepositoryFault::PullFailed("m".into())),
+        Error::Repository(RepositoryFault::PullTooLong(9)),
     ];
     let seen: Vec<(u16, String)> = errors
         .iter()
@@ -140,8 +171,10 @@ fn every_type_of_problem_is_described() {
         })
         .collect();
     let statuses: Vec<u16> = seen.iter().map(|(status, _)| *status).collect();
-    let expected =
-        [401, 429, 403, 404, 405, 400, 415, 413, 400, 422, 409, 412, 422, 409, 409, 409, 403, 409, 423, 503, 507, 500];
+    let expected = [
+        401, 401, 401, 429, 403, 404, 405, 400, 415, 413, 400, 422, 409, 412, 422, 409, 409, 409, 403, 409, 423, 503,
+        507, 500, 503, 500, 409, 409, 409, 409, 502, 504,
+    ];
     assert_eq!(statuses, expected);
     let described = &document()["components"]["schemas"]["Problem"]["properties"]["type"]["enum"];
     let described: BTreeSet<String> = serde_json::from_value(described.clone()).unwrap();

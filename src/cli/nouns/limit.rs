@@ -82,8 +82,8 @@ pub struct Set {
     /// What has the bandwidth: all sessions of the account together, or each transfer
     #[arg(long, value_name = "account|transfer")]
     bandwidth_scope: Option<String>,
-    /// list, download, upload, delete, rename, create_dirs, create_symlinks, between commas; or none
-    /// for no limit
+    /// list, download, upload, delete, rename, create_dirs, create_symlinks and the parts list_visible,
+    /// write, copy, rename_in_place, move, between commas; or none for no limit
     #[arg(long, value_name = "LIST")]
     permissions: Option<String>,
     /// Seconds until a connection is closed on which nothing happens; or none
@@ -95,7 +95,7 @@ pub struct Set {
     /// Logins may come from anywhere
     #[arg(long, conflicts_with = "networks")]
     any_network: bool,
-    /// What sessions see as /: home, an absolute path (%u is the user's name), or none
+    /// What sessions see as /: home, ~/DIRECTORY in it, an absolute path (%u is the user's name), or none
     #[arg(long, value_name = "PATH")]
     root: Option<String>,
     #[command(flatten)]

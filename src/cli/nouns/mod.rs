@@ -17,8 +17,10 @@ mod metrics;
 mod open_session;
 mod policy;
 mod quota;
+mod repository;
 mod role;
 mod system;
+mod two_factor;
 mod user;
 mod user_fields;
 mod user_group;
@@ -44,6 +46,9 @@ pub enum Noun {
     /// What programs show instead of a password
     #[command(subcommand)]
     ApiKey(api_key::Verb),
+    /// A code that a password needs beside it
+    #[command(subcommand)]
+    TwoFactor(two_factor::Verb),
     /// Who may do what for others
     #[command(subcommand)]
     Role(role::Verb),
@@ -53,6 +58,9 @@ pub enum Noun {
     /// What users store, and who counts it
     #[command(subcommand)]
     Quota(quota::Verb),
+    /// Repositories of git and Mercurial
+    #[command(subcommand)]
+    Repository(repository::Verb),
     /// Who is logged in over SSH, and what is on its way
     #[command(subcommand)]
     Session(open_session::Verb),
@@ -91,9 +99,11 @@ impl Noun {
             Noun::Member(verb) => verb.run(session),
             Noun::Key(verb) => verb.run(session),
             Noun::ApiKey(verb) => verb.run(session),
+            Noun::TwoFactor(verb) => verb.run(session),
             Noun::Role(verb) => verb.run(session),
             Noun::Limit(verb) => verb.run(session),
             Noun::Quota(verb) => verb.run(session),
+            Noun::Repository(verb) => verb.run(session),
             Noun::Session(verb) => verb.run(session),
             Noun::Policy(verb) => verb.run(session),
             Noun::Job(verb) => verb.run(session),

@@ -38,6 +38,7 @@ const SHAPE: Shape = Shape {
         "locked",
         "password_disabled",
         "own_password",
+        "two_factor",
         "must_change",
         "password_changed",
         "min_days",
@@ -365,7 +366,8 @@ fn passwd(session: &Session, user: &str, (password, only_if): (NewPassword, Only
         body["current"] = json!(current.reveal());
     }
     let path = format!("{}/password", path::user(user));
-    let request = Request::put(path, doing, body).naming(OWN);
+    // A token is not made with a password that is too old.
+    let request = Request::put(path, doing, body).naming(OWN).showing_code();
     session.client.send(&request.only_if(only_if.if_match.as_deref()))?;
     Ok(())
 }

@@ -7,8 +7,12 @@ mod jobs;
 mod machine;
 mod quotas;
 mod records;
+mod repositories;
+mod second_factor;
+mod ssh_keys;
 #[cfg(test)]
 mod tests;
+mod tokens;
 mod users;
 
 use std::sync::Arc;
@@ -36,7 +40,7 @@ pub struct Caller {
 enum Shown {
     /// By a credential, which can be shown again.
     Credential { credential: Credential, slot: Arc<Slot>, name: String },
-    /// By a handle that the agent has given it itself. This is the name of its account.
+    /// By a handle that the agent has given it itself, or by what is good once. This is the name of its account.
     Handle { name: String },
 }
 
@@ -59,6 +63,11 @@ impl Caller {
         Opened { handle, name }: Opened,
     ) -> Self {
         Self { core, shown: Shown::Credential { credential, slot, name }, handle }
+    }
+
+    /// For as long as one request takes: what was shown can't be shown again.
+    pub(crate) fn for_once(core: Core, Opened { handle, name }: Opened) -> Self {
+        Self { core, shown: Shown::Handle { name }, handle }
     }
 
     pub(crate) async fn of_handle(core: Core, handle: Handle) -> Result<Self, Error> {

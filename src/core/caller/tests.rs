@@ -27,16 +27,22 @@ fn strict(handles: &mut u32, request: &AgentRequest) -> Result<Answer, Refusal> 
         AgentRequest::Operate { .. } => Err(Refusal::StaleHandle),
         AgentRequest::OpenHandle { .. }
         | AgentRequest::OpenHandleByKey { .. }
+        | AgentRequest::OpenHandleByStatic { .. }
+        | AgentRequest::OpenHandleByToken { .. }
+        | AgentRequest::OpenGuestHandle { .. }
         | AgentRequest::OpenLocalHandle
         | AgentRequest::OfferKey { .. }
         | AgentRequest::Decide { .. }
         | AgentRequest::Conclude(_)
         | AgentRequest::Ping
+        | AgentRequest::DescribeAlist
         | AgentRequest::Watch
         | AgentRequest::Resume(_)
         | AgentRequest::AnswerQuestions
         | AgentRequest::Quota { .. }
         | AgentRequest::QuotaEnded { .. }
+        | AgentRequest::GetDialects
+        | AgentRequest::TakePull(_)
         | AgentRequest::ReportNumbers(_) => Err(Refusal::BadCredentials),
     }
 }
@@ -46,7 +52,7 @@ async fn a_credential_is_shown_once_for_many_requests() {
     let agent = ScriptedAgent::start(0, strict);
     let core = Core::new(agent.socket()).unwrap();
     for _ in 0..50 {
-        let caller = core.caller("root", secret("pw"), HERE).await.unwrap();
+        let caller = core.caller("root", secret("pw"), None, HERE).await.unwrap();
         assert_eq!(caller.shells().await.unwrap(), ["/bin/sh"]);
     }
     assert_eq!(agent.state(), 1);
@@ -59,7 +65,7 @@ async fn parallel_first_requests_show_it_once_too() {
     let tasks: Vec<_> = (0..40)
         .map(|_| {
             let core = core.clone();
-            tokio::spawn(async move { core.caller("root", secret("pw"), HERE).await.map(drop) })
+            tokio::spawn(async move { core.caller("root", secret("pw"), None, HERE).await.map(drop) })
         })
         .collect();
     for task in tasks {
@@ -72,9 +78,9 @@ async fn parallel_first_requests_show_it_once_too() {
 async fn a_wrong_password_is_refused_each_time_and_never_taken_for_the_right_one() {
     let agent = ScriptedAgent::start(0, strict);
     let core = Core::new(agent.socket()).unwrap();
-    core.caller("root", secret("pw"), HERE).await.unwrap();
+    core.caller("root", secret("pw"), None, HERE).await.unwrap();
     for _ in 0..2 {
-        let refused = core.caller("root", secret("pw "), HERE).await;
+        let refused = core.caller("root", secret("pw "), None, HERE).await;
         assert!(matches!(refused, Err(Error::Refused(Refusal::BadCredentials))), "{refused:?}");
     }
 }
@@ -83,7 +89,7 @@ async fn a_wrong_password_is_refused_each_time_and_never_taken_for_the_right_one
 async fn a_stale_handle_is_replaced_without_the_caller_noticing() {
     let agent = ScriptedAgent::start(0, strict);
     let core = Core::new(agent.socket()).unwrap();
-    let caller = core.caller("root", secret("pw"), HERE).await.unwrap();
+    let caller = core.caller("root", secret("pw"), None, HERE).await.unwrap();
     agent.set_state(7);
     assert_eq!(caller.shells().await.unwrap(), ["/bin/sh"]);
     assert_eq!(agent.state(), 8);
@@ -113,7 +119,7 @@ async fn an_api_key_is_shown_once_too_and_is_no_password() {
     core.caller_of_key(secret("k"), HERE).await.unwrap().shells().await.unwrap();
     assert_eq!(agent.state(), 5, "a stale handle costs one more showing");
     for (user, password) in [("", "k"), ("anna", "k")] {
-        let refused = core.caller(user, secret(password), HERE).await;
+        let refused = core.caller(user, secret(password), None, HERE).await;
         assert!(matches!(refused, Err(Error::Refused(Refusal::BadCredentials))), "{refused:?}");
     }
 }
@@ -158,7 +164,7 @@ fn listing(largest: &mut usize, request: &AgentRequest) -> Result<Answer, Refusa
 async fn a_long_list_is_got_in_parts_and_is_whole() {
     let agent = ScriptedAgent::start(0, listing);
     let core = Core::new(agent.socket()).unwrap();
-    let caller = core.caller("root", secret("pw"), HERE).await.unwrap();
+    let caller = core.caller("root", secret("pw"), None, HERE).await.unwrap();
     let rows = [
         (Window::all(), 0..250),
         (Window::part(0, 1000, vec![]), 0..250),
@@ -177,10 +183,27 @@ async fn a_long_list_is_got_in_parts_and_is_whole() {
 }
 
 #[tokio::test]
+async fn a_code_is_shown_each_time_and_what_it_has_opened_is_not_remembered() {
+    let agent = ScriptedAgent::start(0, strict);
+    let core = Core::new(agent.socket()).unwrap();
+    let shown = || core.caller("root", secret("pw"), Some(secret("123456")), HERE);
+    let first = shown().await.unwrap();
+    first.shells().await.unwrap();
+    first.shells().await.unwrap();
+    assert_eq!(agent.state(), 1, "a request may ask for several things");
+    shown().await.unwrap().shells().await.unwrap();
+    core.caller("root", secret("pw"), None, HERE).await.unwrap();
+    assert_eq!(agent.state(), 3);
+    // The code can't be shown again by itself.
+    assert!(matches!(first.shells().await, Err(Error::Refused(Refusal::StaleHandle))));
+    assert_eq!(agent.state(), 3);
+}
+
+#[tokio::test]
 async fn a_restarted_agent_is_found_again() {
     let mut agent = ScriptedAgent::start(0, strict);
     let core = Core::new(agent.socket()).unwrap();
-    let caller = core.caller("root", secret("pw"), HERE).await.unwrap();
+    let caller = core.caller("root", secret("pw"), None, HERE).await.unwrap();
     caller.shells().await.unwrap();
     agent.restart();
     caller.shells().await.unwrap();
@@ -189,6 +212,6 @@ async fn a_restarted_agent_is_found_again() {
 #[tokio::test]
 async fn an_agent_that_is_not_there_is_an_error_of_its_own() {
     let core = Core::new("/nonexistent/agent.sock").unwrap();
-    let refused = core.caller("root", secret("pw"), HERE).await;
+    let refused = core.caller("root", secret("pw"), None, HERE).await;
     assert!(matches!(refused, Err(Error::AgentDown(_))), "{refused:?}");
 }

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use accountd_protocol::agent::{
-    Answer, KeyFile, Membership, NewPassword, NewUser, Operation, Page, RandomPassword, User, UserChange, Window,
+    Answer, Echoes, KeyFile, Membership, NewPassword, NewUser, Operation, Page, RandomPassword, User, UserChange,
+    Window,
 };
 use accountd_protocol::ended::{Ended, OtherProcesses};
 use accountd_protocol::home::HomeState;
@@ -115,6 +116,11 @@ impl Caller {
     /// The caller's own.
     pub async fn change_own_password(&self, current: Secret, password: Secret) -> Result<(), Error> {
         self.operate(Operation::ChangeOwnPassword { current, password }).await.and_then(done)
+    }
+
+    /// The caller's own: another password, if one is given, and what dialects are to say again.
+    pub async fn change_own_profile(&self, password: Option<Secret>, echoes: Echoes) -> Result<(), Error> {
+        self.operate(Operation::ChangeOwnProfile { password, echoes }).await.and_then(done)
     }
 
     /// The home of a user, and how far a transfer of it is.

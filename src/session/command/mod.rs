@@ -15,6 +15,7 @@ use std::process::Command;
 
 pub use service::{Own, Services, run};
 pub use shell::run as run_shell;
+pub use words::literals;
 
 /// Why a command does not run, in words for the user.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]

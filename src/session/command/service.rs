@@ -17,6 +17,8 @@ pub struct Services {
     pub scp: bool,
     pub rsync: bool,
     pub git: bool,
+    /// Of repositories of accountd alone.
+    pub hg: bool,
     pub shell: bool,
 }
 
@@ -30,6 +32,7 @@ impl Services {
                 b"scp" => services.scp = true,
                 b"rsync" => services.rsync = true,
                 b"git" => services.git = true,
+                b"hg" => services.hg = true,
                 b"shell" => services.shell = true,
                 other => return Err(format!("unknown service {}", other.escape_ascii())),
             }
@@ -38,8 +41,8 @@ impl Services {
     }
 
     fn names(self) -> String {
-        let Self { sftp, scp, rsync, git, shell } = self;
-        let all = [(sftp, "sftp"), (scp, "scp"), (rsync, "rsync"), (git, "git"), (shell, "a shell")];
+        let Self { sftp, scp, rsync, git, hg, shell } = self;
+        let all = [(sftp, "sftp"), (scp, "scp"), (rsync, "rsync"), (git, "git"), (hg, "hg"), (shell, "a shell")];
         let names: Vec<&str> = all.iter().filter(|(served, _)| *served).map(|(_, name)| *name).collect();
         match names.split_last() {
             Some((last, [])) => (*last).to_owned(),
@@ -176,7 +179,7 @@ fn start_shell(shell: &Path, line: &OsStr) -> Result<Infallible, CommandError> {
 mod tests {
     use super::*;
 
-    const FILES: Services = Services { sftp: true, scp: true, rsync: true, git: true, shell: false };
+    const FILES: Services = Services { sftp: true, scp: true, rsync: true, git: true, hg: false, shell: false };
 
     fn words(words: &[&str]) -> Vec<Vec<u8>> {
         words.iter().map(|word| word.as_bytes().to_vec()).collect()
@@ -215,6 +218,7 @@ mod tests {
         assert_eq!(plan(b"id", FILES), Err(CommandError::NotServed("sftp, scp, rsync and git".into())));
         let only_git = Services { git: true, ..Services::default() };
         assert_eq!(plan(b"scp -t x", only_git), Err(CommandError::NotServed("git".into())));
+        assert_eq!(plan(b"id", Services::default()), Err(CommandError::NotServed("nothing".into())));
     }
 
     #[test]

@@ -105,6 +105,7 @@ mod tests {
         assert_eq!(cut("scp -t  a\tb ").unwrap(), ["scp", "-t", "a", "b"]);
         assert_eq!(cut("a 'b c'd \"e f\" \\ g ''").unwrap(), ["a", "b cd", "e f", " g", ""]);
         assert_eq!(cut(r#""a\"b\\c\d""#).unwrap(), [r#"a"b\\c\\d"#]);
+        assert_eq!(cut("\"a\\\nb\"").unwrap(), ["ab"], "a line goes on behind a backslash");
         assert_eq!(cut("").unwrap(), [""; 0]);
         assert_eq!(cut("git-upload-pack 'a'\\''b'").unwrap(), ["git-upload-pack", "a'b"]);
     }

@@ -63,7 +63,7 @@ fn matching(tree: &Tree, directory: &[u8], pattern: &[u8]) -> Vec<Vec<u8>> {
         let name = entry.file_name().to_bytes();
         // A name that is hidden is matched by one that is hidden.
         let is_shown = name.first() != Some(&b'.') || pattern.first() == Some(&b'.');
-        if is_shown && !matches!(name, b"." | b"..") && matches(pattern, name) {
+        if is_shown && tree.shows(name) && !matches!(name, b"." | b"..") && matches(pattern, name) {
             bytes += name.len();
             names.push(name.to_vec());
         }
@@ -250,6 +250,29 @@ mod tests {
             assert!(!matches(pattern.as_bytes(), name.as_bytes()), "{pattern} {name}");
         }
         assert!(matches(b"?x", b"\xffx") && matches(b"[\xfe-\xff]", b"\xff"));
+    }
+
+    #[test]
+    fn classes_are_those_of_the_letters_of_ascii() {
+        for (class, of_it, of_none) in [
+            ("alnum", "aZ0", "-\u{fc}"),
+            ("alpha", "aZ", "0-"),
+            ("blank", " \t", "a\n"),
+            ("cntrl", "\u{1}\u{7f}", "a "),
+            ("digit", "09", "a"),
+            ("graph", "!~a", " \u{7f}"),
+            ("lower", "az", "A0"),
+            ("print", " ~a", "\u{1f}\u{7f}"),
+            ("punct", "!_~", "a 0"),
+            ("space", " \t\n\u{b}\u{c}\r", "a_"),
+            ("upper", "AZ", "a0"),
+            ("xdigit", "09afAF", "g-"),
+            ("other", "", "a0 "),
+        ] {
+            let is_in = |letter: char| matches(format!("[[:{class}:]]").as_bytes(), letter.to_string().as_bytes());
+            assert!(of_it.chars().all(is_in), "{class}");
+            assert!(!of_none.chars().any(is_in), "{class}");
+        }
     }
 
     #[test]

@@ -153,6 +153,9 @@ impl Sink<'_, '_> {
 
     /// Where an object of that name goes, and what it is called in messages.
     fn spot<'s>(&'s self, name: &'s CStr) -> Result<(Spot<'s>, Vec<u8>), (Vec<u8>, Errno)> {
+        if !self.run.tree.shows(name.to_bytes()) {
+            return Err((name.to_bytes().to_vec(), Errno::ENOENT));
+        }
         match (self.levels.last(), &self.top) {
             (Some(Level { folder, .. }), _) | (None, Top::Into(folder)) => {
                 let shown = join(&folder.path, name);
@@ -210,7 +213,7 @@ impl Sink<'_, '_> {
 
     /// What an object has to be permitted before anything of it is changed.
     fn may_upload(&self) -> Result<(), NotPermitted> {
-        self.run.limits.permissions.require(FilePermission::Upload)
+        self.run.limits.permissions.require(FilePermission::Write)
     }
 
     /// Says whether that was the end of everything.

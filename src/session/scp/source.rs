@@ -15,7 +15,7 @@ use super::folder::join;
 use super::options::{Attributes, Depth, Options};
 use super::stream::{Abort, send};
 use super::{Run, control, pattern};
-use crate::path::{Tree, open_data_in};
+use crate::path::{Scope, Tree, open_data_in};
 use crate::transfer::{Direction, Transfer};
 
 /// A directory that is being sent; its entries are read as they are sent.
@@ -82,7 +82,7 @@ impl Run<'_> {
                 }
             };
             let name = entry.file_name();
-            if matches!(name.to_bytes(), b"." | b"..") {
+            if matches!(name.to_bytes(), b"." | b"..") || !self.tree.shows(name.to_bytes()) {
                 continue;
             }
             match join(&level.path, name) {
@@ -212,9 +212,9 @@ impl Run<'_> {
 
 /// What a name in a directory leads to. A confined session follows a link from its own root.
 fn open_entry(tree: &Tree, directory: &OwnedFd, name: &CStr, path: &[u8]) -> nix::Result<OwnedFd> {
-    match tree {
-        Tree::Whole => open_data_in(directory, name, OFlag::O_RDONLY, Mode::empty()),
-        Tree::Confined(_) => match open_data_in(directory, name, OFlag::O_RDONLY | OFlag::O_NOFOLLOW, Mode::empty()) {
+    match tree.scope() {
+        Scope::Whole => open_data_in(directory, name, OFlag::O_RDONLY, Mode::empty()),
+        Scope::Confined(_) => match open_data_in(directory, name, OFlag::O_RDONLY | OFlag::O_NOFOLLOW, Mode::empty()) {
             Err(Errno::ELOOP) => tree.open_data(path, OFlag::O_RDONLY, Mode::empty()),
             result => result,
         },

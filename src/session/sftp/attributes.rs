@@ -9,7 +9,7 @@ use nix::unistd::{Gid, Uid, fchown, fchownat};
 
 use super::status::Failure;
 use super::wire::{Output, Reader, Truncated};
-use crate::path::{Place, Tree};
+use crate::path::{Place, Scope, Tree};
 use crate::quota::{Quota, StoreError};
 
 const SIZE: u32 = 1;
@@ -97,9 +97,9 @@ impl Attributes {
         if *self == Attributes::default() {
             return Ok(());
         }
-        match tree {
-            Tree::Whole => self.set_on_place(&tree.place(path)?, Follow::Yes),
-            Tree::Confined(_) => self.set_on_reference(&tree.open_file(path, OFlag::O_PATH, Mode::empty())?),
+        match tree.scope() {
+            Scope::Whole => self.set_on_place(&tree.place(path)?, Follow::Yes),
+            Scope::Confined(_) => self.set_on_reference(&tree.open_file(path, OFlag::O_PATH, Mode::empty())?),
         }
     }
 

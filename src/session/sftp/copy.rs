@@ -1,6 +1,7 @@
 //! copy-data (draft-ietf-secsh-filexfer-extensions-00, section 7): from one open file to another
 //! without the bytes going over the network.
 
+use accountd_protocol::limits::FilePermission;
 use nix::errno::Errno;
 use nix::fcntl::copy_file_range;
 use nix::sys::stat::fstat;
@@ -35,6 +36,7 @@ impl Server {
     /// Handles of the same file may be given as long as nothing is overwritten that is read. The
     /// requests behind it wait, as they do in OpenSSH's sftp-server.
     pub fn copy_data(&mut self, mut packet: Reader<'_>) -> Result<Done, Failure> {
+        self.require(FilePermission::Copy)?;
         let (source, from, length) = (packet.string()?, packet.uint64()?, packet.uint64()?);
         let (target, to) = (packet.string()?, packet.uint64()?);
         // Both are needed at once: the source is borrowed for the moment by its own descriptor.

@@ -21,7 +21,7 @@ const REPLY_ENTRIES: u32 = 200;
 
 impl Server {
     pub fn opendir(&mut self, mut packet: Reader<'_>) -> Result<Done, Failure> {
-        self.require(FilePermission::List)?;
+        self.require(FilePermission::ListVisible)?;
         let path = packet.string()?;
         self.handles.room()?;
         let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NONBLOCK;
@@ -47,6 +47,9 @@ impl Server {
                     return Err((*error).into());
                 }
             };
+            if !self.tree.shows(name.to_bytes()) {
+                continue;
+            }
             // A file that has gone since its name was read is left out.
             let Ok(status) = fstatat(&directory.descriptor, name, AtFlags::AT_SYMLINK_NOFOLLOW) else { continue };
             self.output.string(name.to_bytes());

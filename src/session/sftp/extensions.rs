@@ -38,7 +38,7 @@ impl Server {
             b"posix-rename@openssh.com" => self.posix_rename(packet),
             b"hardlink@openssh.com" => self.hard_link(packet),
             b"statvfs@openssh.com" => {
-                self.require(FilePermission::List)?;
+                self.require(FilePermission::ListVisible)?;
                 let file = self.tree.open_file(packet.string()?, OFlag::O_PATH, Mode::empty())?;
                 let room = Room::of(&file, &mut self.limits.quota)?;
                 self.reply_statvfs(&room)
@@ -56,7 +56,7 @@ impl Server {
                 Ok(Done::Ok)
             }
             b"lsetstat@openssh.com" => {
-                self.require(FilePermission::Upload)?;
+                self.require(FilePermission::Write)?;
                 let path = packet.string()?;
                 Attributes::read(&mut packet)?.set_on_link(&self.tree, path)?;
                 self.record.change(Change::Setstat(path));

@@ -49,7 +49,7 @@ impl Server {
     fn permit_open(&self, flags: u32) -> Result<(), Failure> {
         let writes = flags & (WRITE | APPEND) != 0;
         if writes || flags & (CREATE | TRUNCATE) != 0 {
-            self.require(FilePermission::Upload)?;
+            self.require(FilePermission::Write)?;
         }
         if !writes || flags & READ != 0 {
             self.require(FilePermission::Download)?;
@@ -163,14 +163,14 @@ impl Server {
     }
 
     pub fn stat(&mut self, mut packet: Reader<'_>) -> Result<Done, Failure> {
-        self.require(FilePermission::List)?;
+        self.require(FilePermission::ListVisible)?;
         let file = self.tree.open_file(packet.string()?, OFlag::O_PATH, Mode::empty())?;
         let status = fstat(&file)?;
         self.reply_attributes(&status)
     }
 
     pub fn lstat(&mut self, mut packet: Reader<'_>) -> Result<Done, Failure> {
-        self.require(FilePermission::List)?;
+        self.require(FilePermission::ListVisible)?;
         let place = self.tree.place(packet.string()?)?;
         let status = fstatat(&place, place.name.as_c_str(), AtFlags::AT_SYMLINK_NOFOLLOW)?;
         self.reply_attributes(&status)
@@ -193,7 +193,7 @@ impl Server {
     }
 
     pub fn setstat(&mut self, mut packet: Reader<'_>) -> Result<Done, Failure> {
-        self.require(FilePermission::Upload)?;
+        self.require(FilePermission::Write)?;
         let path = packet.string()?;
         Attributes::read(&mut packet)?.set_on_path(&self.tree, path, &mut self.limits.quota)?;
         self.record.change(Change::Setstat(path));
@@ -201,7 +201,7 @@ impl Server {
     }
 
     pub fn fsetstat(&mut self, mut packet: Reader<'_>) -> Result<Done, Failure> {
-        self.require(FilePermission::Upload)?;
+        self.require(FilePermission::Write)?;
         let handle = packet.string()?;
         let (attributes, quota) = (Attributes::read(&mut packet)?, &mut self.limits.quota);
         match self.handles.get(handle)? {

@@ -106,6 +106,8 @@ mod tests {
         assert_eq!(permissions(0o041_777), "drwxrwxrwt");
         assert_eq!(permissions(0o104_710), "-rws--x---");
         assert_eq!(permissions(0o102_600), "-rw---S---");
+        let kinds = [0o120_777, 0o010_777, 0o140_777, 0o020_777, 0o060_777];
+        assert_eq!(kinds.map(permissions).map(|text| text[..1].to_owned()), ["l", "p", "s", "c", "b"]);
     }
 
     #[test]

@@ -103,3 +103,18 @@ impl Failure {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_kernel_says_of_room_and_of_quota_is_said_in_words_of_its_own() {
+        let said = |failure: Failure| (failure.code(), failure.message().into_owned());
+        let over = OverQuota::Unknown.to_string();
+        assert_eq!(said(Errno::EDQUOT.into()), (FAILURE, over));
+        assert_eq!(said(Errno::ENOSPC.into()), (FAILURE, "No space left on the file system".into()));
+        assert_eq!(said(Failure::NotAFile), (FAILURE, "Not a regular file".into()));
+        assert_eq!(said(Failure::from(super::super::wire::Truncated)), (BAD_MESSAGE, "Malformed packet".into()));
+    }
+}

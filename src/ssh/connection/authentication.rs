@@ -7,26 +7,43 @@ use accountd_protocol::metrics::{SshMethod, SshResult};
 use russh::server::Auth;
 use tracing::warn;
 
-use super::Connection;
+use super::{Connection, SignedKey};
 use crate::algorithms;
-use crate::dialogue::Next;
+use crate::dialogue::{Dialogue, Next};
 use crate::error::Error;
 use crate::login::Login;
 
 const MAX_USER_BYTES: usize = 255;
 
 impl Connection {
-    /// One proof, without any question. A password that is too old is none here: russh can't ask for
-    /// another one (RFC 4252 §8), but in a dialogue.
+    /// One proof, without any question. A password that is too old, or not enough, is none here: russh can't
+    /// ask for more (RFC 4252 §8), but in a dialogue. Behind a key there is one.
     pub(super) async fn prove(&mut self, user: &str, proof: Proof) -> Auth {
         self.dialogue = None;
         let method = match &proof {
             Proof::Password(_) | Proof::PasswordChange { .. } => SshMethod::Password,
-            Proof::PublicKey(_) => SshMethod::Publickey,
+            Proof::PasswordAndCode { .. } => SshMethod::KeyboardInteractive,
+            Proof::PublicKey(_) | Proof::PublicKeyAndCode { .. } => SshMethod::Publickey,
         };
-        match self.admission(user, proof, method).await {
-            Admission::Granted(_) => Auth::Accept,
-            Admission::Refused | Admission::PasswordExpired | Admission::NotChanged(_) => refused(),
+        let key = if let Proof::PublicKey(blob) = &proof { Some(blob.clone()) } else { None };
+        match (self.admission(user, proof, method).await, key) {
+            (Admission::Granted(_), _) => Auth::Accept,
+            (Admission::CodeRequired, Some(blob)) => {
+                self.signed = Some(SignedKey { user: user.to_owned(), blob });
+                Auth::Reject { proceed_with_methods: Some(algorithms::questions()), partial_success: true }
+            }
+            (
+                Admission::Refused | Admission::PasswordExpired | Admission::NotChanged(_) | Admission::CodeRequired,
+                _,
+            ) => refused(),
+        }
+    }
+
+    /// Whoever has signed with a key that is not enough is asked for the code alone.
+    pub(super) fn first_question(&self, user: &str) -> Dialogue {
+        match &self.signed {
+            Some(signed) if signed.user == user => Dialogue::begin_behind_key(user, signed.blob.clone()),
+            Some(_) | None => Dialogue::begin(user),
         }
     }
 
@@ -116,6 +133,7 @@ fn counted(admission: &Admission) -> SshResult {
         Admission::Refused => SshResult::Refused,
         Admission::PasswordExpired => SshResult::PasswordExpired,
         Admission::NotChanged(_) => SshResult::PasswordNotChanged,
+        Admission::CodeRequired => SshResult::CodeRequired,
     }
 }
 

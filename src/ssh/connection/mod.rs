@@ -52,6 +52,8 @@ pub struct Connection {
     login: Option<Login>,
     /// While questions of keyboard-interactive are open.
     dialogue: Option<Dialogue>,
+    /// A key that is right and not enough.
+    signed: Option<SignedKey>,
     /// Held until the client has authenticated.
     pass: Option<Pass>,
     terminal_use: TerminalUse,
@@ -60,6 +62,12 @@ pub struct Connection {
     /// Of all accounts.
     paces: Arc<Paces>,
     shared: Shared,
+}
+
+/// A key that the client has signed with, and as whom.
+struct SignedKey {
+    user: String,
+    blob: Vec<u8>,
 }
 
 /// What a connection is made of.
@@ -83,6 +91,7 @@ impl Connection {
             banner,
             login: None,
             dialogue: None,
+            signed: None,
             pass: Some(pass),
             terminal_use: TerminalUse::Refused,
             channels: HashMap::new(),
@@ -116,7 +125,7 @@ impl Handler for Connection {
     ) -> Result<Auth, Error> {
         let dialogue = self.dialogue.take().filter(|dialogue| dialogue.is_with(user));
         let next = match (response, dialogue) {
-            (None, _) => Next::Ask(Dialogue::begin(user)),
+            (None, _) => Next::Ask(self.first_question(user)),
             (Some(answers), Some(dialogue)) => dialogue.answered(&answers.collect::<Vec<_>>()),
             (Some(_), None) => Next::Refused,
         };

@@ -148,7 +148,7 @@ fn backup_of_new_users(subject: &Subject) -> Value {
     second["home"] = json!(NO_HOME);
     let samba = json!({"lm_hash": "X".repeat(32), "nt_hash": "A".repeat(32), "flags": "[U          ]", "changed": "LCT-654321AB"});
     (first["samba"], second["samba"]) = (samba.clone(), samba);
-    let team = group("team", 2998, &[name, &other]);
+    let team = group("team", 2900, &[name, &other]);
     document(&[first, second], &[team, group(name, number, &[]), group(&other, number + 1, &[])])
 }
 
@@ -156,5 +156,5 @@ fn backup_of_changed_user(subject: &Subject) -> Value {
     let (name, number) = (&subject.name, subject.number);
     let mut changed = user_with_everything(name, number);
     (changed["full_name"], changed["keys"]) = (json!("Other"), Value::Null);
-    document(&[changed], &[group("team", 2998, &[name]), group(name, number, &[])])
+    document(&[changed], &[group("team", 2900, &[name]), group(name, number, &[])])
 }

@@ -17,4 +17,6 @@ mod record;
 mod rename;
 mod secrets;
 mod sudo;
+#[cfg(test)]
+mod tests;
 mod user;

@@ -145,7 +145,7 @@ impl Agent {
             Step::Overwrite(id, plan) => {
                 let sudo = ready_sudo(&plan)?;
                 let keys = plan.keys.clone().map(|keys| {
-                    let wanted = Wanted { keys: Some(keys), mode: None };
+                    let wanted = Wanted { keys: Some(keys), ..Wanted::default() };
                     self.begin_in_home(&plan.home, plan.identity.clone(), wanted)
                 });
                 let keys = keys.transpose()?;

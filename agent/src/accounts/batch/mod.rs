@@ -22,6 +22,9 @@ use crate::database::Purpose;
 use crate::identity::handles::Caller;
 use crate::jobs::{Ending, Progress};
 
+#[cfg(test)]
+mod tests;
+
 /// What an item has standing ready, and what has become of it in the files.
 type Entered<'a> = (Option<(Ready<'a>, Option<Secret>)>, Result<AccountId, Refusal>);
 

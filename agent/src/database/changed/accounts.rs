@@ -219,6 +219,10 @@ pub(super) fn action_of(kind: TargetKind, life: Life) -> AuditAction {
         (TargetKind::Group, Life::Made) => AuditAction::CreateGroup,
         (TargetKind::Group, Life::Changed) => AuditAction::UpdateGroup,
         (TargetKind::Group, Life::Gone) => AuditAction::DeleteGroup,
+        // They are recorded where they are changed.
+        (TargetKind::Repository, Life::Made) => AuditAction::CreateRepository,
+        (TargetKind::Repository, Life::Changed) => AuditAction::UpdateRepository,
+        (TargetKind::Repository, Life::Gone) => AuditAction::DeleteRepository,
     }
 }
 

@@ -39,5 +39,6 @@ const LIMITS: [NamedLimit; 12] = [
     ("session_root", |limits| match limits.root.as_ref()? {
         Root::Home => Some(Word::Borrowed("home")),
         Root::Path(path) => Some(shown(path.as_bytes())),
+        Root::InHome(below) => Some(shown(format!("~/{below}").as_bytes())),
     }),
 ];

@@ -12,8 +12,10 @@ use crate::database::edit::Edit;
 use crate::database::journal::Journal;
 use crate::database::key_files;
 use crate::database::quota_counts;
+use crate::database::repositories::{self, RepositoryWrite};
+use crate::database::ssh_keys;
 use crate::database::transfers;
-use crate::database::{password_history, policy};
+use crate::database::{login_tokens, password_history, password_stamps, policy, second_factors};
 
 impl State {
     /// The commit point: rows, journal record and the records of the audit trail in one transaction.
@@ -64,6 +66,19 @@ impl State {
         Ok(())
     }
 
+    /// Stores what has become of a repository, and the records of that.
+    pub fn write_repository(&mut self, write: &RepositoryWrite, events: &[AuditEvent]) -> rusqlite::Result<()> {
+        self.let_checkpoints(self.unfinished.is_nothing())?;
+        let bodies = audit::bodies(events)?;
+        let transaction = self.connection.transaction()?;
+        repositories::write(&transaction, write)?;
+        audit::append(&transaction, audit::moment(), &bodies)?;
+        transaction.commit()?;
+        self.audit_records += bodies.len() as u64;
+        self.changes += 1;
+        Ok(())
+    }
+
     /// Gives how many records there are.
     fn write(
         &mut self,
@@ -81,6 +96,10 @@ impl State {
                         transfers::store(&transaction, *id, None)?;
                         password_history::store(&transaction, *id, &[])?;
                         api_keys::forget(&transaction, *id)?;
+                        second_factors::forget(&transaction, *id)?;
+                        login_tokens::forget(&transaction, *id)?;
+                        password_stamps::forget(&transaction, *id)?;
+                        ssh_keys::forget(&transaction, *id)?;
                         quota_counts::forget(&transaction, *id)?;
                     }
                     if let (Some(row), Some(uid)) = (old, edit.freed_uid()) {
@@ -92,6 +111,10 @@ impl State {
                 }
                 Edit::PasswordRules { new, .. } => policy::store(&transaction, new)?,
                 Edit::ApiKey { old, new } => api_keys::store(&transaction, old.as_deref(), new.as_deref())?,
+                Edit::SecondFactor { account, new, .. } => {
+                    second_factors::store(&transaction, *account, new.as_deref())?
+                }
+                Edit::PasswordStamp { account, stamp } => password_stamps::store(&transaction, *account, stamp)?,
                 Edit::KeyFile(row) => key_files::store(&transaction, row)?,
                 Edit::Transfer { account, new } => transfers::store(&transaction, *account, new.as_deref())?,
                 Edit::Group { id, old, new } => {

@@ -3,6 +3,7 @@
 mod commit;
 mod notes;
 mod rows;
+mod ssh_keys;
 
 use std::collections::{HashMap, HashSet};
 use std::fs::OpenOptions;
@@ -17,16 +18,20 @@ use rusqlite::{Connection, OptionalExtension};
 pub use self::notes::Note;
 use crate::audit;
 use crate::database::api_keys::{self, ApiKeys};
+use crate::database::credentials::{self, CredentialWrite, StoredCredentials};
 use crate::database::damage;
 use crate::database::error::DatabaseError;
 use crate::database::good_copy;
 use crate::database::journal::Journal;
 use crate::database::key_files::{self, KeyFileRow};
+use crate::database::login_tokens;
 use crate::database::mark::{BEHIND, Mark, Reached};
 use crate::database::policy;
 use crate::database::quota_counts::{self, QuotaCount, QuotaMark, QuotaWrite};
+use crate::database::repositories::{self, RepositoryRow};
 use crate::database::row::{GroupRow, UserRow};
 use crate::database::schema::{self, Age};
+use crate::database::second_factors::{self, Factors};
 use crate::database::transfers::{self, TransferRow};
 use crate::database::view::Quarantine;
 
@@ -63,6 +68,7 @@ pub struct Stored {
     /// Those that were set over REST.
     pub password_rules: Passwords,
     pub api_keys: ApiKeys,
+    pub second_factors: Factors,
     pub next_user: u64,
     pub next_group: u64,
     /// How often the store has been opened, this time included.
@@ -116,7 +122,19 @@ impl State {
         let Reached { starts, next_user, next_group } = reached;
         let (groups, password_rules) = (self.groups()?, policy::all(&self.connection)?);
         let api_keys = api_keys::all(&self.connection)?;
-        Ok(Stored { users, groups, quarantine, password_rules, api_keys, next_user, next_group, starts, fresh })
+        let second_factors = second_factors::all(&self.connection)?;
+        Ok(Stored {
+            users,
+            groups,
+            quarantine,
+            password_rules,
+            api_keys,
+            second_factors,
+            next_user,
+            next_group,
+            starts,
+            fresh,
+        })
     }
 
     /// How far the store has got.
@@ -198,6 +216,21 @@ impl State {
     pub fn note_key_use(&mut self, id: ApiKeyId, time: u64) -> rusqlite::Result<()> {
         self.let_checkpoints(self.unfinished.is_nothing())?;
         api_keys::note_use(&self.connection, id, time)
+    }
+
+    pub fn repositories(&self) -> rusqlite::Result<(Vec<RepositoryRow>, u64)> {
+        repositories::all(&self.connection)
+    }
+
+    pub fn credentials(&self) -> rusqlite::Result<StoredCredentials> {
+        let (uses, tokens) = (second_factors::uses(&self.connection)?, login_tokens::all(&self.connection)?);
+        Ok(StoredCredentials { uses, tokens, token_key: login_tokens::key(&self.connection)? })
+    }
+
+    /// The good copy need not have it at once; where it has to, that is asked for.
+    pub fn write_credential(&mut self, write: &CredentialWrite) -> rusqlite::Result<()> {
+        self.let_checkpoints(self.unfinished.is_nothing())?;
+        credentials::write(&self.connection, write)
     }
 
     pub fn quota_counts(&self) -> rusqlite::Result<Vec<QuotaCount>> {

@@ -89,3 +89,15 @@ fn many_changes_move_into_files_while_they_are_made() {
     assert_eq!(verdict.flaw, None);
     assert!(verdict.whole_to >= 200 && verdict.first > 20, "{verdict:?}");
 }
+
+#[test]
+fn another_password_of_a_group_is_recorded_and_not_said() {
+    let world = World::new();
+    let database = world.open();
+    world.edit("gshadow", |text| text.replace("wheel:*:", "wheel:$6$secret:"));
+    drop(database.certain_view());
+    assert_eq!(said(&world), [(AuditAction::UpdateGroup, "wheel".into())]);
+    let change = &records(&world)[0].event.changes[0];
+    assert_eq!(change.field, "group_password");
+    assert!(!format!("{change:?}").contains("secret"));
+}

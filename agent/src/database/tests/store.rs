@@ -340,8 +340,10 @@ fn a_store_of_the_first_version_is_carried_over() {
         .execute_batch(
             "DROP TABLE floors; DROP TABLE adoptions; DROP TABLE transfers; DROP TABLE audit; DROP TABLE audit_ends;
              DROP TABLE password_history; DROP TABLE password_rules; DROP TABLE api_keys;
+             DROP TABLE second_factors; DROP TABLE login_tokens; DROP TABLE token_keys; DROP TABLE password_stamps;
              DROP TABLE key_files; ALTER TABLE users DROP COLUMN extras; ALTER TABLE groups DROP COLUMN limits;
              DROP TABLE quota_counts; DROP TABLE quota_marks;
+             DROP TABLE repositories; DROP TABLE repository_grants; DROP TABLE ssh_keys; DROP TABLE done;
              PRAGMA user_version = 1",
         )
         .unwrap();

@@ -22,7 +22,8 @@ impl View {
             Edit::Sudo { grantee, new, .. } => self.set_sudo(*grantee, new),
             Edit::PasswordRules { new, .. } => self.password_rules = new.clone(),
             Edit::ApiKey { old, new } => self.api_keys.replace(old.as_ref(), new.as_ref()),
-            Edit::PasswordHistory { .. } | Edit::Transfer { .. } | Edit::KeyFile(_) => {}
+            Edit::SecondFactor { account, new, .. } => self.second_factors.put(*account, new.clone()),
+            Edit::PasswordHistory { .. } | Edit::Transfer { .. } | Edit::KeyFile(_) | Edit::PasswordStamp { .. } => {}
         }
         if let Some(uid) = edit.freed_uid() {
             *self.quarantine.uids.entry(uid.0).or_default() += 1;
@@ -42,7 +43,8 @@ impl View {
             Edit::Sudo { grantee, old, .. } => self.set_sudo(*grantee, old),
             Edit::PasswordRules { old, .. } => self.password_rules = old.clone(),
             Edit::ApiKey { old, new } => self.api_keys.replace(new.as_ref(), old.as_ref()),
-            Edit::PasswordHistory { .. } | Edit::Transfer { .. } | Edit::KeyFile(_) => {}
+            Edit::SecondFactor { account, old, .. } => self.second_factors.put(*account, old.clone()),
+            Edit::PasswordHistory { .. } | Edit::Transfer { .. } | Edit::KeyFile(_) | Edit::PasswordStamp { .. } => {}
         }
         if let Some(uid) = edit.freed_uid() {
             release(&mut self.quarantine.uids, uid.0);

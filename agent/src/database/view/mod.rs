@@ -26,6 +26,7 @@ use crate::database::named_in::NamedIn;
 use crate::database::numbers::Numbers;
 use crate::database::row::{GroupRow, UserRow};
 use crate::database::rows::Rows;
+use crate::database::second_factors::Factors;
 use crate::sudoers::{Grantee, Sudo};
 
 /// By whom they are for.
@@ -55,6 +56,7 @@ pub struct View {
     /// Those that were set over REST.
     pub(in crate::database) password_rules: Passwords,
     pub(in crate::database) api_keys: ApiKeys,
+    pub(in crate::database) second_factors: Factors,
     /// The files on disk that these lines are from.
     pub(in crate::database) fingerprints: Fingerprints,
 }
@@ -106,6 +108,10 @@ impl View {
 
     pub fn api_keys(&self) -> &ApiKeys {
         &self.api_keys
+    }
+
+    pub fn second_factors(&self) -> &Factors {
+        &self.second_factors
     }
 
     pub fn line(&self, kind: FileKind, name: &str) -> Option<&[u8]> {

@@ -15,8 +15,9 @@ use xattr::FileExt as _;
 
 use super::report::Reporter;
 use super::work::{copy, hand_over};
-use super::{Attributes, Passes, Report, Transfer};
+use super::{Attributes, Fault, Passes, Report, Transfer};
 use crate::homes::Owner;
+use crate::homes::worker::WorkError;
 
 const STRANGER: u32 = 3999;
 
@@ -379,4 +380,57 @@ fn a_copy_never_follows_a_directory_that_becomes_a_link() {
             assert!(!found.join("secret").exists());
         }
     }
+}
+
+#[test]
+fn what_no_copy_can_be_made_of_is_left_alone() {
+    let homes = Homes::new();
+    let device = nix::sys::stat::makedev(1, 3);
+    let kind = nix::sys::stat::SFlag::S_IFCHR;
+    nix::sys::stat::mknod(&homes.write("keep/file", "x").with_file_name("null"), kind, Mode::S_IRWXU, device).unwrap();
+    homes.write("taken/file", "x");
+    fs::write(homes.new_home("taken"), "a file of this name").unwrap();
+    homes.write(".accountd-transfer/left", "of an earlier transfer");
+    assert_eq!(homes.copy().left_alone, 2);
+    assert!(homes.new_home("keep/file").exists() && !homes.new_home("keep/null").exists());
+    assert_eq!(fs::read(homes.new_home("taken")).unwrap(), b"a file of this name");
+    assert!(!homes.new_home(".accountd-transfer").exists());
+}
+
+#[test]
+fn homes_of_others_and_homes_that_are_not_there_are_nobodys_to_copy() {
+    let refused = |prepare: &dyn Fn(&Homes)| {
+        let homes = Homes::new();
+        homes.write("file", "x");
+        prepare(&homes);
+        let transfer = Transfer {
+            from: "/old".into(),
+            to: "/new".into(),
+            others: Vec::new(),
+            attributes: Attributes::Copied,
+            passes: Passes::UntilComplete,
+        };
+        let error = copy(&homes.opened(""), Uid(0), &transfer, &mut Reporter::new(std::io::sink())).unwrap_err();
+        assert!(!homes.new_home("file").exists());
+        error
+    };
+    let not_owned = |error: WorkError| error.to_string() == WorkError::from(Fault::NotOwned).to_string();
+    assert!(matches!(refused(&|homes| fs::remove_dir_all(homes.old("")).unwrap()), WorkError::NoHome));
+    assert!(not_owned(refused(&|homes| chown(homes.new_home(""), Some(STRANGER), None).unwrap())));
+    assert!(not_owned(refused(&|homes| {
+        fs::create_dir(homes.new_home(".accountd-transfer")).unwrap();
+        chown(homes.new_home(".accountd-transfer"), Some(STRANGER), None).unwrap();
+    })));
+}
+
+#[test]
+fn a_home_of_somebody_else_is_not_handed_over() {
+    let homes = Homes::new();
+    let file = homes.write("file", "x");
+    chown(homes.old(""), Some(STRANGER), None).unwrap();
+    let owner = |uid| Owner { uid: Uid(uid), gid: Gid(uid) };
+    let mut reporter = Reporter::new(std::io::sink());
+    let result = hand_over(&homes.opened("old"), (owner(0), owner(3001)), &HashSet::new(), &mut reporter);
+    assert!(matches!(result, Err(Fault::NotOwned)), "{result:?}");
+    assert_eq!(status(&file).uid(), 0);
 }

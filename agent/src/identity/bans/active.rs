@@ -138,3 +138,20 @@ fn is_shown(object: Object) -> bool {
         Object::Nobody(_) => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_too_many_bans_the_one_that_ends_first_gives_way() {
+        let (mut active, now) = (Active::default(), Instant::now());
+        let object = |number: usize| Object::Account(AccountId(number as u64));
+        for number in 0..=MOST {
+            active.begin(object(number), now, Duration::from_secs(600 + number as u64));
+        }
+        assert_eq!(active.list().len(), MOST);
+        assert_eq!(active.until(object(0), now), None);
+        assert!((1..=MOST).all(|number| active.until(object(number), now).is_some()));
+    }
+}

@@ -202,6 +202,16 @@ mod tests {
     }
 
     #[test]
+    fn what_is_over_makes_room_before_anything_that_counts() {
+        let (mut failing, now) = (Failing::new(WINDOW, 2), Instant::now());
+        failing.add(1, 'a', (Weight::Password, now));
+        failing.add(2, 'a', (Weight::Password, now + seconds(300)));
+        let later = now + seconds(600);
+        failing.add(3, 'a', (Weight::Password, later));
+        assert_eq!([1, 2, 3].map(|key| failing.count(key, later).failures), [0, 1, 1]);
+    }
+
+    #[test]
     fn the_table_never_grows_beyond_its_bound() {
         let (mut failing, now) = (Failing::new(WINDOW, 100), Instant::now());
         for key in 0..1000_u64 {

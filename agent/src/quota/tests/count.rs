@@ -169,3 +169,13 @@ fn a_ceiling_from_the_store_counts_until_a_scan() {
     assert_eq!(count.lease(1, amount(20, 0), HUNDRED), Ok(()));
     assert!(Count::default().is_unknown());
 }
+
+#[test]
+fn a_ceiling_that_could_not_be_stored_is_stored_with_the_next_lease() {
+    let mut count = counted(20, 1);
+    count.lease(1, amount(10, 0), HUNDRED).unwrap();
+    assert!(count.ceiling_to_store(AccountId(7)).is_some());
+    assert!(count.ceiling_to_store(AccountId(7)).is_none(), "it is high enough");
+    count.not_stored();
+    assert!(count.ceiling_to_store(AccountId(7)).is_some_and(|row| row.state == CountState::Ceiling));
+}

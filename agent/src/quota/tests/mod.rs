@@ -12,7 +12,7 @@ use accountd_protocol::agent::{GroupChange, NewGroup, NewUser, QuotaEnd, UserCha
 use accountd_protocol::audit::Actor;
 use accountd_protocol::ended::OtherProcesses;
 use accountd_protocol::id::AccountId;
-use accountd_protocol::limits::LimitsChange;
+use accountd_protocol::limits::{LimitsChange, Root};
 use accountd_protocol::precondition::Precondition;
 use accountd_protocol::quota::{QuotaAnswer, QuotaBackend, QuotaExceeded, QuotaReport, QuotaRequest, QuotaUse};
 use accountd_protocol::refusal::Refusal;
@@ -162,6 +162,7 @@ fn what_others_have_removed_is_found_before_a_lease_is_refused() {
     let anna = world.create("anna", bytes(1000));
     assert_eq!(world.lease((anna, 1), 900), leased(900));
     world.write(("anna", anna), "old", 900);
+    let lost = super::scans::now();
     world.agent().quotas.session_ended((anna, 1), QuotaEnd::Lost);
     world.settle_scans();
     fs::remove_file(world.home("anna").join("old")).unwrap();
@@ -170,7 +171,7 @@ fn what_others_have_removed_is_found_before_a_lease_is_refused() {
     // What the scan has found is stored behind it, and must not come after this.
     let is_stored = || {
         store
-            .query_row("SELECT scanned IS NOT NULL FROM quota_counts", [], |row| row.get::<_, bool>(0))
+            .query_row("SELECT coalesce(scanned >= ?1, 0) FROM quota_counts", [lost], |row| row.get::<_, bool>(0))
             .unwrap_or(false)
     };
     let end = Instant::now() + Duration::from_secs(30);
@@ -289,4 +290,13 @@ fn a_scan_is_asked_for_by_whoever_may_and_only_for_who_is_there() {
     world.scan(anna);
     assert_eq!(world.used(anna), (10, 1), "without a quota too");
     assert!(world.report(anna).scanned.is_some());
+}
+
+#[test]
+fn a_session_root_of_an_account_is_the_one_that_is_named_with_its_name() {
+    let world = World::new();
+    let root = Root::Path("/mnt/tank/shared/%u".into());
+    let id = world.create("anna", LimitsChange { root: Some(Some(root)), ..bytes(1000) });
+    let holder = crate::quota::holder::Holder::find(&world.agent().database.view(), id).unwrap();
+    assert_eq!(holder.root, Some(PathBuf::from("/mnt/tank/shared/anna")));
 }
