@@ -244,7 +244,6 @@ impl Agent {
                 Ok(Answer::Done)
             }
             AgentRequest::Ping => Ok(Answer::Done),
-            AgentRequest::DescribeAlist => Ok(Answer::Alist(self.alist_settings())),
             AgentRequest::Watch | AgentRequest::AnswerQuestions => Ok(Answer::Watching),
             AgentRequest::Quota { account, session, request } => {
                 self.quotas.answer((account, session), request).map(Answer::Quota)
@@ -259,7 +258,7 @@ impl Agent {
                 Ok(Answer::Done)
             }
             AgentRequest::GetDialects => Ok(Answer::Dialects(Dialects {
-                alist: self.config.alist.enabled,
+                alist: self.alist_settings(),
                 rhodecode: self.config.rhodecode.wording(),
             })),
             AgentRequest::OpenHandleByToken { token, source } => {
