@@ -8,7 +8,6 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::alist::AlistSettings;
 use crate::api_key::ApiKey;
 use crate::audit::{AuditPage, AuditVerdict};
 use crate::backup::Backup;
@@ -102,8 +101,6 @@ pub enum AgentRequest {
     OpenGuestHandle { source: IpAddr },
     /// Login: what is to be run for this ticket.
     TakePull(PullTicket),
-    /// REST front: what the dialect of AList goes by.
-    DescribeAlist,
 }
 
 /// What the agent asks login.
@@ -210,5 +207,4 @@ pub enum Answer {
     Grantee(Grantee),
     SshKeys(Vec<SshKey>),
     SshKey(Box<SshKey>),
-    Alist(AlistSettings),
 }

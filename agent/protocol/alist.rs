@@ -5,8 +5,6 @@ use serde::{Deserialize, Serialize};
 /// `[alist]` of accountd.toml(5), as far as the dialect goes by it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AlistSettings {
-    /// Whether there is anything of the dialect.
-    pub enabled: bool,
     /// The account of whoever shows nothing.
     pub guest: String,
     /// The directory that homes of new accounts are made in; `None`: there is no pool.

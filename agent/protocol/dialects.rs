@@ -2,10 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+use crate::alist::AlistSettings;
+
+/// `None`: not spoken.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Dialects {
-    pub alist: bool,
-    /// `None`: not spoken.
+    pub alist: Option<AlistSettings>,
     pub rhodecode: Option<RhodecodeWording>,
 }
 

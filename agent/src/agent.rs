@@ -257,7 +257,6 @@ impl Agent {
                 Ok(Answer::Done)
             }
             AgentRequest::Ping => Ok(Answer::Done),
-            AgentRequest::DescribeAlist => Ok(Answer::Alist(self.alist_settings())),
             AgentRequest::Watch | AgentRequest::AnswerQuestions => Ok(Answer::Watching),
             AgentRequest::Resume(resumption) => self.resume(&resumption).map(Answer::Resumed),
             AgentRequest::Quota { account, session, request } => {
@@ -273,7 +272,7 @@ impl Agent {
                 Ok(Answer::Done)
             }
             AgentRequest::GetDialects => Ok(Answer::Dialects(Dialects {
-                alist: self.config().alist.enabled,
+                alist: self.alist_settings(),
                 rhodecode: self.config().rhodecode.wording(),
             })),
             AgentRequest::OpenHandleByToken { token, source } => {

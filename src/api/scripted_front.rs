@@ -33,7 +33,6 @@ pub fn operation(request: &AgentRequest) -> Result<&Operation, Result<Answer, Re
         | AgentRequest::Decide { .. }
         | AgentRequest::Conclude(_)
         | AgentRequest::Ping
-        | AgentRequest::DescribeAlist
         | AgentRequest::Watch
         | AgentRequest::Resume(_)
         | AgentRequest::AnswerQuestions
@@ -42,7 +41,7 @@ pub fn operation(request: &AgentRequest) -> Result<&Operation, Result<Answer, Re
         | AgentRequest::ReportNumbers(_)
         | AgentRequest::TakePull(_) => Err(Err(Refusal::BadCredentials)),
         AgentRequest::GetDialects => {
-            Err(Ok(Answer::Dialects(Dialects { alist: true, rhodecode: Some(RhodecodeWording::Seed) })))
+            Err(Ok(Answer::Dialects(Dialects { alist: None, rhodecode: Some(RhodecodeWording::Seed) })))
         }
         AgentRequest::Operate { operation, .. } => Ok(operation),
     }

@@ -13,8 +13,9 @@ pub struct KnownDialects(Mutex<Option<(Dialects, Instant)>>);
 
 impl KnownDialects {
     pub fn at(&self, now: Instant) -> Option<Dialects> {
-        let known = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.filter(|(_, since)| now.duration_since(*since) < LIFETIME).map(|(dialects, _)| dialects)
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let current = known.as_ref().filter(|(_, since)| now.duration_since(*since) < LIFETIME);
+        current.map(|(dialects, _)| dialects.clone())
     }
 
     pub fn set(&self, dialects: Dialects, now: Instant) {
@@ -24,14 +25,16 @@ impl KnownDialects {
 
 #[cfg(test)]
 mod tests {
+    use accountd_protocol::dialects::RhodecodeWording;
+
     use super::*;
 
     #[test]
     fn what_is_known_is_asked_again_after_a_moment() {
         let (known, now) = (KnownDialects::default(), Instant::now());
         assert_eq!(known.at(now), None);
-        let dialects = Dialects { alist: true, rhodecode: None };
-        known.set(dialects, now);
+        let dialects = Dialects { alist: None, rhodecode: Some(RhodecodeWording::V1_3) };
+        known.set(dialects.clone(), now);
         assert_eq!(known.at(now + Duration::from_secs(4)), Some(dialects));
         assert_eq!(known.at(now + LIFETIME), None);
     }

@@ -20,7 +20,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use accountd_protocol::agent::{AgentRequest, Answer, Handle};
-use accountd_protocol::alist::AlistSettings;
 use accountd_protocol::dialects::Dialects;
 use accountd_protocol::secret::Secret;
 
@@ -112,14 +111,6 @@ impl Core {
         Caller::of_handle(self.clone(), handle).await
     }
 
-    /// What the dialect of AList goes by.
-    pub async fn alist(&self) -> Result<AlistSettings, Error> {
-        match self.inner.pool.call(AgentRequest::DescribeAlist).await?.reply? {
-            Answer::Alist(settings) => Ok(settings),
-            _ => Err(Error::UnexpectedAnswer),
-        }
-    }
-
     /// Whether the agent answers.
     pub async fn ready(&self) -> Result<(), Error> {
         match self.inner.pool.call(AgentRequest::Ping).await?.reply? {
@@ -128,7 +119,7 @@ impl Core {
         }
     }
 
-    /// Which dialects the front speaks, by the configuration that the agent has read.
+    /// Which dialects the front speaks, and what they go by, as the agent has it.
     pub async fn dialects(&self) -> Result<Dialects, Error> {
         let now = Instant::now();
         if let Some(dialects) = self.inner.dialects.at(now) {
@@ -136,7 +127,7 @@ impl Core {
         }
         match self.inner.pool.call(AgentRequest::GetDialects).await?.reply? {
             Answer::Dialects(dialects) => {
-                self.inner.dialects.set(dialects, now);
+                self.inner.dialects.set(dialects.clone(), now);
                 Ok(dialects)
             }
             _ => Err(Error::UnexpectedAnswer),

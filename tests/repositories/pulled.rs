@@ -34,9 +34,11 @@ fn source(stage: &Stage) -> std::path::PathBuf {
 
 fn git_daemon(base: &Path) -> (Running, u16) {
     let port = free_port();
-    let mut daemon = Command::new("git");
-    daemon.args(["daemon", "--listen=127.0.0.1", &format!("--port={port}"), "--export-all", "--reuseaddr"]);
-    daemon.arg(format!("--base-path={}", base.display())).arg(base).stderr(Stdio::null());
+    // Not by `git daemon`, whose child would stay when that is killed, and hold what this process writes to.
+    let programs = Command::new("git").arg("--exec-path").output().unwrap().stdout;
+    let mut daemon = Command::new(Path::new(String::from_utf8(programs).unwrap().trim()).join("git-daemon"));
+    daemon.args(["--listen=127.0.0.1", &format!("--port={port}"), "--export-all", "--reuseaddr"]);
+    daemon.arg(format!("--base-path={}", base.display())).arg(base).stdout(Stdio::null()).stderr(Stdio::null());
     daemon.env("GIT_CONFIG_COUNT", "1").env("GIT_CONFIG_KEY_0", "safe.directory").env("GIT_CONFIG_VALUE_0", "*");
     let running = Running::start(&mut daemon);
     wait_for("git daemon", || answers(port));

@@ -41,7 +41,6 @@ every! { agent_requests: AgentRequest {
     AgentRequest::Decide { .. } => {"decide": {"user": "anna", "proof": {"password": "pw"}, "source": "192.0.2.1"}},
     AgentRequest::Conclude(_) => {"conclude": {"account": 1, "name": "anna", "source": "192.0.2.1", "key": null, "outcome": "logged_in"}},
     AgentRequest::Ping => "ping",
-    AgentRequest::DescribeAlist => "describe_alist",
     AgentRequest::Watch => "watch",
     AgentRequest::Resume(_) => {"resume": {"let_in": [], "held": []}},
     AgentRequest::AnswerQuestions => "answer_questions",
@@ -80,7 +79,7 @@ fn name(request: &Value) -> &str {
 
 #[test]
 fn the_rest_front_asks_the_agent_for_what_is_its_own_and_for_nothing_else() {
-    const OWN: [&str; 9] = [
+    const OWN: [&str; 8] = [
         "open_handle",
         "open_handle_by_key",
         "open_handle_by_static",
@@ -89,7 +88,6 @@ fn the_rest_front_asks_the_agent_for_what_is_its_own_and_for_nothing_else() {
         "operate",
         "ping",
         "get_dialects",
-        "describe_alist",
     ];
     let nas = nas_with_anna();
     let (agent, before) = (nas.world.process("agent"), nas.disk.everything("/etc"));

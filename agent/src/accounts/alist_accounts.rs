@@ -36,10 +36,10 @@ enum Kind {
 }
 
 impl Agent {
-    pub(crate) fn alist_settings(&self) -> AlistSettings {
-        let config = self.config();
-        let config = &config.alist;
-        AlistSettings { enabled: config.enabled, guest: config.guest.clone(), homes: self.alist_homes() }
+    /// `None` where the dialect is not spoken.
+    pub(crate) fn alist_settings(&self) -> Option<AlistSettings> {
+        let config = &self.config().alist;
+        config.enabled.then(|| AlistSettings { guest: config.guest.clone(), homes: self.alist_homes() })
     }
 
     /// To be called before anybody asks for something. What can't be made now is tried at the next start.
@@ -62,9 +62,8 @@ impl Agent {
 
     /// The configured directory, or the first pool.
     fn alist_homes(&self) -> Option<String> {
-        let mut pools = self.homes.pools();
-        pools.sort_unstable();
-        self.config().alist.homes.as_ref().map(FieldPath::to_string).or_else(|| pools.into_iter().next())
+        let configured = self.config().alist.homes.as_ref().map(FieldPath::to_string);
+        configured.or_else(|| self.homes.pools().into_iter().min())
     }
 
     /// Whether there is nothing left to do.

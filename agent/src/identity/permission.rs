@@ -62,8 +62,7 @@ impl PeerRole {
             | AgentRequest::OpenGuestHandle { .. }
             | AgentRequest::Operate { .. }
             | AgentRequest::Ping
-            | AgentRequest::GetDialects
-            | AgentRequest::DescribeAlist => matches!(self, PeerRole::Root | PeerRole::Api),
+            | AgentRequest::GetDialects => matches!(self, PeerRole::Root | PeerRole::Api),
             AgentRequest::OpenLocalHandle
             | AgentRequest::OfferKey { .. }
             | AgentRequest::Decide { .. }

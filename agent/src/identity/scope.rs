@@ -162,7 +162,6 @@ fn without_hashes(answer: Answer) -> Answer {
         | Answer::Dialects(_)
         | Answer::SshKeys(_)
         | Answer::SshKey(_)
-        | Answer::Alist(_)
         | Answer::Done => answer,
     }
 }

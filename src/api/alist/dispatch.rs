@@ -1,6 +1,7 @@
 //! Which request is for what. Paths have one spelling; what is not in the table is where AList has its web front end.
 
 use accountd_core::Core;
+use accountd_protocol::dialects::Dialects;
 use rocket::http::{Method, Status};
 use rocket::route::{Handler, Outcome};
 use rocket::{Data, Request, Route};
@@ -38,10 +39,9 @@ struct Ping;
 #[rocket::async_trait]
 impl Handler for Ping {
     async fn handle<'r>(&self, request: &'r Request<'_>, data: Data<'r>) -> Outcome<'r> {
-        let is_on = request.rocket().state::<Core>().map(Core::alist);
-        match is_on {
-            Some(settings) if request.uri().path() == "/ping" => match settings.await {
-                Ok(settings) if !settings.enabled => Outcome::forward(data, Status::NotFound),
+        match request.rocket().state::<Core>() {
+            Some(core) if request.uri().path() == "/ping" => match core.dialects().await {
+                Ok(Dialects { alist: None, .. }) => Outcome::forward(data, Status::NotFound),
                 Ok(_) | Err(_) => catch_all::answer(request, Reply::text(Status::Ok, "pong")),
             },
             Some(_) | None => Outcome::forward(data, Status::NotFound),
@@ -64,9 +64,9 @@ impl Handler for Api {
         let Some(core) = request.rocket().state::<Core>() else {
             return Outcome::forward(data, Status::NotFound);
         };
-        let settings = match core.alist().await {
-            Ok(settings) if settings.enabled => settings,
-            Ok(_) => return Outcome::forward(data, Status::NotFound),
+        let settings = match core.dialects().await {
+            Ok(Dialects { alist: Some(settings), .. }) => settings,
+            Ok(Dialects { alist: None, .. }) => return Outcome::forward(data, Status::NotFound),
             Err(error) => return catch_all::answer(request, Reply::error(&Error::of(error))),
         };
         let asked = Asked { request, core, settings };

@@ -86,7 +86,7 @@ impl Script {
             AgentRequest::OpenHandleByKey { key, .. } if key.reveal().starts_with("bad") => {
                 Err(Refusal::TooManyFailures { seconds: 60 })
             }
-            AgentRequest::GetDialects => Ok(Answer::Dialects(Dialects { alist: false, rhodecode: self.wording })),
+            AgentRequest::GetDialects => Ok(Answer::Dialects(Dialects { alist: None, rhodecode: self.wording })),
             request => operation(request).map_or_else(|answer| answer, |operation| self.operate(operation)),
         }
     }

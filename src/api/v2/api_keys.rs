@@ -5,7 +5,7 @@ use accountd_protocol::api_key::{ApiKey, ApiKeyId, ApiKeyName, NewApiKey};
 use accountd_protocol::audit::Moment;
 use accountd_protocol::refusal::Field;
 use accountd_protocol::secret::Secret;
-use rocket::http::{ContentType, Status};
+use rocket::http::Status;
 use rocket::request::FromParam;
 use rocket::{delete, get, post};
 use serde_json::{Map, Value, json};
@@ -15,10 +15,9 @@ use super::faults::Kind;
 use super::idempotency::{Made, Once};
 use super::input::{Given, Input};
 use super::path::Named;
-use super::sent::Sent;
+use super::sent::{Bare, Sent};
 use super::users::{Signed, failed};
 use super::{BASE, answers, day};
-use crate::body::no_browser_form;
 use crate::caller::Authenticated;
 use crate::reply::Reply;
 
@@ -74,14 +73,8 @@ pub async fn create(user: Named, once: Once<'_>, sent: Result<Sent, Error>) -> R
 }
 
 #[delete("/users/<user>/api-keys/<id>")]
-pub async fn delete(
-    caller: Signed,
-    user: Named,
-    id: Result<Called, ()>,
-    content_type: Option<&ContentType>,
-) -> Result<Reply, Error> {
-    let Authenticated(caller) = caller?;
-    no_browser_form(content_type)?;
+pub async fn delete(bare: Result<Bare, Error>, user: Named, id: Result<Called, ()>) -> Result<Reply, Error> {
+    let Bare(caller) = bare?;
     let user = user.user(&caller).await?;
     let Called(id) = id.map_err(|()| GONE)?;
     caller.delete_api_key(user, id).await.map_err(|error| match failed(error) {

@@ -2,15 +2,15 @@
 
 use accountd_protocol::audit::Moment;
 use accountd_protocol::ban::{Ban, BanId, Banned};
-use rocket::http::{ContentType, Status};
+use rocket::http::Status;
 use rocket::request::FromParam;
 use rocket::{delete, get};
 use serde_json::{Map, Value, json};
 
 use super::error::Error;
+use super::sent::Bare;
 use super::users::{Signed, failed};
 use super::{answers, day};
-use crate::body::no_browser_form;
 use crate::caller::Authenticated;
 use crate::reply::Reply;
 
@@ -38,9 +38,8 @@ pub async fn list(caller: Signed) -> Result<Reply, Error> {
 }
 
 #[delete("/bans/<id>")]
-pub async fn lift(caller: Signed, id: Result<Called, ()>, content_type: Option<&ContentType>) -> Result<Reply, Error> {
-    let Authenticated(caller) = caller?;
-    no_browser_form(content_type)?;
+pub async fn lift(bare: Result<Bare, Error>, id: Result<Called, ()>) -> Result<Reply, Error> {
+    let Bare(caller) = bare?;
     // What is no id is told like one that is gone, to whoever may ask.
     let id = id.map_or(BanId(u64::MAX), |Called(id)| id);
     caller.lift_ban(id).await.map_err(|error| match failed(error) {

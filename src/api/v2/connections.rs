@@ -3,7 +3,7 @@
 
 use accountd_protocol::audit::Moment;
 use accountd_protocol::open_session::{ConnectionId, OpenConnection, OpenSession, OpenTransfer};
-use rocket::http::{ContentType, Status};
+use rocket::http::Status;
 use rocket::{delete, get};
 use serde_json::{Value, json};
 
@@ -12,9 +12,9 @@ use super::faults::Fault;
 use super::listing::Query;
 use super::output::{Object, object};
 use super::path::Named;
+use super::sent::Bare;
 use super::users::{Signed, failed};
 use super::{answers, day};
-use crate::body::no_browser_form;
 use crate::caller::Authenticated;
 use crate::reply::Reply;
 
@@ -50,18 +50,16 @@ fn asked(query: &Query) -> Result<Option<Named>, Error> {
 }
 
 #[delete("/connections/<id>")]
-pub async fn close(caller: Signed, id: &str, content_type: Option<&ContentType>) -> Result<Reply, Error> {
-    let Authenticated(caller) = caller?;
-    no_browser_form(content_type)?;
+pub async fn close(bare: Result<Bare, Error>, id: &str) -> Result<Reply, Error> {
+    let Bare(caller) = bare?;
     let closed = caller.close_connection(ConnectionId(id.to_owned())).await;
     closed.map_err(|error| gone(failed(error), NO_CONNECTION))?;
     Ok(answers::no_content())
 }
 
 #[delete("/sessions/<number>")]
-pub async fn end(caller: Signed, number: &str, content_type: Option<&ContentType>) -> Result<Reply, Error> {
-    let Authenticated(caller) = caller?;
-    no_browser_form(content_type)?;
+pub async fn end(bare: Result<Bare, Error>, number: &str) -> Result<Reply, Error> {
+    let Bare(caller) = bare?;
     // What is no number is told like one that is gone, to whoever may ask.
     let ended = caller.close_session(number.parse().unwrap_or(u64::MAX)).await;
     ended.map_err(|error| gone(failed(error), NO_SESSION))?;

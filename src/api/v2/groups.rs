@@ -3,7 +3,7 @@
 use accountd_protocol::agent::{Group, SortBy};
 use accountd_protocol::id::AccountId;
 use accountd_protocol::list::Filter;
-use rocket::http::{ContentType, Status};
+use rocket::http::Status;
 use rocket::{delete, get, patch, post};
 
 use super::error::Error;
@@ -14,10 +14,9 @@ use super::input::Input;
 use super::listing::{Query, Resource, boolean, number};
 use super::only_if::OnlyIf;
 use super::path::Named;
-use super::sent::{Change, Sent};
+use super::sent::{Bare, Change, Sent};
 use super::users::Signed;
 use super::{BASE, answers, output};
-use crate::body::no_browser_form;
 use crate::caller::Authenticated;
 use crate::reply::Reply;
 
@@ -85,14 +84,8 @@ pub async fn change(group: Named, sent: Result<Change, Error>) -> Result<Reply, 
 }
 
 #[delete("/groups/<group>")]
-pub async fn delete(
-    caller: Signed,
-    group: Named,
-    only_if: OnlyIf,
-    content_type: Option<&ContentType>,
-) -> Result<Reply, Error> {
-    let Authenticated(caller) = caller?;
-    no_browser_form(content_type)?;
+pub async fn delete(bare: Result<Bare, Error>, group: Named, only_if: OnlyIf) -> Result<Reply, Error> {
+    let Bare(caller) = bare?;
     let only_if = only_if.precondition()?;
     let id = group.group(&caller).await?;
     caller.delete_group(id, only_if).await.map_err(failed)?;

@@ -5,7 +5,7 @@ use accountd_protocol::job::{Job, JobId, JobResult, JobState, MadePassword, Pass
 use accountd_protocol::refusal::Refusal;
 use accountd_protocol::repository::Pulled;
 use accountd_protocol::secret::Secret;
-use rocket::http::{ContentType, Status};
+use rocket::http::Status;
 use rocket::request::FromParam;
 use rocket::response::stream::{Event, EventStream};
 use rocket::tokio::time::{Duration, sleep};
@@ -16,9 +16,9 @@ use super::error::Error;
 use super::faults::{Fault, Kind};
 use super::idempotency::Made;
 use super::listing::{Query, boolean};
+use super::sent::Bare;
 use super::users::{Signed, failed};
 use super::{BASE, answers, backups, day};
-use crate::body::no_browser_form;
 use crate::caller::Authenticated;
 use crate::reply::Reply;
 
@@ -72,13 +72,8 @@ fn passwords(query: &Query) -> Result<Passwords, Error> {
 
 /// It ends at once where it waits, and soon where it is under way; one that is over stays as it is.
 #[delete("/jobs/<id>")]
-pub async fn cancel(
-    caller: Signed,
-    id: Result<Called, ()>,
-    content_type: Option<&ContentType>,
-) -> Result<Reply, Error> {
-    let Authenticated(caller) = caller?;
-    no_browser_form(content_type)?;
+pub async fn cancel(bare: Result<Bare, Error>, id: Result<Called, ()>) -> Result<Reply, Error> {
+    let Bare(caller) = bare?;
     let Called(id) = id.map_err(|()| Error::NotFound("job"))?;
     Ok(answers::json(Status::Ok, &job(&caller.cancel_job(id).await.map_err(job_failed)?)))
 }

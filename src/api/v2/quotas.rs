@@ -2,7 +2,7 @@
 //! count it anew. The limits themselves are fields of users and groups.
 
 use accountd_protocol::quota::{QuotaFileSystem, QuotaReport, QuotaScan};
-use rocket::http::{ContentType, Status};
+use rocket::http::Status;
 use rocket::{delete, get, post};
 use serde_json::{Value, json};
 
@@ -11,9 +11,9 @@ use super::error::Error;
 use super::listing::{Query, Resource};
 use super::output::{Object, object};
 use super::path::Named;
+use super::sent::Bare;
 use super::users::{Signed, failed};
 use super::{answers, day};
-use crate::body::no_browser_form;
 use crate::caller::Authenticated;
 use crate::reply::Reply;
 
@@ -34,18 +34,16 @@ pub async fn show(caller: Signed, user: Named) -> Result<Reply, Error> {
 
 /// Begins a scan; 202, because it goes on behind the answer.
 #[post("/users/<user>/quota/scan")]
-pub async fn scan(caller: Signed, user: Named, content_type: Option<&ContentType>) -> Result<Reply, Error> {
-    let Authenticated(caller) = caller?;
-    no_browser_form(content_type)?;
+pub async fn scan(bare: Result<Bare, Error>, user: Named) -> Result<Reply, Error> {
+    let Bare(caller) = bare?;
     let id = user.user(&caller).await?;
     caller.start_scan(id).await.map_err(failed)?;
     Ok(answers::json(Status::Accepted, &json!({"status": "started"})))
 }
 
 #[delete("/users/<user>/quota/scan")]
-pub async fn cancel(caller: Signed, user: Named, content_type: Option<&ContentType>) -> Result<Reply, Error> {
-    let Authenticated(caller) = caller?;
-    no_browser_form(content_type)?;
+pub async fn cancel(bare: Result<Bare, Error>, user: Named) -> Result<Reply, Error> {
+    let Bare(caller) = bare?;
     let id = user.user(&caller).await?;
     caller.cancel_scan(id).await.map_err(|error| match failed(error) {
         Error::NotFound(_) => NO_SCAN,

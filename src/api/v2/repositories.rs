@@ -10,7 +10,7 @@ use accountd_protocol::repository::{
     Access, CloneUri, Grantee, GranteeRef, NewRepository, Repository, RepositoryChange, RepositoryField,
     RepositoryGrant, RepositoryId, RepositoryKind, RepositoryName, RepositoryProblem, RepositoryRef,
 };
-use rocket::http::{ContentType, Status};
+use rocket::http::Status;
 use rocket::request::FromParam;
 use rocket::{delete, get, patch, post};
 use serde_json::{Map, Value, json};
@@ -19,10 +19,9 @@ use super::error::Error;
 use super::faults::Kind;
 use super::idempotency::{Made, Once};
 use super::input::{Given, Input};
-use super::sent::Sent;
+use super::sent::{Bare, Sent};
 use super::users::Signed;
 use super::{BASE, answers, day, jobs};
-use crate::body::no_browser_form;
 use crate::caller::Authenticated;
 use crate::reply::Reply;
 
@@ -83,9 +82,8 @@ pub async fn change(repository: Called, sent: Result<Sent, Error>) -> Result<Rep
 }
 
 #[delete("/repositories/<repository>")]
-pub async fn delete(caller: Signed, repository: Called, content_type: Option<&ContentType>) -> Result<Reply, Error> {
-    let Authenticated(caller) = caller?;
-    no_browser_form(content_type)?;
+pub async fn delete(bare: Result<Bare, Error>, repository: Called) -> Result<Reply, Error> {
+    let Bare(caller) = bare?;
     caller.delete_repository(repository.0).await.map_err(failed)?;
     Ok(answers::no_content())
 }
@@ -109,9 +107,8 @@ pub async fn grant(repository: Called, sent: Result<Sent, Error>) -> Result<Repl
 
 /// Becomes a job; the answer is what came of it where that does not take long.
 #[post("/repositories/<repository>/pull")]
-pub async fn pull(caller: Signed, repository: Called, content_type: Option<&ContentType>) -> Result<Reply, Error> {
-    let Authenticated(caller) = caller?;
-    no_browser_form(content_type)?;
+pub async fn pull(bare: Result<Bare, Error>, repository: Called) -> Result<Reply, Error> {
+    let Bare(caller) = bare?;
     let job = caller.pull_repository(repository.0).await.map_err(failed)?;
     Ok(jobs::begun(&job)?.first)
 }

@@ -5,7 +5,7 @@ use accountd_protocol::precondition::Precondition;
 use rocket::Data;
 use rocket::data::{FromData, Outcome};
 use rocket::http::Status;
-use rocket::request::{FromRequest, Request};
+use rocket::request::{self, FromRequest, Request};
 use zeroize::Zeroizing;
 
 use super::error::Error;
@@ -13,7 +13,7 @@ use super::faults::Kind;
 use super::input::{self, Input};
 use super::only_if::OnlyIf;
 use super::users::Signed;
-use crate::body::Unread;
+use crate::body::{Unread, no_browser_form};
 use crate::caller::Authenticated;
 
 /// Who asks, and the bytes of a body that says it is JSON.
@@ -31,6 +31,22 @@ pub struct Change {
     body: Zeroizing<Vec<u8>>,
 }
 
+/// Who asks for something that needs no body; a form of a browser is none either.
+#[derive(Debug)]
+pub struct Bare(pub Caller);
+
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for Bare {
+    type Error = Error;
+
+    async fn from_request(request: &'r Request<'_>) -> request::Outcome<Self, Error> {
+        match Self::read(request).await {
+            Ok(bare) => request::Outcome::Success(bare),
+            Err(error) => request::Outcome::Error((Status::BadRequest, error)),
+        }
+    }
+}
+
 #[rocket::async_trait]
 impl<'r> FromData<'r> for Sent {
     type Error = Error;
@@ -46,6 +62,14 @@ impl<'r> FromData<'r> for Change {
 
     async fn from_data(request: &'r Request<'_>, data: Data<'r>) -> Outcome<'r, Self> {
         outcome(Self::read(request, data).await)
+    }
+}
+
+impl Bare {
+    async fn read(request: &Request<'_>) -> Result<Self, Error> {
+        let Authenticated(caller) = guard::<Signed>(request).await??;
+        no_browser_form(request.content_type())?;
+        Ok(Self(caller))
     }
 }
 

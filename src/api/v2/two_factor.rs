@@ -5,7 +5,7 @@ use accountd_protocol::audit::Moment;
 use accountd_protocol::two_factor::{Enrolment, TwoFactor};
 use qrcode::QrCode;
 use qrcode::render::svg;
-use rocket::http::{ContentType, Status};
+use rocket::http::Status;
 use rocket::{delete, get, post};
 use serde_json::{Value, json};
 
@@ -14,10 +14,9 @@ use super::faults::Kind;
 use super::input::Given;
 use super::only_if::OnlyIf;
 use super::path::Named;
-use super::sent::Sent;
+use super::sent::{Bare, Sent};
 use super::users::{Signed, failed};
 use super::{answers, day};
-use crate::body::no_browser_form;
 use crate::caller::Authenticated;
 use crate::reply::Reply;
 
@@ -55,14 +54,8 @@ pub async fn confirm(user: Named, sent: Result<Sent, Error>) -> Result<Reply, Er
 }
 
 #[delete("/users/<user>/two-factor")]
-pub async fn cancel(
-    caller: Signed,
-    user: Named,
-    only_if: OnlyIf,
-    content_type: Option<&ContentType>,
-) -> Result<Reply, Error> {
-    let Authenticated(caller) = caller?;
-    no_browser_form(content_type)?;
+pub async fn cancel(bare: Result<Bare, Error>, user: Named, only_if: OnlyIf) -> Result<Reply, Error> {
+    let Bare(caller) = bare?;
     let only_if = only_if.precondition()?;
     let id = user.user(&caller).await?;
     caller.cancel_two_factor(id, only_if).await.map_err(failed)?;

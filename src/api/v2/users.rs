@@ -6,7 +6,7 @@ use accountd_protocol::id::AccountId;
 use accountd_protocol::list::Filter;
 use accountd_protocol::removal::DeletedHome;
 use accountd_protocol::secret::Secret;
-use rocket::http::{ContentType, Status};
+use rocket::http::Status;
 use rocket::{delete, get, patch, post};
 use serde_json::json;
 
@@ -17,9 +17,8 @@ use super::input::Input;
 use super::listing::{Query, Resource, boolean, number};
 use super::only_if::OnlyIf;
 use super::path::Named;
-use super::sent::{Change, Sent};
+use super::sent::{Bare, Change, Sent};
 use super::{BASE, answers, disable, new_user, output, user_change};
-use crate::body::no_browser_form;
 use crate::caller::{Authenticated, NoCaller};
 use crate::reply::Reply;
 
@@ -128,15 +127,8 @@ pub async fn change(user: Named, sent: Result<Change, Error>) -> Result<Reply, E
 }
 
 #[delete("/users/<user>")]
-pub async fn delete(
-    caller: Signed,
-    user: Named,
-    only_if: OnlyIf,
-    query: Query,
-    content_type: Option<&ContentType>,
-) -> Result<Reply, Error> {
-    let Authenticated(caller) = caller?;
-    no_browser_form(content_type)?;
+pub async fn delete(bare: Result<Bare, Error>, user: Named, only_if: OnlyIf, query: Query) -> Result<Reply, Error> {
+    let Bare(caller) = bare?;
     let (only_if, Deletion { home, processes, report }) = (only_if.precondition()?, deletion(&query)?);
     let id = user.user(&caller).await?;
     let ended = caller.delete_user(id, (home, processes), only_if).await.map_err(failed)?;

@@ -35,7 +35,6 @@ fn strict(handles: &mut u32, request: &AgentRequest) -> Result<Answer, Refusal> 
         | AgentRequest::Decide { .. }
         | AgentRequest::Conclude(_)
         | AgentRequest::Ping
-        | AgentRequest::DescribeAlist
         | AgentRequest::Watch
         | AgentRequest::Resume(_)
         | AgentRequest::AnswerQuestions
