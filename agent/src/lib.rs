@@ -86,6 +86,7 @@ fn serve(arguments: &Arguments) -> Result<(), Error> {
     agent.start_repositories()?;
     agent.start_jobs()?;
     agent.place_waiting_keys()?;
+    agent.drop_left_keys()?;
     agent.make_alist_accounts();
     let listener = server::listen(&arguments.socket, agent.api_gid())?;
     info!(socket = %arguments.socket.display(), "accounts are kept");

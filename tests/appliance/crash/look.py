@@ -167,7 +167,7 @@ class Disk:
         compare("keys", keys.read_text().splitlines() if keys.exists() else [], state["keys"])
         if keys.exists():
             compare("owner of keys", keys.stat().st_uid, state["uid"])
-            compare("files beside the keys", sorted(os.listdir(keys.parent)), ["authorized_keys"])
+            compare("files beside the keys", sorted(set(os.listdir(keys.parent)) - {".authorized_keys.accountd"}), ["authorized_keys"])
 
     def leftovers(self):
         """What only a change that is under way has."""
