@@ -29,6 +29,9 @@ class Refused(Exception):
 class Client(threading.Thread):
     """Changes accounts until it is told to stop, or nobody answers any more."""
 
+    #: What it may ask for beside the rest.
+    grants = True
+
     def __init__(self, number, seed, address, password, note):
         super().__init__(daemon=True)
         self.number, self.address, self.note = number, address, note
@@ -52,8 +55,8 @@ class Client(threading.Thread):
             return self.create()
         name = self.random.choice(sorted(self.accounts))
         ways = [self.rename, self.describe, self.describe, self.set_password, self.set_password, self.set_groups]
-        ways += [self.set_groups, self.set_keys, self.set_keys, self.lock, self.grant, self.move_home, self.renumber]
-        ways += [self.delete, self.delete]
+        ways += [self.set_groups, self.set_keys, self.set_keys, self.lock, self.move_home, self.renumber]
+        ways += [self.delete, self.delete] + ([self.grant] if self.grants else [])
         return self.random.choice(ways)(name)
 
     def create(self):
@@ -62,7 +65,7 @@ class Client(threading.Thread):
         state = {
             "name": name, "group": name, "uid": 10000 + 1000 * self.number + self.made, "full_name": "New", "shell": "/bin/bash",
             "home": f"{POOL}/home/{name}", "password": self.word(), "groups": self.some_groups(),
-            "keys": [self.a_key()], "locked": False, "sudo": self.random.random() < 0.5,
+            "keys": [self.a_key()], "locked": False, "sudo": self.grants and self.random.random() < 0.5,
         }
         body = {key: value for key, value in state.items() if key not in ("name", "group", "sudo", "locked")}
         self.change(name, state, "POST", "/users", body | {"username": name, "sudo": SUDO if state["sudo"] else None})
