@@ -15,11 +15,12 @@ use std::process::{Command, Stdio};
 use crate::world::accountd;
 
 /// What is checked on either file system.
-const OF_A_FILE_SYSTEM: [&str; 13] = [
+const OF_A_FILE_SYSTEM: [&str; 14] = [
     "the kernel counts",
     "limits are set with the account",
     "a writer is refused at the limit of bytes",
     "a writer is refused at the limit of files",
+    "the API shows what the kernel counts",
     "above a soft limit there is a grace",
     "a limit that is raised counts at once",
     "an upload above the limit leaves the old file whole",
