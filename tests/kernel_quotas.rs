@@ -36,7 +36,7 @@ const OF_A_FILE_SYSTEM: [&str; 14] = [
 fn the_kernel_holds_everybody_to_the_limits_of_accounts_on_ext4_and_xfs() {
     let machine = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/appliance/machine");
     let programs = accountd().parent().unwrap();
-    // The machine ends with this thread, and after three minutes.
+    // The machine ends with this thread, and after five minutes.
     let output = Command::new(machine).arg(programs).stdin(Stdio::null()).output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{}: {said}", output.status);
