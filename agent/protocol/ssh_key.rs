@@ -15,12 +15,6 @@ pub const LONGEST_TITLE: usize = 200;
 #[serde(transparent)]
 pub struct SshKeyId(pub u64);
 
-impl fmt::Display for SshKeyId {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(out)
-    }
-}
-
 /// Times are milliseconds since 1970.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SshKey {

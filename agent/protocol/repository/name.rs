@@ -105,12 +105,6 @@ impl From<RepositoryName> for String {
     }
 }
 
-impl fmt::Display for RepositoryName {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(out)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,12 +3,16 @@
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
-use accountd_protocol::agent::{GroupChange, NewUser, PrimaryGroup};
+use accountd_protocol::agent::{GroupChange, NewGroup, NewUser, PrimaryGroup, Reply, SessionQuestion, SessionReply};
 use accountd_protocol::audit::{Actor, AuditAction, AuditFilter};
+use accountd_protocol::frame::{self, AGENT_ANSWER_CAP, AGENT_REQUEST_CAP};
 use accountd_protocol::id::{AccountId, AccountRef, Uid};
+use accountd_protocol::job::JobResult;
 use accountd_protocol::precondition::Precondition;
 use accountd_protocol::refusal::{Field, Invalid, Problem, Refusal};
 use accountd_protocol::repository::{
@@ -18,11 +22,12 @@ use accountd_protocol::repository::{
 
 use super::acl::{self, Acl, READ, SEARCH, Tag, WRITE, Which};
 use super::ground::GroundError;
-use super::work::{Rights, Work};
+use super::work::{self, Rights};
 use crate::agent::Agent;
 use crate::database::{RepositoryRow, Stage};
 use crate::identity::candidate::PasswordState;
 use crate::identity::handles::{Caller, Way};
+use crate::jobs::{Task, Work};
 use crate::scratch;
 
 const ROOT: Actor = Actor::Agent;
@@ -51,7 +56,7 @@ impl World {
     }
 
     fn group(&self, name: &str, gid: Option<u32>, members: &[&str]) -> AccountId {
-        let request = accountd_protocol::agent::NewGroup { gid, ..scratch::new_group(name) };
+        let request = NewGroup { gid, ..scratch::new_group(name) };
         let id = self.agent.create_group(&ROOT, request).unwrap().id;
         for member in members {
             self.agent.set_memberships(&ROOT, self.user(member), &[name.to_owned()]).unwrap();
@@ -268,7 +273,7 @@ fn a_repository_whose_directory_is_gone_is_its_owners_alone_and_can_be_deleted()
 fn a_change_that_the_file_system_refuses_is_undone_and_not_tried_for_ever() {
     let world = World::new("");
     world.create("r").unwrap();
-    super::work::tests::fill(&world.path("r").join("HEAD"));
+    work::tests::fill(&world.path("r").join("HEAD"));
     let berta = Grantee::User(world.user("berta"));
     let refused = world.grant("root", berta, Access::Read).map(drop).unwrap_err();
     let is_said = matches!(&refused, Refusal::NoSpace | Refusal::Repository(RepositoryFault::NotMade(_)));
@@ -277,7 +282,7 @@ fn a_change_that_the_file_system_refuses_is_undone_and_not_tried_for_ever() {
     assert!(row.pending.is_none() && row.grants.is_empty(), "{row:?}");
     assert_eq!(world.get("berta").map(drop), Err(RepositoryFault::NotFound.into()));
     // What was interrupted stays to be done, where it can not be done yet.
-    let work = Work::give(Tag::User(world.uid("berta")), Rights::Read);
+    let work = work::Work::give(Tag::User(world.uid("berta")), Rights::Read);
     let pending = RepositoryRow { pending: serde_json::to_string(&work).ok(), ..row };
     world.agent.repositories.book.put(pending, Vec::new()).unwrap();
     world.follow();
@@ -383,4 +388,35 @@ fn a_scheme_that_is_allowed_no_more_is_not_pulled_from() {
     };
     assert_eq!(with("git://h/x"), Err(RepositoryFault::SchemeNotAllowed("git".into()).into()));
     assert_eq!(with("https://h/x"), Ok(id));
+}
+
+#[test]
+fn a_pull_that_login_knows_nothing_of_any_more_is_given_up() {
+    let world = World::new("");
+    let id = world.create("r").unwrap().id;
+    let row = world.agent.repositories.book.find(&named("r")).unwrap();
+    let clone_uri = Some(CloneUri::new("https://h/x").unwrap());
+    world.agent.repositories.book.put(RepositoryRow { clone_uri, ..row }, Vec::new()).unwrap();
+    world.agent.start_jobs().unwrap();
+    let (ours, mut login) = UnixStream::pair().unwrap();
+    // One that was restarted: it has begun the pull, and has not heard of it when it is asked.
+    let asked = std::thread::spawn(move || {
+        let _: Option<Reply> = frame::read(&mut login, AGENT_ANSWER_CAP).unwrap();
+        let mut asked = 0;
+        while let Ok(Some(question)) = frame::read(&mut login, AGENT_ANSWER_CAP) {
+            let begun = matches!(question, SessionQuestion::BeginPull(_));
+            let reply = if begun { SessionReply::PullBegun } else { SessionReply::NotFound };
+            asked += 1;
+            frame::write(&mut login, &reply, AGENT_REQUEST_CAP).unwrap();
+        }
+        asked
+    });
+    world.agent.open_sessions.keep(ours).unwrap();
+    let work = Work { by: ROOT, caller: world.caller("anna"), task: Task::Pull(id) };
+    let job = world.agent.jobs.begin(work, Duration::from_secs(60)).unwrap();
+    let refused = RepositoryFault::PullNotRun("accountd-login was restarted".into()).into();
+    assert!(matches!(&job.result, Some(JobResult::Refused(why)) if *why == refused), "{job:?}");
+    assert!(!world.agent.repositories.book.is_pulling(id));
+    drop(world);
+    assert!(asked.join().unwrap() > 2);
 }
