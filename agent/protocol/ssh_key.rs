@@ -1,8 +1,6 @@
 //! The SSH keys of a user one by one: lines of `authorized_keys` that could let somebody in, with what the
 //! file itself has no place for.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 
 use crate::refusal::Problem;

@@ -1,8 +1,6 @@
 //! Names of repositories: paths below the root, of components that mean nothing to a shell, to git, to
 //! Mercurial or to a file system.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 
 /// In bytes, of the name as a whole: PATH_MAX leaves room for the root and what is in a repository.

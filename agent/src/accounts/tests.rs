@@ -435,13 +435,14 @@ fn accounts_for_clients_of_alist_are_made_as_soon_as_they_can_be_and_once() {
     std::fs::remove_file(&pool).unwrap();
     std::fs::create_dir(&pool).unwrap();
     world.agent.make_alist_accounts();
-    let admin = there("admin").unwrap();
-    assert!(there("guest").is_some());
+    assert!(there("admin").is_some() && there("guest").is_some());
     let members = world.agent.database.view().groups_of_member("admin").to_vec();
     assert_eq!(members.len(), 1, "{members:?}");
     assert_eq!(world.agent.database.view().group_named("bosses").unwrap().id, bosses, "it is the one that there was");
-    let removed = (DeletedHome::Keep, OtherProcesses::Left);
-    world.agent.delete_user(&ROOT, admin, removed, Precondition::None).unwrap();
+    let passwd = std::fs::read_to_string(world.directory.path().join("etc/passwd")).unwrap();
+    let without = passwd.lines().filter(|line| !line.starts_with("admin:"));
+    world.write("passwd", &without.map(|line| format!("{line}\n")).collect::<String>());
+    assert!(world.agent.database.certain_view().unwrap().user_named("admin").is_none());
     world.agent.make_alist_accounts();
-    assert_eq!(there("admin"), None, "whoever has deleted it does not get it back");
+    assert_eq!(there("admin"), None, "whoever has removed it does not get it back");
 }

@@ -256,6 +256,7 @@ fn a_key_of_rest_makes_no_other_way_into_its_account_and_does_what_it_may_otherw
 #[test]
 fn an_account_administrator_gives_nobody_a_second_factor_and_keys_to_those_alone_who_have_no_more() {
     let world = World::new("[roles]\naccount_administrators = [\"anna\"]\n");
+    world.agent.create_user(&Actor::Agent, scratch::new_user("zoe", "/nonexistent")).unwrap();
     let view = world.agent.database.view();
     let id = |name: &str| view.user_named(name).unwrap().id;
     let way = Way::Password;
@@ -263,12 +264,12 @@ fn an_account_administrator_gives_nobody_a_second_factor_and_keys_to_those_alone
     let permit = |operation: Operation| world.agent.permit(&view, caller, &operation);
     let denied = || Err(Refusal::NotPermitted);
     let add = |user| Operation::AddSshKey { user, title: KeyTitle::new("x").unwrap(), line: String::new() };
-    assert_eq!((permit(add(id("locked"))), permit(add(id("root")))), (Ok(()), denied()));
+    assert_eq!((permit(add(id("zoe"))), permit(add(id("root")))), (Ok(()), denied()));
     let delete = |user| Operation::DeleteSshKey { user, id: SshKeyId(1) };
-    assert_eq!((permit(delete(id("locked"))), permit(delete(id("root")))), (Ok(()), denied()));
+    assert_eq!((permit(delete(id("zoe"))), permit(delete(id("root")))), (Ok(()), denied()));
     assert_eq!(permit(Operation::ListSshKeys(id("root"))), Ok(()));
     assert_eq!(permit(Operation::FindSshKey(SshKeyId(1))), Ok(()));
-    assert_eq!(permit(Operation::BeginTwoFactor(id("locked"))), denied());
+    assert_eq!(permit(Operation::BeginTwoFactor(id("zoe"))), denied());
     let repository = RepositoryRef::Name("r".into());
     // Whose it is, is asked when that is known.
     assert_eq!(permit(Operation::FindGrantee { repository, whom: GranteeRef::User(AccountRef::Caller) }), Ok(()));
