@@ -251,6 +251,9 @@ fn a_key_of_rest_makes_no_other_way_into_its_account_and_does_what_it_may_otherw
     assert_eq!(permit(Operation::AddSshKey { user: anna, title: title(), line: String::new() }), Ok(()));
     assert_eq!(permit(Operation::ListSshKeys(root)), Ok(()));
     assert_eq!(permit(Operation::FindSshKey(SshKeyId(1))), Ok(()));
+    let profile =
+        |password: Option<Secret>| permit(Operation::ChangeOwnProfile { password, echoes: Default::default() });
+    assert_eq!((profile(Some(Secret::new("Pass-word1".into()))), profile(None)), (denied, Ok(())));
 }
 
 #[test]
