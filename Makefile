@@ -1,10 +1,12 @@
 # Everything that is done with this project; each target installs what it needs.
 SHELL := /bin/bash
 PACKAGES := gcc g++ make cmake perl pkg-config libcrypt-dev git curl openssl openssh-client passwd libnss-extrausers strace sudo tcsh rsync python3 acl attr mercurial
-.PHONY: run test slowest coverage bench bench-ssh faults fuzz lint deny tools
+.PHONY: run test slowest coverage deb appliance-test bench bench-ssh faults fuzz lint deny tools
 # For the tests alone: Samba, whose sessions have to end, the sftp-server that ours is held against, and clients of all kinds.
 test slowest coverage: PACKAGES += samba smbclient openssh-server openssh-sftp-server python3-venv lftp putty-tools rclone sshfs fuse3 fio \
 	python3-paramiko python3-asyncssh python3-requests ssh-audit borgbackup restic tzdata btrfs-progs oathtool
+# What describes the programs: units and manual pages (tests/units.rs, tests/manuals.rs).
+test slowest coverage: PACKAGES += systemd mandoc
 # The machine whose kernel has quotas (tests/kernel_quotas.rs).
 test slowest coverage: PACKAGES += qemu-system-x86 busybox-static cpio e2fsprogs xfsprogs quota
 # Most of the time a test waits for programs and disk.
@@ -31,6 +33,18 @@ slowest: tools
 
 coverage: tools
 	.ci/coverage
+
+# A Debian package, in target/debian. With PROFILE=dev of what `cargo build` has made, which is quicker to build.
+PROFILE := release
+deb: PACKAGES += dpkg-dev lintian
+deb: tools
+	package/build $(PROFILE)
+
+# The package on a Debian that is made for it and booted: tests/appliance/package.
+appliance-test: PACKAGES += dpkg-dev lintian mmdebstrap systemd-container openssh-client curl
+appliance-test: tools
+	package/build $(PROFILE)
+	tests/appliance/container target/debian/*.deb
 
 # A client of the tests that Debian does not have; without npm, or a registry, its row of the table is skipped and says so.
 target/clients/node_modules/ssh2: tests/clients/node/package.json | tools

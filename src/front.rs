@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use accountd_protocol::id::{Gid, Uid};
 use accountd_protocol::identity::{Identity, IdentityError};
-use accountd_protocol::notify::{State, notify};
+use accountd_protocol::notify::{self, State, notify};
 use nix::errno::Errno;
 use nix::sys::prctl;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -14,7 +14,7 @@ use nix::sys::signal::Signal;
 use nix::unistd::User;
 
 use crate::command::{ApiArguments, ImportArguments, SshArguments};
-use crate::version;
+use crate::{self_test, version};
 
 #[derive(Debug, thiserror::Error)]
 pub enum FrontError {
@@ -46,7 +46,7 @@ pub fn api(arguments: ApiArguments) -> Result<(), FrontError> {
         agent_socket: arguments.agent_socket,
         build: version::program_build(),
     };
-    let on_ready = |address: SocketAddr| ready(&format!("http://{address}"));
+    let on_ready = |address: SocketAddr| ready(&format!("http://{address}"), move || self_test::rest_answers(address));
     let served = runtime()?.block_on(accountd_api::run(settings, on_ready));
     notify(State::Stopping);
     served?;
@@ -69,9 +69,9 @@ pub fn ssh(arguments: SshArguments) -> Result<(), FrontError> {
         idle: (arguments.idle > 0).then(|| seconds(arguments.idle)),
         drain: seconds(arguments.drain),
     };
-    let on_ready = |addresses: &[SocketAddr]| {
+    let on_ready = |addresses: &[SocketAddr], pulse: accountd_ssh::Pulse| {
         let shown: Vec<String> = addresses.iter().map(SocketAddr::to_string).collect();
-        ready(&shown.join(" "));
+        ready(&shown.join(" "), move || pulse.beats());
     };
     // Its connections have threads of their own.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(FrontError::Runtime)?;
@@ -104,11 +104,15 @@ fn runtime() -> Result<tokio::runtime::Runtime, FrontError> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(FrontError::Runtime)
 }
 
-/// One line on standard output for whoever has started this and waits, and a word to systemd.
-fn ready(address: &str) {
+/// One line on standard output for whoever has started this and waits, and a word to systemd, then and for
+/// as long as the program answers.
+fn ready(address: &str, answers: impl Fn() -> bool + Send + 'static) {
     // Nobody may be reading; that is no reason to stop.
     let _ = writeln!(std::io::stdout(), "ready {address}");
     notify(State::Ready);
+    if let Err(error) = notify::keep_watch(answers) {
+        tracing::warn!(%error, "nobody watches over this program");
+    }
 }
 
 /// Before any thread and before anything is opened.

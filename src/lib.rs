@@ -3,6 +3,7 @@
 mod command;
 mod front;
 mod sandbox;
+mod self_test;
 mod version;
 
 pub use command::run;

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use accountd_protocol::agent::{AgentRequest, Answer, Decision, KeyOffer, QuotaEnd, Reply};
 use accountd_protocol::client::ClientError;
 use accountd_protocol::conclusion::Conclusion;
+use accountd_protocol::frame::FrameError;
 use accountd_protocol::id::AccountId;
 use accountd_protocol::kept_clients::KeptClients;
 use accountd_protocol::login::Proof;
@@ -20,7 +21,7 @@ use tracing::{debug, warn};
 const KEPT: usize = 8;
 
 /// How long a session waits for an agent that is being started again.
-const RESTART_PATIENCE: Duration = Duration::from_secs(5);
+const RESTART_PATIENCE: Duration = Duration::from_secs(20);
 const RETRY: Duration = Duration::from_millis(100);
 
 /// Whether a login is in the audit trail, or will be.
@@ -118,12 +119,17 @@ impl Agent {
         }
     }
 
-    /// Also of an agent that is being started again.
+    /// Also of an agent that is being started again. Of what one has done that did not answer, its successor
+    /// knows nothing; should it go on, more is counted than is used until the session ends.
     fn ask_patiently(&self, request: &AgentRequest) -> Result<Reply, ClientError> {
         let deadline = Instant::now() + RESTART_PATIENCE;
         loop {
             match self.clients.call(request) {
-                Err(ClientError::Connect { .. }) if Instant::now() < deadline => std::thread::sleep(RETRY),
+                Err(ClientError::Connect { .. } | ClientError::Closed | ClientError::Frame(FrameError::Io(_)))
+                    if Instant::now() < deadline =>
+                {
+                    std::thread::sleep(RETRY);
+                }
                 reply => return reply,
             }
         }

@@ -17,6 +17,9 @@ pub struct Arguments {
     /// User that the SSH front runs as
     #[arg(long, value_name = "USER", default_value = "accountd-ssh")]
     pub front_user: String,
+    /// Seconds that sessions go on while the agent can not be heard; it may be being started again
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    pub agent_patience: u64,
     /// Program that serves a session
     #[arg(long, value_name = "FILE", default_value = "/usr/libexec/accountd/accountd-session")]
     pub session_program: PathBuf,

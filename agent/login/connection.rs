@@ -65,7 +65,7 @@ pub struct Shared {
 enum State {
     New,
     Greeted { ends: Ends, version: String },
-    Authenticated { ends: Ends, grant: Box<Grant>, asked: Period, seat: Seat },
+    Authenticated { ends: Ends, grant: Box<Grant>, seat: Seat },
 }
 
 struct Connection {
@@ -207,7 +207,7 @@ impl Connection {
             (Seating::Seated(seat), Recorded::Yes) => {
                 info!(user = shown, uid = grant.uid.0, %source, method, "logged in");
                 let admitted = admitted(&grant);
-                self.state = State::Authenticated { ends, grant, asked, seat };
+                self.state = State::Authenticated { ends, grant, seat };
                 (Admission::Granted(admitted), LoginResult::Granted)
             }
             (Seating::Seated(_), Recorded::No) => {
@@ -237,7 +237,9 @@ impl Connection {
 
     fn open(&mut self, opening: Opening) -> Result<(), Error> {
         self.forget_ended();
-        let State::Authenticated { grant, asked, ends, seat } = &self.state else { return Err(Error::OutOfTurn) };
+        // An agent that is being started again is waited for.
+        let _ = self.shared.registry.period(RESTART_PATIENCE);
+        let State::Authenticated { grant, ends, seat } = &self.state else { return Err(Error::OutOfTurn) };
         if self.sessions.len() >= MOST_SESSIONS {
             return self.not_opened(NotOpened::TooManyOfConnection, "too many sessions on this connection");
         }
@@ -252,7 +254,7 @@ impl Connection {
                 return self.not_opened(NotOpened::NotAllowed, why);
             }
         };
-        let place = match self.shared.registry.register(grant, (*asked, seat), plan.service) {
+        let place = match self.shared.registry.register(seat, plan.service) {
             Registration::Registered(place) => place,
             Registration::Void => return self.not_opened(NotOpened::AccountChanged, CHANGED),
             Registration::Full => return self.not_opened(NotOpened::TooManyOfAccount, TOO_MANY),
@@ -396,8 +398,11 @@ pub fn start(shared: &Shared, plan: Plan, (account, place): (AccountId, &Place))
     let (control, keeper) = UnixStream::pair().map_err(Error::Spawner)?;
     let (records, written) = pipe2(OFlag::O_CLOEXEC).map_err(Error::kernel("make a pipe for records"))?;
     let (quota, asking) = match order.quota {
-        Some(_) => quota::Relay::start(shared.agent.clone(), (account, place.number()))
-            .map(|(one, end)| (Some(one), Some(end)))?,
+        Some(_) => {
+            let (relay, end) = quota::Relay::start(shared.agent.clone(), (account, place.number()))?;
+            place.set_leases(relay.leases());
+            (Some(relay), Some(end))
+        }
         None => (None, None),
     };
     let given = Given { records: written, quota: asking, streams: session };

@@ -28,6 +28,7 @@ mod session;
 mod session_streams;
 mod spawner;
 mod terminal;
+mod watchdog;
 mod word;
 
 #[allow(unsafe_code, reason = "fork, execveat, close_range and prctl have no safe wrappers")]
@@ -35,6 +36,7 @@ mod sys;
 
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Parser;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -73,9 +75,11 @@ fn run(arguments: &Arguments) -> Result<(), Error> {
     let agent = Arc::new(agent::Agent::new(arguments.agent_socket.clone()));
     let counters = Arc::new(counters::Counters::default());
     counters::tell(agent.clone(), counters.clone())?;
-    revocations::follow(arguments.agent_socket.clone(), registry.clone())?;
+    let patience = Duration::from_secs(arguments.agent_patience);
+    revocations::follow(arguments.agent_socket.clone(), registry.clone(), patience)?;
     let front = server::Front::new(&arguments.front_user);
     let listener = server::listen(&arguments.socket, &front)?;
+    watchdog::start(arguments.socket.clone(), registry.clone())?;
     let shared = connection::Shared { agent, registry, spawner: Arc::new(spawner), counters };
     questions::answer(arguments.agent_socket.clone(), shared.clone())?;
     server::serve(&listener, &stop, shared, &front)

@@ -290,6 +290,7 @@ mod tests {
             quota: None,
             fronts: vec![Uid(990), Uid(991)],
             generation: Generation(1),
+            standing: Default::default(),
         }
     }
 

@@ -5,14 +5,14 @@
 use std::net::Shutdown;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use accountd_protocol::agent::QuotaEnd;
 use accountd_protocol::frame::{self, QUOTA_CAP};
 use accountd_protocol::id::AccountId;
 use accountd_protocol::login::Ending;
-use accountd_protocol::quota::{QuotaAnswer, QuotaRequest};
+use accountd_protocol::quota::{QuotaAnswer, QuotaRequest, QuotaUse};
 use tracing::debug;
 
 use crate::agent::Agent;
@@ -27,6 +27,39 @@ pub struct Relay {
     of: (AccountId, u64),
     asked_on: UnixStream,
     thread: JoinHandle<Leasing>,
+    leases: Arc<Leases>,
+}
+
+/// What a session has leased and not returned; and the largest of its leases.
+#[derive(Debug, Default)]
+pub struct Leases(Mutex<(QuotaUse, QuotaUse)>);
+
+impl Leases {
+    pub fn held(&self) -> (QuotaUse, QuotaUse) {
+        *self.lock()
+    }
+
+    fn note(&self, request: QuotaRequest, answer: Option<QuotaAnswer>) {
+        let mut held = self.lock();
+        let (kept, largest) = &mut *held;
+        match (request, answer) {
+            (QuotaRequest::Lease(_), Some(QuotaAnswer::Leased(leased))) => {
+                kept.bytes = kept.bytes.saturating_add(leased.bytes);
+                kept.files = kept.files.saturating_add(leased.files);
+                largest.bytes = largest.bytes.max(leased.bytes);
+                largest.files = largest.files.max(leased.files);
+            }
+            (QuotaRequest::Return { unused, .. }, Some(_)) => {
+                kept.bytes = kept.bytes.saturating_sub(unused.bytes);
+                kept.files = kept.files.saturating_sub(unused.files);
+            }
+            (QuotaRequest::Lease(_) | QuotaRequest::Return { .. } | QuotaRequest::Use, _) => {}
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, (QuotaUse, QuotaUse)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// What has become of what was asked for.
@@ -47,15 +80,24 @@ impl Relay {
     pub fn start(agent: Arc<Agent>, of: (AccountId, u64)) -> Result<(Self, OwnedFd), Error> {
         let (ours, theirs) = UnixStream::pair().map_err(Error::Spawner)?;
         let asked_on = ours.try_clone().map_err(Error::Spawner)?;
-        let asked = agent.clone();
+        let (asked, leases) = (agent.clone(), Arc::new(Leases::default()));
+        let counted = leases.clone();
         let named = std::thread::Builder::new().name("quota".into()).stack_size(STACK_BYTES);
         let thread = named.spawn(move || {
-            let leasing = pass_on(&ours, |request| asked.quota(of, request));
+            let leasing = pass_on(&ours, |request| {
+                let answer = asked.quota(of, request);
+                counted.note(request, answer);
+                answer
+            });
             // Whoever asks once more hears that nobody answers.
             let _ = ours.shutdown(Shutdown::Both);
             leasing
         });
-        Ok((Self { agent, of, asked_on, thread: thread.map_err(Error::Thread)? }, theirs.into()))
+        Ok((Self { agent, of, asked_on, thread: thread.map_err(Error::Thread)?, leases }, theirs.into()))
+    }
+
+    pub fn leases(&self) -> Arc<Leases> {
+        self.leases.clone()
     }
 
     /// The session has ended: what it has leased and not returned is not its own any more. What it has said

@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use accountd_protocol::agent::{AgentRequest, Answer, Revoked};
 use accountd_protocol::client::{AgentClient, ClientError};
@@ -20,17 +20,22 @@ use crate::registry::{Registry, Revoking};
 const END_LIMIT: Duration = Duration::from_secs(3);
 const RETRY: Duration = Duration::from_millis(50);
 
-/// Starts the thread. While the agent can't be heard, nothing starts: a change might be missed.
-pub fn follow(socket: PathBuf, registry: Arc<Registry>) -> Result<(), Error> {
+/// Starts the thread. While the agent can't be heard, nothing starts: a change might be missed. What
+/// goes on is held against the accounts when it can be heard again, or ends after `patience`.
+pub fn follow(socket: PathBuf, registry: Arc<Registry>, patience: Duration) -> Result<(), Error> {
     let named = std::thread::Builder::new().name("revocations".into());
     let thread = named.spawn(move || {
         let _guard = AbortOnPanic;
+        let mut unheard = None;
         loop {
             if let Err(error) = watch(&socket, &registry) {
-                let heard = registry.period(Duration::ZERO).is_some();
-                registry.end_period(END_LIMIT);
-                if heard {
-                    warn!(%error, "revocations could not be heard; all sessions have been ended and none starts");
+                if registry.pause() {
+                    warn!(%error, seconds = patience.as_secs(), "revocations can not be heard; none starts, and sessions go on for this long");
+                    unheard = Some(Instant::now());
+                }
+                if unheard.take_if(|since| since.elapsed() >= patience).is_some() {
+                    registry.end_all(END_LIMIT);
+                    warn!(%error, "revocations could not be heard; all sessions have been ended");
                 }
             }
             std::thread::sleep(RETRY);
@@ -53,12 +58,16 @@ impl Drop for AbortOnPanic {
 fn watch(socket: &Path, registry: &Arc<Registry>) -> Result<(), ClientError> {
     let mut client = AgentClient::connect(socket)?;
     let Ok(Answer::Watching) = client.call(&AgentRequest::Watch)? else { return Err(ClientError::Closed) };
+    let resumption = AgentRequest::Resume(registry.resumption());
+    let Ok(Answer::Resumed(resumed)) = AgentClient::connect(socket)?.call(&resumption)? else {
+        return Err(ClientError::Closed);
+    };
     let (told, revokings) = channel();
     let (answering, theirs) = (client.try_clone()?, registry.clone());
     let named = std::thread::Builder::new().name("acknowledgements".into());
     // It ends with the channel, or with the connection.
     named.spawn(move || acknowledge(answering, &theirs, revokings)).map_err(FrameError::Io)?;
-    registry.begin_period();
+    registry.resume(&resumed);
     info!("revocations are heard");
     loop {
         let revocation = client.next_revocation()?;
@@ -75,5 +84,51 @@ fn acknowledge(mut agent: AgentClient, registry: &Registry, revokings: Receiver<
         if let Err(error) = agent.acknowledge(Revoked { generation: revoking.generation, ended }) {
             return debug!(%error, "the agent does not hear what has ended");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::{UnixListener, UnixStream};
+
+    use accountd_protocol::agent::{Generation, Reply};
+    use accountd_protocol::frame::{self, AGENT_ANSWER_CAP, AGENT_REQUEST_CAP};
+    use accountd_protocol::resume::{Resumed, Resumption};
+
+    use super::*;
+
+    fn exchange(listener: &UnixListener, answer: Answer) -> (UnixStream, AgentRequest) {
+        let (mut stream, _) = listener.accept().unwrap();
+        let request = frame::read(&mut stream, AGENT_REQUEST_CAP).unwrap().unwrap();
+        frame::write(&mut stream, &Reply::Ok(answer), AGENT_ANSWER_CAP).unwrap();
+        (stream, request)
+    }
+
+    /// The agent's side of a watcher that begins.
+    fn watched(listener: &UnixListener) -> (UnixStream, Resumption) {
+        let (watching, _) = exchange(listener, Answer::Watching);
+        let resumed = Resumed { generation: Generation(1), changed: Vec::new() };
+        match exchange(listener, Answer::Resumed(resumed)) {
+            (_, AgentRequest::Resume(resumption)) => (watching, resumption),
+            (_, other) => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn nothing_starts_without_an_agent_and_the_next_one_is_told_who_is_there() {
+        let directory = tempfile::tempdir().unwrap();
+        let socket = directory.path().join("agent.sock");
+        let listener = UnixListener::bind(&socket).unwrap();
+        let registry = Arc::new(Registry::default());
+        follow(socket, registry.clone(), Duration::from_secs(600)).unwrap();
+        let (watching, resumption) = watched(&listener);
+        assert_eq!(resumption, Resumption::default());
+        let first = registry.period(Duration::from_secs(60)).unwrap();
+        drop(watching);
+        let (watching, _) = exchange(&listener, Answer::Watching);
+        assert_eq!(registry.period(Duration::ZERO), None, "it has said that it watches, and not yet who may go on");
+        drop((watching, listener.accept().unwrap()));
+        let _watching = watched(&listener);
+        assert_ne!(registry.period(Duration::from_secs(60)), Some(first));
     }
 }

@@ -98,11 +98,11 @@ pub fn serve(listener: &UnixListener, stop: &SignalFd, shared: Shared, front: &F
         }
         if ready[0].any() == Some(true) {
             notify(State::Stopping);
-            shared.registry.end_period(END_LIMIT);
+            shared.registry.end_all(END_LIMIT);
             return Ok(());
         }
         if ready[1].any() == Some(true) {
-            shared.registry.end_period(END_LIMIT);
+            shared.registry.end_all(END_LIMIT);
             return Err(Error::SpawnerEnded);
         }
         match listener.accept() {

@@ -31,6 +31,7 @@ use crate::policy::Policy;
 use crate::quota::{QuotaAnswer, QuotaFileSystem, QuotaReport, QuotaRequest, QuotaScan};
 use crate::refusal::Refusal;
 use crate::repository::{Grantee, PullOrder, PullState, PullTicket, Repository};
+use crate::resume::{Resumed, Resumption};
 pub use crate::revocation::{Generation, Revocation, Revoked};
 use crate::secret::Secret;
 use crate::ssh_key::SshKey;
@@ -71,6 +72,8 @@ pub enum AgentRequest {
     Ping,
     /// Login: turns this connection into a stream of revocations.
     Watch,
+    /// Login, once its `Watch` is answered: may those whom it has let in before go on?
+    Resume(Resumption),
     /// Login: turns this connection into one on which the agent asks [`SessionQuestion`]s, each answered
     /// with a [`SessionReply`].
     AnswerQuestions,
@@ -189,6 +192,7 @@ pub enum Answer {
     QuotaScans(Vec<QuotaScan>),
     Quota(QuotaAnswer),
     Watching,
+    Resumed(Resumed),
     Done,
     Dialects(Dialects),
     TwoFactor(TwoFactor),

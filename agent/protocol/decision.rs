@@ -8,6 +8,7 @@ use crate::limits::Limits;
 use crate::name::UserName;
 use crate::quota::QuotaBackend;
 use crate::refusal::Refusal;
+use crate::resume::Standing;
 use crate::session_policy::SessionPolicy;
 
 /// The agent's word on a login. To start anything, it has to be opened.
@@ -47,6 +48,7 @@ pub struct Grant {
     /// The users of the fronts, whose listeners are no place to forward to.
     pub fronts: Vec<Uid>,
     pub generation: Generation,
+    pub standing: Standing,
 }
 
 /// What runs where the shell field of passwd(5) is empty.

@@ -42,6 +42,7 @@ pub mod quota;
 pub mod refusal;
 pub mod removal;
 pub mod repository;
+pub mod resume;
 pub mod role;
 pub mod secret;
 pub mod session_policy;

@@ -40,7 +40,9 @@ use crate::open_sessions::OpenSessions;
 use crate::quota::Quotas;
 use crate::repositories::Repositories;
 use crate::reserved::Reserved;
+use crate::resumed::LastResumption;
 use crate::revocations::{Revocations, Settled};
+use crate::settings::Settings;
 
 /// How long an answer waits for sessions to have ended.
 const SESSIONS_DEADLINE: Duration = Duration::from_secs(5);
@@ -79,11 +81,12 @@ pub struct Agent {
     pub(crate) handles: Arc<Handles>,
     pub(crate) quotas: Quotas,
     pub(crate) open_sessions: OpenSessions,
+    pub(crate) last_resumption: LastResumption,
     pub(crate) repositories: Repositories,
     revocations: Arc<Revocations>,
     root: PathBuf,
     services: [String; 2],
-    pub(crate) config: Config,
+    config: Settings,
 }
 
 impl Agent {
@@ -135,11 +138,12 @@ impl Agent {
             handles,
             quotas,
             open_sessions: OpenSessions::default(),
+            last_resumption: LastResumption::default(),
             repositories,
             revocations,
             root,
             services: [arguments.api_user.clone(), arguments.ssh_user.clone()],
-            config,
+            config: Settings::new(arguments.config.clone(), config),
         })
     }
 
@@ -183,12 +187,21 @@ impl Agent {
         &self.root
     }
 
+    /// The settings as they are now.
+    pub(crate) fn config(&self) -> Arc<Config> {
+        self.config.now()
+    }
+
+    pub(crate) fn reload(&self) {
+        self.config.reload();
+    }
+
     pub fn permit_root(&self) -> PermitRoot {
-        self.config.accounts.permit_root
+        self.config().accounts.permit_root
     }
 
     pub fn shared_uid(&self) -> SharedUid {
-        self.config.accounts.shared_uid
+        self.config().accounts.shared_uid
     }
 
     /// The login shells of shells(5), and the programs that refuse a login.
@@ -245,6 +258,7 @@ impl Agent {
             }
             AgentRequest::Ping => Ok(Answer::Done),
             AgentRequest::Watch | AgentRequest::AnswerQuestions => Ok(Answer::Watching),
+            AgentRequest::Resume(resumption) => self.resume(&resumption).map(Answer::Resumed),
             AgentRequest::Quota { account, session, request } => {
                 self.quotas.answer((account, session), request).map(Answer::Quota)
             }
@@ -259,7 +273,7 @@ impl Agent {
             }
             AgentRequest::GetDialects => Ok(Answer::Dialects(Dialects {
                 alist: self.alist_settings(),
-                rhodecode: self.config.rhodecode.wording(),
+                rhodecode: self.config().rhodecode.wording(),
             })),
             AgentRequest::OpenHandleByToken { token, source } => {
                 let opened = self.open_handle_by_token(&token, source);
@@ -300,7 +314,7 @@ impl Agent {
         purpose: Purpose,
         change: impl FnOnce(&mut Draft<'_>) -> Result<T, Refusal> + Send + 'static,
     ) -> Result<(T, Generation), Refusal> {
-        let (roles, now) = (self.config.roles.clone(), now());
+        let (roles, now) = (self.config().roles.clone(), now());
         let changed = self.database.change(purpose, move |draft| {
             let before = has_way_in(draft, &roles, now);
             let value = change(draft)?;

@@ -23,6 +23,8 @@ pub enum Error {
     Transfers(io::Error),
     #[error("cannot start the thread that records logins: {0}")]
     Clerk(io::Error),
+    #[error("cannot start the thread of the watchdog: {0}")]
+    Watchdog(io::Error),
     #[error("cannot start the thread that records bans: {0}")]
     Bans(io::Error),
     #[error("cannot start the thread that puts key files in their places: {0}")]
@@ -85,6 +87,7 @@ impl Error {
             Error::Config(_)
             | Error::AuditNotWhole
             | Error::Clerk(_)
+            | Error::Watchdog(_)
             | Error::Bans(_)
             | Error::Emptier(_)
             | Error::Quotas(_)

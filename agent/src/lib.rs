@@ -26,12 +26,14 @@ mod quota;
 mod recording;
 mod repositories;
 mod reserved;
+mod resumed;
 mod revocations;
 mod samba;
 mod samba_sessions;
 #[cfg(test)]
 mod scratch;
 mod server;
+mod settings;
 mod sudoers;
 mod suspension;
 
@@ -87,6 +89,7 @@ fn serve(arguments: &Arguments) -> Result<(), Error> {
     agent.make_alist_accounts();
     let listener = server::listen(&arguments.socket, agent.api_gid())?;
     info!(socket = %arguments.socket.display(), "accounts are kept");
+    server::keep_watch(&agent, arguments.socket.clone())?;
     server::serve(&agent, &listener)
 }
 

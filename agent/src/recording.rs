@@ -11,6 +11,7 @@ use accountd_protocol::audit::{
 };
 use accountd_protocol::conclusion::{Concluded, Conclusion};
 use accountd_protocol::login::Proof;
+use accountd_protocol::notify::{State, notify};
 use accountd_protocol::refusal::Refusal;
 
 use crate::agent::Agent;
@@ -18,7 +19,7 @@ use crate::audit::{self, Attempt, Name, Subject};
 use crate::error::Error;
 use crate::identity::authorized_keys::fingerprint;
 use crate::identity::handles::Caller;
-use crate::sys::termination;
+use crate::sys::termination::{self, Told};
 
 /// Of a name that somebody says to have, in characters. Names of accounts are shorter.
 const LONGEST_NAME: usize = 64;
@@ -29,12 +30,16 @@ impl Agent {
         let agent = self.clone();
         let named = std::thread::Builder::new().name("clerk".into());
         named.spawn(move || agent.clerk.serve(&agent.database)).map_err(Error::Clerk)?;
-        let (agent, mut told) = (self.clone(), termination::told_to_end().map_err(Error::Signals)?);
+        let (agent, mut told) = (self.clone(), termination::told().map_err(Error::Signals)?);
         let named = std::thread::Builder::new().name("signals".into());
         named
             .spawn(move || {
-                if told.read_exact(&mut [0]).is_ok() {
-                    agent.end_in_order()
+                let mut byte = [0];
+                while told.read_exact(&mut byte).is_ok() {
+                    match Told::by(byte[0]) {
+                        Told::Reload => agent.reload(),
+                        Told::End => agent.end_in_order(),
+                    }
                 }
             })
             .map_err(Error::Clerk)?;
@@ -42,6 +47,7 @@ impl Agent {
     }
 
     fn end_in_order(&self) {
+        notify(State::Stopping);
         if let Err(refusal) = self.clerk.store_all(&self.database) {
             tracing::error!(%refusal, "the last logins and refusals are not recorded");
         }

@@ -99,8 +99,7 @@ impl Revocations {
     }
 
     /// Serves one watcher until its connection ends.
-    pub fn serve(&self, stream: &UnixStream) -> Result<(), FrameError> {
-        let number = self.subscribe();
+    pub fn serve(&self, number: u64, stream: &UnixStream) -> Result<(), FrameError> {
         std::thread::scope(|scope| {
             let named = std::thread::Builder::new().name("acknowledgements".into());
             let hearing = named.spawn_scoped(scope, || self.hear(number, stream));
@@ -113,12 +112,17 @@ impl Revocations {
     }
 
     /// From here on the watcher misses nothing; to be called before "watching" is answered.
-    fn subscribe(&self) -> u64 {
+    pub fn subscribe(&self) -> u64 {
         let mut watchers = self.lock();
         watchers.next += 1;
         let number = watchers.next;
         watchers.by_number.insert(number, Watcher::default());
         number
+    }
+
+    /// The number of the last that has subscribed.
+    pub fn latest(&self) -> u64 {
+        self.lock().next
     }
 
     fn forget(&self, number: u64) {
@@ -208,7 +212,7 @@ mod tests {
         let (mut ours, theirs) = UnixStream::pair().unwrap();
         let serving = {
             let hub = hub.clone();
-            std::thread::spawn(move || hub.serve(&theirs))
+            std::thread::spawn(move || hub.serve(hub.subscribe(), &theirs))
         };
         let _: Reply = frame::read(&mut ours, AGENT_ANSWER_CAP).unwrap().unwrap();
         (hub, ours, serving)

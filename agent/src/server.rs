@@ -2,14 +2,15 @@
 
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use accountd_protocol::agent::{AgentRequest, QuotaEnd, Reply};
+use accountd_protocol::client::AgentClient;
 use accountd_protocol::frame::{self, AGENT_ANSWER_CAP, AGENT_REQUEST_CAP, FrameError};
 use accountd_protocol::id::Gid;
-use accountd_protocol::notify::{State, notify};
+use accountd_protocol::notify::{self, State, notify};
 use accountd_protocol::socket;
 use tracing::{debug, warn};
 
@@ -37,6 +38,17 @@ pub fn listen(path: &Path, front: Option<Gid>) -> Result<UnixListener, Error> {
     chown(path, None, front.map(|gid| gid.0)).map_err(failed)?;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).map_err(failed)?;
     Ok(listener)
+}
+
+/// For the service manager: the accounts can be looked at, and a connection to the socket is accepted and
+/// answered. A change that waits for the password lock is no reason to be ended.
+pub fn keep_watch(agent: &Arc<Agent>, socket: PathBuf) -> Result<(), Error> {
+    let agent = agent.clone();
+    let answers = move || {
+        drop(agent.database.known_view());
+        AgentClient::connect(&socket).and_then(|mut client| client.call(&AgentRequest::Ping)).is_ok()
+    };
+    notify::keep_watch(answers).map_err(Error::Watchdog)
 }
 
 /// Serves for ever, a thread for each connection.
@@ -81,13 +93,14 @@ fn converse(agent: &Agent, places: &Places, (role, mut stream): (PeerRole, UnixS
     }
 }
 
-/// Whoever opens sessions has gone, and they end with it. What they had leased of quotas is counted
-/// once that is so.
-fn sessions_are_lost(agent: &Agent) {
+/// Whoever opens sessions has gone, and they end with it, unless it comes back and says that they go on. What
+/// they had leased of quotas is counted once that is so.
+fn sessions_are_lost(agent: &Agent, watcher: u64) {
     let lost = agent.quotas.open_sessions();
     if !lost.is_empty() {
         std::thread::sleep(SESSIONS_END);
-        lost.into_iter().for_each(|session| agent.quotas.session_ended(session, QuotaEnd::Lost));
+        let lost = lost.into_iter().filter(|session| !agent.goes_on(watcher, *session));
+        lost.for_each(|session| agent.quotas.session_ended(session, QuotaEnd::Lost));
     }
 }
 
@@ -101,8 +114,9 @@ fn answer_all(agent: &Agent, places: &Places, (role, stream): (PeerRole, &mut Un
             return Ok(());
         };
         if let AgentRequest::Watch = request {
-            let served = agent.revocations().serve(stream);
-            sessions_are_lost(agent);
+            let watcher = agent.revocations().subscribe();
+            let served = agent.revocations().serve(watcher, stream);
+            sessions_are_lost(agent, watcher);
             return served;
         }
         if let AgentRequest::AnswerQuestions = request {

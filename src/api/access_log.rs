@@ -4,7 +4,10 @@
 use std::time::Instant;
 
 use rocket::fairing::{Fairing, Info, Kind};
+use rocket::http::Status;
 use rocket::{Data, Request, Response};
+
+use crate::health::ALIVE;
 
 pub struct AccessLog;
 
@@ -24,6 +27,10 @@ impl Fairing for AccessLog {
 
     async fn on_response<'r>(&self, request: &'r Request<'_>, response: &mut Response<'r>) {
         let arrived = request.local_cache(|| Arrived(Instant::now()));
+        if request.uri().path() == ALIVE && response.status() == Status::Ok {
+            // Asked again and again by whoever watches over this program.
+            return;
+        }
         tracing::info!(
             method = %request.method(),
             path = request.uri().path().as_str(),

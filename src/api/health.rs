@@ -8,6 +8,9 @@ use serde_json::json;
 
 use crate::reply::Reply;
 
+/// The path of [`alive`].
+pub const ALIVE: &str = "/healthz";
+
 pub fn attach(rocket: Rocket<Build>) -> Rocket<Build> {
     rocket.mount("/", routes![alive, ready])
 }

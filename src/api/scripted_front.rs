@@ -34,6 +34,7 @@ pub fn operation(request: &AgentRequest) -> Result<&Operation, Result<Answer, Re
         | AgentRequest::Conclude(_)
         | AgentRequest::Ping
         | AgentRequest::Watch
+        | AgentRequest::Resume(_)
         | AgentRequest::AnswerQuestions
         | AgentRequest::Quota { .. }
         | AgentRequest::QuotaEnded { .. }

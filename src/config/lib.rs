@@ -14,6 +14,8 @@ mod passwords;
 mod repositories;
 mod rhodecode;
 mod roles;
+#[cfg(test)]
+mod sample;
 mod sessions;
 mod two_factor;
 
@@ -86,7 +88,7 @@ mod tests {
 
     use super::*;
 
-    const EVERYTHING: &str = "[accounts]\npermit_root = \"keys\"\nshared_uid = \"allowed\"\nshow_hashes = \"masked\"\n\
+    pub const EVERYTHING: &str = "[accounts]\npermit_root = \"keys\"\nshared_uid = \"allowed\"\nshow_hashes = \"masked\"\n\
         [ids]\nusers = { first = 5000, last = 5999 }\ngroups = { first = 7000, last = 7999 }\n\
         [homes]\nroots = [\"/mnt\", \"/srv/pools\"]\nmode = \"0750\"\n\
         [deletion]\ncrontab = \"keep\"\nat_jobs = \"keep\"\nlinger = \"keep\"\nmail = \"remove\"\n\
@@ -102,7 +104,7 @@ mod tests {
         window_seconds = 300\nban_seconds = 60\nignore = [\"127.0.0.0/8\", \"::1/128\"]\n\
         [rhodecode]\nenabled = false\ndialect = \"1.4\"\n\
         [two_factor]\nissuer = \"NAS\"\nkeys = \"with_code\"\n\
-        [alist]\nenabled = false\nadmin = \"chief\"\nguest = \"anybody\"\nhomes = \"/mnt/a/homes\"\n\
+        [alist]\nenabled = true\nadmin = \"chief\"\nguest = \"anybody\"\nhomes = \"/mnt/a/homes\"\n\
         [repositories]\nroot = \"/tank/repositories\"\ncreate = \"users\"\npull_schemes = [\"https\"]\npull_seconds = 60\n";
 
     fn parsed(text: &str) -> Result<Config, String> {

@@ -19,6 +19,7 @@ mod line;
 mod listener;
 mod login;
 mod pace;
+mod pulse;
 mod report;
 mod settings;
 mod signals;
@@ -31,6 +32,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use accountd_protocol::metrics::CutOff;
+use accountd_protocol::notify::{State, notify};
 use tokio::net::TcpStream;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
@@ -39,6 +41,7 @@ use tracing::{debug, error, info};
 
 pub use crate::error::Error;
 pub use crate::host_key::{Imported, import as import_host_keys};
+pub use crate::pulse::Pulse;
 pub use crate::settings::Settings;
 
 use crate::connection::{Connection, Ends, Surroundings};
@@ -54,15 +57,16 @@ const FAREWELL: Duration = Duration::from_millis(500);
 
 /// Serves until SIGTERM or SIGINT; `on_ready` is called once connections are accepted. SIGHUP has
 /// host keys and banner read again, for connections that come later.
-pub async fn run(settings: Settings, on_ready: impl FnOnce(&[SocketAddr])) -> Result<(), Error> {
+pub async fn run(settings: Settings, on_ready: impl FnOnce(&[SocketAddr], Pulse)) -> Result<(), Error> {
     let transport = Arc::new(Transport::load(&settings)?);
     let mut signals = Signals::new()?;
     let (accepted, mut arriving) = mpsc::channel(1);
     let addresses = listener::start(&settings.listen, accepted)?;
-    on_ready(&addresses);
     let gate = Arc::new(Gate::new(settings.unauthenticated, settings.unauthenticated_per_source));
     let counters = Arc::new(Counters::default());
     let workers = Workers::start().map_err(Error::Workers)?;
+    let (pulse, mut asked) = Pulse::new(workers.runtimes());
+    on_ready(&addresses, pulse);
     tokio::spawn(report::numbers(settings.login_socket.clone(), counters.clone(), gate.clone()));
     let (stop, stopped) = watch::channel(());
     let (settings, clients, paces) = (Arc::new(settings), JoinSet::new(), Arc::default());
@@ -71,14 +75,16 @@ pub async fn run(settings: Settings, on_ready: impl FnOnce(&[SocketAddr])) -> Re
         tokio::select! {
             Some((tcp, address)) = arriving.recv() => server.admit(tcp, address),
             Some(_) = server.clients.join_next() => {}
+            _ = pulse::answer(&mut asked) => {}
             _ = signals.hang_up.recv() => server.reload(),
             _ = signals.terminate.recv() => break,
             _ = signals.interrupt.recv() => break,
         }
     }
+    notify(State::Stopping);
     // Nobody comes in any more.
     drop(arriving);
-    server.end(stop, &mut signals).await;
+    server.end(stop, (&mut signals, &mut asked)).await;
     Ok(())
 }
 
@@ -134,6 +140,7 @@ impl Server {
 
     /// What can't be read again stays as it was.
     fn reload(&mut self) {
+        notify(State::Reloading);
         match Transport::load(&self.settings) {
             Ok(transport) => {
                 self.transport = Arc::new(transport);
@@ -141,15 +148,21 @@ impl Server {
             }
             Err(error) => error!(%error, "host keys and banner stay as they were"),
         }
+        notify(State::Ready);
     }
 
     /// Lets the clients finish for as long as the settings say, then tells the rest goodbye. A
     /// second signal does so at once.
-    async fn end(mut self, stop: watch::Sender<()>, signals: &mut Signals) {
+    async fn end(
+        mut self,
+        stop: watch::Sender<()>,
+        (signals, asked): (&mut Signals, &mut mpsc::Receiver<pulse::Beat>),
+    ) {
         if !self.settings.drain.is_zero() && !self.clients.is_empty() {
             info!(clients = self.clients.len(), "nobody is let in any more; those who are there may finish");
             tokio::select! {
                 _ = self.all_gone(self.settings.drain) => {}
+                _ = pulse::answer(asked) => {}
                 _ = signals.terminate.recv() => {}
                 _ = signals.interrupt.recv() => {}
             }

@@ -30,6 +30,10 @@ impl Workers {
         (0..count).map(Worker::start).collect::<io::Result<_>>().map(Self)
     }
 
+    pub fn runtimes(&self) -> Vec<Handle> {
+        self.0.iter().map(|worker| worker.runtime.clone()).collect()
+    }
+
     /// The runtime that has the fewest connections, with one more now.
     pub fn place(&self) -> (Handle, Place) {
         let fewest = self.0.iter().min_by_key(|worker| worker.connections.load(Ordering::Relaxed));

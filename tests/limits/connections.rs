@@ -66,16 +66,6 @@ fn a_connection_without_a_session_goes_when_its_account_is_disabled_and_leaves_i
 }
 
 #[test]
-fn a_connection_without_a_session_goes_when_the_agent_can_not_be_heard() {
-    let nas = nas_with(&json!({}));
-    let mut ssh = anna(&nas).prepare("ssh");
-    let mut client = Running::start(ssh.args(["-N", "127.0.0.1"]).stdin(Stdio::null()));
-    wait_for("the login", || connections(&nas).len() == 1);
-    nas.world.kill("agent");
-    wait_for("the end of the client", || !client.is_there());
-}
-
-#[test]
 fn one_session_is_ended_and_its_connection_stays() {
     let nas = nas_with(&json!({}));
     let control = nas.world.client_file("master");

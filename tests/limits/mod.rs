@@ -6,6 +6,7 @@ mod btrfs;
 mod connections;
 mod logins;
 mod quota;
+mod restarts;
 mod set;
 
 use serde_json::{Value, json};

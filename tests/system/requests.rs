@@ -42,6 +42,7 @@ every! { agent_requests: AgentRequest {
     AgentRequest::Conclude(_) => {"conclude": {"account": 1, "name": "anna", "source": "192.0.2.1", "key": null, "outcome": "logged_in"}},
     AgentRequest::Ping => "ping",
     AgentRequest::Watch => "watch",
+    AgentRequest::Resume(_) => {"resume": {"let_in": [], "held": []}},
     AgentRequest::AnswerQuestions => "answer_questions",
     AgentRequest::ReportNumbers(_) => {"report_numbers": accountd_protocol::metrics::LoginReport::default()},
     AgentRequest::Quota { .. } => {"quota": {"account": 1, "session": 1, "request": {"lease": {"bytes": 1, "files": 1}}}},

@@ -8,6 +8,7 @@ use accountd_protocol::id::Gid;
 use accountd_protocol::login::LinkOrder;
 use accountd_protocol::name::UserName;
 use accountd_protocol::refusal::Refusal;
+use accountd_protocol::resume::{Resumed, Standing};
 use accountd_protocol::session_policy::{Forwarding, Leftovers, ServiceKind, SessionPolicy, TerminalUse, Uploads};
 
 use super::*;
@@ -44,6 +45,7 @@ fn grant() -> Grant {
         quota: None,
         fronts: Vec::new(),
         generation: GENERATION,
+        standing: Standing::default(),
     }
 }
 
@@ -74,7 +76,7 @@ impl Stage {
             }
             _ => None,
         });
-        registry.begin_period();
+        registry.resume(&Resumed { generation: GENERATION, changed: Vec::new() });
         let (spawner, orders) = Spawner::pair();
         let counters = Arc::new(Counters::default());
         let way = Arc::new(Agent::new(agent.socket()));

@@ -52,6 +52,7 @@ fn grant() -> Grant {
         quota: None,
         fronts: Vec::new(),
         generation: GENERATION,
+        standing: Default::default(),
     }
 }
 

@@ -56,7 +56,7 @@ impl Inner {
 
 impl Connected {
     fn shown(&self, sessions: Vec<(u64, &Entry)>) -> OpenConnection {
-        let Self { id, basis, user, client, version, since, hang_up: _ } = self;
+        let Self { id, basis, user, client, version, since, period: _, hang_up: _ } = self;
         let active = sessions.iter().map(|(_, entry)| entry.active).max().unwrap_or(*since);
         OpenConnection {
             id: id.clone(),

@@ -1,6 +1,7 @@
 //! All sessions, and what is known of revocations.
 
 mod listing;
+mod resuming;
 #[cfg(test)]
 mod tests;
 
@@ -13,8 +14,10 @@ use accountd_protocol::agent::{Generation, Grant};
 use accountd_protocol::id::AccountId;
 use accountd_protocol::metrics::SessionService;
 use accountd_protocol::open_session::{ConnectionId, OpenTransfer};
+use accountd_protocol::resume::{LetIn, Standing};
 
 use crate::control::Control;
+use crate::quota::Leases;
 use crate::word::Farewell;
 
 /// The most sessions of one account at a time, on all of its connections.
@@ -22,16 +25,18 @@ pub const MOST_SESSIONS: usize = 128;
 /// The most connections on which one account is logged in at a time.
 pub const MOST_CONNECTIONS: usize = 32;
 
-/// Counts the times that the subscription to revocations was lost. A decision is good only in
-/// the period in which it was asked for.
+/// Counts the subscriptions to revocations. A decision is good only in the period in which it was asked
+/// for; who is logged in goes over into the next one, unless their account has changed in between.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Period(u64);
 
 /// The decision that has let somebody in.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Basis {
     account: AccountId,
+    /// Since when nothing is known to have changed.
     generation: Generation,
+    standing: Standing,
 }
 
 #[derive(Debug)]
@@ -44,6 +49,8 @@ struct Entry {
     /// What is on its way, by the session's own numbers.
     transfers: BTreeMap<u64, OpenTransfer>,
     active: SystemTime,
+    /// What it has leased of a quota, where it has one.
+    leases: Option<Arc<Leases>>,
     /// Where its keeper listens, as soon as it has one.
     control: Option<Arc<Control>>,
     /// Why it has to end, if it was told so; it may have no keeper yet.
@@ -100,6 +107,7 @@ pub struct Seat {
 struct Connected {
     id: ConnectionId,
     basis: Basis,
+    period: u64,
     user: String,
     client: SocketAddr,
     version: String,
@@ -158,37 +166,36 @@ impl Registry {
 
     /// Registers first, compares then, under one lock: a revocation that comes later finds the
     /// session, one that came earlier is found here.
-    pub fn register(
-        self: &Arc<Self>,
-        grant: &Grant,
-        (asked, seat): (Period, &Seat),
-        service: SessionService,
-    ) -> Registration {
-        self.register_on(seat.number, grant, (asked, service))
+    pub fn register(self: &Arc<Self>, seat: &Seat, service: SessionService) -> Registration {
+        let inner = self.lock();
+        match inner.basis_of(seat) {
+            Some(basis) => self.register_on(inner, (seat.number, basis), service),
+            None => Registration::Void,
+        }
     }
 
     /// The same for what nobody has logged in for.
     pub fn register_alone(self: &Arc<Self>, grant: &Grant, asked: Period, service: SessionService) -> Registration {
+        let (inner, basis) = (self.lock(), Basis::of(grant));
+        if inner.is_void(&basis, asked.0) {
+            return Registration::Void;
+        }
         // No connection has this number.
-        self.register_on(0, grant, (asked, service))
+        self.register_on(inner, (0, basis), service)
     }
 
     fn register_on(
         self: &Arc<Self>,
-        connection: u64,
-        grant: &Grant,
-        (asked, service): (Period, SessionService),
+        mut inner: MutexGuard<'_, Inner>,
+        (connection, basis): (u64, Basis),
+        service: SessionService,
     ) -> Registration {
-        let mut inner = self.lock();
-        if inner.is_void(grant, asked) {
-            return Registration::Void;
-        }
-        if inner.sessions.values().filter(|entry| entry.basis.account == grant.account).count() >= MOST_SESSIONS {
+        if inner.sessions.values().filter(|entry| entry.basis.account == basis.account).count() >= MOST_SESSIONS {
             return Registration::Full;
         }
         inner.next += 1;
         let number = inner.next;
-        let (basis, began) = (Basis::of(grant), SystemTime::now());
+        let began = SystemTime::now();
         let entry = Entry {
             basis,
             connection,
@@ -196,6 +203,7 @@ impl Registry {
             began,
             transfers: BTreeMap::new(),
             active: began,
+            leases: None,
             control: None,
             unwanted: None,
         };
@@ -207,9 +215,9 @@ impl Registry {
     pub fn seat(self: &Arc<Self>, grant: &Grant, asked: Period, login: Login<'_>) -> Seating {
         let most = grant.limits.sessions.map_or(MOST_CONNECTIONS, |most| MOST_CONNECTIONS.min(most as usize));
         // Without an id it could not be closed.
-        let Some(connected) = Connected::new(grant, login) else { return Seating::Void };
+        let Some(connected) = Connected::new((grant, asked), login) else { return Seating::Void };
         let mut inner = self.lock();
-        if inner.is_void(grant, asked) {
+        if inner.is_void(&connected.basis, asked.0) {
             return Seating::Void;
         }
         if inner.connections.values().filter(|other| other.basis.account == grant.account).count() >= most {
@@ -224,11 +232,11 @@ impl Registry {
     /// Tells all that a decision on an account before `generation` has let in to end, and remembers
     /// that such decisions are void. Waits for nobody.
     pub fn revoke(&self, account: AccountId, generation: Generation) -> Revoking {
-        let older = move |basis: Basis| basis.account == account && basis.generation < generation;
+        let older = move |basis: &Basis| basis.account == account && basis.generation < generation;
         let mut inner = self.lock();
         let since = inner.revoked.entry(account).or_insert(generation);
         *since = generation.max(*since);
-        let told = inner.end(Farewell::Revoked, |entry| older(entry.basis));
+        let told = inner.end(Farewell::Revoked, |entry| older(&entry.basis));
         drop(self.hang_up(inner, older));
         Revoking { account, generation, told, since: Instant::now() }
     }
@@ -237,35 +245,24 @@ impl Registry {
     /// sessions have ended by it.
     pub fn ended(&self, revoking: Revoking, limit: Duration) -> u64 {
         let Revoking { account, generation, told, since } = revoking;
-        let older = move |basis: Basis| basis.account == account && basis.generation < generation;
+        let older = move |basis: &Basis| basis.account == account && basis.generation < generation;
         let inner = self.wait(self.lock(), limit.saturating_sub(since.elapsed()), |inner| inner.holds(older));
-        let left = inner.sessions.values().filter(|entry| older(entry.basis)).count() as u64;
+        let left = inner.sessions.values().filter(|entry| older(&entry.basis)).count() as u64;
         told.saturating_sub(left)
     }
 
-    /// Revocations are heard from here on.
-    pub fn begin_period(&self) {
+    /// Nothing starts, and nothing goes on.
+    pub fn end_all(&self, limit: Duration) {
         let mut inner = self.lock();
-        inner.periods += 1;
-        inner.period = Some(inner.periods);
-        inner.revoked.clear();
-        drop(inner);
-        self.changed.notify_all();
-    }
-
-    /// Revocations may have been missed: nothing starts, and nothing goes on.
-    pub fn end_period(&self, limit: Duration) {
-        let mut inner = self.lock();
-        if inner.period.take().is_some() {
-            inner.end(Farewell::Interrupted, |_| true);
-            inner = self.hang_up(inner, |_| true);
-        }
+        inner.period = None;
+        inner.end(Farewell::Interrupted, |_| true);
+        let inner = self.hang_up(inner, |_| true);
         drop(self.wait(inner, limit, |inner| inner.holds(|_| true)));
     }
 
     /// Outside the lock, which whoever is hung up needs to leave.
-    fn hang_up<'a>(&'a self, inner: MutexGuard<'a, Inner>, which: impl Fn(Basis) -> bool) -> MutexGuard<'a, Inner> {
-        let connections = inner.connections.values().filter(|one| which(one.basis));
+    fn hang_up<'a>(&'a self, inner: MutexGuard<'a, Inner>, which: impl Fn(&Basis) -> bool) -> MutexGuard<'a, Inner> {
+        let connections = inner.connections.values().filter(|one| which(&one.basis));
         let all: Vec<HangUp> = connections.map(|one| one.hang_up.clone()).collect();
         drop(inner);
         all.iter().for_each(|one| (one.0)());
@@ -296,31 +293,43 @@ impl Registry {
 
 impl Basis {
     fn of(grant: &Grant) -> Self {
-        Self { account: grant.account, generation: grant.generation }
+        Self { account: grant.account, generation: grant.generation, standing: grant.standing.clone() }
+    }
+
+    fn let_in(&self) -> LetIn {
+        LetIn { account: self.account, standing: self.standing.clone() }
     }
 }
 
 impl Connected {
     /// `None` where no id can be made.
-    fn new(grant: &Grant, Login { client, version, hang_up }: Login<'_>) -> Option<Self> {
+    fn new((grant, asked): (&Grant, Period), Login { client, version, hang_up }: Login<'_>) -> Option<Self> {
         let mut bytes = [0; 32];
         getrandom::fill(&mut bytes).ok()?;
         let id = ConnectionId(bytes.iter().map(|byte| format!("{byte:02x}")).collect());
         let (user, version) = (grant.name.as_str().to_owned(), version.to_owned());
-        Some(Self { id, basis: Basis::of(grant), user, client, version, since: SystemTime::now(), hang_up })
+        let (basis, period, since) = (Basis::of(grant), asked.0, SystemTime::now());
+        Some(Self { id, basis, period, user, client, version, since, hang_up })
     }
 }
 
 impl Inner {
     /// Whether a decision counts no more, or nobody can tell.
-    fn is_void(&self, grant: &Grant, asked: Period) -> bool {
-        let revoked = self.revoked.get(&grant.account).is_some_and(|since| *since > grant.generation);
-        revoked || self.period != Some(asked.0)
+    fn is_void(&self, basis: &Basis, period: u64) -> bool {
+        let revoked = self.revoked.get(&basis.account).is_some_and(|since| *since > basis.generation);
+        revoked || self.period != Some(period)
+    }
+
+    /// What a session on a connection begins by; `None` where that counts no more.
+    fn basis_of(&self, seat: &Seat) -> Option<Basis> {
+        let connected = self.connections.get(&seat.number)?;
+        (!self.is_void(&connected.basis, connected.period)).then(|| connected.basis.clone())
     }
 
     /// Whether anybody is here whom such a decision has let in.
-    fn holds(&self, which: impl Fn(Basis) -> bool) -> bool {
-        self.sessions.values().any(|entry| which(entry.basis)) || self.connections.values().any(|one| which(one.basis))
+    fn holds(&self, which: impl Fn(&Basis) -> bool) -> bool {
+        self.sessions.values().any(|entry| which(&entry.basis))
+            || self.connections.values().any(|one| which(&one.basis))
     }
 
     /// Gives how many had not been revoked before.
@@ -343,6 +352,13 @@ impl Place {
     /// Numbers the session among all.
     pub fn number(&self) -> u64 {
         self.number
+    }
+
+    /// Where what the session leases is counted.
+    pub fn set_leases(&self, leases: Arc<Leases>) {
+        if let Some(entry) = self.registry.lock().sessions.get_mut(&self.number) {
+            entry.leases = Some(leases);
+        }
     }
 
     /// The session has a keeper; if it has to end meanwhile, that is told at once.

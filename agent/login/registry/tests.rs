@@ -7,6 +7,7 @@ use accountd_protocol::id::{Gid, Uid};
 use accountd_protocol::limits::Limits;
 use accountd_protocol::name::UserName;
 use accountd_protocol::open_session::{TransferDirection, TransferNote};
+use accountd_protocol::resume::{LetIn, Resumed, Standing};
 use accountd_protocol::session_policy::{Forwarding, Leftovers, SessionPolicy, TerminalUse, Uploads};
 
 use super::*;
@@ -39,6 +40,7 @@ fn grant(account: u64, generation: u64) -> Grant {
         quota: None,
         fronts: Vec::new(),
         generation: Generation(generation),
+        standing: Standing::default(),
     }
 }
 
@@ -61,18 +63,24 @@ fn seat_within(registry: &Arc<Registry>, account: u64, sessions: Option<u32>) ->
 }
 
 fn register(registry: &Arc<Registry>, account: u64, generation: u64, period: Period) -> Registration {
-    let seat = Seat { registry: registry.clone(), number: 0 };
-    registry.register(&grant(account, generation), (period, &seat), SessionService::Sftp)
+    match registry.seat(&grant(account, generation), period, login(|| ())) {
+        Seating::Seated(seat) => registry.register(&seat, SessionService::Sftp),
+        Seating::Void => Registration::Void,
+        Seating::Full => panic!("full"),
+    }
+}
+
+fn begin(registry: &Registry) {
+    registry.resume(&Resumed { generation: Generation(1), changed: Vec::new() });
 }
 
 #[test]
 fn an_account_with_a_limit_has_as_many_connections_and_they_are_listed_and_closed() {
     let registry = Arc::new(Registry::default());
-    registry.begin_period();
+    begin(&registry);
     let one = seat_within(&registry, 1, Some(1)).unwrap();
     assert!(seat_within(&registry, 1, Some(1)).is_none() && seat_within(&registry, 1, Some(2)).is_some());
-    let period = registry.period(Duration::ZERO).unwrap();
-    let Registration::Registered(place) = registry.register(&grant(1, 5), (period, &one), SessionService::Sftp) else {
+    let Registration::Registered(place) = registry.register(&one, SessionService::Sftp) else {
         panic!("not registered");
     };
     let (path, direction) = ("/a".to_owned(), TransferDirection::Upload);
@@ -98,19 +106,19 @@ fn an_account_with_a_limit_has_as_many_connections_and_they_are_listed_and_close
 fn nothing_starts_while_revocations_can_not_be_heard() {
     let registry = Arc::new(Registry::default());
     assert_eq!(registry.period(Duration::ZERO), None);
-    registry.begin_period();
+    begin(&registry);
     let period = registry.period(Duration::ZERO).unwrap();
     assert!(matches!(register(&registry, 1, 5, period), Registration::Registered(_)));
-    registry.end_period(Duration::ZERO);
+    registry.end_all(Duration::ZERO);
     assert!(matches!(register(&registry, 1, 5, period), Registration::Void));
-    registry.begin_period();
+    begin(&registry);
     assert!(matches!(register(&registry, 1, 5, period), Registration::Void));
 }
 
 #[test]
 fn a_revocation_between_decision_and_start_voids_the_decision() {
     let registry = Arc::new(Registry::default());
-    registry.begin_period();
+    begin(&registry);
     let period = registry.period(Duration::ZERO).unwrap();
     let _ = registry.revoke(AccountId(1), Generation(6));
     assert!(matches!(register(&registry, 1, 5, period), Registration::Void));
@@ -121,7 +129,7 @@ fn a_revocation_between_decision_and_start_voids_the_decision() {
 #[test]
 fn an_account_has_so_many_sessions_and_so_many_logins() {
     let registry = Arc::new(Registry::default());
-    registry.begin_period();
+    begin(&registry);
     let period = registry.period(Duration::ZERO).unwrap();
     let mut places: Vec<_> = (0..MOST_SESSIONS).map(|_| register(&registry, 1, 5, period)).collect();
     assert!(places.iter().all(|place| matches!(place, Registration::Registered(_))));
@@ -141,7 +149,7 @@ fn an_account_has_so_many_sessions_and_so_many_logins() {
 fn a_revocation_leaves_sessions_that_are_newer() {
     use std::io::Read;
     let registry = Arc::new(Registry::default());
-    registry.begin_period();
+    begin(&registry);
     let period = registry.period(Duration::ZERO).unwrap();
     let Registration::Registered(place) = register(&registry, 1, 6, period) else { panic!("not registered") };
     let (ours, mut theirs) = UnixStream::pair().unwrap();
@@ -160,7 +168,7 @@ fn a_revocation_leaves_sessions_that_are_newer() {
 fn a_revocation_hangs_up_connections_that_are_older_also_without_a_session() {
     use std::sync::mpsc::channel;
     let registry = Arc::new(Registry::default());
-    registry.begin_period();
+    begin(&registry);
     let period = registry.period(Duration::ZERO).unwrap();
     let (hung_up, heard) = channel();
     let connect = |account: u64, generation: u64| {
@@ -176,13 +184,13 @@ fn a_revocation_hangs_up_connections_that_are_older_also_without_a_session() {
     assert_eq!(heard.try_iter().collect::<Vec<_>>(), [(1, 5)]);
     let void = registry.seat(&grant(1, 5), period, login(|| ()));
     assert!(matches!(void, Seating::Void), "{void:?}");
-    registry.end_period(Duration::ZERO);
+    registry.end_all(Duration::ZERO);
     assert_eq!(heard.try_iter().count(), 3, "all that are left");
     let void = registry.seat(&grant(2, 5), period, login(|| ()));
     assert!(matches!(void, Seating::Void), "{void:?}");
     drop(seats);
     // It would wait for a connection.
-    registry.end_period(Duration::from_secs(60));
+    registry.end_all(Duration::from_secs(60));
 }
 
 /// What a keeper hears that a session gets now.
@@ -197,7 +205,7 @@ fn heard_by_keeper(place: &Place) -> Word {
 #[test]
 fn a_session_that_is_closed_before_it_has_a_keeper_ends_alone() {
     let registry = Arc::new(Registry::default());
-    registry.begin_period();
+    begin(&registry);
     let period = registry.period(Duration::ZERO).unwrap();
     let Registration::Registered(closed) = register(&registry, 1, 5, period) else { panic!("not registered") };
     registry.close_session(closed.number()).unwrap();
@@ -211,7 +219,7 @@ fn a_session_that_is_closed_before_it_has_a_keeper_ends_alone() {
 #[test]
 fn a_revocation_reaches_a_session_that_has_no_keeper_yet() {
     let registry = Arc::new(Registry::default());
-    registry.begin_period();
+    begin(&registry);
     let Registration::Registered(place) = register(&registry, 1, 5, registry.period(Duration::ZERO).unwrap()) else {
         panic!("not registered");
     };
@@ -219,4 +227,48 @@ fn a_revocation_reaches_a_session_that_has_no_keeper_yet() {
     assert_eq!(heard_by_keeper(&place), Word::End(Farewell::Revoked));
     drop(place);
     assert_eq!(registry.ended(registry.revoke(AccountId(1), Generation(7)), Duration::from_secs(60)), 0);
+}
+
+fn named(account: u64, standing: &[u8]) -> Grant {
+    Grant { standing: Standing(standing.to_vec()), ..grant(account, 5) }
+}
+
+fn changed(account: u64, standing: &[u8]) -> LetIn {
+    LetIn { account: AccountId(account), standing: Standing(standing.to_vec()) }
+}
+
+#[test]
+fn whoever_has_not_changed_goes_on_with_another_agent_and_whoever_has_is_revoked() {
+    use std::sync::mpsc::channel;
+    let registry = Arc::new(Registry::default());
+    begin(&registry);
+    let period = registry.period(Duration::ZERO).unwrap();
+    let (hung_up, heard) = channel();
+    let connect = |account: u64| {
+        let hung_up = hung_up.clone();
+        let say = move || hung_up.send(account).unwrap();
+        match registry.seat(&named(account, b"as it was"), period, login(say)) {
+            Seating::Seated(seat) => seat,
+            other => panic!("{other:?}"),
+        }
+    };
+    let (anna, berta) = (connect(1), connect(2));
+    let open = |seat: &Seat| match registry.register(seat, SessionService::Sftp) {
+        Registration::Registered(place) => place,
+        other => panic!("{other:?}"),
+    };
+    let (of_anna, of_berta) = (open(&anna), open(&berta));
+    assert!(registry.pause() && !registry.pause());
+    assert!(matches!(registry.register(&anna, SessionService::Sftp), Registration::Void));
+    assert_eq!(registry.resumption().let_in, [changed(1, b"as it was"), changed(2, b"as it was")], "each once");
+    registry.resume(&Resumed { generation: Generation(3), changed: vec![changed(2, b"as it was")] });
+    assert_eq!(heard.try_iter().collect::<Vec<_>>(), [2]);
+    assert_eq!(heard_by_keeper(&of_berta), Word::End(Farewell::Revoked));
+    assert!(matches!(registry.register(&berta, SessionService::Sftp), Registration::Void));
+    drop(open(&anna));
+    assert!(matches!(registry.seat(&named(1, b"as it was"), period, login(|| ())), Seating::Void), "asked for before");
+    // Generations of the new agent count, however high those of the one before were.
+    let _ = registry.revoke(AccountId(1), Generation(4));
+    assert_eq!(heard.try_iter().collect::<Vec<_>>(), [1]);
+    assert_eq!(heard_by_keeper(&of_anna), Word::End(Farewell::Revoked));
 }

@@ -38,13 +38,14 @@ enum Kind {
 impl Agent {
     /// `None` where the dialect is not spoken.
     pub(crate) fn alist_settings(&self) -> Option<AlistSettings> {
-        let config = &self.config.alist;
+        let config = &self.config().alist;
         config.enabled.then(|| AlistSettings { guest: config.guest.clone(), homes: self.alist_homes() })
     }
 
     /// To be called before anybody asks for something. What can't be made now is tried at the next start.
     pub(crate) fn make_alist_accounts(&self) {
-        let config = &self.config.alist;
+        let config = self.config();
+        let config = &config.alist;
         if !config.enabled || self.database.is_done(DONE) {
             return;
         }
@@ -61,7 +62,7 @@ impl Agent {
 
     /// The configured directory, or the first pool.
     fn alist_homes(&self) -> Option<String> {
-        let configured = self.config.alist.homes.as_ref().map(FieldPath::to_string);
+        let configured = self.config().alist.homes.as_ref().map(FieldPath::to_string);
         configured.or_else(|| self.homes.pools().into_iter().min())
     }
 
@@ -117,7 +118,8 @@ impl Agent {
 
     /// The group that makes administrators, made where it is missing.
     fn administrators(&self) -> Result<Option<AccountId>, Refusal> {
-        let Some(name) = self.config.roles.groups(Role::Administrator).first() else { return Ok(None) };
+        let config = self.config();
+        let Some(name) = config.roles.groups(Role::Administrator).first() else { return Ok(None) };
         let view = self.database.view();
         if let Some(group) = view.group_named(name) {
             return Ok(Some(group.id));
@@ -137,7 +139,7 @@ impl Agent {
     /// A number just below those that accounts get by themselves, so that these begin where they are
     /// configured to.
     fn number_beside_others(&self, view: &View) -> Result<Option<u32>, Refusal> {
-        let first = self.config.ids.users.first;
+        let first = self.config().ids.users.first;
         let candidates: Vec<u32> = (LEAST_UID..first).rev().take(TRIED_UIDS as usize).collect();
         let questions: Vec<Question> =
             candidates.iter().flat_map(|number| [Question::Uid(*number), Question::Gid(*number)]).collect();

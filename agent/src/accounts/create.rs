@@ -217,7 +217,7 @@ impl Agent {
 
     /// What is to be removed before a new account gets this name.
     pub(super) fn left_to(&self, name: &str, uid: Uid) -> Option<Deletion> {
-        belongings::are_left_to(self.root(), name, uid).then(|| self.config.deletion.clone())
+        belongings::are_left_to(self.root(), name, uid).then(|| self.config().deletion.clone())
     }
 
     fn prepare_home(&self, plan: &Plan) -> Result<Option<NewHome<'_>>, Refusal> {

@@ -58,7 +58,7 @@ impl Agent {
             DeletedHome::Remove => self.leaving_home(id)?,
         };
         let home = leaving.as_ref().map(|(path, leaving)| (path.clone(), leaving.action()));
-        let entry = DeletionEntry { id, home, processes, deletion: self.config.deletion.clone(), only_if };
+        let entry = DeletionEntry { id, home, processes, deletion: self.config().deletion.clone(), only_if };
         Ok((ReadyDeletion { leaving: leaving.map(|(_, leaving)| leaving), ending }, entry))
     }
 
@@ -78,7 +78,7 @@ impl Agent {
         {
             still_removable(&view, id, &path)?;
         }
-        let (deletion, processes) = (self.config.deletion.clone(), OtherProcesses::Left);
+        let (deletion, processes) = (self.config().deletion.clone(), OtherProcesses::Left);
         Ok(DeletionEntry { id, home: None, processes, deletion, only_if })
     }
 

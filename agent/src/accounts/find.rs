@@ -33,8 +33,8 @@ impl Agent {
         System {
             version: env!("CARGO_PKG_VERSION").into(),
             shells: self.shells(),
-            home_roots: self.config.homes.roots.iter().map(|root| root.as_str().to_owned()).collect(),
-            home_mode: self.config.homes.mode.bits(),
+            home_roots: self.config().homes.roots.iter().map(|root| root.as_str().to_owned()).collect(),
+            home_mode: self.config().homes.mode.bits(),
         }
     }
 }

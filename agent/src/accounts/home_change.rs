@@ -64,7 +64,7 @@ impl Agent {
         }
         let old_mode = || self.homes.mode_of(current.home.as_ref()?).ok().flatten();
         let filling = Filling {
-            mode: plan.change.home_mode.or_else(old_mode).unwrap_or(self.config.homes.mode.bits()),
+            mode: plan.change.home_mode.or_else(old_mode).unwrap_or(self.config().homes.mode.bits()),
             keys: keys.unwrap_or_default(),
             skeleton: if content.is_some() { Skeleton::LeftOut } else { Skeleton::Copied },
         };

@@ -100,7 +100,7 @@ impl Agent {
         faults.take(Field::Shell, known_shell(shells, &request.shell));
         let home = faults.take(Field::Home, self.homes.judge(&request.home, Uid(uid.unwrap_or(u32::MAX))));
         let mode =
-            faults.take(Field::HomeMode, usable_mode(request.home_mode.unwrap_or(self.config.homes.mode.bits())));
+            faults.take(Field::HomeMode, usable_mode(request.home_mode.unwrap_or(self.config().homes.mode.bits())));
         let groups = faults.take(Field::Groups, self.known_groups(view, &request.groups));
         let keys = faults.take(Field::SshKeys, usable_keys(&request.ssh_keys));
         if keys.as_ref().is_some_and(|keys| !keys.is_empty()) && home == Some(HomeKind::None) {

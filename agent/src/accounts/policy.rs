@@ -14,11 +14,11 @@ use crate::database::{Purpose, View};
 impl Agent {
     /// The policy that counts now.
     pub(crate) fn password_policy(&self, view: &View) -> PasswordPolicy {
-        view.password_rules().over(&self.config.passwords).policy()
+        view.password_rules().over(&self.config().passwords).policy()
     }
 
     pub(crate) fn get_policy(&self) -> Result<Policy, Refusal> {
-        Ok(shown(&self.config.passwords, self.database.certain_view()?.password_rules()))
+        Ok(shown(&self.config().passwords, self.database.certain_view()?.password_rules()))
     }
 
     pub(crate) fn set_policy(
@@ -28,7 +28,7 @@ impl Agent {
         only_if: Precondition,
     ) -> Result<Policy, Refusal> {
         let purpose = Purpose { actor: by.clone(), action: AuditAction::SetPolicy, user: None };
-        let file = self.config.passwords.clone();
+        let file = self.config().passwords.clone();
         let (policy, _) = self.change(purpose, move |draft| {
             let present = draft.password_rules();
             admits(&only_if, || Some(shown(&file, present).tag))?;

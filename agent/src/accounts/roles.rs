@@ -32,7 +32,7 @@ impl Agent {
         let joined = {
             let view = self.database.view();
             user_is(&view, id, only_if)?;
-            let present = roles_of(&view, &self.config.roles, view.user(id).ok_or(Refusal::NotFound)?);
+            let present = roles_of(&view, &self.config().roles, view.user(id).ok_or(Refusal::NotFound)?);
             if user.uid == Uid::ROOT && *roles != present {
                 return Err(refused(Problem::Builtin));
             }
@@ -58,7 +58,7 @@ impl Agent {
         user: &User,
         (present, wanted): (&BTreeSet<Role>, &BTreeSet<Role>),
     ) -> Result<Vec<String>, Refusal> {
-        let config = &self.config.roles;
+        let config = &self.config().roles;
         let mut joined = Vec::new();
         for role in wanted.difference(present) {
             let first = config.groups(*role).first();
@@ -78,7 +78,7 @@ impl Agent {
 
     /// The groups of a user but for those that give a role which is not wanted.
     fn without(&self, user: &User, wanted: &BTreeSet<Role>) -> Vec<AccountId> {
-        let stays = |name: &String| !gives(&self.config.roles, name).any(|role| !wanted.contains(&role));
+        let stays = |name: &String| !gives(&self.config().roles, name).any(|role| !wanted.contains(&role));
         let groups = user.groups.iter().zip(&user.group_names);
         groups.filter(|(_, name)| stays(name)).map(|(id, _)| *id).collect()
     }

@@ -62,7 +62,7 @@ impl Agent {
     /// goes through here.
     pub(crate) fn completed(&self, user: User) -> User {
         let user = User { roles: self.roles(user.id), ..user };
-        match self.config.accounts.show_hashes {
+        match self.config().accounts.show_hashes {
             ShowHashes::Real => user,
             ShowHashes::Masked => user.without_hashes(),
         }
@@ -70,7 +70,7 @@ impl Agent {
 
     fn roles(&self, id: AccountId) -> Vec<Role> {
         let view = self.database.known_view();
-        view.user(id).map(|row| roles_of(&view, &self.config.roles, row).into_iter().collect()).unwrap_or_default()
+        view.user(id).map(|row| roles_of(&view, &self.config().roles, row).into_iter().collect()).unwrap_or_default()
     }
 
     pub(crate) fn get_group(&self, id: AccountId) -> Result<Group, Refusal> {

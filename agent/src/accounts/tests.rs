@@ -422,7 +422,7 @@ fn a_login_of_somebody_who_is_gone_by_then_leaves_nothing() {
 
 #[test]
 fn accounts_for_clients_of_alist_are_made_as_soon_as_they_can_be_and_once() {
-    let world = World::new("[roles]\nadministrators = [\"bosses\"]\n");
+    let world = World::new("[alist]\nenabled = true\n[roles]\nadministrators = [\"bosses\"]\n");
     let bosses = world.agent.create_group(&ROOT, new_group("bosses", None)).unwrap().id;
     let there = |name: &str| world.agent.database.view().user_named(name).map(|row| row.id);
     world.agent.make_alist_accounts();

@@ -39,7 +39,7 @@ impl Agent {
         let mut secret = Zeroizing::new([0; SECRET_BYTES]);
         getrandom::fill(&mut *secret).map_err(|error| Error::Random(error).into_refusal())?;
         let shown = Secret::new(Base32::new_stack(*secret).to_base32());
-        let uri = uri(self.config.two_factor.issuer.as_str(), &name, &shown);
+        let uri = uri(self.config().two_factor.issuer.as_str(), &name, &shown);
         let target = Target { kind: TargetKind::User, id: Some(user), name };
         self.database.record(vec![AuditEvent::done(
             by.clone(),

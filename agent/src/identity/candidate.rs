@@ -10,6 +10,7 @@ use accountd_protocol::limits::Limits;
 use accountd_protocol::name::UserName;
 use accountd_protocol::network::Network;
 use accountd_protocol::quota::QuotaBackend;
+use accountd_protocol::resume::Standing;
 use accountd_protocol::session_policy::SessionPolicy;
 
 use super::hash::is_hash;
@@ -64,6 +65,7 @@ pub(super) struct Candidate {
     pub(super) home: Vec<u8>,
     pub(super) shell: Vec<u8>,
     pub(super) generation: Generation,
+    pub(super) standing: Standing,
     pub(super) shadow: Entry,
     pub(super) password: PasswordState,
     pub(super) factor: Option<Arc<FactorRow>>,
@@ -101,6 +103,7 @@ impl Candidate {
             home: entry.bytes(passwd::HOME).to_vec(),
             shell: entry.bytes(passwd::SHELL).to_vec(),
             generation: view.generation(),
+            standing: view.standing(row),
             shadow,
             password,
             factor: view.second_factors().of(row.id).cloned(),
@@ -114,8 +117,8 @@ impl Candidate {
     }
 
     pub(super) fn granted(self, policy: SessionPolicy, quota: Option<QuotaBackend>, fronts: Vec<Uid>) -> Grant {
-        let Self { account, name, uid, gid, groups, home, shell, limits, generation, .. } = self;
-        Grant { account, name, uid, gid, groups, home, shell, policy, limits, quota, fronts, generation }
+        let Self { account, name, uid, gid, groups, home, shell, limits, generation, standing, .. } = self;
+        Grant { account, name, uid, gid, groups, home, shell, policy, limits, quota, fronts, generation, standing }
     }
 
     /// Whether every list of networks that there is has this source.

@@ -161,7 +161,7 @@ impl Agent {
     ) -> Decision {
         let admitted = candidate.and_then(|candidate| self.admitted(candidate, blob, (source, now)));
         let Some((candidate, policy)) = admitted else { return refused(Duration::ZERO) };
-        match (&candidate.factor, code, self.config.two_factor.keys) {
+        match (&candidate.factor, code, self.config().two_factor.keys) {
             (None, _, _) | (Some(_), None, KeysWithCode::Alone) => self.granted(candidate, policy),
             (Some(_), None, KeysWithCode::WithCode) => Decision::CodeRequired,
             (Some(factor), Some(code), _) => match self.use_code(factor, code, now) {
@@ -273,7 +273,7 @@ impl Agent {
         let groups = view.names_of_gid(candidate.gid.0).into_iter().chain(supplementary).collect();
         let shell = LoginShell::of(&candidate.shell, self.root());
         let holder = Holder { name, groups, home: &candidate.home, shell, limits: &candidate.limits };
-        Allowed::of(&self.config.sessions, &holder, self.config.repositories.root.as_str())
+        Allowed::of(&self.config().sessions, &holder, self.config().repositories.root.as_str())
     }
 }
 

@@ -16,7 +16,8 @@ use crate::error::Error;
 impl Agent {
     /// With the account's name.
     pub(crate) fn open_guest_handle(&self, source: IpAddr) -> Result<(Handle, String), Refusal> {
-        let alist = &self.config.alist;
+        let config = self.config();
+        let alist = &config.alist;
         if !alist.enabled {
             return Err(Refusal::NotPermitted);
         }

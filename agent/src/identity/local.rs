@@ -36,7 +36,7 @@ impl Agent {
         let names = ["root"].into_iter().chain(view.names_of_uid(Uid::ROOT.0));
         let row = names.filter_map(|name| view.user_named(name)).find(|row| row.uid == Uid::ROOT);
         let row = row.ok_or(Refusal::NotFound)?;
-        let roles = roles_of(&view, &self.config.roles, row);
+        let roles = roles_of(&view, &self.config().roles, row);
         if roles.contains(&Role::Administrator) { Ok(row.id) } else { Err(Refusal::NotPermitted) }
     }
 }

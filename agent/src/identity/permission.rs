@@ -68,6 +68,7 @@ impl PeerRole {
             | AgentRequest::Decide { .. }
             | AgentRequest::Conclude(_)
             | AgentRequest::Watch
+            | AgentRequest::Resume(_)
             | AgentRequest::AnswerQuestions
             | AgentRequest::Quota { .. }
             | AgentRequest::QuotaEnded { .. }

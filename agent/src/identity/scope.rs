@@ -52,7 +52,7 @@ impl Agent {
             return Err(Refusal::PasswordExpired);
         }
         self.permit_by_way((view, row), caller, operation)?;
-        let roles = roles_of(view, &self.config.roles, row);
+        let roles = roles_of(view, &self.config().roles, row);
         let reach = reach(&roles, row, operation);
         if caller.way == Way::Guest {
             let permitted = reach == Reach::Own && is_for_guests(operation);
@@ -61,7 +61,7 @@ impl Agent {
         if roles.contains(&Role::Administrator) && reach != Reach::Denied {
             return Ok(Scope::Everything);
         }
-        let guarded = Guarded { view, config: &self.config.roles, caller: row.id, roles: &roles };
+        let guarded = Guarded { view, config: &self.config().roles, caller: row.id, roles: &roles };
         let permission = match reach {
             Reach::Denied => Permission::Denied,
             Reach::Own => Permission::Granted,
@@ -128,6 +128,7 @@ fn without_hashes(answer: Answer) -> Answer {
         | Answer::KeyAcceptable(_)
         | Answer::Decision(_)
         | Answer::Watching
+        | Answer::Resumed(_)
         | Answer::Keys(_)
         | Answer::Resolved(_)
         | Answer::System(_)

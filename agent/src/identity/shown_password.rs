@@ -78,7 +78,7 @@ impl Agent {
                 let hash = known.map(|account| account.hash.as_str()).unwrap_or_default();
                 Ok(self.hashes.verify(password, hash))
             }
-            ShownPassword::Static(_) if !self.config.alist.enabled => Err(Refusal::NotPermitted),
+            ShownPassword::Static(_) if !self.config().alist.enabled => Err(Refusal::NotPermitted),
             ShownPassword::Static(digest) => self.judge_static(digest, known),
         }
     }

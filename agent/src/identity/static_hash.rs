@@ -62,7 +62,7 @@ pub fn verify(digest: &Secret, hash: Option<&str>) -> Verdict {
 impl Agent {
     /// The second hash of a password that is set; `None` where nobody asks for one.
     pub(crate) fn second_hash(&self, password: &Secret) -> Result<Option<String>, Refusal> {
-        if !self.config.alist.enabled {
+        if !self.config().alist.enabled {
             return Ok(None);
         }
         self.hashes.hash_static(password).map(Some).map_err(|error| Error::Hash(error).into_refusal())
@@ -85,7 +85,7 @@ impl Agent {
     /// A right password has come by: its second hash is kept from here on, where it is missing. Nobody is turned
     /// away because that can't be done.
     pub(crate) fn keep_second_hash(&self, account: &PasswordAccount, password: &Secret) {
-        if !self.config.alist.enabled {
+        if !self.config().alist.enabled {
             return;
         }
         match self.stamp_of(account) {

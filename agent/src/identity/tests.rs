@@ -189,7 +189,7 @@ fn who_has_a_group_as_its_primary_one_is_among_its_administrators() {
         let files = [("passwd", PASSWD), ("group", GROUP), ("shadow", &shadow), ("accountd.toml", &config)];
         scratch::write_etc(directory.path(), &files);
         let agent = scratch::agent(directory.path());
-        super::roles::has_way_in(&agent.database.view(), &agent.config.roles, crate::agent::now())
+        super::roles::has_way_in(&agent.database.view(), &agent.config().roles, crate::agent::now())
     };
     assert!(way_in("\"anna\""), "only passwd says that she is in it");
     assert!(!way_in("\"locked\""));

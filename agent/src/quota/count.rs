@@ -155,6 +155,22 @@ impl Count {
         Ok(())
     }
 
+    /// A session goes on to which an agent of before has leased. What it has still to write of that counts as
+    /// leased now; whether it is written by now, and counted twice, the next scan tells.
+    pub fn resume(&mut self, session: u64, kept: QuotaUse, largest: QuotaUse) {
+        if let Some(known) = self.sessions.get_mut(&session) {
+            known.is_lost = false;
+            return;
+        }
+        let unwritten = Leases { granted: kept, largest, ..Leases::default() }.unwritten();
+        self.used = plus(self.used, unwritten);
+        self.leased = plus(self.leased, unwritten);
+        self.sessions.insert(session, Leases { granted: unwritten, largest, ..Leases::default() });
+        if self.doubt == Doubt::None && unwritten != QuotaUse::default() {
+            self.doubt = Doubt::Waiting;
+        }
+    }
+
     /// Those that have leased and of whose end nobody has spoken.
     pub fn open_sessions(&self) -> Vec<u64> {
         self.sessions.iter().filter(|(_, leases)| !leases.is_lost).map(|(session, _)| *session).collect()

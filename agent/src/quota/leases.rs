@@ -94,6 +94,20 @@ impl Books {
         self.find(&holder.home).map_or(QuotaBackend::Ledger, |(_, place)| place.backend)
     }
 
+    /// A session goes on that has leased from an agent of before.
+    pub fn session_resumed(&self, (account, session): Of, kept: QuotaUse, largest: QuotaUse) {
+        let Ok(holder) = self.holder(account) else { return };
+        if !holder.has_quota() || self.backend_of(&holder) != QuotaBackend::Ledger {
+            return;
+        }
+        let count = self.ledger.count(account);
+        let mut count = locked(&count);
+        count.resume(session, kept, largest);
+        if let Some(row) = count.ceiling_to_store(account) {
+            self.store.note(QuotaWrite::Count(row));
+        }
+    }
+
     pub fn session_ended(self: &Arc<Self>, (account, session): Of, how: QuotaEnd) {
         let Ok(holder) = self.holder(account) else { return };
         if !holder.has_quota() || self.backend_of(&holder) != QuotaBackend::Ledger {

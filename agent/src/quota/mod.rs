@@ -29,12 +29,13 @@ use std::time::Duration;
 
 use accountd_protocol::agent::QuotaEnd;
 use accountd_protocol::id::AccountId;
-use accountd_protocol::quota::{QuotaAnswer, QuotaBackend, QuotaRequest};
+use accountd_protocol::quota::{QuotaAnswer, QuotaBackend, QuotaRequest, QuotaUse};
 use accountd_protocol::refusal::Refusal;
+
+pub use self::leases::Of;
 
 use self::books::{Books, Tasks};
 use self::changes::{Changes, Work};
-use self::leases::Of;
 use self::ledger::Ledger;
 use self::place::Places;
 use self::scans::Scans;
@@ -97,6 +98,10 @@ impl Quotas {
 
     pub fn session_ended(&self, of: Of, how: QuotaEnd) {
         self.books.session_ended(of, how);
+    }
+
+    pub fn session_resumed(&self, of: Of, kept: QuotaUse, largest: QuotaUse) {
+        self.books.session_resumed(of, kept, largest);
     }
 
     /// The sessions that have leased something and have not ended.

@@ -54,7 +54,7 @@ impl Agent {
     fn may_create(&self, caller: Caller, owner: &AccountRef) -> Result<(), Refusal> {
         let view = self.database.certain_view()?;
         let is_own = user_called(&view, owner, caller.account).is_some_and(|row| row.id == caller.account);
-        let is_permitted = match self.config.repositories.create {
+        let is_permitted = match self.config().repositories.create {
             Creators::Administrators => false,
             Creators::Users => is_own,
         };
@@ -128,7 +128,7 @@ impl Agent {
     pub(super) fn check_clone_uri(&self, kind: RepositoryKind, uri: Option<&CloneUri>, faults: &mut Faults) {
         let Some(scheme) = uri.map(CloneUri::scheme) else { return };
         let is_spoken = (kind, scheme) != (RepositoryKind::Hg, Scheme::Git);
-        if !is_spoken || !self.config.repositories.pull_schemes.contains(&scheme) {
+        if !is_spoken || !self.config().repositories.pull_schemes.contains(&scheme) {
             let error = CloneUriError::Scheme(scheme.name().to_owned());
             faults.add(Field::Repository(RepositoryField::CloneUri), RepositoryProblem::CloneUri(error).into());
         }

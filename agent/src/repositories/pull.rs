@@ -43,7 +43,7 @@ impl Agent {
         let seer = Seer::new(self, &view, caller.account)?;
         let row = self.administered(&seer, which)?.row;
         let uri = row.clone_uri.as_ref().ok_or(RepositoryFault::NoCloneUri)?;
-        if !self.config.repositories.pull_schemes.contains(&uri.scheme()) {
+        if !self.config().repositories.pull_schemes.contains(&uri.scheme()) {
             return Err(RepositoryFault::SchemeNotAllowed(uri.scheme().name().into()).into());
         }
         match self.repositories.book.is_pulling(row.id) {
@@ -111,7 +111,9 @@ impl Agent {
                 Ok(Ending::Done(JobResult::Pulled(pulled)))
             }
             PullEnd::Failed(output) => Err(RepositoryFault::PullFailed(redacted(output)).into()),
-            PullEnd::TooLong => Err(RepositoryFault::PullTooLong(self.config.repositories.pull_seconds.into()).into()),
+            PullEnd::TooLong => {
+                Err(RepositoryFault::PullTooLong(self.config().repositories.pull_seconds.into()).into())
+            }
             PullEnd::NotRun(why) => Err(RepositoryFault::PullNotRun(why).into()),
             PullEnd::Ended => Ok(Ending::Cancelled),
         }
@@ -124,7 +126,8 @@ impl Agent {
         let uri = row.clone_uri.ok_or(RepositoryFault::NoCloneUri)?;
         let not_run = |why: &str| RepositoryFault::PullNotRun(why.to_owned());
         let grant = self.grant_without_login(row.owner, now()).map_err(not_run)?;
-        let settings = &self.config.repositories;
+        let config = self.config();
+        let settings = &config.repositories;
         Ok(PullOrder {
             grant,
             kind: row.kind,

@@ -93,7 +93,7 @@ impl<'a> Seer<'a> {
         let named = view.groups_of_member(&row.name).iter();
         let gids = named.filter_map(|name| view.line(FileKind::Group, name).and_then(number_of));
         let gids = gids.chain(primary_gid(view, &row.name)).collect();
-        let roles = roles_of(view, &agent.config.roles, row);
+        let roles = roles_of(view, &agent.config().roles, row);
         let (is_administrator, is_reader) = (roles.contains(&Role::Administrator), !roles.is_empty());
         Ok(Self { view, row, gids, is_administrator, is_reader })
     }

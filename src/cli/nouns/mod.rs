@@ -7,6 +7,7 @@ mod backup;
 mod backup_choices;
 mod ban;
 mod check;
+mod completion;
 mod group;
 mod job;
 mod key;
@@ -83,6 +84,8 @@ pub enum Noun {
     /// What is wrong with the accounts
     #[command(subcommand)]
     Check(check::Verb),
+    /// What a shell completes of this command
+    Completion(completion::Arguments),
     /// The machine as far as accounts go
     #[command(subcommand)]
     System(system::Verb),
@@ -109,6 +112,7 @@ impl Noun {
             Noun::Audit(verb) => verb.run(session),
             Noun::Backup(verb) => verb.run(session),
             Noun::Check(verb) => verb.run(session),
+            Noun::Completion(arguments) => completion::show(&arguments, session),
             Noun::System(verb) => verb.run(session),
         }
     }

@@ -36,6 +36,7 @@ fn strict(handles: &mut u32, request: &AgentRequest) -> Result<Answer, Refusal> 
         | AgentRequest::Conclude(_)
         | AgentRequest::Ping
         | AgentRequest::Watch
+        | AgentRequest::Resume(_)
         | AgentRequest::AnswerQuestions
         | AgentRequest::Quota { .. }
         | AgentRequest::QuotaEnded { .. }

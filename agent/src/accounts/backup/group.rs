@@ -70,7 +70,7 @@ impl Sight<'_> {
             Some(_) if self.view.group_named(was).is_some_and(GroupRow::is_builtin) => Problem::Builtin,
             Some(here) => Problem::Duplicate(here),
             None => match NewGroupName::new(was.as_str()) {
-                Err(error) if !gives_role(&self.agent.config.roles, was) => Problem::Name(error),
+                Err(error) if !gives_role(&self.agent.config().roles, was) => Problem::Name(error),
                 Ok(_) | Err(_) => return,
             },
         };
@@ -85,7 +85,7 @@ impl Sight<'_> {
     ) -> Result<Step<GroupPlan>, Refusal> {
         let name = record.name.as_str();
         // Names of groups that give a role are otherwise kept for this program.
-        if record.called.new.is_some() || !gives_role(&self.agent.config.roles, name) {
+        if record.called.new.is_some() || !gives_role(&self.agent.config().roles, name) {
             notes.take(Field::GroupName, NewGroupName::new(name).map_err(Problem::Name));
         }
         notes.take(Field::GroupName, self.outside.lacks(&Question::GroupNamed(name.to_owned())));

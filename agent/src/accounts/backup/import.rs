@@ -114,7 +114,7 @@ impl Agent {
         let mut lists = Lists::of(&judged);
         lists.following(groups_of, &judged);
         let entries = ready::tried(self, judged, lists);
-        let (roles, now) = (self.config.roles.clone(), now());
+        let (roles, now) = (self.config().roles.clone(), now());
         let purpose = Purpose { actor: by, action: AuditAction::Import, user: None };
         let (tried, _) = self.database.change(purpose, move |draft| {
             Ok(draft.try_out(|draft| {

@@ -245,7 +245,7 @@ impl Sight<'_> {
         }
         let (mut notes, here) = (Notes::default(), self.view.password_rules());
         let new = Passwords::new(rules.clone());
-        for (rule, problem) in new.over(&self.agent.config.passwords).problems() {
+        for (rule, problem) in new.over(&self.agent.config().passwords).problems() {
             notes.open(Field::Rule(rule), problem);
         }
         let others = here.rules().iter().filter(|(rule, value)| rules.get(rule) != Some(value));

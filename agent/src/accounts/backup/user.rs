@@ -233,7 +233,7 @@ impl Sight<'_> {
 
     fn mode(&self, record: &UserRecord) -> Result<u32, Problem> {
         match &record.home_mode {
-            None => Ok(self.agent.config.homes.mode.bits()),
+            None => Ok(self.agent.config().homes.mode.bits()),
             Some(digits) => u32::from_str_radix(digits, 8).map_err(|_| Problem::BadMode).and_then(usable_mode),
         }
     }

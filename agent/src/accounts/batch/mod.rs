@@ -74,7 +74,7 @@ impl Agent {
     ) -> Result<Ending, Refusal> {
         let entries: Vec<Result<Entry, Refusal>> =
             prepared.into_iter().map(|prepared| prepared.map(|prepared| prepared.entry)).collect();
-        let (roles, now) = (self.config.roles.clone(), now());
+        let (roles, now) = (self.config().roles.clone(), now());
         let (outcomes, _) = self.database.change(purpose, move |draft| {
             Ok(draft.try_out(|draft| {
                 let entered = enter_each(draft, entries, (&roles, now));
@@ -107,7 +107,7 @@ impl Agent {
             entries.push(entry);
         }
         let (culprit, by, count) = (Culprit::default(), purpose.actor.clone(), entries.len());
-        let (found, roles, now) = (culprit.clone(), self.config.roles.clone(), now());
+        let (found, roles, now) = (culprit.clone(), self.config().roles.clone(), now());
         let changed = self.change(purpose, move |draft| match together {
             Together::AllOrNone => enter_all(draft, entries, &found),
             Together::EachAlone => Ok(enter_each(draft, entries, (&roles, now))),

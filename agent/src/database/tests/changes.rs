@@ -106,7 +106,11 @@ fn a_second_factor_that_was_only_tried_is_none() {
     };
     let enrolment = || database.view().second_factors().of(anna).map(|row| row.enrolment);
     assert_eq!((try_out(Some(row(1))), enrolment()), (Some(1), None));
-    database.change(tester(), move |draft| Ok(draft.set_second_factor(anna, Some(row(2))))).unwrap();
+    let enter = move |draft: &mut Draft<'_>| {
+        draft.set_second_factor(anna, Some(row(2)));
+        Ok(())
+    };
+    database.change(tester(), enter).unwrap();
     assert_eq!((try_out(None), enrolment()), (None, Some(2)));
 }
 

@@ -2,11 +2,24 @@
 
 use std::sync::Arc;
 
+use accountd_protocol::resume::Standing;
+use sha2::{Digest as _, Sha256};
+
 use super::View;
 use crate::database::entry::{number_of, shadow};
 use crate::database::file::FileKind;
+use crate::database::row::UserRow;
 
 impl View {
+    /// What is the same as long as nothing has changed that sessions of a user depend on, also in an agent
+    /// that was started since.
+    pub fn standing(&self, row: &UserRow) -> Standing {
+        let state = self.security_state(&row.name).unwrap_or_default();
+        let digest =
+            Sha256::new().chain_update(format!("{}:{}:{}:", row.id.0, row.uid.0, row.name)).chain_update(state);
+        Standing(digest.finalize().to_vec())
+    }
+
     /// What decides whether sessions and handles of a user stay good: ids, home, password field,
     /// expiry and groups. Equal texts mean that nothing of it has changed.
     pub(in crate::database) fn security_state(&self, name: &str) -> Option<Vec<u8>> {
