@@ -9,6 +9,7 @@ use accountd_protocol::id::{AccountId, Gid, Uid};
 use accountd_protocol::name::UserName;
 use accountd_protocol::refusal::Refusal;
 use accountd_protocol::repository::{CloneUri, PullSource, RepositoryFault, RepositoryKind, Scheme};
+use accountd_protocol::resume::Resumed;
 use accountd_protocol::session_policy::{Forwarding, Leftovers, ServiceKind, SessionPolicy, TerminalUse, Uploads};
 use accountd_protocol::socket;
 
@@ -74,7 +75,7 @@ impl Stage {
     /// The agent gives this to whoever takes a pull, after `before` was done.
     fn new(reply: fn() -> Option<Reply>, before: impl Fn(&Arc<Registry>) + Send + 'static) -> Self {
         let (place, registry) = (scripted_agent::Place::new(), Arc::new(Registry::default()));
-        registry.begin_period();
+        registry.resume(&Resumed { generation: GENERATION, changed: Vec::new() });
         let changing = registry.clone();
         place.answer(move |request| {
             assert!(matches!(request, AgentRequest::TakePull(TICKET)), "{request:?}");
@@ -165,7 +166,7 @@ fn nothing_is_run_for_an_owner_who_has_changed_or_has_too_many_sessions() {
     assert_eq!(stage.end(), not_run("its owner has too many sessions"));
     drop(all);
     // Nobody can tell whether it has changed, and one is waited for until that can be told.
-    stage.shared.registry.end_period(Duration::ZERO);
+    assert!(stage.shared.registry.pause());
     stage.begin();
     assert_eq!(stage.end(), not_run("it is not known whether accounts have changed"));
 }
