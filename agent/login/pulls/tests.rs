@@ -22,6 +22,9 @@ use crate::scripted_agent;
 use crate::spawner::Spawner;
 use crate::word::Word;
 
+/// What the agent says.
+type Says = fn() -> Option<Reply>;
+
 const TICKET: PullTicket = PullTicket(7);
 const GENERATION: Generation = Generation(5);
 
@@ -73,7 +76,7 @@ struct Stage {
 
 impl Stage {
     /// The agent gives this to whoever takes a pull, after `before` was done.
-    fn new(reply: fn() -> Option<Reply>, before: impl Fn(&Arc<Registry>) + Send + 'static) -> Self {
+    fn new(reply: Says, before: impl Fn(&Arc<Registry>) + Send + 'static) -> Self {
         let (place, registry) = (scripted_agent::Place::new(), Arc::new(Registry::default()));
         registry.resume(&Resumed { generation: GENERATION, changed: Vec::new() });
         let changing = registry.clone();
@@ -137,7 +140,7 @@ fn not_run(why: &str) -> PullEnd {
 
 #[test]
 fn a_pull_for_which_there_is_no_order_says_why() {
-    let rows: [(fn() -> Option<Reply>, &str); 4] = [
+    let rows: [(Says, &str); 4] = [
         (|| None, "the agent can not be asked"),
         (|| Some(Ok(Answer::Done)), "the agent gives no order for it"),
         (|| Some(Err(Refusal::Busy)), &Refusal::Busy.to_string()),
