@@ -76,7 +76,9 @@ impl OpenSessions {
         let mut streams = self.take().ok_or(Refusal::NoSessions)?;
         let mut answer = None;
         // The newest is the likeliest to be there still.
-        while let (None, Some(mut stream)) = (&answer, streams.pop()) {
+        while answer.is_none()
+            && let Some(mut stream) = streams.pop()
+        {
             match exchange(&mut stream, question) {
                 Ok(said) => {
                     answer = Some(said);

@@ -129,10 +129,14 @@ impl Agent {
         (!refused && candidate.may_come_from(source)).then_some(candidate)
     }
 
-    fn grant(&self, candidate: Candidate, policy: SessionPolicy) -> Decision {
+    fn grant(&self, candidate: Candidate, policy: SessionPolicy) -> Grant {
         let home = Path::new(OsStr::from_bytes(&candidate.home));
         let quota = (!candidate.limits.quota.is_none()).then(|| self.quotas.backend_of(home));
         candidate.granted(policy, quota, self.service_uids())
+    }
+
+    fn granted(&self, candidate: Candidate, policy: SessionPolicy) -> Decision {
+        Decision::Granted(Box::new(self.grant(candidate, policy)))
     }
 
     /// As what something runs for an account that nobody has logged in to. Neither a locked account nor
@@ -145,12 +149,7 @@ impl Agent {
             return Err("its owner is root or a service of this system");
         }
         let policy = self.sessions_of(&candidate).policy;
-        match self.grant(candidate, policy) {
-            Decision::Granted(grant) => Ok(*grant),
-            Decision::Refused { .. } | Decision::PasswordExpired | Decision::NotChanged(_) | Decision::CodeRequired => {
-                Err("it is not granted")
-            }
-        }
+        Ok(self.grant(candidate, policy))
     }
 
     /// A key, and for an account with a second factor a code beside it, where that is configured.
@@ -163,10 +162,10 @@ impl Agent {
         let admitted = candidate.and_then(|candidate| self.admitted(candidate, blob, (source, now)));
         let Some((candidate, policy)) = admitted else { return refused(Duration::ZERO) };
         match (&candidate.factor, code, self.config().two_factor.keys) {
-            (None, _, _) | (Some(_), None, KeysWithCode::Alone) => self.grant(candidate, policy),
+            (None, _, _) | (Some(_), None, KeysWithCode::Alone) => self.granted(candidate, policy),
             (Some(_), None, KeysWithCode::WithCode) => Decision::CodeRequired,
             (Some(factor), Some(code), _) => match self.use_code(factor, code, now) {
-                CodeVerdict::Right => self.grant(candidate, policy),
+                CodeVerdict::Right => self.granted(candidate, policy),
                 CodeVerdict::Wrong => refused(Duration::ZERO),
             },
         }
@@ -201,7 +200,7 @@ impl Agent {
                     self.keep_second_hash(&account, password);
                 }
                 let policy = self.sessions_of(&candidate).policy;
-                self.grant(candidate, policy)
+                self.granted(candidate, policy)
             }
             PasswordState::Expired => Decision::PasswordExpired,
         }
