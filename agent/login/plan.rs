@@ -291,6 +291,7 @@ mod tests {
             fronts: vec![Uid(990), Uid(991)],
             generation: Generation(1),
             standing: Default::default(),
+            pam: None,
         }
     }
 

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use accountd_protocol::agent::{Decision, Generation, Grant};
+use accountd_protocol::agent::{Generation, Grant};
 use accountd_protocol::id::{AccountId, Gid, Uid};
 use accountd_protocol::identity::Identity;
 use accountd_protocol::limits::Limits;
@@ -116,11 +116,10 @@ impl Candidate {
         (candidate.uid == row.uid).then_some(candidate)
     }
 
-    pub(super) fn granted(self, policy: SessionPolicy, quota: Option<QuotaBackend>, fronts: Vec<Uid>) -> Decision {
+    pub(super) fn granted(self, policy: SessionPolicy, quota: Option<QuotaBackend>, fronts: Vec<Uid>) -> Grant {
         let Self { account, name, uid, gid, groups, home, shell, limits, generation, standing, .. } = self;
-        let grant =
-            Grant { account, name, uid, gid, groups, home, shell, policy, limits, quota, fronts, generation, standing };
-        Decision::Granted(Box::new(grant))
+        let pam = None;
+        Grant { account, name, uid, gid, groups, home, shell, policy, limits, quota, fronts, generation, standing, pam }
     }
 
     /// Whether every list of networks that there is has this source.
