@@ -16,6 +16,10 @@ use super::candidate::{Candidate, PasswordState};
 use super::decide::refused;
 use super::second_factor::CodeVerdict;
 use crate::agent::Agent;
+use crate::checks::FIRST_ORDINARY;
+
+/// The user of nobody's files.
+const NOBODY: Uid = Uid(65_534);
 
 impl Agent {
     /// How a dialogue begins. Whoever has failed too often is asked nothing, as nobody has a hash verified then.
@@ -43,9 +47,14 @@ impl Agent {
         self.pam_candidate(user, at).map_or(PamWhom::Nobody, |_| PamWhom::Account)
     }
 
-    /// Where the password is kept is PAM's affair, so there need be none in shadow(5).
+    /// Where the password is kept is PAM's affair, so there need be none in shadow(5): but for the system's own
+    /// accounts, which have none anywhere.
     fn pam_candidate(&self, user: &str, at: (IpAddr, u64)) -> Option<Candidate> {
-        self.candidate(user, at).filter(|candidate| candidate.uid != Uid::ROOT)
+        let may_have_one = |candidate: &Candidate| {
+            let is_systems = candidate.uid.0 < FIRST_ORDINARY || candidate.uid == NOBODY;
+            candidate.any_password_hash().is_some() || !is_systems
+        };
+        self.candidate(user, at).filter(|candidate| candidate.uid != Uid::ROOT && may_have_one(candidate))
     }
 
     /// What PAM has said, and what the account says to it. A failure of PAM's counts as a wrong password.

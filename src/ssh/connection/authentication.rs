@@ -105,8 +105,13 @@ impl Connection {
             self.count(method, SshResult::Refused);
             return None;
         }
+        let line = self.shared.line.clone();
         let result = match self.login().await {
-            Ok(login) => question(login).await,
+            // Modules of PAM may take long: to a client that has gone, nothing has to be answered.
+            Ok(login) => tokio::select! {
+                answered = question(login) => answered,
+                () = line.until_gone() => Err(Error::ClientGone),
+            },
             Err(error) => Err(error),
         };
         match result {
