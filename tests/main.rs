@@ -37,8 +37,8 @@ mod metrics;
 mod mixed_changes;
 mod openssh;
 mod outside_edits;
-mod password_change;
 mod pam_login;
+mod password_change;
 mod payloads;
 #[path = "bench/populated.rs"]
 #[allow(dead_code, reason = "shared with the benchmark, which needs more of it")]

@@ -97,7 +97,8 @@ struct Asked {
 fn dialogue(nas: &Nas, client: &Client<'_>, answers: &[(&str, &str)]) -> Asked {
     let (script, asked) = (nas.world.client_file("questions"), nas.world.client_file("asked"));
     fs::write(&asked, "").unwrap();
-    let cases: String = answers.iter().map(|(end, answer)| format!("*'{end}') printf '%s\\n' '{answer}';;\n")).collect();
+    let cases: String =
+        answers.iter().map(|(end, answer)| format!("*'{end}') printf '%s\\n' '{answer}';;\n")).collect();
     fs::write(&script, format!("#!/bin/sh\nprintf '%s\\n' \"$1\" >>{asked:?}\ncase $1 in\n{cases}esac\n")).unwrap();
     fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
     let methods = "PreferredAuthentications=publickey,keyboard-interactive";

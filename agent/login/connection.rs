@@ -171,8 +171,7 @@ impl Connection {
         let shown = cut(&user.escape_debug().to_string());
         // The period comes first: a revocation during the decision must not fall in between.
         let period = self.shared.registry.period(RESTART_PATIENCE);
-        let mut decided =
-            period.map(|asked| (self.shared.agent.decide(user.clone(), proof.clone(), source), asked));
+        let mut decided = period.map(|asked| (self.shared.agent.decide(user.clone(), proof.clone(), source), asked));
         if let (Some((Decision::ByPam(task), _)), Proof::Password(password)) = (&decided, proof) {
             decided = self.by_password(&user, password, task.clone());
         }

@@ -161,7 +161,8 @@ mod tests {
     #[test]
     fn what_pam_sets_counts_over_what_was_set_and_never_changes_which_code_runs() {
         let text = |text: &str| text.as_bytes().to_vec();
-        let set = ["LANG=de", "PATH=/opt/bin", "LD_PRELOAD=/tmp/x.so", "HOME=/tmp", "MAIL=/m", "XDG_SEAT=", "novalue", "=x"];
+        let set =
+            ["LANG=de", "PATH=/opt/bin", "LD_PRELOAD=/tmp/x.so", "HOME=/tmp", "MAIL=/m", "XDG_SEAT=", "novalue", "=x"];
         let set = set.map(text);
         let added = |privileges| {
             let mut texts = ["LANG=C", "HOME=/home/anna", "PATH=/bin"].map(text).to_vec();

@@ -42,8 +42,10 @@ impl Orders {
     /// The next one; what has ended meanwhile is collected. `None`: whoever gives them has gone.
     pub fn next(&mut self) -> Result<Option<Arrived>, Error> {
         loop {
-            let mut ready =
-                [PollFd::new(self.socket.as_fd(), PollFlags::POLLIN), PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
+            let mut ready = [
+                PollFd::new(self.socket.as_fd(), PollFlags::POLLIN),
+                PollFd::new(self.signals.as_fd(), PollFlags::POLLIN),
+            ];
             match poll(&mut ready, PollTimeout::NONE) {
                 Ok(_) => {}
                 Err(Errno::EINTR) => continue,

@@ -36,7 +36,9 @@ pub enum PamBeginning {
     Native,
     Pam(PamTask),
     /// There were too many failures. The answer to it is to take so long.
-    Refused { wait_milliseconds: u64 },
+    Refused {
+        wait_milliseconds: u64,
+    },
 }
 
 /// What PAM has said, of its stacks `auth` and `account` together.

@@ -151,10 +151,9 @@ impl Dialogue {
                 let answers: Option<Vec<Secret>> = answers.iter().map(text).collect();
                 answers.map_or(Next::Refused, Next::Respond)
             }
-            (
-                Stage::Password | Stage::Code(_) | Stage::Decided(..) | Stage::NewPassword { .. } | Stage::Led(_),
-                _,
-            ) => Next::Refused,
+            (Stage::Password | Stage::Code(_) | Stage::Decided(..) | Stage::NewPassword { .. } | Stage::Led(_), _) => {
+                Next::Refused
+            }
         }
     }
 

@@ -63,15 +63,35 @@ fn failures_count_for_bans() {
     assert!(!anna(&nas).logs_in(), "the source is banned, and nothing is asked of PAM");
 }
 
+/// The longest wait of a refusal of this name, as the log has it.
+fn waited(nas: &crate::v2::Nas, user: &str) -> u64 {
+    let log = nas.world.log();
+    let refused =
+        log.lines().filter(|line| line.contains("login refused") && line.contains(&format!("user=\"{user}\"")));
+    let waits = refused.filter_map(|line| line.split("wait_milliseconds=").nth(1)?.parse().ok());
+    waits.max().unwrap_or(0)
+}
+
+#[test]
+fn the_service_of_the_package_lets_in_and_a_refusal_takes_as_long_for_nobody() {
+    let nas = nas();
+    stacks(&nas, include_str!("../../package/accountd.pam"));
+    assert!(anna(&nas).logs_in() && anna_by_key(&nas).logs_in());
+    for user in ["anna", "nobody-here"] {
+        assert!(!nas.world.with_password(user, "wrong").logs_in());
+        // pam_unix wants two seconds, give or take a quarter.
+        assert!((1000..4000).contains(&waited(&nas, user)), "{user}: {}", waited(&nas, user));
+    }
+}
+
 #[test]
 fn an_old_password_is_changed_in_the_dialogue() {
     let nas = nas();
     stacks(&nas, UNIX);
     nas.world.run(&["chage", "-d", "0", "anna"]);
     assert!(!anna(&nas).logs_in(), "the method that can not ask");
-    let answers = |new: &'static str| {
-        [("Current password: ", PASSWORD), ("ew password: ", new), ("Password: ", PASSWORD)]
-    };
+    let answers =
+        |new: &'static str| [("Current password: ", PASSWORD), ("ew password: ", new), ("Password: ", PASSWORD)];
     let questions = ["Password: ", "Current password: ", "New password: ", "Retype new password: "];
     let asked = dialogue(&nas, &anna(&nas), &answers("Other-pass2"));
     assert!(asked.is_in, "{:?} {}", asked.questions, asked.shown);

@@ -46,6 +46,30 @@ fn a_session_is_opened_once_for_a_connection_and_closed_behind_it() {
     is_noted(&nas, &["auth"]);
 }
 
+#[test]
+fn all_sessions_of_a_connection_are_in_one_session_of_pam() {
+    let nas = nas();
+    stacks_that_note(&nas);
+    let path = nas.world.client_file("master");
+    let socket = format!("ControlPath={}", path.display());
+    let client = anna(&nas);
+    let ssh = |more: &[&str]| {
+        let mut ssh = client.prepare_with("ssh", &[&socket]);
+        ssh.args(more).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        ssh
+    };
+    let mut master = ssh(&["-M", "-N", "127.0.0.1"]).spawn().unwrap();
+    wait_for("the connection", || path.exists());
+    for number in ["1", "2"] {
+        let said = ssh(&["127.0.0.1", &format!("echo {number}")]).output().unwrap().stdout;
+        assert_eq!(String::from_utf8(said).unwrap().trim(), number);
+    }
+    assert_eq!(noted(&nas), ["auth", "account", "open_session"]);
+    assert!(ssh(&["-O", "exit", "127.0.0.1"]).output().unwrap().status.success());
+    master.wait().unwrap();
+    is_noted(&nas, &["auth", "account", "open_session", "close_session"]);
+}
+
 /// A command that says its process's number and goes on.
 fn with_a_session(nas: &Nas, then: impl FnOnce(Pid)) {
     let mut client = anna(nas).prepare("ssh");

@@ -100,7 +100,13 @@ impl Connection {
             }
             Some(PamBeginning::Pam(PamTask { service, whom })) => {
                 match self.start_modules(service, &user, ModulesTask::Authenticate) {
-                    Ok(()) => Ok(self.next_turn(Dialogue { user, whom, key: None, changing: Changing::No, stage: Stage::Before })),
+                    Ok(()) => Ok(self.next_turn(Dialogue {
+                        user,
+                        whom,
+                        key: None,
+                        changing: Changing::No,
+                        stage: Stage::Before,
+                    })),
                     Err(error) => Ok(self.undecided(&user, &error)),
                 }
             }
@@ -221,10 +227,9 @@ impl Connection {
     pub(super) fn let_modules_go(&mut self, admission: &Admission) {
         match admission {
             Admission::Granted(_) | Admission::MoreAsked => {}
-            Admission::Refused
-            | Admission::PasswordExpired
-            | Admission::NotChanged(_)
-            | Admission::CodeRequired => self.modules = None,
+            Admission::Refused | Admission::PasswordExpired | Admission::NotChanged(_) | Admission::CodeRequired => {
+                self.modules = None
+            }
         }
     }
 
@@ -299,11 +304,13 @@ impl Connection {
     }
 
     fn account_of(&mut self, user: &str, service: PamService) -> Account {
-        let judgement = self.start_modules(service, user, ModulesTask::CheckAccount).and_then(|()| loop {
-            match self.hear()? {
-                Said::Judged(judgement) => return Ok(judgement),
-                Said::Asks(_) => self.tell(&Told::Answers(None))?,
-                Said::Begun | Said::SessionOpen | Said::SessionNotOpen(_) => return Err(Error::OutOfTurn),
+        let judgement = self.start_modules(service, user, ModulesTask::CheckAccount).and_then(|()| {
+            loop {
+                match self.hear()? {
+                    Said::Judged(judgement) => return Ok(judgement),
+                    Said::Asks(_) => self.tell(&Told::Answers(None))?,
+                    Said::Begun | Said::SessionOpen | Said::SessionNotOpen(_) => return Err(Error::OutOfTurn),
+                }
             }
         });
         match judgement {

@@ -48,7 +48,7 @@ impl Modules {
 
     /// Their next word, as long as the client is there.
     pub fn hear(&self, front: &Events) -> Result<Said, Error> {
-        heard(&*self.line, front, self.seconds).map(|(said, _)| said)
+        heard(&self.line, front, self.seconds).map(|(said, _)| said)
     }
 
     pub fn tell(&self, told: &Told) -> Result<(), Error> {

@@ -200,7 +200,8 @@ impl Login<'_> {
                 self.pam.converser().deadline.restart(self.time);
                 // A module that has given some takes them back.
                 let _ = self.pam.delete_credentials();
-                say(&line, &Said::SessionNotOpen(format!("{said}{why}")), &[]).map_err(at("say why there is no session"))
+                say(&line, &Said::SessionNotOpen(format!("{said}{why}")), &[])
+                    .map_err(at("say why there is no session"))
             }
         }
     }

@@ -58,8 +58,7 @@ struct RawResponse {
     code: c_int,
 }
 
-type Callback =
-    unsafe extern "C" fn(c_int, *const *const RawMessage, *mut *mut RawResponse, *mut c_void) -> c_int;
+type Callback = unsafe extern "C" fn(c_int, *const *const RawMessage, *mut *mut RawResponse, *mut c_void) -> c_int;
 
 #[repr(C)]
 struct RawConversation {
@@ -250,7 +249,11 @@ impl<C: Converse> Transaction<C> {
         self.result()
     }
 
-    fn call(&mut self, function: unsafe extern "C" fn(*mut Handle, c_int) -> c_int, flags: c_int) -> Result<(), Refused> {
+    fn call(
+        &mut self,
+        function: unsafe extern "C" fn(*mut Handle, c_int) -> c_int,
+        flags: c_int,
+    ) -> Result<(), Refused> {
         self.reached_mut().delay = Duration::ZERO;
         // SAFETY: false if the handle had been ended, or if it were used by two at a time: `self` is borrowed alone.
         // What a module does is beyond this: it runs in a process that has nothing else to lose.
@@ -448,7 +451,10 @@ mod tests {
     use super::*;
 
     /// What `converse` is called with, and what comes of it.
-    fn called(styles: &[c_int], converser: impl FnMut(Questions) -> Option<Vec<Secret>>) -> (c_int, Vec<Option<String>>) {
+    fn called(
+        styles: &[c_int],
+        converser: impl FnMut(Questions) -> Option<Vec<Secret>>,
+    ) -> (c_int, Vec<Option<String>>) {
         struct By<F>(F);
         impl<F: FnMut(Questions) -> Option<Vec<Secret>>> Converse for By<F> {
             fn converse(&mut self, questions: Questions) -> Option<Vec<Secret>> {
@@ -460,7 +466,8 @@ mod tests {
         }
         let mut reached = Reached { converser: By(converser), has_panicked: false, delay: Duration::ZERO };
         let callback = callback_of(&reached);
-        let messages: Vec<RawMessage> = styles.iter().map(|style| RawMessage { style: *style, text: c"?".as_ptr() }).collect();
+        let messages: Vec<RawMessage> =
+            styles.iter().map(|style| RawMessage { style: *style, text: c"?".as_ptr() }).collect();
         let pointers: Vec<*const RawMessage> = messages.iter().map(|message| &raw const *message).collect();
         let mut responses = std::ptr::null_mut();
         let count = styles.len().try_into().unwrap();

@@ -67,12 +67,10 @@ impl Agent {
             | Decision::PasswordExpired
             | Decision::NotChanged(_)
             | Decision::CodeRequired
-            | Decision::ByPam(_) => {
-                match self.bans.check(attempt, means, Instant::now()) {
-                    Ok(()) => decision,
-                    Err(_) => refused(self.bans.longest_delay()),
-                }
-            }
+            | Decision::ByPam(_) => match self.bans.check(attempt, means, Instant::now()) {
+                Ok(()) => decision,
+                Err(_) => refused(self.bans.longest_delay()),
+            },
         }
     }
 
@@ -170,9 +168,7 @@ impl Agent {
             | Decision::PasswordExpired
             | Decision::NotChanged(_)
             | Decision::CodeRequired
-            | Decision::ByPam(_) => {
-                Err("it is not granted")
-            }
+            | Decision::ByPam(_) => Err("it is not granted"),
         }
     }
 

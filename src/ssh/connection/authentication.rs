@@ -72,7 +72,11 @@ impl Connection {
     }
 
     /// What login asks next. `None`: nobody can be asked.
-    async fn turn(&mut self, user: &str, question: impl AsyncFnOnce(&mut Login) -> Result<Turn, Error>) -> Option<Turn> {
+    async fn turn(
+        &mut self,
+        user: &str,
+        question: impl AsyncFnOnce(&mut Login) -> Result<Turn, Error>,
+    ) -> Option<Turn> {
         let asked = self.ask((user, SshMethod::KeyboardInteractive), async |login| {
             let turn = question(login).await?;
             let result = if let Turn::Over(admission) = &turn { Some(counted(admission)) } else { None };
