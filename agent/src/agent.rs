@@ -252,6 +252,12 @@ impl Agent {
                 self.record_decision((&user, source), &proof, &decision);
                 Ok(Answer::Decision(decision))
             }
+            AgentRequest::BeginPam { user, source } => Ok(Answer::PamBeginning(self.begin_pam(&user, source, now()))),
+            AgentRequest::DecideByPam { user, verdict, code, source } => {
+                let decision = self.decide_by_pam(&user, (verdict, code.as_ref()), source, now());
+                self.told_by_pam((&user, source), code.as_ref(), &decision);
+                Ok(Answer::Decision(decision))
+            }
             AgentRequest::Conclude(conclusion) => {
                 self.conclude(&conclusion, Instant::now());
                 Ok(Answer::Done)

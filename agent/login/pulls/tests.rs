@@ -57,6 +57,7 @@ fn grant() -> Grant {
         fronts: Vec::new(),
         generation: GENERATION,
         standing: Default::default(),
+        pam: None,
     }
 }
 

@@ -118,7 +118,8 @@ impl Candidate {
 
     pub(super) fn granted(self, policy: SessionPolicy, quota: Option<QuotaBackend>, fronts: Vec<Uid>) -> Grant {
         let Self { account, name, uid, gid, groups, home, shell, limits, generation, standing, .. } = self;
-        Grant { account, name, uid, gid, groups, home, shell, policy, limits, quota, fronts, generation, standing }
+        let pam = None;
+        Grant { account, name, uid, gid, groups, home, shell, policy, limits, quota, fronts, generation, standing, pam }
     }
 
     /// Whether every list of networks that there is has this source.

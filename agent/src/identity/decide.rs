@@ -49,18 +49,28 @@ impl Agent {
         if self.bans.check(attempt, means, Instant::now()).is_err() {
             return refused(self.bans.longest_delay());
         }
+        if let Some(task) = self.pam_task(user, proof, (source, now)) {
+            return Decision::ByPam(task);
+        }
         let decision = self.weigh(user, proof, source, now);
+        self.counted(decision, attempt, (means, weight))
+    }
+
+    /// A decision as it counts among those on the same account and from the same source.
+    pub(super) fn counted(&self, decision: Decision, attempt: Attempt, (means, weight): (Means, Weight)) -> Decision {
         match &decision {
             // While nobody can tell what the accounts are, nobody has failed.
             Decision::Refused { .. } if self.database.certain_view().is_err() => decision,
             Decision::Refused { .. } => refused(self.bans.failed(attempt, weight, Instant::now())),
             // A ban may have begun meanwhile: no more are tried at once than one after the other.
-            Decision::Granted(_) | Decision::PasswordExpired | Decision::NotChanged(_) | Decision::CodeRequired => {
-                match self.bans.check(attempt, means, Instant::now()) {
-                    Ok(()) => decision,
-                    Err(_) => refused(self.bans.longest_delay()),
-                }
-            }
+            Decision::Granted(_)
+            | Decision::PasswordExpired
+            | Decision::NotChanged(_)
+            | Decision::CodeRequired
+            | Decision::ByPam(_) => match self.bans.check(attempt, means, Instant::now()) {
+                Ok(()) => decision,
+                Err(_) => refused(self.bans.longest_delay()),
+            },
         }
     }
 
@@ -68,11 +78,17 @@ impl Agent {
     pub fn conclude(&self, conclusion: &Conclusion, now: Instant) {
         self.record_conclusion(conclusion);
         self.note_key_login(conclusion);
-        if conclusion.outcome == Concluded::LoggedIn {
-            let means = if conclusion.key.is_some() { Means::Key } else { Means::Password };
-            let attempt = Attempt { source: conclusion.source, whom: Whom::Account(conclusion.account) };
-            // A ban that has begun meanwhile goes on.
-            let _ = self.bans.succeeded(attempt, means, now);
+        let attempt = Attempt { source: conclusion.source, whom: Whom::Account(conclusion.account) };
+        match conclusion.outcome {
+            Concluded::LoggedIn => {
+                let means = if conclusion.key.is_some() { Means::Key } else { Means::Password };
+                // A ban that has begun meanwhile goes on.
+                let _ = self.bans.succeeded(attempt, means, now);
+            }
+            Concluded::RefusedByPam => {
+                self.bans.failed(attempt, Weight::Key, now);
+            }
+            Concluded::TooManyConnections | Concluded::AccountChanged => {}
         }
     }
 
@@ -120,7 +136,7 @@ impl Agent {
     }
 
     /// An account that may have sessions: not a service's, and uid 0 only where it is permitted.
-    fn candidate(&self, user: &str, (source, now): (IpAddr, u64)) -> Option<Candidate> {
+    pub(super) fn candidate(&self, user: &str, (source, now): (IpAddr, u64)) -> Option<Candidate> {
         // When it can't be told what the accounts are now, nobody gets in.
         let view = self.database.certain_view().ok()?;
         let candidate = Candidate::find(&view, user, now)?;
@@ -132,10 +148,11 @@ impl Agent {
     fn grant(&self, candidate: Candidate, policy: SessionPolicy) -> Grant {
         let home = Path::new(OsStr::from_bytes(&candidate.home));
         let quota = (!candidate.limits.quota.is_none()).then(|| self.quotas.backend_of(home));
-        candidate.granted(policy, quota, self.service_uids())
+        let grant = candidate.granted(policy, quota, self.service_uids());
+        Grant { pam: self.config().login.pam(), ..grant }
     }
 
-    fn granted(&self, candidate: Candidate, policy: SessionPolicy) -> Decision {
+    pub(super) fn granted(&self, candidate: Candidate, policy: SessionPolicy) -> Decision {
         Decision::Granted(Box::new(self.grant(candidate, policy)))
     }
 
@@ -266,7 +283,7 @@ impl Agent {
     }
 
     /// What sessions of somebody may be, by the settings.
-    fn sessions_of(&self, candidate: &Candidate) -> Allowed {
+    pub(super) fn sessions_of(&self, candidate: &Candidate) -> Allowed {
         let view = self.database.known_view();
         let name = candidate.name.as_str();
         let supplementary = view.groups_of_member(name).iter().map(|group| &**group);
@@ -277,6 +294,6 @@ impl Agent {
     }
 }
 
-fn refused(wait: Duration) -> Decision {
+pub(super) fn refused(wait: Duration) -> Decision {
     Decision::Refused { wait_milliseconds: u64::try_from(wait.as_millis()).unwrap_or(u64::MAX) }
 }
