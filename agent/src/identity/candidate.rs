@@ -10,12 +10,13 @@ use accountd_protocol::limits::Limits;
 use accountd_protocol::name::UserName;
 use accountd_protocol::network::Network;
 use accountd_protocol::quota::QuotaBackend;
-use accountd_protocol::resume::Standing;
+use accountd_protocol::resume;
 use accountd_protocol::session_policy::SessionPolicy;
 
 use super::hash::is_hash;
 use crate::database::entry::{Entry, number_of, passwd, shadow};
 use crate::database::{FactorRow, FileKind, View};
+use crate::pam::HERE;
 
 const SECONDS_A_DAY: u64 = 86_400;
 
@@ -55,6 +56,43 @@ pub fn keyed_account(view: &View, user: &str, now: u64) -> Option<Uid> {
     (candidate.password == PasswordState::Current).then_some(candidate.uid)
 }
 
+/// What keeps an account from a session, whatever is shown for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// There is none of this name, or nobody can tell what it is.
+    Gone,
+    Locked,
+    Expired,
+    /// Not from this source.
+    NotFromThere,
+    Good(PasswordState),
+}
+
+/// The same that decides logins, but with a reason.
+pub fn standing(view: &View, user: &str, source: IpAddr, now: u64) -> Standing {
+    if let Some(candidate) = Candidate::find(view, user, now) {
+        let may = candidate.may_come_from(source);
+        return if may { Standing::Good(candidate.password) } else { Standing::NotFromThere };
+    }
+    let (Some(entry), Some(shadow)) = (view.entry(FileKind::Passwd, user), view.entry(FileKind::Shadow, user)) else {
+        return Standing::Gone;
+    };
+    let today = now / SECONDS_A_DAY;
+    match (is_locked(&entry, &shadow), is_expired(&shadow, today)) {
+        (true, _) => Standing::Locked,
+        (false, true) => Standing::Expired,
+        (false, false) => Standing::Gone,
+    }
+}
+
+fn is_locked(entry: &Entry, shadow: &Entry) -> bool {
+    [shadow.bytes(shadow::PASSWORD), entry.bytes(passwd::PASSWORD)].iter().any(|field| field.starts_with(b"!"))
+}
+
+fn is_expired(shadow: &Entry, today: u64) -> bool {
+    is_past(shadow, shadow::EXPIRE, today) || inactive(shadow, today)
+}
+
 /// An account that is neither locked nor expired, and as what a session of it would run.
 pub(super) struct Candidate {
     pub(super) account: AccountId,
@@ -65,7 +103,7 @@ pub(super) struct Candidate {
     pub(super) home: Vec<u8>,
     pub(super) shell: Vec<u8>,
     pub(super) generation: Generation,
-    pub(super) standing: Standing,
+    pub(super) standing: resume::Standing,
     pub(super) shadow: Entry,
     pub(super) password: PasswordState,
     pub(super) factor: Option<Arc<FactorRow>>,
@@ -87,10 +125,7 @@ impl Candidate {
         let entry = view.entry(FileKind::Passwd, user)?;
         let shadow = view.entry(FileKind::Shadow, user)?;
         let today = now / SECONDS_A_DAY;
-        let locked =
-            [shadow.bytes(shadow::PASSWORD), entry.bytes(passwd::PASSWORD)].iter().any(|f| f.starts_with(b"!"));
-        let expired = is_past(&shadow, shadow::EXPIRE, today) || inactive(&shadow, today);
-        if locked || expired || entry.bytes(passwd::NAME) != user.as_bytes() {
+        if is_locked(&entry, &shadow) || is_expired(&shadow, today) || entry.bytes(passwd::NAME) != user.as_bytes() {
             return None;
         }
         let password = if password_expired(&shadow, today) { PasswordState::Expired } else { PasswordState::Current };
@@ -123,8 +158,12 @@ impl Candidate {
         Decision::Granted(Box::new(grant))
     }
 
-    /// Whether every list of networks that there is has this source.
+    /// Whether every list of networks that there is has this source. Whoever is on this machine itself comes
+    /// from no network.
     pub(super) fn may_come_from(&self, source: IpAddr) -> bool {
+        if source == HERE {
+            return true;
+        }
         let lists = self.networks.iter().filter(|list| !list.is_empty());
         lists.into_iter().all(|list| list.iter().any(|network| network.contains(source)))
     }

@@ -25,6 +25,7 @@ use super::second_factor::{CodeVerdict, Shown};
 use super::session_policy::{Allowed, Holder, LoginShell};
 use crate::agent::Agent;
 use crate::homes::{Strictness, read_authorized_keys};
+use crate::pam::HERE;
 use crate::sys::local_time;
 
 /// What a login by password shows beside it.
@@ -78,6 +79,9 @@ impl Agent {
 
     /// Who gives this name, as failures are counted.
     pub(crate) fn attempt(&self, user: &str, source: IpAddr) -> Attempt {
+        if source == HERE {
+            return Attempt { source, whom: self.bans.here(user) };
+        }
         let account = self.database.known_view().user_named(user).map(|row| row.id);
         Attempt { source, whom: account.map_or_else(|| self.bans.nobody(user), Whom::Account) }
     }
@@ -129,7 +133,12 @@ impl Agent {
         (!refused && candidate.may_come_from(source)).then_some(candidate)
     }
 
-    fn grant(&self, candidate: Candidate, policy: SessionPolicy) -> Decision {
+    fn grant(&self, mut candidate: Candidate, policy: SessionPolicy) -> Decision {
+        // Sessions of other programs are counted here, those over SSH by who opens them.
+        if let Some(most) = &mut candidate.limits.sessions {
+            let others = u32::try_from(self.pam_sessions.count(candidate.account)).unwrap_or(u32::MAX);
+            *most = most.saturating_sub(others);
+        }
         let home = Path::new(OsStr::from_bytes(&candidate.home));
         let quota = (!candidate.limits.quota.is_none()).then(|| self.quotas.backend_of(home));
         candidate.granted(policy, quota, self.service_uids())
