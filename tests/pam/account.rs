@@ -26,9 +26,13 @@ fn what_is_locked_expired_or_to_be_changed_is_said_with_a_reason() {
     // What the system runs its services as is locked, and it runs them all the same.
     stage.nas.world.run(&["useradd", "--system", "service"]);
     stage.test("service", "", CHECK).yes();
+    // Nor has anybody locked who was made without a password: keys of OpenSSH's let them in.
+    stage.nas.world.run(&["useradd", "keys"]);
+    stage.test("keys", "", CHECK).yes();
+    stage.nas.rest.as_user("keys", "").get("/users/~").status_is(401);
     // Debian's stack says the same.
     stage.test("anna", "", CHECK).no("Your account is locked");
-    stage.test("berta", "", CHECK).no("User account has expired");
+    stage.test("berta", "", CHECK).no("Your account has expired");
     stage.test("carla", "", CHECK).no("new one required");
     stage.test("dora", "", CHECK).yes();
 }
@@ -37,7 +41,7 @@ fn what_is_locked_expired_or_to_be_changed_is_said_with_a_reason() {
 fn who_comes_from_elsewhere_has_to_come_from_a_network_of_the_account() {
     let stage = Stage::start();
     stage.add("anna", 3001);
-    stage.set("anna", json!({"limits": {"networks": ["192.0.2.0/24"]}}));
+    stage.set("anna", json!({"limits": {"allowed_networks": ["192.0.2.0/24"]}}));
     let from = |host: &str, operation: &str, input: &str| {
         let item = format!("rhost={host}");
         stage.says(&["pamtester", "-I", &item, "test", "anna", operation], input)

@@ -66,7 +66,7 @@ fn a_session_that_is_closed_ends_with_all_that_it_has_started() {
     stage.nas.rest.delete(&format!("/sessions/{number}")).status_is(204);
     assert_eq!(stage.sessions("anna").len(), 1);
     let id = stage.sessions("anna")[0]["id"].as_str().unwrap().to_owned();
-    stage.nas.rest.as_user("berta", "Pass-word1").delete(&format!("/connections/{id}")).status_is(404);
+    stage.nas.rest.as_user("berta", "Pass-word1").delete(&format!("/connections/{id}")).status_is(403);
     stage.nas.rest.as_user("anna", "Pass-word1").delete(&format!("/connections/{id}")).status_is(204);
     wait_for("the end of all", || processes(36_002) == 0);
     assert_eq!((stage.sessions("anna").len(), stage.sessions("berta").len()), (0, 1));
@@ -112,7 +112,7 @@ fn they_are_known_to_an_agent_that_is_started_again() {
 fn no_account_has_more_than_it_may_over_all_ways_together() {
     let stage = Stage::start();
     stage.add("anna", 36_007);
-    stage.set("anna", json!({"limits": {"sessions": 2}}));
+    stage.set("anna", json!({"limits": {"max_sessions": 2}}));
     let first = session(&stage, "anna");
     assert!(stage.nas.world.with_password("anna", "Pass-word1").logs_in());
     let _second = session(&stage, "anna");

@@ -68,29 +68,41 @@ pub enum Standing {
     Good(PasswordState),
 }
 
-/// The same that decides logins, but with a reason.
+/// The same that decides logins, with a reason, for ways in that are not of accountd. Whom useradd(8) has made without
+/// a password, which is `!`, has not been locked by anybody for these: machines are administered by such accounts.
 pub fn standing(view: &View, user: &str, source: IpAddr, now: u64) -> Standing {
-    if let Some(candidate) = Candidate::find(view, user, now) {
-        let may = candidate.may_come_from(source);
-        return if may { Standing::Good(candidate.password) } else { Standing::NotFromThere };
-    }
-    let (Some(entry), Some(shadow)) = (view.entry(FileKind::Passwd, user), view.entry(FileKind::Shadow, user)) else {
-        return Standing::Gone;
-    };
-    let today = now / SECONDS_A_DAY;
-    match (is_locked(&entry, &shadow), is_expired(&shadow, today)) {
-        (true, _) => Standing::Locked,
-        (false, true) => Standing::Expired,
-        (false, false) => Standing::Gone,
+    let Some((candidate, bars)) = Candidate::read(view, user, now) else { return Standing::Gone };
+    let had_none = || NEVER_HAD_ONE.contains(&candidate.shadow.bytes(shadow::PASSWORD)) && !bars.is_locked_in_passwd;
+    if bars.is_locked && !had_none() {
+        Standing::Locked
+    } else if bars.is_expired {
+        Standing::Expired
+    } else if !candidate.may_come_from(source) {
+        Standing::NotFromThere
+    } else {
+        Standing::Good(candidate.password)
     }
 }
 
-fn is_locked(entry: &Entry, shadow: &Entry) -> bool {
-    [shadow.bytes(shadow::PASSWORD), entry.bytes(passwd::PASSWORD)].iter().any(|field| field.starts_with(b"!"))
+/// Fields of passwords that there never were; what is locked has something behind its mark.
+const NEVER_HAD_ONE: [&[u8]; 2] = [b"!", b"!!"];
+
+/// What keeps an account from everything.
+struct Bars {
+    is_locked: bool,
+    /// By the field of passwd(5), which has an `x` as a rule.
+    is_locked_in_passwd: bool,
+    is_expired: bool,
 }
 
-fn is_expired(shadow: &Entry, today: u64) -> bool {
-    is_past(shadow, shadow::EXPIRE, today) || inactive(shadow, today)
+impl Bars {
+    fn of(entry: &Entry, shadow: &Entry, now: u64) -> Self {
+        let today = now / SECONDS_A_DAY;
+        let is_locked_in_passwd = entry.bytes(passwd::PASSWORD).starts_with(b"!");
+        let is_locked = is_locked_in_passwd || shadow.bytes(shadow::PASSWORD).starts_with(b"!");
+        let is_expired = is_past(shadow, shadow::EXPIRE, today) || inactive(shadow, today);
+        Self { is_locked, is_locked_in_passwd, is_expired }
+    }
 }
 
 /// An account that is neither locked nor expired, and as what a session of it would run.
@@ -120,15 +132,21 @@ impl Candidate {
     /// `None` for an account that may not log in by any means: no such name, no shadow line,
     /// locked, expired, no id in the store, ids that are not numbers.
     pub(super) fn find(view: &View, user: &str, now: u64) -> Option<Self> {
+        let (candidate, bars) = Self::read(view, user, now)?;
+        (!bars.is_locked && !bars.is_expired).then_some(candidate)
+    }
+
+    /// The same also of one that is locked or expired.
+    fn read(view: &View, user: &str, now: u64) -> Option<(Self, Bars)> {
         let name = UserName::new(user).ok()?;
         let row = view.user_named(user)?;
         let entry = view.entry(FileKind::Passwd, user)?;
         let shadow = view.entry(FileKind::Shadow, user)?;
-        let today = now / SECONDS_A_DAY;
-        if is_locked(&entry, &shadow) || is_expired(&shadow, today) || entry.bytes(passwd::NAME) != user.as_bytes() {
+        if entry.bytes(passwd::NAME) != user.as_bytes() {
             return None;
         }
-        let password = if password_expired(&shadow, today) { PasswordState::Expired } else { PasswordState::Current };
+        let bars = Bars::of(&entry, &shadow, now);
+        let password = if password_expired(&shadow, now / SECONDS_A_DAY) { PasswordState::Expired } else { PasswordState::Current };
         let candidate = Self {
             account: row.id,
             name,
@@ -148,7 +166,7 @@ impl Candidate {
             limits: view.effective_limits(row),
             networks: view.limits_of(row).into_iter().map(|limits| limits.networks.clone()).collect(),
         };
-        (candidate.uid == row.uid).then_some(candidate)
+        (candidate.uid == row.uid).then_some((candidate, bars))
     }
 
     pub(super) fn granted(self, policy: SessionPolicy, quota: Option<QuotaBackend>, fronts: Vec<Uid>) -> Decision {
