@@ -137,7 +137,16 @@ fn rendered() -> tempfile::TempDir {
         let path = entry.unwrap().path();
         fs::copy(&path, root.path().join("usr/share/pam").join(path.file_name().unwrap())).unwrap();
     }
+    // What debconf(7) asks and is told stays there too.
+    let debconf = ["config", "templates"].map(|name| {
+        let file = root.path().join(format!("{name}.dat"));
+        fs::copy(format!("/var/cache/debconf/{name}.dat"), &file).unwrap();
+        format!("Name: {name}\nDriver: File\nFilename: {}\n\n", file.display())
+    });
+    let settings = root.path().join("debconf.conf");
+    fs::write(&settings, format!("Config: config\nTemplates: templates\n\n{}", debconf.concat())).unwrap();
     let mut command = Command::new("pam-auth-update");
+    command.env("DEBCONF_SYSTEMRC", settings);
     command.args(["--package", "--force", "--enable", "unix", "accountd", "--root"]).arg(root.path());
     let output = command.env("DEBIAN_FRONTEND", "noninteractive").output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

@@ -1,5 +1,5 @@
 //! The process that leads a session of another program (sshd, login, su), and the end of it with all that it has
-//! started: SIGHUP, some time, SIGKILL. Which processes these are, proc(5) says.
+//! started: stopped, until all of it is found; SIGHUP, some time, SIGKILL. Which processes these are, proc(5) says.
 
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -15,8 +15,9 @@ use crate::sys::pidfd;
 /// How long processes have to end by themselves, and how long the kernel has to end what was killed.
 const GRACE: Duration = Duration::from_secs(2);
 const KILLED: Duration = Duration::from_secs(2);
-/// A process may make others while it is being ended; so often it is looked again.
-const ROUNDS: usize = 3;
+/// How long processes have to be stopped before what they have started is taken for all.
+const STOPPED: Duration = Duration::from_millis(500);
+const LOOK: Duration = Duration::from_millis(2);
 
 /// Is one process and no later one of its number.
 #[derive(Debug)]
@@ -31,7 +32,8 @@ pub struct Leader {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Stat {
     parent: i32,
-    is_zombie: bool,
+    /// Stopped, or at its end.
+    is_still: bool,
     started: u64,
 }
 
@@ -55,30 +57,89 @@ impl Leader {
 
 /// Ends these leaders and whatever they have started, as far as it has a parent among them still.
 pub fn end_all(leaders: &[&Leader]) {
-    for round in 0..ROUNDS {
-        let mut running = with_descendants(leaders);
-        if running.is_empty() {
-            return;
-        }
-        // One that is new since does not get the time of those that were asked to end.
-        if round == 0 {
-            signal_all(&running, Signal::SIGHUP);
-            // A process that was stopped hears nothing before it goes on.
-            signal_all(&running, Signal::SIGCONT);
-            wait(&mut running, GRACE);
-            let new = with_descendants(leaders);
-            running.extend(new);
-        }
-        signal_all(&running, Signal::SIGKILL);
-        wait(&mut running, KILLED);
+    let own = |leader: &&Leader| Some((leader.pid, leader.process.try_clone().ok()?));
+    let mut running = Running(leaders.iter().filter_map(own).collect());
+    running.forget_ended();
+    running.stop();
+    running.signal(Signal::SIGHUP);
+    running.signal(Signal::SIGCONT);
+    running.wait(GRACE);
+    // What those that live on have started since.
+    running.stop();
+    running.signal(Signal::SIGKILL);
+    running.wait(KILLED);
+    if !running.0.is_empty() {
+        tracing::warn!(processes = running.0.len(), "processes of a session that has to end can not be killed");
     }
 }
 
-/// Looked for anew each time, from the leaders down. What a leader that has ended has left has another parent.
-fn with_descendants(leaders: &[&Leader]) -> Vec<OwnedFd> {
-    let all = processes();
-    let living = leaders.iter().filter(|leader| !leader.has_ended());
-    let mut found: HashSet<i32> = living.map(|leader| leader.pid).collect();
+/// Processes by their numbers, as long as they have not ended.
+#[derive(Debug, Default)]
+struct Running(HashMap<i32, OwnedFd>);
+
+impl Running {
+    /// Stops them, so that none starts another one and ends before that is seen; and so all that they have started.
+    fn stop(&mut self) {
+        let end = Instant::now() + STOPPED;
+        loop {
+            self.signal(Signal::SIGSTOP);
+            let all = processes();
+            let are_still = self.0.keys().all(|pid| all.get(pid).is_none_or(|stat| stat.is_still));
+            let new = descendants(&all, self.0.keys().copied().collect());
+            let new: HashSet<i32> = new.into_iter().filter(|pid| !self.0.contains_key(pid)).collect();
+            if (new.is_empty() && are_still) || Instant::now() > end {
+                return;
+            }
+            self.add(new, &all);
+            std::thread::sleep(LOOK);
+            self.forget_ended();
+        }
+    }
+
+    /// Opened first and looked at then: it is the one that was found, or none.
+    fn add(&mut self, new: HashSet<i32>, all: &HashMap<i32, Stat>) {
+        for pid in new {
+            let Ok(process) = pidfd::open(pid) else { continue };
+            let started = |stat: &Stat| stat.started;
+            if stat_of(pid).as_ref().map(started) == all.get(&pid).map(started) {
+                self.0.insert(pid, process);
+            }
+        }
+    }
+
+    /// What has ended meanwhile needs none.
+    fn signal(&self, signal: Signal) {
+        for process in self.0.values() {
+            match pidfd::send_signal(process, signal) {
+                Ok(()) | Err(Errno::ESRCH) => {}
+                Err(error) => tracing::warn!(%error, "a process of a session that has to end can not be told so"),
+            }
+        }
+    }
+
+    /// Until all have ended, at most `limit`.
+    fn wait(&mut self, limit: Duration) {
+        let end = Instant::now() + limit;
+        self.forget_ended();
+        while let Some(first) = self.0.values().next() {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            let patience = PollTimeout::try_from(left).unwrap_or(PollTimeout::ZERO);
+            // An interruption is looked at like an end.
+            let _ = poll(&mut [PollFd::new(first.as_fd(), PollFlags::POLLIN)], patience);
+            self.forget_ended();
+        }
+    }
+
+    fn forget_ended(&mut self) {
+        self.0.retain(|_, process| !has_ended(process));
+    }
+}
+
+/// These, and all that have a parent among them.
+fn descendants(all: &HashMap<i32, Stat>, mut found: HashSet<i32>) -> HashSet<i32> {
     let mut new: Vec<i32> = found.iter().copied().collect();
     while let Some(parent) = new.pop() {
         let children = all.iter().filter(|(pid, stat)| stat.parent == parent && !found.contains(pid));
@@ -86,13 +147,7 @@ fn with_descendants(leaders: &[&Leader]) -> Vec<OwnedFd> {
         found.extend(&children);
         new.extend(children);
     }
-    let open = |pid: &i32| {
-        let process = pidfd::open(*pid).ok()?;
-        // Opened first and looked at then: it is the one that was found, or none.
-        let before = all.get(pid)?;
-        stat_of(*pid).is_some_and(|now| now.started == before.started && !now.is_zombie).then_some(process)
-    };
-    found.iter().filter_map(open).collect()
+    found
 }
 
 fn processes() -> HashMap<i32, Stat> {
@@ -112,33 +167,7 @@ fn parse(stat: &str) -> Option<Stat> {
     let (state, parent) = (fields.next()?, fields.next()?.parse().ok()?);
     // The 22nd of all.
     let started = fields.nth(17)?.parse().ok()?;
-    Some(Stat { parent, is_zombie: matches!(state, "Z" | "X"), started })
-}
-
-/// What has ended meanwhile needs no signal.
-fn signal_all(processes: &[OwnedFd], signal: Signal) {
-    for process in processes {
-        match pidfd::send_signal(process, signal) {
-            Ok(()) | Err(Errno::ESRCH) => {}
-            Err(error) => tracing::warn!(%error, "a process of a session that has to end can not be told so"),
-        }
-    }
-}
-
-/// Until all have ended, at most `limit`; leaves those that have not.
-fn wait(processes: &mut Vec<OwnedFd>, limit: Duration) {
-    let end = Instant::now() + limit;
-    processes.retain(|process| !has_ended(process));
-    while let Some(first) = processes.first() {
-        let left = end.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return;
-        }
-        let patience = PollTimeout::try_from(left).unwrap_or(PollTimeout::ZERO);
-        // An interruption is looked at like an end.
-        let _ = poll(&mut [PollFd::new(first.as_fd(), PollFlags::POLLIN)], patience);
-        processes.retain(|process| !has_ended(process));
-    }
+    Some(Stat { parent, is_still: matches!(state, "T" | "t" | "Z" | "X"), started })
 }
 
 /// A pidfd can be read from when its process has ended.
@@ -158,8 +187,8 @@ mod tests {
     fn the_name_of_a_program_may_look_like_its_fields() {
         let rest = "1 7 7 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 12345 9 9";
         let stat = parse(&format!("77 (a) R 1) S {rest}")).unwrap();
-        assert_eq!(stat, Stat { parent: 1, is_zombie: false, started: 12345 });
-        assert!(parse(&format!("77 (a) Z {rest}")).unwrap().is_zombie);
+        assert_eq!(stat, Stat { parent: 1, is_still: false, started: 12345 });
+        assert!(parse(&format!("77 (a) Z {rest}")).unwrap().is_still);
         assert_eq!(parse("77 (a"), None);
         assert_eq!(parse("77 (a) S 1 2"), None);
     }
