@@ -9,11 +9,11 @@ use super::Stage;
 use crate::running::Running;
 use crate::world::wait_for;
 
-/// su(1) of root's as the user, which goes on until it is ended.
+/// su(1) of root's as the user. What it runs does not end when it is asked to, but with this test.
 fn session(stage: &Stage, name: &str) -> Running {
     let before = stage.sessions(name).len();
-    let mut su = stage.nas.world.inside(&["su", "-", name, "-c", "trap '' HUP; sleep 1000; sleep 1000"]);
-    let running = Running::start(su.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()));
+    let mut su = stage.nas.world.inside(&["su", "-", name, "-c", "trap '' HUP; cat; true"]);
+    let running = Running::start(su.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()));
     wait_for("a session", || stage.sessions(name).len() == before + 1);
     running
 }
