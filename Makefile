@@ -44,7 +44,7 @@ deb: tools
 appliance-test: PACKAGES += dpkg-dev lintian mmdebstrap systemd-container openssh-client curl
 appliance-test: tools
 	package/build $(PROFILE)
-	tests/appliance/container target/debian
+	tests/appliance/container target/debian/*.deb
 
 # A client of the tests that Debian does not have; without npm, or a registry, its row of the table is skipped and says so.
 target/clients/node_modules/ssh2: tests/clients/node/package.json | tools

@@ -20,6 +20,6 @@ pub struct Alist {
 
 impl Default for Alist {
     fn default() -> Self {
-        Self { enabled: true, admin: "admin".into(), guest: "guest".into(), homes: None }
+        Self { enabled: false, admin: "admin".into(), guest: "guest".into(), homes: None }
     }
 }

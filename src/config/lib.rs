@@ -104,7 +104,7 @@ mod tests {
         window_seconds = 300\nban_seconds = 60\nignore = [\"127.0.0.0/8\", \"::1/128\"]\n\
         [rhodecode]\nenabled = false\ndialect = \"1.4\"\n\
         [two_factor]\nissuer = \"NAS\"\nkeys = \"with_code\"\n\
-        [alist]\nenabled = false\nadmin = \"chief\"\nguest = \"anybody\"\nhomes = \"/mnt/a/homes\"\n\
+        [alist]\nenabled = true\nadmin = \"chief\"\nguest = \"anybody\"\nhomes = \"/mnt/a/homes\"\n\
         [repositories]\nroot = \"/tank/repositories\"\ncreate = \"users\"\npull_schemes = [\"https\"]\npull_seconds = 60\n";
 
     fn parsed(text: &str) -> Result<Config, String> {

@@ -88,6 +88,7 @@ const DIRECTORIES: [(&str, u32, u32); 27] = [
 const CONFIG: &str = "# accountd.toml(5). Read when the sandbox starts.\n\n\
                       [accounts]\npermit_root = \"keys\"\nshared_uid = \"allowed\"\n\n\
                       [bans]\nignore = [\"127.0.0.0/8\", \"::1\"]\n\n\
+                      [alist]\nenabled = true\n\n\
                       [repositories]\nroot = \"/mnt/tank/repositories\"\n";
 const ALIASES: &str = "# aliases(5)\nmailer-daemon: postmaster\npostmaster: root\n";
 

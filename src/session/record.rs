@@ -6,14 +6,14 @@
 
 use std::fmt::Write;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd, RawFd};
+use std::os::fd::{OwnedFd, RawFd};
 use std::time::{Duration, Instant};
 
 use accountd_protocol::open_session::TransferNote;
 use nix::errno::Errno;
-use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
 
 use crate::notes;
+use crate::sys;
 use crate::transfer::{Direction, Noted, Transfer};
 
 /// How long a line waits for others.
@@ -58,13 +58,11 @@ pub enum Change<'a> {
 impl Record {
     /// To an open descriptor of this process; to nowhere without one.
     ///
-    /// A number becomes a descriptor by asking the kernel for a copy of it (pidfd_getfd(2)): a
-    /// pipe of root's can't be opened by its name in /proc.
+    /// A number becomes a descriptor by asking the kernel for a copy of it: a pipe of root's can't
+    /// be opened by its name in /proc.
     pub fn to(descriptor: Option<RawFd>) -> io::Result<Self> {
         let pipe = match descriptor {
-            // That one is at hand, also where the call is forbidden.
-            Some(2) => Some(io::stderr().as_fd().try_clone_to_owned()?),
-            Some(number) => Some(copy_of(number)?),
+            Some(number) => Some(sys::copy_of(number)?),
             None => None,
         };
         Ok(Self { pipe, ..Self::default() })
@@ -213,12 +211,6 @@ impl Record {
         self.held = held;
         self.held.clear();
     }
-}
-
-/// An open descriptor of this process by its number, closed when a program takes its place.
-pub fn copy_of(number: RawFd) -> io::Result<OwnedFd> {
-    let this = pidfd_open(getpid(), PidfdFlags::empty())?;
-    Ok(pidfd_getfd(this, number, PidfdGetfdFlags::empty())?)
 }
 
 /// ` NAME="TEXT"`.

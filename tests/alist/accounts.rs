@@ -35,7 +35,7 @@ fn admin_and_guest_are_real_accounts() {
 #[test]
 fn they_are_made_once_on_a_machine() {
     // Another name in the settings makes no other account.
-    let world = World::start_with("[alist]\nadmin = \"chief\"\nguest = \"anybody\"\n");
+    let world = World::start_with("[alist]\nenabled = true\nadmin = \"chief\"\nguest = \"anybody\"\n");
     assert!(!world.exec(&["id", "chief"]).status.success() && world.exec(&["id", "admin"]).status.success());
     drop(world);
     // Nor does one come back that root has removed.

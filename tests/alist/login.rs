@@ -210,7 +210,9 @@ fn a_second_factor_is_enrolled_asked_for_and_taken_away() {
 
 #[test]
 fn whoever_fails_too_often_is_turned_away() {
-    let server = Server::of(World::start_with("[bans]\nignore = []\nfree_attempts = 1\nban_after = 4\n"));
+    let server = Server::of(World::start_with(
+        "[alist]\nenabled = true\n[bans]\nignore = []\nfree_attempts = 1\nban_after = 4\n",
+    ));
     server.create("anna", json!({}));
     let told = "Too many unsuccessful sign-in attempts have been made using an incorrect username or password, Try again later.";
     let wrong = || server.post("/api/auth/login", "", &json!({"username": "anna", "password": "wrong"}));

@@ -43,7 +43,7 @@ fn is_out(nas: &Nas, user: &str, password: &str) {
 
 #[test]
 fn a_static_hash_lets_in_from_when_its_password_came_by_until_it_is_another() {
-    let nas = nas_with(PATIENT, &["anna"]);
+    let nas = nas_with(&format!("{PATIENT}[alist]\nenabled = true\n"), &["anna"]);
     is_in(&nas, "anna", "Pass-word1");
     is_out(&nas, "anna", "wrong");
     is_out(&nas, "nobody-here", "Pass-word1");
@@ -74,7 +74,7 @@ fn a_static_hash_lets_in_from_when_its_password_came_by_until_it_is_another() {
 
 #[test]
 fn a_static_hash_of_an_enrolled_account_needs_a_code_too() {
-    let nas = nas_with(PATIENT, &["anna"]);
+    let nas = nas_with(&format!("{PATIENT}[alist]\nenabled = true\n"), &["anna"]);
     let anna = Enrolled::of(&nas, "anna");
     assert!(matches!(shows(&nas, "anna", "Pass-word1", None), Err(Refusal::CodeRequired)));
     assert!(matches!(shows(&nas, "anna", "wrong", Some(&anna.recovery[0])), Err(Refusal::BadCredentials)));
@@ -87,7 +87,7 @@ fn a_static_hash_of_an_enrolled_account_needs_a_code_too() {
 
 #[test]
 fn without_the_dialect_there_is_no_second_hash_and_no_guest() {
-    let nas = nas_with(&format!("{PATIENT}[alist]\nenabled = false\n"), &["anna"]);
+    let nas = nas_with(PATIENT, &["anna"]);
     nas.patch("/users/guest", &json!({"locked": false})).status_is(200);
     assert!(matches!(shows(&nas, "anna", "Pass-word1", None), Err(Refusal::NotPermitted)));
     let source = "127.0.0.1".parse().unwrap();
@@ -96,7 +96,7 @@ fn without_the_dialect_there_is_no_second_hash_and_no_guest() {
 
 #[test]
 fn a_guest_reads_its_own_account_and_does_nothing_else() {
-    let nas = nas_with(&format!("{PATIENT}[alist]\nguest = \"visitor\"\n"), &["anna"]);
+    let nas = nas_with(&format!("{PATIENT}[alist]\nenabled = true\nguest = \"visitor\"\n"), &["anna"]);
     let source = "127.0.0.1".parse().unwrap();
     let open = || ask(&nas, &AgentRequest::OpenGuestHandle { source });
     assert!(matches!(open(), Err(Refusal::NotPermitted)), "there is none");

@@ -8,7 +8,7 @@ use accountd_protocol::frame::{self, FrameError, QUOTA_CAP};
 use accountd_protocol::quota::{QuotaAnswer, QuotaRequest};
 
 use super::refusal::OverQuota;
-use crate::record;
+use crate::sys;
 
 #[derive(Debug)]
 pub struct Relay {
@@ -19,7 +19,7 @@ pub struct Relay {
 impl Relay {
     /// By the number of an open descriptor, which may be closed then.
     pub fn to(number: RawFd) -> io::Result<Self> {
-        Ok(record::copy_of(number)?.into())
+        Ok(sys::copy_of(number)?.into())
     }
 
     /// Waits for the answer: login gives one, or closes.
