@@ -1,6 +1,6 @@
 //! pam_sm_acct_mgmt(3): whether an account may have a session now.
 
-use accountd_protocol::pam::{PamAnswer, PamQuestion};
+use accountd_protocol::pam_module::{PamAnswer, PamQuestion};
 use pam::constants::PamResultCode;
 
 use crate::Call;

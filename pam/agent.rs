@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use accountd_protocol::frame::{self, FrameError};
-use accountd_protocol::pam::{PAM_CAP, PamAnswer, PamQuestion, PamRequest, cut};
+use accountd_protocol::pam_module::{PAM_CAP, PamAnswer, PamQuestion, PamRequest, cut};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
 use pam::items::{RHost, Service, Tty};

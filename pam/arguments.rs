@@ -4,7 +4,7 @@ use std::ffi::CStr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use accountd_protocol::pam::SOCKET;
+use accountd_protocol::pam_module::SOCKET;
 
 /// Longer than the hash of a password takes on a busy machine.
 const TIMEOUT: Duration = Duration::from_secs(15);

@@ -1,6 +1,6 @@
 //! pam_sm_authenticate(3): the password, then a code where the account has a second factor.
 
-use accountd_protocol::pam::{PamAnswer, PamQuestion};
+use accountd_protocol::pam_module::{PamAnswer, PamQuestion};
 use accountd_protocol::secret::Secret;
 use pam::constants::{PamFlag, PamResultCode};
 

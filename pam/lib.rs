@@ -16,7 +16,7 @@ mod sys;
 
 use std::ffi::CStr;
 
-use accountd_protocol::pam::{PamAnswer, PamQuestion};
+use accountd_protocol::pam_module::{PamAnswer, PamQuestion};
 use pam::constants::{PamFlag, PamResultCode};
 use pam::module::{PamHandle, PamHooks};
 

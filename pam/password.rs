@@ -1,6 +1,6 @@
 //! pam_sm_chauthtok(3), behind the module that writes shadow(5): what else is made of a password follows it.
 
-use accountd_protocol::pam::{PamAnswer, PamQuestion};
+use accountd_protocol::pam_module::{PamAnswer, PamQuestion};
 use pam::constants::{PamFlag, PamResultCode};
 
 use crate::Call;

@@ -1,6 +1,6 @@
 //! pam_sm_open_session(3) and its end. Without an agent a session begins as if there were no such module.
 
-use accountd_protocol::pam::{PamAnswer, PamQuestion};
+use accountd_protocol::pam_module::{PamAnswer, PamQuestion};
 use pam::constants::PamResultCode;
 
 use crate::Call;

@@ -6,7 +6,7 @@ use accountd_protocol::agent::Decision;
 use accountd_protocol::audit::{Actor, AuditAction, Outcome, Word};
 use accountd_protocol::id::Uid;
 use accountd_protocol::login::Proof;
-use accountd_protocol::pam::PamAnswer;
+use accountd_protocol::pam_module::PamAnswer;
 use accountd_protocol::refusal::Refusal;
 use accountd_protocol::secret::Secret;
 use tracing::info;

@@ -15,7 +15,7 @@ mod sessions;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use accountd_protocol::id::{AccountId, Uid, never_an_id};
-use accountd_protocol::pam::{PamAnswer, PamQuestion, PamRequest};
+use accountd_protocol::pam_module::{PamAnswer, PamQuestion, PamRequest};
 use accountd_protocol::refusal::Refusal;
 use accountd_protocol::socket::Peer;
 use tracing::{error, warn};

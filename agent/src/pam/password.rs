@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use accountd_protocol::audit::Actor;
 use accountd_protocol::id::{AccountId, Uid};
-use accountd_protocol::pam::PamAnswer;
+use accountd_protocol::pam_module::PamAnswer;
 use accountd_protocol::refusal::Refusal;
 use accountd_protocol::secret::Secret;
 

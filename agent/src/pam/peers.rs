@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use accountd_protocol::id::Uid;
-use accountd_protocol::pam::PamQuestion;
+use accountd_protocol::pam_module::PamQuestion;
 use accountd_protocol::socket::Peer;
 
 use crate::identity::permission::Permission;

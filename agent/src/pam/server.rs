@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use accountd_protocol::frame::{self, FrameError};
-use accountd_protocol::pam::{PAM_CAP, PamAnswer, PamRequest, SOCKET_NAME};
+use accountd_protocol::pam_module::{PAM_CAP, PamAnswer, PamRequest, SOCKET_NAME};
 use accountd_protocol::socket::{self, Peer};
 use tracing::{debug, warn};
 

@@ -13,7 +13,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use accountd_protocol::agent::{Revocation, SessionQuestion, SessionReply};
 use accountd_protocol::id::AccountId;
 use accountd_protocol::open_session::{ConnectionId, OpenConnection, OpenSession};
-use accountd_protocol::pam::{PamAnswer, cut};
+use accountd_protocol::pam_module::{PamAnswer, cut};
 use accountd_protocol::refusal::Refusal;
 use tracing::{info, warn};
 
@@ -27,6 +27,8 @@ use crate::identity::candidate::{Standing, standing};
 
 /// Numbers of sessions begin here, so that none is one of accountd-login's.
 const FIRST: u64 = 1 << 40;
+/// As which accountd-login goes through PAM: it keeps these sessions itself.
+const OWN_SERVICE: &str = "accountd";
 /// The most sessions at a time, so that whoever begins some does not fill the agent's memory and descriptors.
 const MOST: usize = 4096;
 
@@ -207,6 +209,9 @@ impl Agent {
     }
 
     pub(super) fn pam_open_session(&self, asked: &Asked<'_>) -> Result<PamAnswer, Refusal> {
+        if asked.request.service == OWN_SERVICE {
+            return Ok(PamAnswer::Done);
+        }
         // What has no home now gets one; where that can't be had, the program says so itself.
         if let Err(refusal) = self.make_first_home(asked.account) {
             warn!(user = asked.user(), %refusal, "the home of somebody who logs in is not made");
