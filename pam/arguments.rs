@@ -33,12 +33,8 @@ pub enum PasswordFrom {
 impl Arguments {
     /// With the words that are none.
     pub fn parse(words: &[&CStr]) -> (Self, Vec<String>) {
-        let mut arguments = Self {
-            socket: SOCKET.into(),
-            timeout: TIMEOUT,
-            password: PasswordFrom::FirstOrUser,
-            is_talkative: false,
-        };
+        let mut arguments =
+            Self { socket: SOCKET.into(), timeout: TIMEOUT, password: PasswordFrom::FirstOrUser, is_talkative: false };
         let unknown = words.iter().map(|word| word.to_string_lossy()).filter(|word| !arguments.take(word));
         let unknown = unknown.map(|word| word.into_owned()).collect();
         (arguments, unknown)
@@ -72,8 +68,18 @@ mod tests {
         let (arguments, unknown) = Arguments::parse(&[]);
         assert_eq!((arguments.socket.to_str(), arguments.password), (Some(SOCKET), PasswordFrom::FirstOrUser));
         assert!(unknown.is_empty() && !arguments.is_talkative);
-        let words = [c"use_first_pass", c"timeout=3", c"socket=/run/x", c"debug", c"timeout=0", c"timeout=x", c"socket=x",
-            c"nullok", c"x=y", c"\xff"];
+        let words = [
+            c"use_first_pass",
+            c"timeout=3",
+            c"socket=/run/x",
+            c"debug",
+            c"timeout=0",
+            c"timeout=x",
+            c"socket=x",
+            c"nullok",
+            c"x=y",
+            c"\xff",
+        ];
         let (arguments, unknown) = Arguments::parse(&words);
         assert_eq!(
             arguments,

@@ -59,7 +59,9 @@ impl Stage {
         let rendered = rendered();
         for name in ["auth", "account", "password", "session", "session-noninteractive"] {
             let text = fs::read_to_string(rendered.path().join(format!("etc/pam.d/common-{name}"))).unwrap();
-            let text = text.replace("pam_accountd.so", "/var/lib/pam_accountd.so").replace("pam_unix.so", "pam_unix.so nodelay");
+            let text = text
+                .replace("pam_accountd.so", "/var/lib/pam_accountd.so")
+                .replace("pam_unix.so", "pam_unix.so nodelay");
             fs::write(stage.path(&format!("/etc/pam.d/common-{name}")), text).unwrap();
         }
         let all = ["auth", "account", "password", "session"].map(|name| format!("@include common-{name}\n"));
@@ -100,8 +102,7 @@ impl Stage {
     fn says(&self, words: &[&str], input: &str) -> Said {
         let begun = Instant::now();
         let mut command = self.nas.world.inside(words);
-        let mut child =
-            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         // One that does not ask has ended by then.
         let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
         let output = child.wait_with_output().unwrap();

@@ -61,7 +61,9 @@ pub enum PamAnswer {
     /// To `Authenticate` and `CheckAccount`.
     Granted,
     /// Not let in. Why is in the audit trail, and told to nobody.
-    Refused { wait_milliseconds: u64 },
+    Refused {
+        wait_milliseconds: u64,
+    },
     /// The password is right, and not enough: the same again, with a code.
     CodeRequired,
     /// To be changed first. To `Authenticate`: and it is the right one.
@@ -75,7 +77,9 @@ pub enum PamAnswer {
     /// Nobody comes from there.
     NotFromThere,
     /// The account has as many sessions as it may.
-    TooManySessions { most: u32 },
+    TooManySessions {
+        most: u32,
+    },
     /// To what is no question.
     Done,
     /// To `FollowPassword`: another one is in shadow(5).
@@ -83,7 +87,9 @@ pub enum PamAnswer {
     /// The peer speaks for somebody else.
     NotPermitted,
     /// The peer asks too often.
-    TooOften { seconds: u64 },
+    TooOften {
+        seconds: u64,
+    },
     /// It can't be told now, for a reason that is in the agent's log.
     Failed,
 }

@@ -16,7 +16,8 @@ fn module() -> PathBuf {
 
 #[test]
 fn the_module_has_the_six_entries_and_no_others() {
-    let output = Command::new("nm").args(["--dynamic", "--defined-only", "--format=posix"]).arg(module()).output().unwrap();
+    let output =
+        Command::new("nm").args(["--dynamic", "--defined-only", "--format=posix"]).arg(module()).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     let names: BTreeSet<&str> = text.lines().filter_map(|line| line.split(' ').next()).collect();
     let entries = ["acct_mgmt", "authenticate", "chauthtok", "close_session", "open_session", "setcred"];

@@ -134,11 +134,20 @@ fn no_account_has_more_than_it_may_over_all_ways_together() {
 fn who_has_no_home_gets_one_at_the_first_login() {
     let stage = Stage::start();
     fs::write(stage.path("/etc/skel/from-skel"), "x").unwrap();
-    stage.nas.world.run(&["useradd", "--no-create-home", "--home-dir", "/mnt/tank/home/fresh", "--uid", "36008", "fresh"]);
+    stage.nas.world.run(&[
+        "useradd",
+        "--no-create-home",
+        "--home-dir",
+        "/mnt/tank/home/fresh",
+        "--uid",
+        "36008",
+        "fresh",
+    ]);
     assert!(!stage.path("/mnt/tank/home/fresh").exists());
     let said = stage.says(&["su", "-", "fresh", "-c", "pwd; test -O . && ls"], "");
     assert!(said.ok && said.text.contains("/mnt/tank/home/fresh") && said.text.contains("from-skel"), "{said:?}");
-    let gid = fs::metadata(stage.path("/mnt/tank/home/fresh")).map(|status| std::os::unix::fs::MetadataExt::gid(&status));
+    let gid =
+        fs::metadata(stage.path("/mnt/tank/home/fresh")).map(|status| std::os::unix::fs::MetadataExt::gid(&status));
     assert_eq!(stage.nas.disk.owner_and_mode("/mnt/tank/home/fresh"), (36_008, gid.unwrap(), 0o700));
     // A home that lies where none may is nobody's to be made.
     stage.nas.world.run(&["useradd", "--no-create-home", "--home-dir", "/opt/fresh2", "--uid", "36009", "fresh2"]);

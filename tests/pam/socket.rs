@@ -49,9 +49,8 @@ print(ask("root", {"authenticate": password}), ask("nobody-here", "check_account
     let before = stage.nas.disk.text("/etc/samba/smbpasswd");
     let said = python(&stage, 3002, questions);
     let no = "not_permitted";
-    let expected = format!(
-        "anna {no} {no} {no} {no} {no} {no}\nberta granted granted done done {no} {no}\nnot_managed too_often"
-    );
+    let expected =
+        format!("anna {no} {no} {no} {no} {no} {no}\nberta granted granted done done {no} {no}\nnot_managed too_often");
     let said = said.replace("{'too_often': {'seconds': 3}}", "too_often");
     // Ten are answered at once; how many are too many depends on how long they have taken.
     let (said, expected) = (said.lines().next().unwrap(), expected.lines().next().unwrap());
@@ -69,7 +68,8 @@ fn a_screen_locker_of_the_users_own_gets_its_answer() {
     let stage = Stage::start();
     stage.add("anna", 3001);
     stage.service("locker", "auth required /var/lib/pam_accountd.so\naccount required /var/lib/pam_accountd.so\n");
-    let locker = |uid, input: &str| stage.says_as(uid, &["pamtester", "locker", "anna", "authenticate", "acct_mgmt"], input);
+    let locker =
+        |uid, input: &str| stage.says_as(uid, &["pamtester", "locker", "anna", "authenticate", "acct_mgmt"], input);
     locker(3001, "Pass-word1\n").yes();
     locker(3001, "Pass-word2\n").no("Authentication failure");
     locker(3002, "Pass-word1\n").no("Authentication failure");

@@ -146,7 +146,11 @@ impl Candidate {
             return None;
         }
         let bars = Bars::of(&entry, &shadow, now);
-        let password = if password_expired(&shadow, now / SECONDS_A_DAY) { PasswordState::Expired } else { PasswordState::Current };
+        let password = if password_expired(&shadow, now / SECONDS_A_DAY) {
+            PasswordState::Expired
+        } else {
+            PasswordState::Current
+        };
         let candidate = Self {
             account: row.id,
             name,

@@ -62,7 +62,8 @@ impl Peers {
             }
             counts.root += 1;
         } else {
-            let (all, own) = (counts.users.values().sum::<usize>(), counts.users.get(&uid).copied().unwrap_or_default());
+            let (all, own) =
+                (counts.users.values().sum::<usize>(), counts.users.get(&uid).copied().unwrap_or_default());
             if all >= MOST_OF_USERS || own >= MOST_OF_USER {
                 return None;
             }

@@ -75,7 +75,9 @@ fn converse(agent: &Agent, (peers, place): (&Peers, Place), (peer, mut stream): 
     match answer_all(agent, peers, (peer, &mut stream)) {
         Ok(()) => {}
         Err(FrameError::Io(error)) => debug!(%error, uid = peer.uid.0, "a connection of PAM broke"),
-        Err(error) => debug!(%error, uid = peer.uid.0, "a peer of PAM sent what it should not; its connection is ended"),
+        Err(error) => {
+            debug!(%error, uid = peer.uid.0, "a peer of PAM sent what it should not; its connection is ended")
+        }
     }
     drop(place);
 }
