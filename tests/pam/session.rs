@@ -12,7 +12,7 @@ use crate::world::wait_for;
 /// su(1) of root's as the user. What it runs does not end when it is asked to, but with this test.
 fn session(stage: &Stage, name: &str) -> Running {
     let before = stage.sessions(name).len();
-    let mut su = stage.nas.world.inside(&["su", "-", name, "-c", "trap '' HUP; cat; true"]);
+    let mut su = stage.nas.world.inside(&["su", "-", name, "-c", "trap '' HUP TERM; cat; true"]);
     let running = Running::start(su.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()));
     wait_for("a session", || stage.sessions(name).len() == before + 1);
     running

@@ -1,5 +1,5 @@
 //! The process that leads a session of another program (sshd, login, su), and the end of it with all that it has
-//! started: stopped, until all of it is found; SIGHUP, some time, SIGKILL. Which processes these are, proc(5) says.
+//! started: stopped, until all of it is found; SIGHUP and SIGTERM, some time, SIGKILL. Which processes these are, proc(5) says.
 
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -12,11 +12,13 @@ use nix::sys::signal::Signal;
 
 use crate::sys::pidfd;
 
-/// How long processes have to end by themselves, and how long the kernel has to end what was killed.
-const GRACE: Duration = Duration::from_secs(2);
+/// How long processes have to end by themselves, and how long the kernel has to end what was killed. su(1) takes two
+/// seconds.
+const GRACE: Duration = Duration::from_secs(3);
 const KILLED: Duration = Duration::from_secs(2);
 /// How long processes have to be stopped before what they have started is taken for all.
 const STOPPED: Duration = Duration::from_millis(500);
+const GOING_ON: Duration = Duration::from_millis(100);
 const LOOK: Duration = Duration::from_millis(2);
 
 /// Is one process and no later one of its number.
@@ -61,9 +63,15 @@ pub fn end_all(leaders: &[&Leader]) {
     let mut running = Running(leaders.iter().filter_map(own).collect());
     running.forget_ended();
     running.stop();
+    // Shells end by the one, programs that wait for a shell by the other, and close their session then.
     running.signal(Signal::SIGHUP);
-    running.signal(Signal::SIGCONT);
-    running.wait(GRACE);
+    running.signal(Signal::SIGTERM);
+    let end = Instant::now() + GRACE;
+    while !running.0.is_empty() && Instant::now() < end {
+        // su(1) stops itself once more when it hears that its shell was stopped.
+        running.signal(Signal::SIGCONT);
+        running.wait(GOING_ON);
+    }
     // What those that live on have started since.
     running.stop();
     running.signal(Signal::SIGKILL);
