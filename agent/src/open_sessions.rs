@@ -1,4 +1,5 @@
-//! The SSH connections that are open: `accountd-login` has them, and is asked.
+//! The SSH connections that are open: `accountd-login` has them, and is asked. Sessions of PAM (`pam`) are listed and
+//! closed with them.
 
 use std::os::unix::net::UnixStream;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -16,6 +17,7 @@ use tracing::debug;
 
 use crate::agent::Agent;
 use crate::identity::handles::Caller;
+use crate::pam::Which;
 
 #[cfg(test)]
 mod tests;
@@ -139,7 +141,7 @@ impl Agent {
                 Vec::new()
             }
         });
-        Ok(lists.flatten().collect())
+        Ok(lists.flatten().chain(self.pam_sessions.list(of)).collect())
     }
 
     /// Recorded before it is done.
@@ -147,6 +149,9 @@ impl Agent {
         let open = self.list_connections(None)?.into_iter().find(|one| one.id == *id).ok_or(Refusal::NotFound)?;
         self.may_close(caller, open.account)?;
         self.record_close(by, &open, FieldChange::new("connection", None, Some(id.0.clone().into())))?;
+        if self.pam_sessions.close(Which::Connection(id)) {
+            return Ok(());
+        }
         self.close(SessionQuestion::CloseConnection(id.clone()))
     }
 
@@ -155,6 +160,9 @@ impl Agent {
         let open = self.list_connections(None)?.into_iter().find(has_it).ok_or(Refusal::NotFound)?;
         self.may_close(caller, open.account)?;
         self.record_close(by, &open, FieldChange::new("session", None, Some(number.to_string().into())))?;
+        if self.pam_sessions.close(Which::Number(number)) {
+            return Ok(());
+        }
         self.close(SessionQuestion::CloseSession(number))
     }
 

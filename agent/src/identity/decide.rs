@@ -25,6 +25,7 @@ use super::second_factor::{CodeVerdict, Shown};
 use super::session_policy::{Allowed, Holder, LoginShell};
 use crate::agent::Agent;
 use crate::homes::{Strictness, read_authorized_keys};
+use crate::pam::HERE;
 use crate::sys::local_time;
 
 /// What a login by password shows beside it.
@@ -35,25 +36,39 @@ enum Second<'a> {
     Shown,
 }
 
+/// As what a proof counts.
+fn counting(proof: &Proof) -> (Means, Weight) {
+    match proof {
+        Proof::Password(_) | Proof::PasswordChange { .. } => (Means::Password, Weight::Password),
+        // Who has the password or the key can guess the code.
+        Proof::PasswordAndCode { .. } | Proof::PublicKeyAndCode { .. } => (Means::Password, Weight::Password),
+        Proof::PublicKey(_) => (Means::Key, Weight::Key),
+    }
+}
+
 impl Agent {
     /// Who is it, and may they? Unknown, locked and mistaken users cost the same time. Whoever is turned
     /// away costs no hash, and gets the answer of a wrong password.
     pub fn decide(&self, user: &str, proof: &Proof, source: IpAddr, now: u64) -> Decision {
-        let attempt = self.attempt(user, source);
-        let (means, weight) = match proof {
-            Proof::Password(_) | Proof::PasswordChange { .. } => (Means::Password, Weight::Password),
-            // Who has the password or the key can guess the code.
-            Proof::PasswordAndCode { .. } | Proof::PublicKeyAndCode { .. } => (Means::Password, Weight::Password),
-            Proof::PublicKey(_) => (Means::Key, Weight::Key),
-        };
-        if self.bans.check(attempt, means, Instant::now()).is_err() {
-            return refused(self.bans.longest_delay());
-        }
-        if let Some(task) = self.pam_task(user, proof, (source, now)) {
-            return Decision::ByPam(task);
-        }
+        let by_pam = || self.pam_task(user, proof, (source, now)).map(Decision::ByPam);
+        let here = || self.weighed_and_counted(user, proof, source, now);
+        self.turned_away(user, proof, source).or_else(by_pam).unwrap_or_else(here)
+    }
+
+    /// The same by the account files alone, where it is PAM that asks.
+    pub(crate) fn decide_by_files(&self, user: &str, proof: &Proof, source: IpAddr, now: u64) -> Decision {
+        let here = || self.weighed_and_counted(user, proof, source, now);
+        self.turned_away(user, proof, source).unwrap_or_else(here)
+    }
+
+    fn turned_away(&self, user: &str, proof: &Proof, source: IpAddr) -> Option<Decision> {
+        let checked = self.bans.check(self.attempt(user, source), counting(proof).0, Instant::now());
+        checked.is_err().then(|| refused(self.bans.longest_delay()))
+    }
+
+    fn weighed_and_counted(&self, user: &str, proof: &Proof, source: IpAddr, now: u64) -> Decision {
         let decision = self.weigh(user, proof, source, now);
-        self.counted(decision, attempt, (means, weight))
+        self.counted(decision, self.attempt(user, source), counting(proof))
     }
 
     /// A decision as it counts among those on the same account and from the same source.
@@ -94,6 +109,9 @@ impl Agent {
 
     /// Who gives this name, as failures are counted.
     pub(crate) fn attempt(&self, user: &str, source: IpAddr) -> Attempt {
+        if source == HERE {
+            return Attempt { source, whom: self.bans.here(user) };
+        }
         let account = self.database.known_view().user_named(user).map(|row| row.id);
         Attempt { source, whom: account.map_or_else(|| self.bans.nobody(user), Whom::Account) }
     }
@@ -145,7 +163,12 @@ impl Agent {
         (!refused && candidate.may_come_from(source)).then_some(candidate)
     }
 
-    fn grant(&self, candidate: Candidate, policy: SessionPolicy) -> Grant {
+    fn grant(&self, mut candidate: Candidate, policy: SessionPolicy) -> Grant {
+        // Sessions of other programs are counted here, those over SSH by who opens them.
+        if let Some(most) = &mut candidate.limits.sessions {
+            let others = u32::try_from(self.pam_sessions.count(candidate.account)).unwrap_or(u32::MAX);
+            *most = most.saturating_sub(others);
+        }
         let home = Path::new(OsStr::from_bytes(&candidate.home));
         let quota = (!candidate.limits.quota.is_none()).then(|| self.quotas.backend_of(home));
         let grant = candidate.granted(policy, quota, self.service_uids());
