@@ -1,10 +1,10 @@
 # Everything that is done with this project; each target installs what it needs.
 SHELL := /bin/bash
-PACKAGES := gcc g++ make cmake perl pkg-config libcrypt-dev git curl openssl openssh-client passwd libnss-extrausers strace sudo tcsh rsync python3 acl attr mercurial
+PACKAGES := gcc g++ make cmake perl pkg-config libcrypt-dev libpam0g-dev git curl openssl openssh-client passwd libnss-extrausers strace sudo tcsh rsync python3 acl attr mercurial
 .PHONY: run test slowest coverage deb appliance-test vm-test bench bench-ssh faults fuzz lint deny tools
 # For the tests alone: Samba, whose sessions have to end, the sftp-server that ours is held against, and clients of all kinds.
 test slowest coverage: PACKAGES += samba smbclient openssh-server openssh-sftp-server python3-venv lftp putty-tools rclone sshfs fuse3 fio \
-	python3-paramiko python3-asyncssh python3-requests ssh-audit borgbackup restic tzdata btrfs-progs oathtool
+	pamtester python3-paramiko python3-asyncssh python3-requests ssh-audit borgbackup restic tzdata btrfs-progs oathtool
 # What describes the programs: units and manual pages (tests/units.rs, tests/manuals.rs).
 test slowest coverage: PACKAGES += systemd mandoc
 # The machine whose kernel has quotas (tests/kernel_quotas.rs).

@@ -39,11 +39,12 @@ fn has_none(member: &str, unwanted: &[&str]) {
 
 #[test]
 fn dependencies_of_the_members_point_one_way() {
-    let allowed: [(&str, &[&str]); 10] = [
+    let allowed: [(&str, &[&str]); 11] = [
         ("accountd-protocol", &[]),
         ("accountd-config", &["accountd-protocol"]),
         ("accountd-agent", &["accountd-config", "accountd-protocol"]),
         ("accountd-login", &["accountd-protocol"]),
+        ("accountd-pam", &["accountd-protocol"]),
         ("accountd-session", &["accountd-protocol"]),
         ("accountd-core", &["accountd-protocol"]),
         ("accountd-api", &["accountd-core", "accountd-protocol"]),
@@ -74,14 +75,29 @@ fn fronts_have_nothing_of_root_and_nothing_of_each_other() {
     has_none("accountd-login", &["rusqlite"]);
 }
 
+/// It is loaded into programs of everybody: what they say to the agent, and calls of the system.
+#[test]
+fn the_module_of_pam_is_built_of_little() {
+    let libraries = parts("accountd-pam");
+    let of_protocol = parts("accountd-protocol");
+    let own: Vec<&str> = libraries.iter().map(String::as_str).filter(|name| !of_protocol.contains(*name)).collect();
+    assert_eq!(own, ["accountd-pam", "pam-bindings"]);
+    assert!(libraries.len() < 40, "{libraries:?}");
+    has_none("accountd-pam", &NETWORK);
+    has_none("accountd-pam", &ROOTS);
+}
+
 /// The source of the programs; tests, benchmarks and what cargo builds are not among it.
 fn sources() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut found = Vec::new();
-    let mut directories = vec![root.join("src"), root.join("agent")];
+    let mut directories = vec![root.join("src"), root.join("agent"), root.join("pam")];
     while let Some(directory) = directories.pop() {
         for entry in fs::read_dir(directory).unwrap() {
             let path = entry.unwrap().path();
+            if path == root.join("pam/tests") {
+                continue;
+            }
             if path.is_dir() {
                 directories.push(path);
             } else if path.extension().is_some_and(|ending| ending == "rs") {

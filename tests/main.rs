@@ -37,6 +37,8 @@ mod metrics;
 mod mixed_changes;
 mod openssh;
 mod outside_edits;
+mod pam;
+mod pam_login;
 mod password_change;
 mod payloads;
 #[path = "bench/populated.rs"]

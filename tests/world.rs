@@ -191,17 +191,21 @@ impl Drop for World {
 /// With rm(1): a tree may be deeper than the stack of a thread allows, which is what the library
 /// needs.
 fn remove(directory: &mut TempDir) {
-    keep_counts(&directory.path().join("root/tmp"));
+    keep_counts(directory.path());
     directory.disable_cleanup(true);
     let _ = Command::new("rm").args(["-rf", "--one-file-system", "--"]).arg(directory.path()).status();
 }
 
-/// What programs have counted that were built by `make coverage` goes where the others are.
-fn keep_counts(tmp: &Path) {
+/// What programs have counted that were built by `make coverage` goes where the others are. Numbers of processes,
+/// which files of counts are named by, come again in other sandboxes.
+fn keep_counts(directory: &Path) {
+    let sandbox = directory.file_name().unwrap_or_default().to_string_lossy();
+    let tmp = directory.join("root/tmp");
     for entry in fs::read_dir(tmp).into_iter().flatten().flatten() {
         let path = entry.path();
         if path.extension().is_some_and(|ending| ending == "profraw") {
-            fs::rename(&path, Path::new("/tmp").join(entry.file_name())).unwrap();
+            let name = format!("accountd-{sandbox}-{}", entry.file_name().display());
+            fs::rename(&path, Path::new("/tmp").join(name)).unwrap();
         }
     }
 }

@@ -12,9 +12,11 @@ use accountd_protocol::id::AccountId;
 use accountd_protocol::kept_clients::KeptClients;
 use accountd_protocol::login::Proof;
 use accountd_protocol::metrics::LoginReport;
+use accountd_protocol::pam::{PamBeginning, PamVerdict};
 use accountd_protocol::quota::{QuotaAnswer, QuotaRequest};
 use accountd_protocol::refusal::Refusal;
 use accountd_protocol::repository::{PullOrder, PullTicket, RepositoryFault};
+use accountd_protocol::secret::Secret;
 use tracing::{debug, warn};
 
 /// The most connections that are kept for later.
@@ -49,7 +51,25 @@ impl Agent {
     }
 
     pub fn decide(&self, user: String, proof: Proof, source: IpAddr) -> Decision {
-        match self.clients.call(&AgentRequest::Decide { user, proof, source }) {
+        self.decision(&AgentRequest::Decide { user, proof, source })
+    }
+
+    /// The same behind PAM; the code where one was asked for.
+    pub fn decide_by_pam(&self, who: (String, IpAddr), verdict: PamVerdict, code: Option<Secret>) -> Decision {
+        let (user, source) = who;
+        self.decision(&AgentRequest::DecideByPam { user, verdict, code, source })
+    }
+
+    /// How a dialogue begins; `None`: nobody can say that now.
+    pub fn begin_pam(&self, user: String, source: IpAddr) -> Option<PamBeginning> {
+        match self.clients.call(&AgentRequest::BeginPam { user, source }) {
+            Ok(Ok(Answer::PamBeginning(beginning))) => Some(beginning),
+            Ok(Ok(_) | Err(_)) | Err(_) => None,
+        }
+    }
+
+    fn decision(&self, request: &AgentRequest) -> Decision {
+        match self.clients.call(request) {
             Ok(Ok(Answer::Decision(decision))) => decision,
             Ok(Ok(_)) => {
                 warn!("the agent did not answer with a decision; the login is refused");
@@ -205,6 +225,15 @@ mod tests {
         agent.report(LoginReport::default());
         agent.quota_ended((AccountId(1), 1), QuotaEnd::Lost);
         assert_eq!(*told.lock().unwrap(), ["ReportNumbers", "ReportNumbers", "QuotaEnded"]);
+        // One that has gone is told nothing, and nobody waits for it.
+        let (place, asked) = (Place::new(), std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0)));
+        let hears = asked.clone();
+        place.answer(move |_| {
+            hears.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            None
+        });
+        Agent::new(place.socket()).quota_ended((AccountId(1), 1), QuotaEnd::Lost);
+        assert_eq!(asked.load(std::sync::atomic::Ordering::Relaxed), 1);
     }
 
     #[test]

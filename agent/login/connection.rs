@@ -29,6 +29,7 @@ use crate::environment::Ends;
 use crate::error::Error;
 use crate::events::Events;
 use crate::order::Report;
+use crate::pam::Modules;
 use crate::plan::{self, Plan};
 use crate::quota;
 use crate::records;
@@ -37,6 +38,7 @@ use crate::session_streams;
 use crate::spawner::{Given, Handover, Spawner};
 use crate::word::Farewell;
 
+mod pam;
 #[cfg(test)]
 mod tests;
 
@@ -77,6 +79,10 @@ struct Connection {
     sessions: HashMap<SessionId, Arc<Control>>,
     /// Which of its keys the client offers next.
     offer: KeyOffer,
+    /// What the client is asked, where PAM asks.
+    dialogue: Option<pam::Dialogue>,
+    /// Of PAM, for whoever is logging in or has.
+    modules: Option<Modules>,
 }
 
 /// Serves a connection until it closes; its sessions end with it.
@@ -92,7 +98,7 @@ pub fn serve(stream: UnixStream, shared: Shared) {
     };
     let events = Arc::new(Events::new(stream));
     let (state, sessions, offer) = (State::New, HashMap::new(), KeyOffer::First);
-    let mut connection = Connection { shared, front, state, events, sessions, offer };
+    let mut connection = Connection { shared, front, state, events, sessions, offer, dialogue: None, modules: None };
     loop {
         let result = match frame::read::<LoginRequest>(&mut reader, LOGIN_CAP) {
             Ok(Some(request)) => connection.answer(request),
@@ -137,6 +143,8 @@ impl Connection {
                 self.shared.counters.hear(*numbers, Instant::now());
                 self.events.send(&LoginEvent::NumbersTaken, &[])
             }
+            LoginRequest::Converse { user } => self.converse(user),
+            LoginRequest::Respond(answers) => self.respond(answers),
         }
     }
 
@@ -156,15 +164,21 @@ impl Connection {
     fn authenticate(&mut self, user: String, proof: Proof) -> Result<(), Error> {
         let State::Greeted { ends, version } = &self.state else { return Err(Error::OutOfTurn) };
         let (ends, version) = (*ends, version.clone());
+        // Whoever was asked something shows something else instead.
+        (self.dialogue, self.modules) = (None, None);
         let source = ends.client.ip();
         let (method, key) = (ProofKind::of(&proof), key_of(&proof));
         let shown = cut(&user.escape_debug().to_string());
         // The period comes first: a revocation during the decision must not fall in between.
         let period = self.shared.registry.period(RESTART_PATIENCE);
-        let decided = period.map(|asked| (self.shared.agent.decide(user, proof, source), asked));
+        let mut decided = period.map(|asked| (self.shared.agent.decide(user.clone(), proof.clone(), source), asked));
+        if let (Some((Decision::ByPam(task), _)), Proof::Password(password)) = (&decided, proof) {
+            decided = self.by_password(&user, password, task.clone());
+        }
         let attempt = Attempt { shown: &shown, version: &version, ends, method: method.name(), key };
         let (admission, result) = self.admission(decided, attempt);
         self.shared.counters.logins.one((method, result));
+        self.let_modules_go(&admission);
         self.events.send(&LoginEvent::Authenticated(admission), &[])
     }
 
@@ -194,11 +208,18 @@ impl Connection {
                 info!(user = shown, %source, method, "no login yet: a code is needed");
                 (Admission::CodeRequired, LoginResult::CodeRequired)
             }
+            Decision::ByPam(_) => {
+                info!(user = shown, %source, method, "login refused: PAM is not asked that way");
+                (Admission::Refused, LoginResult::Undecided)
+            }
         }
     }
 
     /// Whoever the agent lets in is logged in as soon as they have a place, and that is recorded.
     fn admit(&mut self, grant: Box<Grant>, asked: Period, attempt: Attempt<'_>) -> (Admission, LoginResult) {
+        if let Some(refused) = self.refused_by_account(&grant, &attempt) {
+            return refused;
+        }
         let Attempt { shown, version, ends, method, key } = attempt;
         let (source, seating) = (ends.client.ip(), self.seat((&grant, asked), ends, version));
         let (account, name, outcome) = (grant.account, grant.name.as_str().to_owned(), concluded(&seating));
@@ -259,7 +280,22 @@ impl Connection {
             Registration::Void => return self.not_opened(NotOpened::AccountChanged, CHANGED),
             Registration::Full => return self.not_opened(NotOpened::TooManyOfAccount, TOO_MANY),
         };
-        match start(&self.shared, plan, (grant.account, &place)) {
+        let spawner = match (&grant.pam, &mut self.modules) {
+            (None, _) => Ok(self.shared.spawner.clone()),
+            (Some(_), Some(modules)) => modules.open_session(&self.events),
+            // They have ended with a session that they could not open.
+            (Some(_), None) => Err(Error::SessionRefused("log in again".to_owned())),
+        };
+        let spawner = match spawner {
+            Ok(spawner) => spawner,
+            Err(error) => {
+                warn!(%error, user, "no session");
+                self.modules = None;
+                return self.not_opened(NotOpened::NotStarted, &pam::said_to_user(&error));
+            }
+        };
+        let shared = Shared { spawner, ..self.shared.clone() };
+        match start(&shared, plan, (grant.account, &place)) {
             Ok(started) => {
                 let session = SessionId(place.number());
                 info!(user, %source, session = session.0, service = started.service.name(), wanted, "a session has begun");

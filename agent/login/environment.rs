@@ -6,6 +6,8 @@ use accountd_protocol::agent::Grant;
 use accountd_protocol::id::Uid;
 use accountd_protocol::pattern::like;
 
+use crate::order::NewPrivileges;
+
 const PATH: &str = "/usr/local/bin:/usr/bin:/bin:/usr/local/games:/usr/games";
 const ROOTS_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /// The most variables that a client may set, and the longest value.
@@ -100,6 +102,24 @@ impl Environment {
     }
 }
 
+/// What PAM has set for a session, over what was set before, and what that does not have. A module of the
+/// administrator's may say which programs are found where there is a shell; whose account it is and which code
+/// programs load stays as it is, because some of what modules set they read in the user's own files.
+pub fn add_of_pam(texts: &mut Vec<Vec<u8>>, set: &[Vec<u8>], privileges: NewPrivileges) {
+    for text in set.iter().take(MOST) {
+        let Some(end) = text.iter().position(|byte| *byte == b'=') else { continue };
+        let (Ok(name), value) = (std::str::from_utf8(&text[..end]), &text[end + 1..]) else { continue };
+        let may_set = match (name, privileges) {
+            ("MAIL", _) | ("PATH", NewPrivileges::Possible) => true,
+            (name, NewPrivileges::Possible | NewPrivileges::Never) => is_harmless(name),
+        };
+        if may_set && value.len() <= LONGEST && !value.contains(&0) {
+            texts.retain(|present| !present.starts_with(&text[..=end]));
+            texts.push(text.clone());
+        }
+    }
+}
+
 fn is_harmless(name: &str) -> bool {
     let is_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     !name.is_empty()
@@ -136,6 +156,24 @@ mod tests {
         let names = ["PATH", "LD_PRELOAD", "BASH_ENV", "SSH_CONNECTION", "BASH_FUNC_ls", "A=B", "1A", "", "Ä", "IFS"];
         assert!(accepted(&["*"], &names).is_empty());
         assert_eq!(accepted(&["*"], &["GIT_PROTOCOL", "_a1"]), ["GIT_PROTOCOL", "_a1"]);
+    }
+
+    #[test]
+    fn what_pam_sets_counts_over_what_was_set_and_never_changes_which_code_runs() {
+        let text = |text: &str| text.as_bytes().to_vec();
+        let set =
+            ["LANG=de", "PATH=/opt/bin", "LD_PRELOAD=/tmp/x.so", "HOME=/tmp", "MAIL=/m", "XDG_SEAT=", "novalue", "=x"];
+        let set = set.map(text);
+        let added = |privileges| {
+            let mut texts = ["LANG=C", "HOME=/home/anna", "PATH=/bin"].map(text).to_vec();
+            add_of_pam(&mut texts, &set, privileges);
+            texts.iter().map(|text| String::from_utf8(text.clone()).unwrap()).collect::<Vec<_>>()
+        };
+        assert_eq!(added(NewPrivileges::Never), ["HOME=/home/anna", "PATH=/bin", "LANG=de", "MAIL=/m", "XDG_SEAT="]);
+        assert_eq!(
+            added(NewPrivileges::Possible),
+            ["HOME=/home/anna", "LANG=de", "PATH=/opt/bin", "MAIL=/m", "XDG_SEAT="]
+        );
     }
 
     #[test]

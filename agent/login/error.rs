@@ -24,6 +24,14 @@ pub enum Error {
     Spawner(io::Error),
     #[error("the spawner has ended")]
     SpawnerEnded,
+    #[error("a module of PAM has crashed, or all of them took longer than {0} seconds")]
+    ModulesEnded(u32),
+    #[error("whom PAM would ask can not be asked: {0}")]
+    PamUnavailable(String),
+    #[error("PAM opens no session: {0}")]
+    SessionRefused(String),
+    #[error("the client has gone")]
+    ClientGone,
     #[error("the session could not be started: {0}")]
     Start(String),
 }

@@ -1,7 +1,7 @@
 //! The way back to the front on one connection.
 
 use std::net::Shutdown;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
@@ -9,6 +9,7 @@ use std::time::Duration;
 use accountd_protocol::frame::{self, LOGIN_CAP};
 use accountd_protocol::login::{LoginEvent, SessionId};
 use accountd_protocol::socket;
+use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{MsgFlags, send};
 
@@ -20,6 +21,13 @@ pub struct Events {
     /// Held by whoever sends.
     sending: Mutex<()>,
     ended: Mutex<Vec<SessionId>>,
+}
+
+/// What was waited for, or nobody waits any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Waited {
+    Ready,
+    Gone,
 }
 
 impl Events {
@@ -62,6 +70,19 @@ impl Events {
         let Ok(milliseconds) = PollTimeout::try_from(time) else { return };
         // Whatever ends the wait early ends it for nobody else.
         let _ = poll(&mut [PollFd::new(self.stream.as_fd(), PollFlags::empty())], milliseconds);
+    }
+
+    /// Waits until something is to be read from `other`, not for longer than the client is there.
+    pub fn wait_for(&self, other: BorrowedFd<'_>) -> Waited {
+        loop {
+            let mut ready =
+                [PollFd::new(other, PollFlags::POLLIN), PollFd::new(self.stream.as_fd(), PollFlags::empty())];
+            match poll(&mut ready, PollTimeout::NONE) {
+                Err(Errno::EINTR) => {}
+                Ok(_) if ready[0].any() == Some(true) => return Waited::Ready,
+                Ok(_) | Err(_) => return Waited::Gone,
+            }
+        }
     }
 
     /// A session is over.

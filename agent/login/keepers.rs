@@ -39,6 +39,16 @@ impl Keepers {
         self.running.insert(keeper);
     }
 
+    /// What was begun and has not ended.
+    pub fn are_running(&self) -> bool {
+        !self.running.is_empty()
+    }
+
+    /// Whatever is there goes on.
+    pub fn keep_present(&mut self) {
+        self.receive(Arrivals::Kept);
+    }
+
     /// Collects what has ended, and ends what a killed keeper has left. Each process that is killed
     /// hands over its children, which are found when it is collected.
     pub fn collect(&mut self) {

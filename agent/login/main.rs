@@ -14,6 +14,8 @@ mod events;
 mod keeper;
 mod keepers;
 mod order;
+mod orders;
+mod pam;
 mod plan;
 mod pulls;
 mod questions;

@@ -8,12 +8,42 @@ use accountd_protocol::id::{Gid, Uid};
 use accountd_protocol::identity::Identity;
 use accountd_protocol::login::{Ending, Streams};
 use accountd_protocol::octets;
+use accountd_protocol::pam::PamService;
 use accountd_protocol::quota::QuotaBackend;
 use accountd_protocol::session_policy::Leftovers;
 use serde::{Deserialize, Serialize};
 
+use crate::sys::resources::ResourceLimit;
+
 /// Longest order: names, paths, a command line and the supplementary groups of one user.
 pub const MAX_ORDER: usize = 512 * 1024;
+
+/// What the spawner is to start, by what it takes.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum Wanted<S = Box<Order>, M = ModulesOrder> {
+    /// A keeper, and a session below it.
+    Session(S),
+    /// A process for the modules of PAM, and for all sessions of one login. Its control socket comes with it.
+    Modules(M),
+}
+
+/// A login to bring before PAM.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct ModulesOrder {
+    pub service: PamService,
+    pub user: String,
+    /// Where the client is.
+    pub source: IpAddr,
+    pub asked: ModulesTask,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ModulesTask {
+    /// Who is it, and may they?
+    Authenticate,
+    /// May they? Who it is has been shown.
+    CheckAccount,
+}
 
 /// A session to start. Its descriptors come with it: its keeper's control socket, where its
 /// records go, where it asks for quota, and its side of the streams.
@@ -39,6 +69,8 @@ pub struct Order {
     pub quota: Option<QuotaBackend>,
     /// Where the client is.
     pub source: IpAddr,
+    /// What PAM has set.
+    pub limits: Vec<ResourceLimit>,
 }
 
 /// Whether a program of the session may have more than its user's rights (sudo(8), execve(2)).

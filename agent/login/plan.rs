@@ -71,6 +71,7 @@ pub fn plan(grant: &Grant, opening: Opening, ends: Ends, front: Uid) -> Result<P
         leftovers: policy.leftovers,
         quota: grant.quota.filter(|_| serves_files),
         source: ends.client.ip(),
+        limits: Vec::new(),
     };
     Ok(Plan { order, terminal, service: kind })
 }
@@ -155,6 +156,7 @@ pub fn pull(order: &PullOrder) -> Plan {
         leftovers: Leftovers::End,
         quota: None,
         source: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        limits: Vec::new(),
     };
     Plan { order, terminal: None, service: SessionService::Command }
 }
@@ -291,6 +293,7 @@ mod tests {
             fronts: vec![Uid(990), Uid(991)],
             generation: Generation(1),
             standing: Default::default(),
+            pam: None,
         }
     }
 

@@ -1,6 +1,9 @@
 //! Pulls into repositories: each is a session of the repository's owner that nobody has logged in for, held to
 //! a time, and ended with everything else of the account when that changes.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
@@ -112,9 +115,8 @@ impl Pulls {
     }
 
     fn follow(&self, ticket: PullTicket, order: &PullOrder, started: Started) -> PullEnd {
-        let Started { control, records, quota, front, .. } = started;
-        // It stores nothing by itself that there is a record of.
-        drop(records);
+        // It stores nothing by itself that there is a record of, and is held to no quota of this program's.
+        let Started { control, front, .. } = started;
         let deadline = Instant::now() + Duration::from_secs(order.seconds.into());
         let mut front = front.into_iter();
         let (Some(input), Some(output)) = (front.next(), front.next()) else {
@@ -131,9 +133,6 @@ impl Pulls {
             control.tell(Farewell::Closed);
         }
         let how = connection::ending(&control);
-        if let Some(quota) = quota {
-            quota.ended(&how);
-        }
         let is_unwanted = self.lock().get(&ticket).is_some_and(|entry| entry.is_unwanted);
         match (how, said) {
             (Ending::Exited(0), Some(said)) => PullEnd::Done(said),
@@ -211,26 +210,4 @@ fn readable(said: &[u8]) -> String {
     let last = |line: &str| line.trim_end_matches('\r').rsplit('\r').next().unwrap_or_default().trim_end().to_owned();
     let lines: Vec<String> = text.lines().map(last).filter(|line| !line.is_empty()).collect();
     lines.join("\n").chars().map(|c| if c.is_control() && c != '\n' { '?' } else { c }).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_was_written_over_is_not_shown_and_controls_are_none() {
-        let said = b"remote: Counting: 1%\rremote: Counting: 100%, done.\n\x1b[2Jx\n\nFrom git://h/x\n";
-        assert_eq!(readable(said), "remote: Counting: 100%, done.\n?[2Jx\nFrom git://h/x");
-        assert_eq!(readable(b"a\r\nb\r"), "a\nb");
-    }
-
-    #[test]
-    fn progress_is_the_last_that_was_said() {
-        let said = b"Receiving objects:   5% (1/20)\rReceiving objects:  45% (9/20), 1 MiB\rReceiving obj";
-        assert_eq!(progress(said), Some((9, 20)));
-        for nothing in [&b""[..], b"Receiving objects: (a/b)", b"Receiving objects: 5% (1/0)", b"Receiving objects: ("]
-        {
-            assert_eq!(progress(nothing), None);
-        }
-    }
 }

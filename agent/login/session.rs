@@ -23,6 +23,7 @@ use nix::unistd::{Pid, chdir, getppid, setsid};
 use crate::order::{NewPrivileges, Order};
 use crate::spawner::Given;
 use crate::sys;
+use crate::sys::resources::{self, ResourceLimit};
 
 const NAME: &str = "accountd-session";
 /// The home of an account that has none (Debian's and FreeNAS' convention).
@@ -73,12 +74,16 @@ pub fn become_session(order: &Order, open: Descriptors<'_>, keeper: Pid) -> Resu
 /// What a session without a shell can't have, nor any program that it might run. A shell gets the
 /// limits that this program was started with, and can do with sudo(8) what sudoers(5) allows.
 fn limit(order: &Order) -> Result<(), String> {
+    for limit in &order.limits {
+        resources::set(limit).map_err(at("set the limits of PAM"))?;
+    }
     match order.privileges {
         NewPrivileges::Possible => return Ok(()),
         NewPrivileges::Never => {}
     }
     setrlimit(Resource::RLIMIT_CORE, 0, 0).map_err(at("forbid core files"))?;
-    setrlimit(Resource::RLIMIT_NOFILE, OPEN_FILES, OPEN_FILES).map_err(at("limit open files"))?;
+    let open_files = open_files(&order.limits);
+    setrlimit(Resource::RLIMIT_NOFILE, open_files, open_files).map_err(at("limit open files"))?;
     if order.uid != Uid::ROOT {
         sys::empty_bounding_set().map_err(at("empty the bounding set"))?;
         sys::clear_ambient_set().map_err(at("clear the ambient set"))?;
@@ -96,6 +101,12 @@ fn tell_of_the_home(order: &Order, error: Errno) {
         }
         Streams::Terminal | Streams::Pipes | Streams::Socket => {}
     }
+}
+
+/// What PAM has set may be less.
+fn open_files(limits: &[ResourceLimit]) -> u64 {
+    let set = limits.iter().find(|limit| limit.resource == resources::OPEN_FILES);
+    set.map_or(OPEN_FILES, |limit| limit.soft.min(OPEN_FILES))
 }
 
 /// Standard input, output and error, and the records and the way to the quota under the numbers that

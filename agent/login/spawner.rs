@@ -7,13 +7,8 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::path::Path;
 
-use accountd_protocol::socket;
-use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::prctl;
-use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
-use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::socket::{
     AddressFamily, ControlMessage, MsgFlags, SockFlag, SockType, UnixAddr, sendmsg, setsockopt, socketpair, sockopt,
 };
@@ -23,9 +18,8 @@ use nix::unistd::ForkResult;
 
 use crate::arguments::Arguments;
 use crate::error::Error;
-use crate::keeper;
-use crate::keepers::Keepers;
-use crate::order::{MAX_ORDER, Order};
+use crate::order::{MAX_ORDER, ModulesOrder, Order, Wanted};
+use crate::orders::Orders;
 use crate::sys;
 
 /// Seconds that an order may wait for a spawner which takes none.
@@ -53,11 +47,7 @@ pub fn start(arguments: &Arguments) -> Result<Spawner, Error> {
     match sys::fork_single_threaded().map_err(Error::kernel("fork the spawner"))? {
         ForkResult::Parent { .. } => {
             drop(theirs);
-            // An order is one packet: as long as it may be.
-            setsockopt(&ours, sockopt::SndBufForce, &(2 * MAX_ORDER)).map_err(Error::kernel("make room for orders"))?;
-            setsockopt(&ours, sockopt::SendTimeout, &TimeVal::seconds(ORDER_DEADLINE))
-                .map_err(Error::kernel("limit how long the spawner is waited for"))?;
-            Ok(Spawner { socket: ours })
+            Spawner::of(ours)
         }
         ForkResult::Child => {
             drop(ours);
@@ -80,13 +70,31 @@ fn open_program(path: &Path) -> Result<OwnedFd, Error> {
 }
 
 impl Spawner {
+    /// Whoever opens the sessions of one login.
+    pub fn of(socket: OwnedFd) -> Result<Self, Error> {
+        // An order is one packet: as long as it may be.
+        setsockopt(&socket, sockopt::SndBufForce, &(2 * MAX_ORDER)).map_err(Error::kernel("make room for orders"))?;
+        setsockopt(&socket, sockopt::SendTimeout, &TimeVal::seconds(ORDER_DEADLINE))
+            .map_err(Error::kernel("limit how long orders wait"))?;
+        Ok(Self { socket })
+    }
+
     /// Has a session started; what becomes of it is said on the other end of `control`.
     pub fn spawn(&self, order: &Order, open: &Handover) -> Result<(), Error> {
-        let text = serde_json::to_vec(order).map_err(|error| Error::Spawner(error.into()))?;
         let Given { records, quota, streams } = &open.given;
         let all = [&open.control, records].into_iter().chain(quota).chain(streams);
         let descriptors: Vec<RawFd> = all.map(AsRawFd::as_raw_fd).collect();
-        let rights = [ControlMessage::ScmRights(&descriptors)];
+        self.order(&Wanted::Session(order), &descriptors)
+    }
+
+    /// Has a process started for the modules of PAM, which is spoken to on the other end of `control`.
+    pub fn spawn_modules(&self, order: &ModulesOrder, control: &OwnedFd) -> Result<(), Error> {
+        self.order(&Wanted::Modules(order), &[control.as_raw_fd()])
+    }
+
+    fn order(&self, wanted: &Wanted<&Order, &ModulesOrder>, descriptors: &[RawFd]) -> Result<(), Error> {
+        let text = serde_json::to_vec(wanted).map_err(|error| Error::Spawner(error.into()))?;
+        let rights = [ControlMessage::ScmRights(descriptors)];
         let parts = [io::IoSlice::new(&text)];
         sendmsg::<UnixAddr>(self.socket.as_raw_fd(), &parts, &rights, MsgFlags::MSG_NOSIGNAL, None)
             .map(|_| ())
@@ -123,7 +131,7 @@ pub struct Given {
 
 impl Handover {
     /// As they have been received.
-    fn of(descriptors: Vec<OwnedFd>, order: &Order) -> Option<Self> {
+    pub fn of(descriptors: Vec<OwnedFd>, order: &Order) -> Option<Self> {
         let mut descriptors = descriptors.into_iter();
         let (control, records) = (descriptors.next()?, descriptors.next()?);
         let quota = match order.quota {
@@ -141,55 +149,18 @@ fn spawn_for_ever(orders: OwnedFd, program: &OwnedFd) -> Result<(), Error> {
     prctl::set_name(c"login-spawner").map_err(Error::kernel("name the spawner"))?;
     prctl::set_dumpable(false).map_err(Error::kernel("become undumpable"))?;
     prctl::set_child_subreaper(true).map_err(Error::kernel("become a subreaper"))?;
-    let signals = child_signals()?;
-    let mut keepers = Keepers::default();
-    let mut buffer = vec![0; MAX_ORDER];
-    loop {
-        let mut ready =
-            [PollFd::new(orders.as_fd(), PollFlags::POLLIN), PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
-        match poll(&mut ready, PollTimeout::NONE) {
-            Ok(_) => {}
-            Err(Errno::EINTR) => continue,
-            Err(error) => return Err(Error::kernel("wait for orders")(error)),
-        }
-        let (ordered, ended) = (ready[0].any() == Some(true), ready[1].any() == Some(true));
-        if ended {
-            while let Ok(Some(_)) = signals.read_signal() {}
-            keepers.collect();
-        }
-        if !ordered {
-            continue;
-        }
-        let (count, descriptors) = match socket::receive(&orders.as_fd(), &mut buffer) {
-            Ok((0, _)) => return Ok(()),
-            Ok(received) => received,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(Error::Spawner(error)),
+    let mut orders = Orders::of(orders)?;
+    while let Some((wanted, descriptors)) = orders.next()? {
+        orders = match wanted {
+            Wanted::Session(order) => match Handover::of(descriptors, &order) {
+                Some(open) => orders.begin_session(&order, open, program),
+                None => orders,
+            },
+            Wanted::Modules(order) => match descriptors.into_iter().next() {
+                Some(control) => orders.begin(control, |control| crate::pam::serve(&order, control, program)),
+                None => orders,
+            },
         };
-        let order: Result<Order, _> = serde_json::from_slice(buffer.get(..count).unwrap_or_default());
-        let Some((order, open)) =
-            order.ok().and_then(|order| Handover::of(descriptors, &order).map(|open| (order, open)))
-        else {
-            // Without its control socket the order is answered by that being closed.
-            continue;
-        };
-        match sys::fork_single_threaded() {
-            Ok(ForkResult::Parent { child }) => keepers.begun(child),
-            Ok(ForkResult::Child) => {
-                // With it open here, nobody could tell that the spawner has ended.
-                drop((orders, signals));
-                sys::end_child(keeper::keep(&order, open, program))
-            }
-            Err(error) => keeper::refuse(&open.control, &format!("no process for it: {error}")),
-        }
     }
-}
-
-/// SIGINT of a terminal is for the server alone; the end of a child becomes readable.
-fn child_signals() -> Result<SignalFd, Error> {
-    let child = SigSet::from_iter([Signal::SIGCHLD]);
-    let blocked = SigSet::from_iter([Signal::SIGCHLD, Signal::SIGINT]);
-    sigprocmask(SigmaskHow::SIG_BLOCK, Some(&blocked), None).map_err(Error::kernel("block signals"))?;
-    SignalFd::with_flags(&child, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
-        .map_err(Error::kernel("wait for signals"))
+    Ok(())
 }

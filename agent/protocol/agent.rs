@@ -27,6 +27,7 @@ use crate::login::Proof;
 use crate::metrics::{LoginReport, Metrics};
 use crate::open_session::{ConnectionId, OpenConnection};
 pub use crate::operation::Operation;
+use crate::pam::{PamBeginning, PamVerdict};
 use crate::policy::Policy;
 use crate::quota::{QuotaAnswer, QuotaFileSystem, QuotaReport, QuotaRequest, QuotaScan};
 use crate::refusal::Refusal;
@@ -101,6 +102,10 @@ pub enum AgentRequest {
     OpenGuestHandle { source: IpAddr },
     /// Login: what is to be run for this ticket.
     TakePull(PullTicket),
+    /// Login: how does the login of somebody begin who has shown nothing yet?
+    BeginPam { user: String, source: IpAddr },
+    /// Login: the same as `Decide` with what PAM has said; the code where one was asked for.
+    DecideByPam { user: String, verdict: PamVerdict, code: Option<Secret>, source: IpAddr },
 }
 
 /// What the agent asks login.
@@ -207,4 +212,5 @@ pub enum Answer {
     Grantee(Grantee),
     SshKeys(Vec<SshKey>),
     SshKey(Box<SshKey>),
+    PamBeginning(PamBeginning),
 }

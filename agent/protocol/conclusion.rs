@@ -25,4 +25,6 @@ pub enum Concluded {
     TooManyConnections,
     /// The account has changed since the decision, or nobody can tell whether it has.
     AccountChanged,
+    /// The stack `account` of PAM does not let in whoever has shown a key.
+    RefusedByPam,
 }

@@ -6,6 +6,7 @@ use crate::agent::Generation;
 use crate::id::{AccountId, Gid, Uid};
 use crate::limits::Limits;
 use crate::name::UserName;
+use crate::pam::{PamService, PamTask};
 use crate::quota::QuotaBackend;
 use crate::refusal::Refusal;
 use crate::resume::Standing;
@@ -27,6 +28,8 @@ pub enum Decision {
     NotChanged(Refusal),
     /// What was shown is right, and not enough without a code.
     CodeRequired,
+    /// PAM decides first: this is to be asked again with what it has said.
+    ByPam(PamTask),
 }
 
 /// Who has logged in, and as what a session of theirs runs.
@@ -49,6 +52,9 @@ pub struct Grant {
     pub fronts: Vec<Uid>,
     pub generation: Generation,
     pub standing: Standing,
+    /// Whose stacks `account` and `session` count as well.
+    #[serde(default)]
+    pub pam: Option<PamService>,
 }
 
 /// What runs where the shell field of passwd(5) is empty.

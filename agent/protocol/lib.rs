@@ -35,6 +35,8 @@ pub mod network;
 pub mod notify;
 pub mod octets;
 pub mod open_session;
+pub mod pam;
+pub mod pam_module;
 pub mod pattern;
 pub mod policy;
 pub mod precondition;

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::id::AccountId;
 use crate::metrics::SshNumbers;
 use crate::octets;
+use crate::pam::Questions;
 use crate::refusal::Refusal;
 use crate::secret::Secret;
 use crate::session_policy::TerminalUse;
@@ -40,6 +41,10 @@ pub enum LoginRequest {
     Close { session: SessionId },
     /// What the front has counted since its start; only where nobody has said [`LoginRequest::Hello`].
     ReportNumbers(Box<SshNumbers>),
+    /// Begins a dialogue with somebody who has shown nothing, or a key that is right and not enough.
+    Converse { user: String },
+    /// What was answered in it, one for each prompt.
+    Respond(Vec<Secret>),
 }
 
 /// What the client has shown.
@@ -80,6 +85,18 @@ pub enum Admission {
     NotChanged(Refusal),
     /// What was shown is right, and is not enough: the same again, with a code.
     CodeRequired,
+    /// The key is right, and more is asked in a dialogue: [`LoginRequest::Converse`].
+    MoreAsked,
+}
+
+/// What comes next in a dialogue.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Turn {
+    /// None is led here: the front asks, and shows what it hears as a [`Proof`].
+    Yours,
+    Ask(Questions),
+    Over(Admission),
 }
 
 /// What the front has to keep to for whoever has authenticated.
@@ -174,6 +191,8 @@ pub enum LoginEvent {
     Signalled,
     /// Answer to `ReportNumbers`.
     NumbersTaken,
+    /// Answer to `Converse` and `Respond`.
+    Dialogue(Turn),
     /// The connection is to be closed. Not an answer.
     Disconnect,
     /// A session is over. Not an answer.

@@ -1,8 +1,6 @@
 //! The SSH keys of a user one by one: lines of `authorized_keys` that could let somebody in, with what the
 //! file itself has no place for.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 
 use crate::refusal::Problem;
@@ -14,12 +12,6 @@ pub const LONGEST_TITLE: usize = 200;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SshKeyId(pub u64);
-
-impl fmt::Display for SshKeyId {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(out)
-    }
-}
 
 /// Times are milliseconds since 1970.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

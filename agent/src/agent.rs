@@ -37,6 +37,7 @@ use crate::ids::Ids;
 use crate::jobs::Jobs;
 use crate::metrics::Counters;
 use crate::open_sessions::OpenSessions;
+use crate::pam::{Begun, PamSessions};
 use crate::quota::Quotas;
 use crate::repositories::Repositories;
 use crate::reserved::Reserved;
@@ -82,6 +83,9 @@ pub struct Agent {
     pub(crate) quotas: Quotas,
     pub(crate) open_sessions: OpenSessions,
     pub(crate) last_resumption: LastResumption,
+    pub(crate) pam_sessions: PamSessions,
+    pub(crate) begun_passwords: Begun,
+    pub(crate) pam_openings: Writers,
     pub(crate) repositories: Repositories,
     revocations: Arc<Revocations>,
     root: PathBuf,
@@ -139,6 +143,9 @@ impl Agent {
             quotas,
             open_sessions: OpenSessions::default(),
             last_resumption: LastResumption::default(),
+            pam_sessions: PamSessions::open(&arguments.socket),
+            begun_passwords: Begun::default(),
+            pam_openings: Writers::default(),
             repositories,
             revocations,
             root,
@@ -250,6 +257,12 @@ impl Agent {
                 let decision = self.decide(&user, &proof, source, now());
                 self.counters.decided(ProofKind::of(&proof), &decision);
                 self.record_decision((&user, source), &proof, &decision);
+                Ok(Answer::Decision(decision))
+            }
+            AgentRequest::BeginPam { user, source } => Ok(Answer::PamBeginning(self.begin_pam(&user, source, now()))),
+            AgentRequest::DecideByPam { user, verdict, code, source } => {
+                let decision = self.decide_by_pam(&user, (verdict, code.as_ref()), source, now());
+                self.told_by_pam((&user, source), code.as_ref(), &decision);
                 Ok(Answer::Decision(decision))
             }
             AgentRequest::Conclude(conclusion) => {

@@ -261,4 +261,14 @@ mod tests {
         assert_eq!(fs::read_to_string(root.path().join(MAIL).join("berta")).unwrap(), "berta");
         assert!(are_left_to(root.path(), "anna", Uid(4711)) && !are_left_to(root.path(), "anna", own_uid()));
     }
+
+    #[test]
+    fn what_can_not_be_removed_stays_and_the_rest_goes() {
+        let root = root();
+        let odd = root.path().join(CRONTABS).join("anna");
+        fs::create_dir(&odd).unwrap();
+        let linger = put(root.path(), LINGER, "anna");
+        remove(root.path(), "anna", None, &Deletion::default());
+        assert!(odd.is_dir() && !linger.exists());
+    }
 }

@@ -25,6 +25,8 @@ pub enum Error {
     Transfers(io::Error),
     #[error("cannot start the thread that records logins: {0}")]
     Clerk(io::Error),
+    #[error("cannot start a thread for PAM: {0}")]
+    Pam(io::Error),
     #[error("cannot start the thread of the watchdog: {0}")]
     Watchdog(io::Error),
     #[error("cannot start the thread that records bans: {0}")]
@@ -91,6 +93,7 @@ impl Error {
             | Error::AuditNotWhole
             | Error::Clerk(_)
             | Error::Watchdog(_)
+            | Error::Pam(_)
             | Error::Bans(_)
             | Error::Emptier(_)
             | Error::Quotas(_)

@@ -20,6 +20,7 @@ pub mod laws;
 mod metrics;
 mod open_sessions;
 mod operations;
+mod pam;
 mod places;
 mod processes;
 mod quota;
@@ -89,6 +90,9 @@ fn serve(arguments: &Arguments) -> Result<(), Error> {
     agent.drop_left_keys()?;
     agent.make_alist_accounts();
     let listener = server::listen(&arguments.socket, agent.api_gid())?;
+    let pam_listener = pam::listen(&arguments.socket)?;
+    agent.start_pam_sessions()?;
+    pam::serve(&agent, pam_listener)?;
     info!(socket = %arguments.socket.display(), "accounts are kept");
     server::keep_watch(&agent, arguments.socket.clone())?;
     server::serve(&agent, &listener)

@@ -29,6 +29,8 @@ impl Counters {
             Decision::PasswordExpired => DecisionResult::PasswordExpired,
             Decision::NotChanged(_) => DecisionResult::PasswordNotChanged,
             Decision::CodeRequired => DecisionResult::CodeRequired,
+            // It is asked again.
+            Decision::ByPam(_) => return,
         };
         self.decisions.one((kind, result));
     }

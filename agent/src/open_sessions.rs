@@ -1,4 +1,5 @@
-//! The SSH connections that are open: `accountd-login` has them, and is asked.
+//! The SSH connections that are open: `accountd-login` has them, and is asked. Sessions of PAM (`pam`) are listed and
+//! closed with them.
 
 use std::os::unix::net::UnixStream;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -16,6 +17,7 @@ use tracing::debug;
 
 use crate::agent::Agent;
 use crate::identity::handles::Caller;
+use crate::pam::Which;
 
 #[cfg(test)]
 mod tests;
@@ -76,7 +78,9 @@ impl OpenSessions {
         let mut streams = self.take().ok_or(Refusal::NoSessions)?;
         let mut answer = None;
         // The newest is the likeliest to be there still.
-        while let (None, Some(mut stream)) = (&answer, streams.pop()) {
+        while answer.is_none()
+            && let Some(mut stream) = streams.pop()
+        {
             match exchange(&mut stream, question) {
                 Ok(said) => {
                     answer = Some(said);
@@ -137,7 +141,7 @@ impl Agent {
                 Vec::new()
             }
         });
-        Ok(lists.flatten().collect())
+        Ok(lists.flatten().chain(self.pam_sessions.list(of)).collect())
     }
 
     /// Recorded before it is done.
@@ -145,6 +149,9 @@ impl Agent {
         let open = self.list_connections(None)?.into_iter().find(|one| one.id == *id).ok_or(Refusal::NotFound)?;
         self.may_close(caller, open.account)?;
         self.record_close(by, &open, FieldChange::new("connection", None, Some(id.0.clone().into())))?;
+        if self.pam_sessions.close(Which::Connection(id)) {
+            return Ok(());
+        }
         self.close(SessionQuestion::CloseConnection(id.clone()))
     }
 
@@ -153,6 +160,9 @@ impl Agent {
         let open = self.list_connections(None)?.into_iter().find(has_it).ok_or(Refusal::NotFound)?;
         self.may_close(caller, open.account)?;
         self.record_close(by, &open, FieldChange::new("session", None, Some(number.to_string().into())))?;
+        if self.pam_sessions.close(Which::Number(number)) {
+            return Ok(());
+        }
         self.close(SessionQuestion::CloseSession(number))
     }
 

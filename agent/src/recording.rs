@@ -105,18 +105,22 @@ impl Agent {
         self.clerk.refused(Attempt { actor, action, target: None, outcome, method }, self.is_known(user));
     }
 
-    pub(crate) fn record_decision(&self, (user, source): (&str, IpAddr), proof: &Proof, decision: &Decision) {
-        let action = AuditAction::Login;
-        let method = Some(match proof {
+    pub(crate) fn record_decision(&self, who: (&str, IpAddr), proof: &Proof, decision: &Decision) {
+        let method = match proof {
             Proof::Password(_) | Proof::PasswordChange { .. } => Word::Borrowed("password"),
             Proof::PasswordAndCode { .. } => Word::Borrowed("password and code"),
             Proof::PublicKey(key) | Proof::PublicKeyAndCode { key, .. } => by_key(key),
-        });
+        };
+        self.record_decision_on(who, method, decision);
+    }
+
+    pub(crate) fn record_decision_on(&self, (user, source): (&str, IpAddr), method: Word, decision: &Decision) {
+        let (action, method) = (AuditAction::Login, Some(method));
         match decision {
             // What comes of it is told.
             Decision::Granted(_) => {}
             // Nor is this the end.
-            Decision::CodeRequired => {}
+            Decision::CodeRequired | Decision::ByPam(_) => {}
             Decision::Refused { .. } => self.record_refused_login((user, source), method, (action, "not let in")),
             Decision::PasswordExpired => {
                 self.record_refused_login((user, source), method, (action, "the password has to be changed first"));
@@ -141,6 +145,9 @@ impl Agent {
             }
             Concluded::AccountChanged => {
                 self.clerk.refused(attempt(refused("the account has changed meanwhile")), Name::Known);
+            }
+            Concluded::RefusedByPam => {
+                self.clerk.refused(attempt(refused("PAM does not let the account in")), Name::Known);
             }
         }
     }

@@ -111,6 +111,18 @@ impl Revocations {
         })
     }
 
+    /// Serves a watcher that is a thread of the agent's own, until it is cut off: `act` does what a revocation asks
+    /// for, and gives how many sessions it has ended.
+    pub fn follow(&self, number: u64, act: impl Fn(&Revocation) -> u64) {
+        while let Some(revocations) = self.next(number) {
+            for revocation in &revocations {
+                let ended = act(revocation);
+                self.acknowledge(number, Revoked { generation: revocation.generation, ended });
+            }
+        }
+        self.forget(number);
+    }
+
     /// From here on the watcher misses nothing; to be called before "watching" is answered.
     pub fn subscribe(&self) -> u64 {
         let mut watchers = self.lock();

@@ -39,7 +39,9 @@ pub fn operation(request: &AgentRequest) -> Result<&Operation, Result<Answer, Re
         | AgentRequest::Quota { .. }
         | AgentRequest::QuotaEnded { .. }
         | AgentRequest::ReportNumbers(_)
-        | AgentRequest::TakePull(_) => Err(Err(Refusal::BadCredentials)),
+        | AgentRequest::TakePull(_)
+        | AgentRequest::BeginPam { .. }
+        | AgentRequest::DecideByPam { .. } => Err(Err(Refusal::BadCredentials)),
         AgentRequest::GetDialects => {
             Err(Ok(Answer::Dialects(Dialects { alist: None, rhodecode: Some(RhodecodeWording::Seed) })))
         }

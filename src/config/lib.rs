@@ -10,6 +10,7 @@ mod bans;
 mod deletion;
 mod homes;
 mod ids;
+mod login;
 mod passwords;
 mod repositories;
 mod rhodecode;
@@ -31,6 +32,7 @@ pub use bans::Bans;
 pub use deletion::{Deletion, Leftover, Mail};
 pub use homes::{Homes, NewHomeMode};
 pub use ids::{IdRange, Ids};
+pub use login::{Login, PamSeconds, PamServiceName};
 pub use passwords::{PasswordPolicy, Passwords};
 pub use repositories::{Creators, Repositories};
 pub use rhodecode::Rhodecode;
@@ -68,6 +70,7 @@ pub struct Config {
     pub two_factor: TwoFactor,
     pub alist: Alist,
     pub repositories: Repositories,
+    pub login: Login,
 }
 
 impl Config {
@@ -105,7 +108,8 @@ mod tests {
         [rhodecode]\nenabled = false\ndialect = \"1.4\"\n\
         [two_factor]\nissuer = \"NAS\"\nkeys = \"with_code\"\n\
         [alist]\nenabled = true\nadmin = \"chief\"\nguest = \"anybody\"\nhomes = \"/mnt/a/homes\"\n\
-        [repositories]\nroot = \"/tank/repositories\"\ncreate = \"users\"\npull_schemes = [\"https\"]\npull_seconds = 60\n";
+        [repositories]\nroot = \"/tank/repositories\"\ncreate = \"users\"\npull_schemes = [\"https\"]\npull_seconds = 60\n\
+        [login]\nuse_pam = true\npam_service = \"nas\"\npam_seconds = 30\n";
 
     fn parsed(text: &str) -> Result<Config, String> {
         let directory = tempfile::tempdir().unwrap();
@@ -178,6 +182,9 @@ mod tests {
             ("[repositories]\ncreate = \"nobody\"\n", "create"),
             ("[repositories]\npull_schemes = [\"file\"]\n", "pull_schemes"),
             ("[repositories]\npull_seconds = 0\n", "pull_seconds"),
+            ("[login]\nuse_pam = \"yes\"\n", "use_pam"),
+            ("[login]\npam_service = \"../su\"\n", "pam_service"),
+            ("[login]\npam_seconds = 0\n", "pam_seconds"),
             ("[repositories]\nroots = [\"/x\"]\n", "roots"),
         ];
         for (text, named) in rows {

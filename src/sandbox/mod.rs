@@ -9,6 +9,7 @@ mod administrator;
 mod error;
 mod inside;
 mod lock;
+mod machine;
 mod namespace;
 mod password;
 mod programs;

@@ -3,10 +3,11 @@
 use std::fs::{self, Permissions};
 use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, chown};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use super::error::SandboxError;
+use super::machine;
 use super::namespace::OF_THE_MACHINE;
 
 /// Whether the sandbox is new.
@@ -15,43 +16,6 @@ pub enum Planted {
     New,
     Again,
 }
-
-/// Taken from the machine where it has them, as they are.
-const FROM_MACHINE: [&str; 33] = [
-    "bash.bashrc",
-    "csh",
-    "csh.cshrc",
-    "csh.login",
-    "debian_version",
-    "default",
-    "environment",
-    "gai.conf",
-    "host.conf",
-    "inputrc",
-    "ld.so.cache",
-    "ld.so.conf",
-    "ld.so.conf.d",
-    "locale.alias",
-    "localtime",
-    "login.defs",
-    "magic",
-    "mime.types",
-    "os-release",
-    "pam.conf",
-    "pam.d",
-    "profile",
-    "profile.d",
-    "protocols",
-    "rpc",
-    "security",
-    "services",
-    "skel",
-    "sudo.conf",
-    "sudoers",
-    "sudoers.d",
-    "terminfo",
-    "timezone",
-];
 
 /// Directory, mode, owner.
 const DIRECTORIES: [(&str, u32, u32); 27] = [
@@ -154,7 +118,7 @@ pub fn plant(root: &Path) -> Result<Planted, SandboxError> {
     if root.join("etc/passwd").exists() {
         return Ok(Planted::Again);
     }
-    copy_from_machine(&root.join("etc"))?;
+    machine::take(&root.join("etc"))?;
     write(root, "etc/nsswitch.conf", NSSWITCH, 0o644, 0)?;
     write(root, "etc/shells", SHELLS, 0o644, 0)?;
     write(root, "etc/hosts", "127.0.0.1 localhost\n::1 localhost\n", 0o644, 0)?;
@@ -223,23 +187,4 @@ fn link(root: &Path, name: &str, target: &str) -> Result<(), SandboxError> {
         }
         Ok(()) | Err(_) => Ok(()),
     }
-}
-
-/// What is in `etc` already stays. By one run of cp(1): one for each took most of a start.
-fn copy_from_machine(etc: &Path) -> Result<(), SandboxError> {
-    let is_wanted = |from: &PathBuf, name: &str| {
-        fs::symlink_metadata(from).is_ok() && fs::symlink_metadata(etc.join(name)).is_err()
-    };
-    let from = FROM_MACHINE.iter().map(|name| (Path::new("/etc").join(name), *name));
-    let wanted: Vec<PathBuf> = from.filter(|(from, name)| is_wanted(from, name)).map(|(from, _)| from).collect();
-    if wanted.is_empty() {
-        return Ok(());
-    }
-    let run = |source| SandboxError::Run { program: "cp".into(), source };
-    let output = Command::new("cp").args(["-a", "-t"]).arg(etc).arg("--").args(wanted).output().map_err(run)?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let message = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-    Err(SandboxError::Failed { program: "cp".into(), message })
 }

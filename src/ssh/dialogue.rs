@@ -2,11 +2,13 @@
 //! enough, a code of the user's authenticator; and where the password is too old, a new one in its place, as in the
 //! example of RFC 4256 §4.
 //!
-//! Until a password has been right, everybody is asked the same. Nothing is decided here.
+//! Until a password has been right, everybody is asked the same. Nothing is decided here. Where login leads the
+//! dialogue, because PAM asks, its questions are passed on.
 
 use std::borrow::Cow;
 
-use accountd_protocol::login::{Admission, Proof};
+use accountd_protocol::login::{Admission, Proof, Turn};
+use accountd_protocol::pam::{Echo, Questions};
 use accountd_protocol::refusal::Refusal;
 use accountd_protocol::secret::Secret;
 use bytes::Bytes;
@@ -47,6 +49,8 @@ enum Stage {
         why: String,
         tries_left: u8,
     },
+    /// What login has asked.
+    Led(Questions),
 }
 
 /// What comes before a code.
@@ -63,6 +67,10 @@ pub enum Next {
     Ask(Dialogue),
     /// To be decided; the dialogue goes on with what it was.
     Prove(Dialogue, Proof),
+    /// What login asks is to be asked.
+    Lead,
+    /// For login, which has asked.
+    Respond(Vec<Secret>),
     Granted,
     Refused,
 }
@@ -77,6 +85,22 @@ impl Dialogue {
         Self { user: user.to_owned(), stage: Stage::Code(Shown::Key(key)) }
     }
 
+    /// What login has said to the begin of a dialogue, or to an answer.
+    pub fn led(user: &str, turn: Turn) -> Next {
+        match turn {
+            Turn::Yours => Next::Ask(Self::begin(user)),
+            Turn::Ask(questions) => Next::Ask(Self { user: user.to_owned(), stage: Stage::Led(questions) }),
+            Turn::Over(Admission::Granted(_)) => Next::Granted,
+            Turn::Over(
+                Admission::Refused
+                | Admission::PasswordExpired
+                | Admission::NotChanged(_)
+                | Admission::CodeRequired
+                | Admission::MoreAsked,
+            ) => Next::Refused,
+        }
+    }
+
     /// Another name is another dialogue.
     pub fn is_with(&self, user: &str) -> bool {
         self.user == user
@@ -87,6 +111,11 @@ impl Dialogue {
             Stage::Password => (Cow::Borrowed(""), PASSWORD),
             Stage::Code(_) | Stage::Decided(..) => (Cow::Borrowed(""), CODE),
             Stage::NewPassword { why, .. } => (Cow::Owned(why.clone()), NEW_PASSWORD),
+            Stage::Led(Questions { said, prompts }) => {
+                let prompts = prompts.iter().map(|one| (Cow::Owned(one.text.clone()), one.echo == Echo::On)).collect();
+                let (name, instructions) = (Cow::Borrowed(""), Cow::Owned(said.clone()));
+                return Auth::Partial { name, instructions, prompts: Cow::Owned(prompts) };
+            }
         };
         Auth::Partial { name: Cow::Borrowed(""), instructions: why, prompts: Cow::Borrowed(prompts) }
     }
@@ -118,7 +147,13 @@ impl Dialogue {
                     Some(proof) => Next::Prove(dialogue, proof),
                 }
             }
-            (Stage::Password | Stage::Code(_) | Stage::Decided(..) | Stage::NewPassword { .. }, _) => Next::Refused,
+            (Stage::Led(questions), answers) if answers.len() == questions.prompts.len() => {
+                let answers: Option<Vec<Secret>> = answers.iter().map(text).collect();
+                answers.map_or(Next::Refused, Next::Respond)
+            }
+            (Stage::Password | Stage::Code(_) | Stage::Decided(..) | Stage::NewPassword { .. } | Stage::Led(_), _) => {
+                Next::Refused
+            }
         }
     }
 
@@ -134,6 +169,8 @@ impl Dialogue {
                 Next::Ask(Dialogue { stage, user: self.user })
             }
             (Admission::NotChanged(refusal), stage) => Dialogue { stage, user: self.user }.ask_again(words(&refusal)),
+            (Admission::MoreAsked, Stage::Decided(Shown::Key(_), Some(_))) => Next::Lead,
+            (Admission::MoreAsked, _) => Next::Refused,
             (Admission::Refused | Admission::CodeRequired | Admission::PasswordExpired, _) => Next::Refused,
         }
     }
@@ -144,7 +181,9 @@ impl Dialogue {
                 let stage = Stage::NewPassword { current, code, why, tries_left: tries_left - 1 };
                 Next::Ask(Dialogue { stage, ..self })
             }
-            Stage::Password | Stage::Code(_) | Stage::Decided(..) | Stage::NewPassword { .. } => Next::Refused,
+            Stage::Password | Stage::Code(_) | Stage::Decided(..) | Stage::NewPassword { .. } | Stage::Led(_) => {
+                Next::Refused
+            }
         }
     }
 }
@@ -177,6 +216,7 @@ fn words(refusal: &Refusal) -> String {
 mod tests {
     use accountd_protocol::id::AccountId;
     use accountd_protocol::login::Admitted;
+    use accountd_protocol::pam::Prompt;
     use accountd_protocol::refusal::{Field, Problem};
     use accountd_protocol::session_policy::TerminalUse;
 
@@ -282,5 +322,23 @@ mod tests {
     #[test]
     fn nothing_of_a_password_is_in_the_log() {
         assert!(!format!("{:?}", expired()).contains("\"old\""));
+    }
+
+    #[test]
+    fn what_login_asks_is_asked_as_it_is_and_every_prompt_has_its_answer() {
+        let prompt = |text: &str, echo| Prompt { text: text.into(), echo };
+        let prompts = vec![prompt("Token: ", Echo::On), prompt("PIN: ", Echo::Off)];
+        let turn = Turn::Ask(Questions { said: "Welcome.".into(), prompts });
+        let Next::Ask(dialogue) = Dialogue::led("anna", turn.clone()) else { panic!() };
+        let Auth::Partial { instructions, prompts, .. } = dialogue.question() else { panic!("no question") };
+        assert_eq!(instructions, "Welcome.");
+        assert_eq!(prompts.as_ref(), [(Cow::Borrowed("Token: "), true), (Cow::Borrowed("PIN: "), false)]);
+        let Next::Respond(answers) = dialogue.answered(&bytes(&[b"1", b"2"])) else { panic!() };
+        assert_eq!(answers.iter().map(Secret::reveal).collect::<Vec<_>>(), ["1", "2"]);
+        let Next::Ask(dialogue) = Dialogue::led("anna", turn) else { panic!() };
+        assert!(matches!(dialogue.answered(&bytes(&[b"1"])), Next::Refused));
+        // Nothing but something to be read has an answer, too.
+        let Next::Ask(dialogue) = Dialogue::led("anna", Turn::Ask(Questions::default())) else { panic!() };
+        assert!(matches!(dialogue.answered(&[]), Next::Respond(answers) if answers.is_empty()));
     }
 }

@@ -28,6 +28,8 @@ pub enum Error {
     Frame(#[from] FrameError),
     #[error("accountd-login has closed the connection or answered something else")]
     LoginGone,
+    #[error("the client has gone")]
+    ClientGone,
     #[error("a channel took no data for too long")]
     Stalled,
     #[error(transparent)]

@@ -229,7 +229,7 @@ fn ended(result: Result<(), Error>, address: SocketAddr, counters: &Counters) {
         Error::Stalled => Some(CutOff::SessionStalled),
         Error::Ssh(russh::Error::KeepaliveTimeout) => Some(CutOff::Keepalive),
         Error::Ssh(russh::Error::InactivityTimeout) => Some(CutOff::Idle),
-        Error::Ssh(_) | Error::Frame(_) | Error::Login { .. } | Error::LoginGone => None,
+        Error::Ssh(_) | Error::Frame(_) | Error::Login { .. } | Error::LoginGone | Error::ClientGone => None,
         Error::Listen { .. } | Error::Signal(_) | Error::Workers(_) | Error::Banner { .. } => None,
         Error::HostKeyFile { .. } | Error::HostKey { .. } | Error::SameHostKey(_) => None,
     };

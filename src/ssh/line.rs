@@ -1,11 +1,16 @@
 //! What the rest of a connection tells the TCP stream of its client, and hears of it.
 
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+use tokio::io::Interest;
+use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
+/// How long after it a client that has gone is noticed, at most.
+const NOTICE: Duration = Duration::from_millis(250);
 /// RFC 4253 §4.2.
 const LONGEST_VERSION: usize = 253;
 
@@ -25,13 +30,16 @@ struct Told {
     idle: AtomicU64,
     /// What the client calls itself (RFC 4253 §4.2), without its line's end.
     version: OnceLock<String>,
+    /// The client's connection once more, until it has authenticated: nobody reads what comes while a login is
+    /// being decided.
+    client: Mutex<Option<Arc<TcpStream>>>,
 }
 
 impl Default for Told {
     fn default() -> Self {
         let (authenticated, cut) = (AtomicBool::default(), Notify::default());
         let (used, idle, version) = Default::default();
-        Self { authenticated, cut, begun: Instant::now(), used, idle, version }
+        Self { authenticated, cut, begun: Instant::now(), used, idle, version, client: Mutex::default() }
     }
 }
 
@@ -39,6 +47,39 @@ impl Line {
     /// The client has authenticated: its time to do so is over.
     pub fn set_authenticated(&self) {
         self.0.authenticated.store(true, Ordering::Release);
+        self.let_go();
+    }
+
+    /// The client can be seen to go. Where that can't be had, it is noticed later.
+    pub fn watch(&self, client: &TcpStream) {
+        let again = client.as_fd().try_clone_to_owned().map(OwnedFd::into);
+        *self.client() = again.and_then(TcpStream::from_std).ok().map(Arc::new);
+    }
+
+    /// From now on the connection is open in one place alone.
+    pub fn let_go(&self) {
+        self.client().take();
+    }
+
+    fn client(&self) -> std::sync::MutexGuard<'_, Option<Arc<TcpStream>>> {
+        self.0.client.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Until a client that has not authenticated has gone.
+    pub async fn until_gone(&self) {
+        let Some(client) = self.client().as_ref().map(Arc::downgrade) else { return std::future::pending().await };
+        loop {
+            // What it has sent before it went is still there to be read.
+            let seen = match client.upgrade() {
+                Some(client) => tokio::time::timeout(NOTICE, client.ready(Interest::READABLE)).await,
+                None => return,
+            };
+            match seen {
+                Ok(Ok(ready)) if !ready.is_read_closed() => tokio::time::sleep(NOTICE).await,
+                Ok(_) => return,
+                Err(_) => {}
+            }
+        }
     }
 
     /// From now on the client is gone sooner when nothing happens.

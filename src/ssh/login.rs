@@ -7,8 +7,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use accountd_protocol::frame::{self, LOGIN_CAP};
-use accountd_protocol::login::{Admission, Ending, LoginEvent, LoginRequest, Opening, Proof, SessionId};
+use accountd_protocol::login::{Admission, Ending, LoginEvent, LoginRequest, Opening, Proof, SessionId, Turn};
 use accountd_protocol::metrics::SshNumbers;
+use accountd_protocol::secret::Secret;
 use accountd_protocol::socket;
 use tokio::io::Interest;
 use tokio::net::UnixStream;
@@ -87,6 +88,22 @@ impl Login {
         }
     }
 
+    /// Begins a dialogue, if login leads one.
+    pub async fn converse(&mut self, user: &str) -> Result<Turn, Error> {
+        self.turn(&LoginRequest::Converse { user: user.to_owned() }).await
+    }
+
+    pub async fn respond(&mut self, answers: Vec<Secret>) -> Result<Turn, Error> {
+        self.turn(&LoginRequest::Respond(answers)).await
+    }
+
+    async fn turn(&mut self, request: &LoginRequest) -> Result<Turn, Error> {
+        match self.ask(request).await? {
+            Answer::Plain(LoginEvent::Dialogue(turn)) => Ok(turn),
+            Answer::Plain(_) | Answer::Opened(_) => Err(Error::LoginGone),
+        }
+    }
+
     /// The session, or why there is none, in words for the user.
     pub async fn open(&mut self, opening: Opening) -> Result<Result<Session, String>, Error> {
         match self.ask(&LoginRequest::Open(opening)).await? {
@@ -161,7 +178,8 @@ async fn listen(stream: Arc<UnixStream>, answers: mpsc::Sender<Answer>, line: Li
             | LoginEvent::NotOpened(_)
             | LoginEvent::Signalled
             | LoginEvent::Closed
-            | LoginEvent::NumbersTaken => Answer::Plain(event),
+            | LoginEvent::NumbersTaken
+            | LoginEvent::Dialogue(_) => Answer::Plain(event),
         };
         if answers.send(answer).await.is_err() {
             return;

@@ -71,6 +71,7 @@ pub struct Stream {
 impl Stream {
     pub fn new(tcp: TcpStream, limits: Limits, counters: Arc<Counters>) -> (Self, Line) {
         let line = Line::default();
+        line.watch(&tcp);
         let told = line.clone();
         let cut = Box::pin(async move {
             told.until_cut().await;
@@ -160,6 +161,12 @@ impl Stream {
         }
         let kind = if why == CutOff::TooMuchBeforeLogin { io::ErrorKind::InvalidData } else { io::ErrorKind::TimedOut };
         io::Error::new(kind, what)
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        self.line.let_go();
     }
 }
 

@@ -118,9 +118,33 @@ print(server.server_port, flush=True)
 server.serve_forever()
 "#;
 
+/// Passes requests with the same password on to another server.
+const PROXY: &str = r#"
+import base64, http.server, sys, urllib.request
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        if self.headers.get('Authorization') != 'Basic ' + base64.b64encode(b'anna:hunter@2').decode():
+            self.send_response(401); self.send_header('WWW-Authenticate', 'Basic realm="x"'); self.end_headers(); return
+        own = ('host', 'authorization', 'connection')
+        headers = {name: value for name, value in self.headers.items() if name.lower() not in own}
+        answer = urllib.request.urlopen(urllib.request.Request(sys.argv[1] + self.path, headers=headers))
+        body = answer.read()
+        self.send_response(200); self.send_header('Content-Type', answer.headers['Content-Type'])
+        self.send_header('Content-Length', str(len(body))); self.end_headers(); self.wfile.write(body)
+    def log_message(self, *_): pass
+server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Handler)
+print(server.server_port, flush=True)
+server.serve_forever()
+"#;
+
 fn http_server(base: &Path, location: &str) -> (Running, u16) {
+    python(SERVER, &[base.to_str().unwrap(), location])
+}
+
+/// A server that says its port first.
+fn python(script: &str, arguments: &[&str]) -> (Running, u16) {
     let mut server = Command::new("python3");
-    server.args(["-c", SERVER]).arg(base).arg(location).stdout(Stdio::piped());
+    server.args(["-c", script]).args(arguments).stdout(Stdio::piped());
     let mut running = Running::start(&mut server);
     let mut line = String::new();
     BufReader::new(running.stdout.take().unwrap()).read_line(&mut line).unwrap();
@@ -202,8 +226,18 @@ fn mercurial_is_pulled_from_its_own_server() {
     stage.create("m", "hg", &json!({"clone_uri": format!("http://127.0.0.1:{port}/")}));
     let (status, pulled) = outcome(&stage, "m");
     assert_eq!(status, 200, "{pulled}");
+    // Through a server that wants a password, which is shown to nobody.
+    let (_proxy, guarded) = python(PROXY, &[&format!("http://127.0.0.1:{port}")]);
+    let uri = |password: &str| format!("http://anna:{password}@127.0.0.1:{guarded}/");
+    stage.create("g", "hg", &json!({"clone_uri": uri("hunter%402")}));
+    let (status, pulled) = outcome(&stage, "g");
+    assert_eq!(status, 200, "{pulled}");
+    stage.create("w", "hg", &json!({"clone_uri": uri("wrong-hunter")}));
+    let (status, problem) = outcome(&stage, "w");
+    assert_eq!(status, 502, "{problem}");
+    assert!(![pulled.to_string(), problem.to_string(), stage.nas.world.log()].concat().contains("hunter"));
     let clone = stage.local("hgclone");
-    succeeds(&stage.hg("anna", &stage.local(""), &["clone", "-q", &stage.url("anna", "m"), clone.to_str().unwrap()]));
+    succeeds(&stage.hg("anna", &stage.local(""), &["clone", "-q", &stage.url("anna", "g"), clone.to_str().unwrap()]));
     assert!(clone.join("one").exists());
     // git's own protocol is none of Mercurial's.
     let body = json!({"name": "n", "kind": "hg", "owner": "anna", "clone_uri": "git://127.0.0.1/x"});

@@ -386,3 +386,21 @@ fn a_directory_that_may_be_written_and_not_read_takes_files() {
     }
     assert_eq!(fs::read(place.remote("drop/f")).unwrap(), b"x");
 }
+
+#[test]
+fn what_the_other_side_could_not_send_is_a_failure_and_its_end_is_the_end() {
+    let place = Place::new();
+    let mut run = place.run(&["--", "-t", "."]);
+    run.ok();
+    run.send("\x01scp: first: No such file or directory\n");
+    run.record("C0644 1 second");
+    run.send("x\0");
+    run.ok();
+    assert_eq!(run.end(), (vec![], 1));
+    assert_eq!(fs::read_to_string(place.remote("second")).unwrap(), "x");
+    let mut run = place.run(&["--", "-t", "."]);
+    run.ok();
+    run.send("\x02scp: protocol error\nC0644 1 third\nx\0");
+    assert_eq!(run.end(), (vec![], 1));
+    assert!(!place.remote("third").exists());
+}

@@ -93,3 +93,48 @@ fn a_record_goes_to_standard_error_where_that_is_asked_for() {
     assert!(place.path("made").is_dir());
     assert!(String::from_utf8_lossy(&output.stderr).contains("made"), "{output:?}");
 }
+
+#[test]
+fn a_copy_below_a_root_that_is_not_there_is_none() {
+    let place = Place::new();
+    let mut command = as_user(&session_program(), &place.path(""));
+    command.args(["scp", "--root", "/nonexistent", "--", "-t", "."]).stdin(Stdio::null());
+    let (status, out, errors) = said(&command.output().unwrap());
+    assert_eq!((status, out.as_str()), (Some(1), ""));
+    assert!(errors.starts_with("accountd-session: cannot open the session's root: "), "{errors}");
+}
+
+#[test]
+fn a_pull_says_on_its_output_why_it_brings_nothing() {
+    use std::io::Write;
+    let place = Place::new();
+    for directory in ["r/objects", "r/refs", "plain", "killed"] {
+        std::fs::create_dir_all(place.path(directory)).unwrap();
+    }
+    std::fs::write(place.path("r/HEAD"), "ref: refs/heads/main\n").unwrap();
+    let git = |directory: &str, mode: u32| {
+        let path = place.path(directory).join("git");
+        std::fs::write(&path, "#!/bin/sh\nkill -9 $$\n").unwrap();
+        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+        place.path(directory).display().to_string()
+    };
+    let (plain, killed) = (git("plain", 0o644), git("killed", 0o755));
+    let source = r#"{"uri": "https://h.invalid/x", "schemes": ["https"]}"#;
+    for (programs, name, source, why) in [
+        (killed.as_str(), "r", "nothing", "cannot read where to pull from: "),
+        (&killed, "none", source, "there is no such repository here, or it is not open to you\n"),
+        ("/nonexistent", "r", source, "git is not installed\n"),
+        (&plain, "r", source, "cannot run the program: "),
+        // git that is killed says nothing more.
+        (&killed, "r", source, ""),
+    ] {
+        let mut command = as_user(std::path::Path::new("env"), &place.path(""));
+        command.arg(format!("PATH={programs}")).arg(session_program()).args(["pull", "--repositories"]);
+        command.arg(place.path("")).args(["--repository-kinds", "git", "--", name]);
+        let mut running = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        running.stdin.take().unwrap().write_all(source.as_bytes()).unwrap();
+        let (status, out, errors) = said(&running.wait_with_output().unwrap());
+        assert_eq!((status, errors.as_str()), (Some(1), ""), "{why}{out}");
+        assert!(out.starts_with(why) && out.is_empty() == why.is_empty(), "{why}: {out}");
+    }
+}

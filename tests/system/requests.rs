@@ -49,6 +49,8 @@ every! { agent_requests: AgentRequest {
     AgentRequest::QuotaEnded { .. } => {"quota_ended": {"account": 1, "session": 1, "how": "lost"}},
     AgentRequest::GetDialects => "get_dialects",
     AgentRequest::TakePull(_) => {"take_pull": 1},
+    AgentRequest::BeginPam { .. } => {"begin_pam": {"user": "anna", "source": "192.0.2.1"}},
+    AgentRequest::DecideByPam { .. } => {"decide_by_pam": {"user": "anna", "verdict": "passed", "code": null, "source": "192.0.2.1"}},
 }}
 
 every! { login_requests: LoginRequest {
@@ -59,6 +61,8 @@ every! { login_requests: LoginRequest {
     LoginRequest::Signal { .. } => {"signal": {"session": 1, "number": 9}},
     LoginRequest::Close { .. } => {"close": {"session": 1}},
     LoginRequest::ReportNumbers(_) => {"report_numbers": accountd_protocol::metrics::SshNumbers::default()},
+    LoginRequest::Converse { .. } => {"converse": {"user": "anna"}},
+    LoginRequest::Respond(_) => {"respond": ["pw"]},
 }}
 
 fn nas_with_anna() -> Nas {

@@ -46,6 +46,7 @@ fn grant() -> Grant {
         fronts: Vec::new(),
         generation: GENERATION,
         standing: Standing::default(),
+        pam: None,
     }
 }
 

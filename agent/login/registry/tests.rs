@@ -41,6 +41,7 @@ fn grant(account: u64, generation: u64) -> Grant {
         fronts: Vec::new(),
         generation: Generation(generation),
         standing: Standing::default(),
+        pam: None,
     }
 }
 

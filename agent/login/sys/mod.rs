@@ -1,11 +1,14 @@
 //! The only unsafe code of accountd-login.
 
+pub mod deadline;
 pub mod logins;
+pub mod pam;
+pub mod resources;
 
 use std::convert::Infallible;
 use std::ffi::CString;
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use accountd_protocol::login::WindowSize;
 use nix::errno::Errno;
@@ -109,4 +112,29 @@ pub fn set_controlling_terminal(terminal: BorrowedFd<'_>) -> nix::Result<()> {
     // SAFETY: false if TIOCSCTTY took anything but a number.
     let result = unsafe { libc::ioctl(terminal.as_raw_fd(), libc::TIOCSCTTY, 0) };
     Errno::result(result).map(|_| ())
+}
+
+/// This process, for somebody else to signal (pidfd_open(2)): it can not be another one by then.
+pub fn own_descriptor() -> io::Result<OwnedFd> {
+    // SAFETY: false if pidfd_open took anything but two numbers.
+    let descriptor = unsafe { libc::syscall(libc::SYS_pidfd_open, std::process::id(), 0) };
+    let descriptor = RawFd::try_from(descriptor).map_err(io::Error::other)?;
+    if descriptor < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: false if somebody else owned the number, which is new.
+    Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
+}
+
+/// Kills the process of a descriptor (pidfd_send_signal(2)); one that has ended hears nothing.
+pub fn kill_by_descriptor(process: BorrowedFd<'_>) {
+    let none: *const libc::siginfo_t = std::ptr::null();
+    // SAFETY: false if a null pointer did not stand for the usual siginfo.
+    unsafe { libc::syscall(libc::SYS_pidfd_send_signal, process.as_raw_fd(), libc::SIGKILL, none, 0) };
+}
+
+/// Writing where nobody reads is an error, and no end (signal(7)).
+pub fn ignore_broken_pipes() {
+    // SAFETY: false if SIG_IGN were a function of ours.
+    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
 }

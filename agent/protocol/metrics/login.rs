@@ -37,7 +37,7 @@ label!(
         PasswordExpired => "password_expired",
         PasswordNotChanged => "password_not_changed",
         TooManyConnections => "too_many_connections",
-        /// The agent could not be heard.
+        /// The agent could not be heard, or modules of PAM have not answered.
         Undecided => "undecided",
         CodeRequired => "code_required",
     }

@@ -319,4 +319,12 @@ mod tests {
         }
         assert!(serde_json::from_str::<Change>("{}").unwrap().uri.is_none());
     }
+
+    #[test]
+    fn a_url_that_is_too_long_is_told_with_both_lengths() {
+        let of = |length: usize| CloneUri::new(format!("https://h/{}", "x".repeat(length - 10))).map(drop);
+        assert_eq!(of(LONGEST), Ok(()));
+        let actual = LONGEST + 1;
+        assert_eq!(of(actual), Err(CloneUriError::TooLong { max: LONGEST, actual }));
+    }
 }

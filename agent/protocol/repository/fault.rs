@@ -82,3 +82,16 @@ pub enum RepositoryFault {
     #[error("the pull can not be run: {0}")]
     PullNotRun(String),
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_is_called_the_same_on_the_wire_and_to_people() {
+        use RepositoryField::{Access, CloneUri, Description, Grantee, Kind, Name, Owner};
+        for field in [Name, Kind, Owner, Description, CloneUri, Grantee, Access] {
+            assert_eq!(serde_json::to_value(field).unwrap(), field.name());
+        }
+    }
+}

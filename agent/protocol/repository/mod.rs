@@ -162,10 +162,3 @@ pub struct RepositoryChange {
     #[serde(default, with = "clone_uri::change")]
     pub clone_uri: Option<Option<CloneUri>>,
 }
-
-impl RepositoryChange {
-    pub fn is_empty(&self) -> bool {
-        let Self { description, private, clone_uri } = self;
-        description.is_none() && private.is_none() && clone_uri.is_none()
-    }
-}

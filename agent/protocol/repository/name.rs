@@ -1,8 +1,6 @@
 //! Names of repositories: paths below the root, of components that mean nothing to a shell, to git, to
 //! Mercurial or to a file system.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 
 /// In bytes, of the name as a whole: PATH_MAX leaves room for the root and what is in a repository.
@@ -102,12 +100,6 @@ impl TryFrom<String> for RepositoryName {
 impl From<RepositoryName> for String {
     fn from(name: RepositoryName) -> String {
         name.0
-    }
-}
-
-impl fmt::Display for RepositoryName {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(out)
     }
 }
 

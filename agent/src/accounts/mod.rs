@@ -14,6 +14,8 @@ mod delete;
 mod disable;
 mod filter;
 pub mod find;
+mod first_home;
+mod followed_password;
 mod groups;
 mod home_change;
 mod home_state;
@@ -51,6 +53,7 @@ pub mod waiting_keys;
 pub mod writers;
 
 pub use self::create::SECONDS_A_DAY;
+pub use self::followed_password::Followed;
 pub use self::show::NO_HASH;
 pub use self::suspended::is_locked;
 

@@ -1,9 +1,11 @@
 //! The core's own requests, where no dialect reaches it: on a plain directory.
 
 use std::collections::HashSet;
+use std::os::unix::fs::PermissionsExt;
 
-use accountd_protocol::agent::{GroupChange, NewGroup, NewUser, RandomPassword, UserChange};
+use accountd_protocol::agent::{GroupChange, NewGroup, NewUser, RandomPassword, SharedGid, UserChange};
 use accountd_protocol::audit::Actor;
+use accountd_protocol::conclusion::{Concluded, Conclusion};
 use accountd_protocol::ended::OtherProcesses;
 use accountd_protocol::id::{AccountId, AccountRef, Uid};
 use accountd_protocol::list::{Direction, Filter, SortBy, SortKey, Window};
@@ -12,11 +14,13 @@ use accountd_protocol::precondition::Precondition;
 use accountd_protocol::refusal::{Field, Invalid, Problem, Refusal};
 use accountd_protocol::removal::{DeletedHome, HomeStays};
 use accountd_protocol::secret::Secret;
+use accountd_protocol::ssh_key::KeyTitle;
 use accountd_protocol::sudo::SudoCommands;
 use accountd_protocol::text::FieldPath;
 
 use crate::agent::Agent;
 use crate::homes::RetirementError;
+use crate::identity::authorized_keys::{MAX_BYTES, MAX_KEYS};
 use crate::scratch;
 
 const ROOT: Actor = Actor::Agent;
@@ -333,4 +337,112 @@ fn of_many_new_users_the_one_is_named_whose_home_can_not_be_made_and_none_is_the
     assert_eq!(items.iter().map(|item| item.index).collect::<Vec<_>>(), [1]);
     assert!(world.agent.database.view().user_named("anna").is_none());
     assert!(!world.directory.path().join("mnt/tank/anna").exists());
+}
+
+#[test]
+fn a_home_that_can_not_be_renamed_when_it_is_to_go_stays() {
+    let world = World::new("");
+    let home = world.directory.path().join("mnt/tank/anna");
+    std::fs::create_dir_all(&home).unwrap();
+    std::os::unix::fs::chown(&home, Some(3000), None).unwrap();
+    let planned = world.agent.homes.plan_retirement(&FieldPath::new("/mnt/tank/anna").unwrap(), Uid(3000));
+    let retirement = planned.unwrap().unwrap();
+    let trash = world.directory.path().join("mnt/tank/.accountd-trash");
+    std::fs::write(&trash, "").unwrap();
+    // Another try would not mend it.
+    retirement.retire(world.directory.path()).unwrap();
+    assert!(home.exists() && trash.is_file());
+}
+
+#[test]
+fn a_group_that_shares_its_gid_keeps_it_where_that_is_said_to_be_meant() {
+    let world = World::new("");
+    world.agent.create_group(&ROOT, new_group("one", Some(4000))).unwrap();
+    let two = NewGroup { shared_gid: SharedGid::Allowed, ..new_group("two", Some(4000)) };
+    let id = world.agent.create_group(&ROOT, two).unwrap().id;
+    let keep = |shared_gid| {
+        let change = GroupChange { gid: Some(4000), shared_gid, ..GroupChange::default() };
+        world.agent.update_group(&ROOT, id, change, Precondition::None)
+    };
+    assert_eq!(keep(SharedGid::Allowed).unwrap().gid.0, 4000);
+    let refused = keep(SharedGid::Refused).unwrap_err();
+    assert_eq!(refused.invalid_fields().unwrap_or_default()[0].field, Field::Gid);
+}
+
+/// Anna with a home, in a directory that users may look into.
+fn anna_at_home(world: &World) -> (AccountId, std::path::PathBuf) {
+    let open = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(world.directory.path(), open).unwrap();
+    std::fs::create_dir_all(world.directory.path().join("mnt/tank")).unwrap();
+    let (user, _) = world.agent.create_user(&ROOT, scratch::new_user("anna", "/mnt/tank/anna")).unwrap();
+    (user.id, world.directory.path().join("mnt/tank/anna"))
+}
+
+#[test]
+fn a_home_that_has_become_a_link_is_left_alone() {
+    let world = World::new("");
+    let (anna, home) = anna_at_home(&world);
+    let moved = home.with_file_name("moved");
+    std::fs::rename(&home, &moved).unwrap();
+    std::os::unix::fs::symlink("moved", &home).unwrap();
+    let change = UserChange { home_mode: Some(0o700), ..UserChange::default() };
+    let _ = world.agent.update_user(&ROOT, anna, change, &Precondition::None);
+    assert_eq!(std::fs::metadata(&moved).unwrap().permissions().mode() & 0o777, 0o755);
+    assert_eq!(world.agent.list_ssh_keys(anna), Ok(Vec::new()));
+}
+
+#[test]
+fn a_key_file_takes_so_many_keys_and_bytes_and_no_more() {
+    let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJdD7y3aLq454yWBdwLWbieU1ebz9/cu7/QEXn9OIeZJ";
+    let world = World::new("");
+    let (anna, home) = anna_at_home(&world);
+    std::fs::create_dir(home.join(".ssh")).unwrap();
+    let add = |text: &str| {
+        std::fs::write(home.join(".ssh/authorized_keys"), text).unwrap();
+        world.agent.add_ssh_key(&ROOT, anna, (KeyTitle::new("one more").unwrap(), key)).map(drop)
+    };
+    let many: String = (0..MAX_KEYS).map(|number| format!("{key} {number}\n")).collect();
+    let problem = Problem::TooMany { max: MAX_KEYS, actual: MAX_KEYS + 1 };
+    assert_eq!(add(&many), Err(Refusal::invalid(Field::SshKeys, problem)));
+    let long = format!("#{}\n", "x".repeat(MAX_BYTES - 20));
+    let problem = Problem::TooLong { max: MAX_BYTES, actual: long.len() };
+    assert_eq!(add(&long), Err(Refusal::invalid(Field::SshKeys, problem)));
+    assert_eq!(std::fs::read_to_string(home.join(".ssh/authorized_keys")).unwrap(), long);
+}
+
+#[test]
+fn a_login_of_somebody_who_is_gone_by_then_leaves_nothing() {
+    let world = World::new("");
+    let (account, source) = (AccountId(999), "192.0.2.1".parse().unwrap());
+    let conclusion =
+        Conclusion { account, name: "gone".into(), source, key: Some(vec![1]), outcome: Concluded::LoggedIn };
+    world.agent.note_key_login(&conclusion);
+    assert_eq!(world.agent.database.stored_ssh_keys(account), Ok(Vec::new()));
+}
+
+#[test]
+fn accounts_for_clients_of_alist_are_made_as_soon_as_they_can_be_and_once() {
+    let world = World::new("[alist]\nenabled = true\n[roles]\nadministrators = [\"bosses\"]\n");
+    let bosses = world.agent.create_group(&ROOT, new_group("bosses", None)).unwrap().id;
+    let there = |name: &str| world.agent.database.view().user_named(name).map(|row| row.id);
+    world.agent.make_alist_accounts();
+    assert_eq!((there("admin"), there("guest")), (None, None), "there is no pool");
+    let pool = world.directory.path().join("mnt/tank");
+    std::fs::create_dir_all(pool.parent().unwrap()).unwrap();
+    std::fs::write(&pool, "").unwrap();
+    world.agent.make_alist_accounts();
+    assert_eq!((there("admin"), there("guest")), (None, None), "the pool is no directory");
+    std::fs::remove_file(&pool).unwrap();
+    std::fs::create_dir(&pool).unwrap();
+    world.agent.make_alist_accounts();
+    assert!(there("admin").is_some() && there("guest").is_some());
+    let members = world.agent.database.view().groups_of_member("admin").to_vec();
+    assert_eq!(members.len(), 1, "{members:?}");
+    assert_eq!(world.agent.database.view().group_named("bosses").unwrap().id, bosses, "it is the one that there was");
+    let passwd = std::fs::read_to_string(world.directory.path().join("etc/passwd")).unwrap();
+    let without = passwd.lines().filter(|line| !line.starts_with("admin:"));
+    world.write("passwd", &without.map(|line| format!("{line}\n")).collect::<String>());
+    assert!(world.agent.database.certain_view().unwrap().user_named("admin").is_none());
+    world.agent.make_alist_accounts();
+    assert_eq!(there("admin"), None, "whoever has removed it does not get it back");
 }

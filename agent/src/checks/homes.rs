@@ -17,7 +17,7 @@ use crate::homes::{Form, HomeKind, Homes, Seen, Status};
 
 /// Accounts below this uid are the system's (login.defs(5), UID_MIN): of their homes nothing is
 /// said but that they are missing.
-const FIRST_ORDINARY: u32 = 1000;
+pub const FIRST_ORDINARY: u32 = 1000;
 
 /// An account and its home.
 #[derive(Clone, Debug)]

@@ -32,7 +32,7 @@ mod users;
 pub use self::belongings::{check as check_belongings, check_suspended};
 pub use self::facts::{Facts, Strangers};
 pub use self::finding::{Area, Fault, Found};
-pub use self::homes::{HomeOf, check as check_homes, homes_of, overlapping};
+pub use self::homes::{FIRST_ORDINARY, HomeOf, check as check_homes, homes_of, overlapping};
 pub use self::left::Belongings;
 pub use self::plan::{Plan, digest};
 pub use self::repair::Repair;

@@ -89,3 +89,26 @@ fn run(store: &Path, changed: &Receiver<Told>) {
         waiting.iter().for_each(|answer| _ = answer.send(()));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_waits_while_another_does_gets_the_same_copy() {
+        let directory = tempfile::tempdir().unwrap();
+        let (changed, told) = channel();
+        let (answer, answered) = channel();
+        for word in [Told::Now(answer.clone()), Told::Changed, Told::Now(answer)] {
+            changed.send(word).unwrap();
+        }
+        let store = directory.path().join("state.sqlite");
+        let copying = std::thread::spawn(move || run(&store, &told));
+        // Also where there is no store, and so no copy: whoever waits is not to wait for ever.
+        answered.recv().unwrap();
+        answered.recv().unwrap();
+        drop(changed);
+        copying.join().unwrap();
+        assert!(answered.recv().is_err());
+    }
+}

@@ -134,4 +134,19 @@ mod tests {
         std::fs::create_dir_all(root.path().join("anna/.ssh/authorized_keys")).unwrap();
         assert_eq!(kept(), None);
     }
+
+    #[test]
+    fn a_key_file_that_is_none_or_too_long_is_not_edited_and_one_that_is_missing_is_empty() {
+        let ssh = tempfile::tempdir().unwrap();
+        let opened: OwnedFd = File::open(ssh.path()).unwrap().into();
+        let (file, read) = (ssh.path().join("authorized_keys"), || read_keys_in(&opened).map_err(|error| error.kind()));
+        assert_eq!(read(), Ok(Vec::new()));
+        std::fs::write(&file, vec![b'#'; MAX_BYTES]).unwrap();
+        assert_eq!(read().map(|bytes| bytes.len()), Ok(MAX_BYTES));
+        std::fs::write(&file, vec![b'#'; MAX_BYTES + 1]).unwrap();
+        assert_eq!(read(), Err(std::io::ErrorKind::PermissionDenied));
+        std::fs::remove_file(&file).unwrap();
+        std::fs::create_dir(&file).unwrap();
+        assert_eq!(read(), Err(std::io::ErrorKind::PermissionDenied));
+    }
 }

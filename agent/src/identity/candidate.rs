@@ -3,19 +3,20 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use accountd_protocol::agent::{Decision, Generation, Grant};
+use accountd_protocol::agent::{Generation, Grant};
 use accountd_protocol::id::{AccountId, Gid, Uid};
 use accountd_protocol::identity::Identity;
 use accountd_protocol::limits::Limits;
 use accountd_protocol::name::UserName;
 use accountd_protocol::network::Network;
 use accountd_protocol::quota::QuotaBackend;
-use accountd_protocol::resume::Standing;
+use accountd_protocol::resume;
 use accountd_protocol::session_policy::SessionPolicy;
 
 use super::hash::is_hash;
 use crate::database::entry::{Entry, number_of, passwd, shadow};
 use crate::database::{FactorRow, FileKind, View};
+use crate::pam::HERE;
 
 const SECONDS_A_DAY: u64 = 86_400;
 
@@ -55,6 +56,55 @@ pub fn keyed_account(view: &View, user: &str, now: u64) -> Option<Uid> {
     (candidate.password == PasswordState::Current).then_some(candidate.uid)
 }
 
+/// What keeps an account from a session, whatever is shown for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// There is none of this name, or nobody can tell what it is.
+    Gone,
+    Locked,
+    Expired,
+    /// Not from this source.
+    NotFromThere,
+    Good(PasswordState),
+}
+
+/// The same that decides logins, with a reason, for ways in that are not of accountd. Whom useradd(8) has made without
+/// a password, which is `!`, has not been locked by anybody for these: machines are administered by such accounts.
+pub fn standing(view: &View, user: &str, source: IpAddr, now: u64) -> Standing {
+    let Some((candidate, bars)) = Candidate::read(view, user, now) else { return Standing::Gone };
+    let had_none = || NEVER_HAD_ONE.contains(&candidate.shadow.bytes(shadow::PASSWORD)) && !bars.is_locked_in_passwd;
+    if bars.is_locked && !had_none() {
+        Standing::Locked
+    } else if bars.is_expired {
+        Standing::Expired
+    } else if !candidate.may_come_from(source) {
+        Standing::NotFromThere
+    } else {
+        Standing::Good(candidate.password)
+    }
+}
+
+/// Fields of passwords that there never were; what is locked has something behind its mark.
+const NEVER_HAD_ONE: [&[u8]; 2] = [b"!", b"!!"];
+
+/// What keeps an account from everything.
+struct Bars {
+    is_locked: bool,
+    /// By the field of passwd(5), which has an `x` as a rule.
+    is_locked_in_passwd: bool,
+    is_expired: bool,
+}
+
+impl Bars {
+    fn of(entry: &Entry, shadow: &Entry, now: u64) -> Self {
+        let today = now / SECONDS_A_DAY;
+        let is_locked_in_passwd = entry.bytes(passwd::PASSWORD).starts_with(b"!");
+        let is_locked = is_locked_in_passwd || shadow.bytes(shadow::PASSWORD).starts_with(b"!");
+        let is_expired = is_past(shadow, shadow::EXPIRE, today) || inactive(shadow, today);
+        Self { is_locked, is_locked_in_passwd, is_expired }
+    }
+}
+
 /// An account that is neither locked nor expired, and as what a session of it would run.
 pub(super) struct Candidate {
     pub(super) account: AccountId,
@@ -65,7 +115,7 @@ pub(super) struct Candidate {
     pub(super) home: Vec<u8>,
     pub(super) shell: Vec<u8>,
     pub(super) generation: Generation,
-    pub(super) standing: Standing,
+    pub(super) standing: resume::Standing,
     pub(super) shadow: Entry,
     pub(super) password: PasswordState,
     pub(super) factor: Option<Arc<FactorRow>>,
@@ -82,18 +132,25 @@ impl Candidate {
     /// `None` for an account that may not log in by any means: no such name, no shadow line,
     /// locked, expired, no id in the store, ids that are not numbers.
     pub(super) fn find(view: &View, user: &str, now: u64) -> Option<Self> {
+        let (candidate, bars) = Self::read(view, user, now)?;
+        (!bars.is_locked && !bars.is_expired).then_some(candidate)
+    }
+
+    /// The same also of one that is locked or expired.
+    fn read(view: &View, user: &str, now: u64) -> Option<(Self, Bars)> {
         let name = UserName::new(user).ok()?;
         let row = view.user_named(user)?;
         let entry = view.entry(FileKind::Passwd, user)?;
         let shadow = view.entry(FileKind::Shadow, user)?;
-        let today = now / SECONDS_A_DAY;
-        let locked =
-            [shadow.bytes(shadow::PASSWORD), entry.bytes(passwd::PASSWORD)].iter().any(|f| f.starts_with(b"!"));
-        let expired = is_past(&shadow, shadow::EXPIRE, today) || inactive(&shadow, today);
-        if locked || expired || entry.bytes(passwd::NAME) != user.as_bytes() {
+        if entry.bytes(passwd::NAME) != user.as_bytes() {
             return None;
         }
-        let password = if password_expired(&shadow, today) { PasswordState::Expired } else { PasswordState::Current };
+        let bars = Bars::of(&entry, &shadow, now);
+        let password = if password_expired(&shadow, now / SECONDS_A_DAY) {
+            PasswordState::Expired
+        } else {
+            PasswordState::Current
+        };
         let candidate = Self {
             account: row.id,
             name,
@@ -113,18 +170,21 @@ impl Candidate {
             limits: view.effective_limits(row),
             networks: view.limits_of(row).into_iter().map(|limits| limits.networks.clone()).collect(),
         };
-        (candidate.uid == row.uid).then_some(candidate)
+        (candidate.uid == row.uid).then_some((candidate, bars))
     }
 
-    pub(super) fn granted(self, policy: SessionPolicy, quota: Option<QuotaBackend>, fronts: Vec<Uid>) -> Decision {
+    pub(super) fn granted(self, policy: SessionPolicy, quota: Option<QuotaBackend>, fronts: Vec<Uid>) -> Grant {
         let Self { account, name, uid, gid, groups, home, shell, limits, generation, standing, .. } = self;
-        let grant =
-            Grant { account, name, uid, gid, groups, home, shell, policy, limits, quota, fronts, generation, standing };
-        Decision::Granted(Box::new(grant))
+        let pam = None;
+        Grant { account, name, uid, gid, groups, home, shell, policy, limits, quota, fronts, generation, standing, pam }
     }
 
-    /// Whether every list of networks that there is has this source.
+    /// Whether every list of networks that there is has this source. Whoever is on this machine itself comes
+    /// from no network.
     pub(super) fn may_come_from(&self, source: IpAddr) -> bool {
+        if source == HERE {
+            return true;
+        }
         let lists = self.networks.iter().filter(|list| !list.is_empty());
         lists.into_iter().all(|list| list.iter().any(|network| network.contains(source)))
     }

@@ -25,6 +25,7 @@ use super::second_factor::{CodeVerdict, Shown};
 use super::session_policy::{Allowed, Holder, LoginShell};
 use crate::agent::Agent;
 use crate::homes::{Strictness, read_authorized_keys};
+use crate::pam::HERE;
 use crate::sys::local_time;
 
 /// What a login by password shows beside it.
@@ -35,32 +36,56 @@ enum Second<'a> {
     Shown,
 }
 
+/// As what a proof counts.
+fn counting(proof: &Proof) -> (Means, Weight) {
+    match proof {
+        Proof::Password(_) | Proof::PasswordChange { .. } => (Means::Password, Weight::Password),
+        // Who has the password or the key can guess the code.
+        Proof::PasswordAndCode { .. } | Proof::PublicKeyAndCode { .. } => (Means::Password, Weight::Password),
+        Proof::PublicKey(_) => (Means::Key, Weight::Key),
+    }
+}
+
 impl Agent {
     /// Who is it, and may they? Unknown, locked and mistaken users cost the same time. Whoever is turned
     /// away costs no hash, and gets the answer of a wrong password.
     pub fn decide(&self, user: &str, proof: &Proof, source: IpAddr, now: u64) -> Decision {
-        let attempt = self.attempt(user, source);
-        let (means, weight) = match proof {
-            Proof::Password(_) | Proof::PasswordChange { .. } => (Means::Password, Weight::Password),
-            // Who has the password or the key can guess the code.
-            Proof::PasswordAndCode { .. } | Proof::PublicKeyAndCode { .. } => (Means::Password, Weight::Password),
-            Proof::PublicKey(_) => (Means::Key, Weight::Key),
-        };
-        if self.bans.check(attempt, means, Instant::now()).is_err() {
-            return refused(self.bans.longest_delay());
-        }
+        let by_pam = || self.pam_task(user, proof, (source, now)).map(Decision::ByPam);
+        let here = || self.weighed_and_counted(user, proof, source, now);
+        self.turned_away(user, proof, source).or_else(by_pam).unwrap_or_else(here)
+    }
+
+    /// The same by the account files alone, where it is PAM that asks.
+    pub(crate) fn decide_by_files(&self, user: &str, proof: &Proof, source: IpAddr, now: u64) -> Decision {
+        let here = || self.weighed_and_counted(user, proof, source, now);
+        self.turned_away(user, proof, source).unwrap_or_else(here)
+    }
+
+    fn turned_away(&self, user: &str, proof: &Proof, source: IpAddr) -> Option<Decision> {
+        let checked = self.bans.check(self.attempt(user, source), counting(proof).0, Instant::now());
+        checked.is_err().then(|| refused(self.bans.longest_delay()))
+    }
+
+    fn weighed_and_counted(&self, user: &str, proof: &Proof, source: IpAddr, now: u64) -> Decision {
         let decision = self.weigh(user, proof, source, now);
+        self.counted(decision, self.attempt(user, source), counting(proof))
+    }
+
+    /// A decision as it counts among those on the same account and from the same source.
+    pub(super) fn counted(&self, decision: Decision, attempt: Attempt, (means, weight): (Means, Weight)) -> Decision {
         match &decision {
             // While nobody can tell what the accounts are, nobody has failed.
             Decision::Refused { .. } if self.database.certain_view().is_err() => decision,
             Decision::Refused { .. } => refused(self.bans.failed(attempt, weight, Instant::now())),
             // A ban may have begun meanwhile: no more are tried at once than one after the other.
-            Decision::Granted(_) | Decision::PasswordExpired | Decision::NotChanged(_) | Decision::CodeRequired => {
-                match self.bans.check(attempt, means, Instant::now()) {
-                    Ok(()) => decision,
-                    Err(_) => refused(self.bans.longest_delay()),
-                }
-            }
+            Decision::Granted(_)
+            | Decision::PasswordExpired
+            | Decision::NotChanged(_)
+            | Decision::CodeRequired
+            | Decision::ByPam(_) => match self.bans.check(attempt, means, Instant::now()) {
+                Ok(()) => decision,
+                Err(_) => refused(self.bans.longest_delay()),
+            },
         }
     }
 
@@ -68,16 +93,25 @@ impl Agent {
     pub fn conclude(&self, conclusion: &Conclusion, now: Instant) {
         self.record_conclusion(conclusion);
         self.note_key_login(conclusion);
-        if conclusion.outcome == Concluded::LoggedIn {
-            let means = if conclusion.key.is_some() { Means::Key } else { Means::Password };
-            let attempt = Attempt { source: conclusion.source, whom: Whom::Account(conclusion.account) };
-            // A ban that has begun meanwhile goes on.
-            let _ = self.bans.succeeded(attempt, means, now);
+        let attempt = Attempt { source: conclusion.source, whom: Whom::Account(conclusion.account) };
+        match conclusion.outcome {
+            Concluded::LoggedIn => {
+                let means = if conclusion.key.is_some() { Means::Key } else { Means::Password };
+                // A ban that has begun meanwhile goes on.
+                let _ = self.bans.succeeded(attempt, means, now);
+            }
+            Concluded::RefusedByPam => {
+                self.bans.failed(attempt, Weight::Key, now);
+            }
+            Concluded::TooManyConnections | Concluded::AccountChanged => {}
         }
     }
 
     /// Who gives this name, as failures are counted.
     pub(crate) fn attempt(&self, user: &str, source: IpAddr) -> Attempt {
+        if source == HERE {
+            return Attempt { source, whom: self.bans.here(user) };
+        }
         let account = self.database.known_view().user_named(user).map(|row| row.id);
         Attempt { source, whom: account.map_or_else(|| self.bans.nobody(user), Whom::Account) }
     }
@@ -120,7 +154,7 @@ impl Agent {
     }
 
     /// An account that may have sessions: not a service's, and uid 0 only where it is permitted.
-    fn candidate(&self, user: &str, (source, now): (IpAddr, u64)) -> Option<Candidate> {
+    pub(super) fn candidate(&self, user: &str, (source, now): (IpAddr, u64)) -> Option<Candidate> {
         // When it can't be told what the accounts are now, nobody gets in.
         let view = self.database.certain_view().ok()?;
         let candidate = Candidate::find(&view, user, now)?;
@@ -129,10 +163,20 @@ impl Agent {
         (!refused && candidate.may_come_from(source)).then_some(candidate)
     }
 
-    fn grant(&self, candidate: Candidate, policy: SessionPolicy) -> Decision {
+    fn grant(&self, mut candidate: Candidate, policy: SessionPolicy) -> Grant {
+        // Sessions of other programs are counted here, those over SSH by who opens them.
+        if let Some(most) = &mut candidate.limits.sessions {
+            let others = u32::try_from(self.pam_sessions.count(candidate.account)).unwrap_or(u32::MAX);
+            *most = most.saturating_sub(others);
+        }
         let home = Path::new(OsStr::from_bytes(&candidate.home));
         let quota = (!candidate.limits.quota.is_none()).then(|| self.quotas.backend_of(home));
-        candidate.granted(policy, quota, self.service_uids())
+        let grant = candidate.granted(policy, quota, self.service_uids());
+        Grant { pam: self.config().login.pam(), ..grant }
+    }
+
+    pub(super) fn granted(&self, candidate: Candidate, policy: SessionPolicy) -> Decision {
+        Decision::Granted(Box::new(self.grant(candidate, policy)))
     }
 
     /// As what something runs for an account that nobody has logged in to. Neither a locked account nor
@@ -145,12 +189,7 @@ impl Agent {
             return Err("its owner is root or a service of this system");
         }
         let policy = self.sessions_of(&candidate).policy;
-        match self.grant(candidate, policy) {
-            Decision::Granted(grant) => Ok(*grant),
-            Decision::Refused { .. } | Decision::PasswordExpired | Decision::NotChanged(_) | Decision::CodeRequired => {
-                Err("it is not granted")
-            }
-        }
+        Ok(self.grant(candidate, policy))
     }
 
     /// A key, and for an account with a second factor a code beside it, where that is configured.
@@ -163,10 +202,10 @@ impl Agent {
         let admitted = candidate.and_then(|candidate| self.admitted(candidate, blob, (source, now)));
         let Some((candidate, policy)) = admitted else { return refused(Duration::ZERO) };
         match (&candidate.factor, code, self.config().two_factor.keys) {
-            (None, _, _) | (Some(_), None, KeysWithCode::Alone) => self.grant(candidate, policy),
+            (None, _, _) | (Some(_), None, KeysWithCode::Alone) => self.granted(candidate, policy),
             (Some(_), None, KeysWithCode::WithCode) => Decision::CodeRequired,
             (Some(factor), Some(code), _) => match self.use_code(factor, code, now) {
-                CodeVerdict::Right => self.grant(candidate, policy),
+                CodeVerdict::Right => self.granted(candidate, policy),
                 CodeVerdict::Wrong => refused(Duration::ZERO),
             },
         }
@@ -201,7 +240,7 @@ impl Agent {
                     self.keep_second_hash(&account, password);
                 }
                 let policy = self.sessions_of(&candidate).policy;
-                self.grant(candidate, policy)
+                self.granted(candidate, policy)
             }
             PasswordState::Expired => Decision::PasswordExpired,
         }
@@ -267,7 +306,7 @@ impl Agent {
     }
 
     /// What sessions of somebody may be, by the settings.
-    fn sessions_of(&self, candidate: &Candidate) -> Allowed {
+    pub(super) fn sessions_of(&self, candidate: &Candidate) -> Allowed {
         let view = self.database.known_view();
         let name = candidate.name.as_str();
         let supplementary = view.groups_of_member(name).iter().map(|group| &**group);
@@ -278,6 +317,6 @@ impl Agent {
     }
 }
 
-fn refused(wait: Duration) -> Decision {
+pub(super) fn refused(wait: Duration) -> Decision {
     Decision::Refused { wait_milliseconds: u64::try_from(wait.as_millis()).unwrap_or(u64::MAX) }
 }

@@ -20,6 +20,7 @@ pub mod key_uses;
 pub mod local;
 pub mod login_tokens;
 pub mod own_hash;
+mod pam;
 pub mod permission;
 pub mod random_password;
 pub mod roles;

@@ -73,6 +73,8 @@ impl PeerRole {
             | AgentRequest::Quota { .. }
             | AgentRequest::QuotaEnded { .. }
             | AgentRequest::TakePull(_)
+            | AgentRequest::BeginPam { .. }
+            | AgentRequest::DecideByPam { .. }
             | AgentRequest::ReportNumbers(_) => self == PeerRole::Root,
         };
         if allowed { Permission::Granted } else { Permission::Denied }

@@ -153,6 +153,7 @@ fn without_hashes(answer: Answer) -> Answer {
         | Answer::Grantee(_)
         // For login only.
         | Answer::PullOrder(_)
+        | Answer::PamBeginning(_)
         // For administrators only.
         | Answer::Backup(_)
         | Answer::TwoFactor(_)

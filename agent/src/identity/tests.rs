@@ -8,13 +8,15 @@ use accountd_protocol::api_key::{ApiKeyName, NewApiKey};
 use accountd_protocol::audit::{Actor, AuditAction, AuditFilter};
 use accountd_protocol::batch::{Batch, BatchItem, Effect, Together};
 use accountd_protocol::conclusion::{Concluded, Conclusion};
-use accountd_protocol::id::{AccountRef, Uid};
+use accountd_protocol::id::{AccountId, AccountRef, Uid};
 use accountd_protocol::login::Proof;
 use accountd_protocol::precondition::Precondition;
 use accountd_protocol::refusal::Refusal;
 use accountd_protocol::removal::DeletedHome;
+use accountd_protocol::repository::{GranteeRef, RepositoryRef};
 use accountd_protocol::secret::Secret;
 use accountd_protocol::session_policy::ServiceKind;
+use accountd_protocol::ssh_key::{KeyTitle, SshKeyId};
 
 use super::candidate::PasswordState;
 use super::handles::{Caller, Way};
@@ -205,13 +207,17 @@ fn whoever_comes_while_the_accounts_can_not_be_read_is_not_counted_as_a_failure(
         world.agent.open_handle("anna", ShownPassword::Clear(&password), None, address("192.0.2.1"))
     };
     let open = || open_with("wrong");
+    let open_by_key = || world.agent.open_handle_by_key(&Secret::new("wrong".into()), address("192.0.2.2"));
     for _ in 0..30 {
-        let refused = open().unwrap_err();
-        assert!(!matches!(refused, Refusal::BadCredentials | Refusal::TooManyFailures { .. }), "{refused:?}");
+        let (by_key, _) = open_by_key().unwrap_err();
+        for refused in [open().unwrap_err(), by_key] {
+            assert!(!matches!(refused, Refusal::BadCredentials | Refusal::TooManyFailures { .. }), "{refused:?}");
+        }
     }
     std::fs::remove_dir(&passwd).unwrap();
     std::fs::rename(passwd.with_file_name("aside"), &passwd).unwrap();
     assert!(matches!(open(), Err(Refusal::BadCredentials)));
+    assert!(matches!(open_by_key(), Err((Refusal::BadCredentials, None))));
     assert!(open_with("pw").is_ok());
 }
 
@@ -236,6 +242,91 @@ fn a_key_of_rest_makes_no_other_way_into_its_account_and_does_what_it_may_otherw
         vec![BatchItem::Create(Box::new(scratch::new_user("carla", "/nonexistent"))), BatchItem::Unread(vec![])];
     let batch = Batch { items, together: Together::AllOrNone, effect: Effect::Made };
     assert_eq!(permit(Operation::Batch(batch)), Ok(()));
+    // Keys of SSH and passwords let somebody in, whatever they are changed by.
+    let anna = view.user_named("anna").unwrap().id;
+    let title = || KeyTitle::new("laptop").unwrap();
+    let denied = Err(Refusal::NotPermitted);
+    assert_eq!(permit(Operation::AddSshKey { user: root, title: title(), line: String::new() }), denied);
+    assert_eq!(permit(Operation::DeleteSshKey { user: root, id: SshKeyId(1) }), denied);
+    assert_eq!(permit(Operation::AddSshKey { user: anna, title: title(), line: String::new() }), Ok(()));
+    assert_eq!(permit(Operation::ListSshKeys(root)), Ok(()));
+    assert_eq!(permit(Operation::FindSshKey(SshKeyId(1))), Ok(()));
+    let profile =
+        |password: Option<Secret>| permit(Operation::ChangeOwnProfile { password, echoes: Default::default() });
+    assert_eq!((profile(Some(Secret::new("Pass-word1".into()))), profile(None)), (denied, Ok(())));
+}
+
+#[test]
+fn an_account_administrator_gives_nobody_a_second_factor_and_keys_to_those_alone_who_have_no_more() {
+    let world = World::new("[roles]\naccount_administrators = [\"anna\"]\n");
+    world.agent.create_user(&Actor::Agent, scratch::new_user("zoe", "/nonexistent")).unwrap();
+    let view = world.agent.database.view();
+    let id = |name: &str| view.user_named(name).unwrap().id;
+    let way = Way::Password;
+    let caller = Caller { account: id("anna"), uid: Uid(3001), password: PasswordState::Current, source: None, way };
+    let permit = |operation: Operation| world.agent.permit(&view, caller, &operation);
+    let denied = || Err(Refusal::NotPermitted);
+    let add = |user| Operation::AddSshKey { user, title: KeyTitle::new("x").unwrap(), line: String::new() };
+    assert_eq!((permit(add(id("zoe"))), permit(add(id("root")))), (Ok(()), denied()));
+    let delete = |user| Operation::DeleteSshKey { user, id: SshKeyId(1) };
+    assert_eq!((permit(delete(id("zoe"))), permit(delete(id("root")))), (Ok(()), denied()));
+    assert_eq!(permit(Operation::ListSshKeys(id("root"))), Ok(()));
+    assert_eq!(permit(Operation::FindSshKey(SshKeyId(1))), Ok(()));
+    assert_eq!(permit(Operation::BeginTwoFactor(id("zoe"))), denied());
+    let repository = RepositoryRef::Name("r".into());
+    // Whose it is, is asked when that is known.
+    assert_eq!(permit(Operation::FindGrantee { repository, whom: GranteeRef::User(AccountRef::Caller) }), Ok(()));
+}
+
+#[test]
+fn nothing_runs_for_root_or_a_service_without_a_login() {
+    let world = World::new("");
+    let now = crate::agent::now();
+    let id = |name: &str| world.agent.database.view().user_named(name).unwrap().id;
+    let run_for = |name: &str| world.agent.grant_without_login(id(name), now).map(|grant| grant.uid);
+    assert_eq!(run_for("anna"), Ok(Uid(3001)));
+    for name in ["root", "accountd-api"] {
+        assert_eq!(run_for(name), Err("its owner is root or a service of this system"), "{name}");
+    }
+    for name in ["locked", "expired"] {
+        assert_eq!(run_for(name), Err("its owner's account is locked or expired"), "{name}");
+    }
+    assert!(world.agent.grant_without_login(AccountId(999), now).is_err());
+}
+
+#[test]
+fn a_change_of_a_password_that_nobody_has_costs_one_hash_and_is_a_wrong_password() {
+    let world = World::new("[bans]\nfree_attempts = 100\n");
+    for user in ["nobody-here", "locked", "root"] {
+        let [current, password] = ["pw", "Pass-word1"].map(|text| Secret::new(text.into()));
+        let proof = Proof::PasswordChange { current, password, code: None };
+        let change = || world.agent.decide(user, &proof, address("192.0.2.1"), crate::agent::now());
+        let (decision, hashes) = world.counted(change);
+        assert!(matches!(decision, Decision::Refused { wait_milliseconds: 0 }), "{user}: {decision:?}");
+        assert_eq!(hashes, 1, "{user}");
+    }
+}
+
+#[test]
+fn a_token_is_revoked_by_its_account_alone_and_void_at_the_next_start_if_that_has_changed() {
+    let world = World::new("");
+    let id = |name: &str| world.agent.database.view().user_named(name).unwrap().id;
+    let (anna, root) = (id("anna"), id("root"));
+    let token = world.agent.create_token(&Actor::Agent, anna, 600).unwrap();
+    let opens = |agent: &Agent| agent.open_handle_by_token(&token, address("192.0.2.1")).map(|(_, name)| name);
+    world.agent.revoke_token(&Actor::Agent, root, &token).unwrap();
+    assert_eq!(opens(&world.agent), Ok("anna".to_owned()));
+    let World { _directory: directory, agent } = world;
+    drop(agent);
+    let shadow = directory.path().join("etc/shadow");
+    let text = std::fs::read_to_string(&shadow).unwrap();
+    std::fs::write(&shadow, text.replace("\nanna:", "\nanna:!")).unwrap();
+    let agent = scratch::agent(directory.path());
+    assert!(matches!(opens(&agent), Err((Refusal::TokenVoid, Some(name))) if name == "anna"));
+    drop(agent);
+    // It does not come back with the account.
+    std::fs::write(&shadow, text).unwrap();
+    assert!(opens(&scratch::agent(directory.path())).is_err());
 }
 
 #[test]

@@ -4,18 +4,25 @@ use std::io::{self, Read};
 
 use accountd_protocol::agent::AgentRequest;
 use accountd_protocol::frame::{read, write};
+use accountd_protocol::pam_module::PamRequest;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 /// Whatever a peer sends, the reader never holds more than its cap; what it takes for a message
 /// is written and read again as the same.
 pub fn frame(wire: &[u8], cap: usize) {
+    frame_with::<AgentRequest>(wire, cap);
+    // This one comes from everybody.
+    frame_with::<PamRequest>(wire, cap);
+}
+
+fn frame_with<T: Serialize + DeserializeOwned>(wire: &[u8], cap: usize) {
     let mut stream = Recorder { wire, longest: 0 };
-    let read = read::<AgentRequest>(&mut stream, cap);
+    let read = read::<T>(&mut stream, cap);
     assert!(stream.longest <= cap.max(4), "{} bytes for a cap of {cap}", stream.longest);
     if let Ok(Some(request)) = read {
         let written = frame_of(&request);
-        assert_eq!(frame_of(&whole::<AgentRequest>(&written)), written);
+        assert_eq!(frame_of(&whole::<T>(&written)), written);
     }
 }
 

@@ -3,6 +3,7 @@
 use std::thread::JoinHandle;
 
 use accountd_protocol::id::{AccountId, Uid};
+use accountd_protocol::repository::PullTicket;
 
 use super::*;
 use crate::identity::candidate::PasswordState;
@@ -61,6 +62,18 @@ fn a_question_waits_for_a_login_that_is_being_started() {
         asking.join().unwrap()
     });
     assert!(matches!(&answers.unwrap()[..], [SessionReply::Closed]));
+    thread.join().unwrap();
+}
+
+#[test]
+fn whoever_has_taken_something_up_is_asked_about_it_on_the_same_connection() {
+    let sessions = OpenSessions::default();
+    let (stream, thread) = login(vec![SessionReply::PullBegun, SessionReply::Closed]);
+    sessions.keep(stream).unwrap();
+    let begun = sessions.ask_one(&SessionQuestion::BeginPull(PullTicket(1)));
+    assert!(matches!(begun, Ok(SessionReply::PullBegun)));
+    let answers = sessions.ask(&SessionQuestion::EndPull(PullTicket(1))).unwrap();
+    assert!(matches!(&answers[..], [SessionReply::Closed]));
     thread.join().unwrap();
 }
 

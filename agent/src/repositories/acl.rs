@@ -168,11 +168,7 @@ impl Acl {
 
 /// The list of an open file; `None`: a default one that there is not.
 pub fn read(file: &File, status: &FileStat, which: Which) -> io::Result<Option<Acl>> {
-    let value = match file.get_xattr(name(which)) {
-        Err(error) if error.raw_os_error() == Some(libc::EOPNOTSUPP) => return Err(error),
-        value => value?,
-    };
-    match (value, which) {
+    match (file.get_xattr(name(which))?, which) {
         (Some(value), _) => Acl::parse(&value).map(Some).map_err(io::Error::other),
         (None, Which::Access) => Ok(Some(Acl::of_mode(status.st_mode))),
         (None, Which::Default) => Ok(None),
@@ -249,6 +245,23 @@ mod tests {
         assert_eq!(Acl::parse(&KNOWN[..43]), Err(AclError::Length));
         assert_eq!(Acl::parse(&[]), Err(AclError::Length));
         assert_eq!(Acl::parse(&[&KNOWN[..], &KNOWN[4..12]].concat()), Err(AclError::Twice));
+    }
+
+    #[test]
+    fn a_file_without_lists_has_what_its_mode_says() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = File::open(directory.path()).unwrap();
+        let status = fstat(&file).unwrap();
+        let both = || [Which::Access, Which::Default].map(|which| read(&file, &status, which).unwrap());
+        assert_eq!(both(), [Some(Acl::of_mode(status.st_mode)), None]);
+        clear(&file).unwrap();
+        write(&file, Which::Access, &known()).unwrap();
+        write(&file, Which::Default, &known()).unwrap();
+        assert_eq!(both(), [Some(known()), Some(known())]);
+        clear(&file).unwrap();
+        // The kernel keeps of the list what is a mode: that of its mask where the group's would be.
+        assert_eq!(both()[1], None);
+        assert_eq!(of(&file).unwrap().0.get(Tag::User(3001)), None);
     }
 
     #[test]

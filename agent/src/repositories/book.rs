@@ -104,7 +104,11 @@ impl Book {
     /// Waits for whoever is at work on it. What was known of it before may not be so any more: the row
     /// is the one that it is.
     pub fn claim(&self, id: RepositoryId) -> Result<(Claim<'_>, RepositoryRow), Refusal> {
-        let deadline = Instant::now() + PATIENCE;
+        self.claim_within(id, PATIENCE)
+    }
+
+    fn claim_within(&self, id: RepositoryId, patience: Duration) -> Result<(Claim<'_>, RepositoryRow), Refusal> {
+        let deadline = Instant::now() + patience;
         let mut inner = self.lock();
         while inner.claimed.contains(&id) {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -146,5 +150,37 @@ impl Drop for Claim<'_> {
 impl Drop for Pulling<'_> {
     fn drop(&mut self) {
         self.book.lock().pulling.remove(&self.id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::repositories::tests::World;
+
+    #[test]
+    fn one_is_at_work_at_a_time_and_whoever_waits_too_long_is_told() {
+        let world = World::new("");
+        let id = world.create("r").unwrap().id;
+        let book = &world.agent.repositories.book;
+        let (claim, _) = book.claim(id).unwrap();
+        let refused = book.claim_within(id, Duration::from_millis(20)).map(drop);
+        assert_eq!(refused, Err(RepositoryFault::BeingChanged.into()));
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| book.claim(id).map(|(_, row)| row.name));
+            drop(claim);
+            assert_eq!(waiting.join().unwrap(), Ok("r".to_owned()));
+        });
+    }
+
+    #[test]
+    fn one_pull_is_under_way_at_a_time() {
+        let world = World::new("");
+        let id = world.create("r").unwrap().id;
+        let book = &world.agent.repositories.book;
+        let pulling = book.begin_pull(id).unwrap();
+        assert_eq!(book.begin_pull(id).map(drop), Err(RepositoryFault::Pulling.into()));
+        drop(pulling);
+        assert!(!book.is_pulling(id) && book.begin_pull(id).is_ok());
     }
 }

@@ -93,7 +93,7 @@ impl Agent {
         let _alone = self.repositories.names.lock().unwrap_or_else(PoisonError::into_inner);
         self.name_is_free(&name)?;
         let failed = |error: GroundError| refusal(&row.name, error);
-        if self.repositories.ground.find(&row.name).map_err(|error| failed(error.into()))?.is_some() {
+        if self.repositories.ground.find(&row.name)?.is_some() {
             return Err(failed(GroundError::InTheWay));
         }
         let sapling = self.repositories.ground.sow(plot).map_err(failed)?;

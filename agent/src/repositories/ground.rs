@@ -97,12 +97,17 @@ impl Ground {
         Ok(opened)
     }
 
-    /// The same, made where there is a directory for it.
-    fn open_or_make(&self) -> Result<OwnedFd, GroundError> {
-        let unusable = |error: Errno| match error {
+    /// Why it is not used.
+    fn unusable(&self, error: Errno) -> RepositoryFault {
+        match error {
             Errno::EPERM => RepositoryFault::NoRoot(format!("others than root can write {} or above it", self.path)),
             error => RepositoryFault::NoRoot(format!("{}: {}", self.path, error.desc())),
-        };
+        }
+    }
+
+    /// The same, made where there is a directory for it.
+    fn open_or_make(&self) -> Result<OwnedFd, GroundError> {
+        let unusable = |error| self.unusable(error);
         match self.open() {
             Err(Errno::ENOENT) => {}
             opened => return Ok(opened.map_err(unusable)?),
@@ -119,12 +124,12 @@ impl Ground {
     }
 
     /// A repository by its name; `None` where there is no such directory.
-    pub fn find(&self, name: &str) -> io::Result<Option<OwnedFd>> {
+    pub fn find(&self, name: &str) -> Result<Option<OwnedFd>, RepositoryFault> {
         let found = self.open().and_then(|ground| open_directory(&ground, name));
         match found {
             Ok(found) => Ok(Some(found)),
             Err(Errno::ENOENT | Errno::ENOTDIR | Errno::ELOOP) => Ok(None),
-            Err(error) => Err(error.into()),
+            Err(error) => Err(self.unusable(error)),
         }
     }
 

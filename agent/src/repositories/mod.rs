@@ -13,6 +13,8 @@ mod layout;
 mod pull;
 mod remove;
 mod sight;
+#[cfg(test)]
+mod tests;
 mod upkeep;
 mod work;
 

@@ -30,7 +30,7 @@ impl Agent {
             return Err(RepositoryFault::Pulling.into());
         }
         let _alone = self.repositories.names.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = self.repositories.ground.find(&row.name).map_err(|error| refusal(&row.name, error.into()))?;
+        let found = self.repositories.ground.find(&row.name)?;
         let inode = found.map(|opened| fstat(&opened)).transpose().map_err(|error| refusal(&row.name, error.into()))?;
         if let Some(status) = inode {
             // From here on it is gone, whatever happens.

@@ -45,7 +45,7 @@ impl Agent {
     }
 
     /// What was being made is not there, and what was going is gone.
-    fn recover_repositories(&self) {
+    pub(super) fn recover_repositories(&self) {
         let half = self.repositories.book.all().into_iter().filter(|row| row.stage != Stage::Kept);
         for row in half {
             let gone = self.repositories.ground.uproot(&row.name, row.inode).map_err(|error| error.to_string());
@@ -78,7 +78,7 @@ impl Agent {
         }
     }
 
-    fn follow_accounts(&self, view: &View) {
+    pub(super) fn follow_accounts(&self, view: &View) {
         for row in self.repositories.book.kept() {
             let name = row.name.clone();
             if let Err(failed) = self.mend(row.id, view) {

@@ -260,7 +260,7 @@ impl Visitor for Spread<'_> {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use std::os::unix::fs::PermissionsExt;
     use std::path::Path;
 
@@ -268,6 +268,24 @@ mod tests {
 
     fn open(path: &Path) -> OwnedFd {
         File::open(path).unwrap().into()
+    }
+
+    /// Gives a file as many entries as the file system has room for.
+    pub fn fill(path: &Path) {
+        let file = File::open(path).unwrap();
+        let of = |count: u32| {
+            let mut acl = Acl::of_mode(0o660);
+            (0..count).for_each(|number| acl.set(Tag::User(1_000_000 + number), READ));
+            acl.mask_within(READ | WRITE);
+            acl::write(&file, Which::Access, &acl).is_ok()
+        };
+        // The kernel takes 64 KiB at most (xattr(7)).
+        let (mut fits, mut not) = (1, 65_536 / 8);
+        while not - fits > 1 {
+            let middle = (fits + not) / 2;
+            if of(middle) { fits = middle } else { not = middle }
+        }
+        assert!(of(fits) && !of(fits + 1), "{fits}");
     }
 
     fn list(path: &Path, which: Which) -> Option<Acl> {
@@ -334,6 +352,29 @@ mod tests {
         assert_eq!((others("."), others("ref"), others("objects/a")), (Some(5), Some(4), Some(4)));
         let mode = std::fs::metadata(outside.path().join("secret")).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_file_that_may_have_a_name_elsewhere_stays_as_it_is_where_anybody_can_give_it_one() {
+        let (tree, outside) = (tree(), tempfile::tempdir_in("/tmp").unwrap());
+        std::fs::hard_link(tree.path().join("ref"), outside.path().join("name")).unwrap();
+        let work = Work::give(Tag::User(3001), Rights::Read);
+        let has = |name: &str| list(&tree.path().join(name), Which::Access).unwrap().get(Tag::User(3001)).is_some();
+        for (links, given) in [(Links::Open, false), (Links::Protected, true)] {
+            let mut spread = Spread { work: &work, changed: 0, links };
+            walk(directory::open_directory(&open(tree.path()), c".").unwrap(), &mut spread).unwrap();
+            assert_eq!((has("objects/a"), has("ref")), (true, given), "{links:?}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_can_hold_no_further_entry_is_an_error_and_nothing_is_said_to_be_done() {
+        let tree = tree();
+        fill(&tree.path().join("ref"));
+        let refused = Work::give(Tag::User(9_000_001), Rights::Read).run(&open(tree.path())).unwrap_err();
+        assert!(matches!(refused.raw_os_error(), Some(libc::E2BIG | libc::ENOSPC | libc::ENOMEM)), "{refused}");
+        // What is given is given at the top last.
+        assert_eq!(list(tree.path(), Which::Access).unwrap().get(Tag::User(9_000_001)), None);
     }
 
     #[test]

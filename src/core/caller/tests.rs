@@ -42,6 +42,8 @@ fn strict(handles: &mut u32, request: &AgentRequest) -> Result<Answer, Refusal> 
         | AgentRequest::QuotaEnded { .. }
         | AgentRequest::GetDialects
         | AgentRequest::TakePull(_)
+        | AgentRequest::BeginPam { .. }
+        | AgentRequest::DecideByPam { .. }
         | AgentRequest::ReportNumbers(_) => Err(Refusal::BadCredentials),
     }
 }

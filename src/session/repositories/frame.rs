@@ -144,4 +144,21 @@ mod tests {
         fs::write(repository.join("HEAD"), "gitdir: /elsewhere\n").unwrap();
         assert_eq!(seen(), "ref: refs/heads/main\n");
     }
+
+    #[test]
+    fn what_an_earlier_session_of_the_user_has_left_long_ago_goes() {
+        let made = |age: Duration| {
+            let path = mkdtemp(&Path::new(TEMPORARY).join(format!("{PREFIX}XXXXXX"))).unwrap();
+            fs::write(path.join("config"), "").unwrap();
+            fs::File::open(&path).unwrap().set_modified(SystemTime::now() - age).unwrap();
+            path
+        };
+        let (old, new) = (made(OLD + Duration::from_secs(60)), made(OLD / 2));
+        let frame = Frame::empty().unwrap();
+        assert!(!old.exists() && new.join("config").exists());
+        fs::remove_dir_all(new).unwrap();
+        let path = frame.path().to_owned();
+        drop(frame);
+        assert!(!path.exists());
+    }
 }

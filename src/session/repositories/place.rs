@@ -161,6 +161,10 @@ mod tests {
         std::fs::create_dir_all(root.join("h/.hg")).unwrap();
         std::fs::write(root.join("h/.hg/sharedpath"), "/elsewhere").unwrap();
         assert!(Place::find(root, b"a").is_none(), "a link is no part of a repository");
+        git(&root.join("b"));
+        std::fs::remove_dir(root.join("b/objects")).unwrap();
+        std::fs::write(root.join("b/objects"), "gitdir: ../victim/objects").unwrap();
+        assert!(matches!(Place::find(root, b"b").unwrap().look(), Err(RepositoryError::Elsewhere)));
         assert!(matches!(Place::find(root, b"h").unwrap().look(), Err(RepositoryError::Elsewhere)));
     }
 }

@@ -125,7 +125,7 @@ impl Handler for Connection {
     ) -> Result<Auth, Error> {
         let dialogue = self.dialogue.take().filter(|dialogue| dialogue.is_with(user));
         let next = match (response, dialogue) {
-            (None, _) => Next::Ask(self.first_question(user)),
+            (None, _) => self.first_question(user),
             (Some(answers), Some(dialogue)) => dialogue.answered(&answers.collect::<Vec<_>>()),
             (Some(_), None) => Next::Refused,
         };

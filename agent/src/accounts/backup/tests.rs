@@ -239,3 +239,20 @@ fn where_no_number_is_free_nobody_is_renumbered() {
     let tried = world.tried(taken, &json!({"on_id": "renumber"}));
     assert_eq!(said(&tried).0, [(Field::Uid, Problem::NoneFree)]);
 }
+
+#[test]
+fn whose_home_can_not_be_made_is_said_and_then_nobody_is() {
+    let world = World::new("");
+    std::fs::write(world._directory.path().join("mnt/tank/file"), "").unwrap();
+    let users = [
+        user("anna", 3101, json!({"home": "/mnt/tank/anna", "group": "users", "gid": 100})),
+        user("berta", 3102, json!({"home": "/mnt/tank/file/berta", "group": "users", "gid": 100})),
+    ];
+    let made = world.import(backup(json!({"users": users})), &json!({}), Effect::Made);
+    let Some(JobResult::Import(report)) = made else { panic!("{made:?}") };
+    assert_eq!(outcomes(&report), [ImportOutcome::Created, ImportOutcome::Refused], "{report:?}");
+    assert!(matches!(&said(&report).0[..], [(Field::Home, _)]), "{report:?}");
+    let view = world.agent.database.view();
+    assert!(view.user_named("anna").is_none() && view.user_named("berta").is_none());
+    assert!(!world._directory.path().join("mnt/tank/anna").exists());
+}

@@ -5,8 +5,8 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use accountd_protocol::refusal::Refusal;
 
 use super::*;
-use crate::database::Action;
 use crate::database::first_outside;
+use crate::database::{Action, FactorRow};
 
 #[test]
 fn a_new_account_is_in_every_file_and_all_else_is_as_it_was() {
@@ -88,6 +88,30 @@ fn a_refused_change_changes_nothing_and_its_neighbours_are_made() {
     let mut ids: Vec<_> = database.view().users().iter().map(|row| row.id.0).collect();
     ids.sort_unstable();
     assert_eq!(ids, (1..=15).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_second_factor_that_was_only_tried_is_none() {
+    let world = World::new();
+    let database = world.open();
+    let anna = database.view().user_named("anna").unwrap().id;
+    let row =
+        move |enrolment| FactorRow { account: anna, enrolment, since: 0, sealed: vec![1], recovery: vec![], step: 0 };
+    let try_out = |new: Option<FactorRow>| {
+        let tried = move |draft: &mut Draft<'_>| {
+            draft.set_second_factor(anna, new);
+            draft.second_factors().of(anna).map(|row| row.enrolment)
+        };
+        database.change(tester(), move |draft| Ok(draft.try_out(tried))).unwrap().0
+    };
+    let enrolment = || database.view().second_factors().of(anna).map(|row| row.enrolment);
+    assert_eq!((try_out(Some(row(1))), enrolment()), (Some(1), None));
+    let enter = move |draft: &mut Draft<'_>| {
+        draft.set_second_factor(anna, Some(row(2)));
+        Ok(())
+    };
+    database.change(tester(), enter).unwrap();
+    assert_eq!((try_out(None), enrolment()), (None, Some(2)));
 }
 
 #[test]

@@ -26,6 +26,7 @@ pub use self::active::{BanEvent, EventKind, Object, Standing};
 pub use self::failures::Weight;
 use self::failures::{Count, Failing};
 pub use self::source::Source;
+use crate::pam::HERE;
 
 const MOST_SOURCES: usize = 8192;
 const MOST_NAMES: usize = 8192;
@@ -43,6 +44,13 @@ pub enum Whom {
 pub struct Attempt {
     pub source: IpAddr,
     pub whom: Whom,
+}
+
+impl Attempt {
+    /// On this machine itself. That is no source that could be turned away: all users of the machine would share it.
+    fn is_here(&self) -> bool {
+        self.source == HERE
+    }
 }
 
 /// By what somebody shows who they are.
@@ -102,6 +110,12 @@ impl Bans {
         Whom::Nobody(self.names.hash_one(name))
     }
 
+    /// What a name is counted under that somebody gives on this machine itself: by itself, so that nobody is kept
+    /// from the console by what others try from elsewhere.
+    pub fn here(&self, name: &str) -> Whom {
+        Whom::Nobody(self.names.hash_one((name, HERE)))
+    }
+
     /// Whether somebody is turned away now, before what they show is looked at.
     pub fn check(&self, attempt: Attempt, means: Means, now: Instant) -> Result<(), Held> {
         if self.config.ignores(attempt.source) {
@@ -153,8 +167,14 @@ impl Bans {
     /// at once than one after the other.
     pub fn succeeded(&self, attempt: Attempt, means: Means, now: Instant) -> Result<(), Held> {
         self.check(attempt, means, now)?;
-        let Whom::Account(account) = attempt.whom else { return Ok(()) };
         let (mut state, source) = (self.lock(), Source::of(attempt.source));
+        let account = match attempt.whom {
+            Whom::Account(account) => account,
+            Whom::Nobody(digest) => {
+                state.nobodies.forgive(digest, source);
+                return Ok(());
+            }
+        };
         state.sources.forgive(source, attempt.whom);
         state.accounts.forgive(account, source);
         state.known.meet(account, source, now);
@@ -234,7 +254,10 @@ impl State {
     /// A failure of a key is the source's alone: it says nothing about the password.
     fn add(&mut self, attempt: Attempt, weight: Weight, now: Instant) -> Vec<(Object, u32)> {
         let source = Source::of(attempt.source);
-        let mut counts = vec![(Object::Source(source), self.sources.add(source, attempt.whom, (weight, now)))];
+        let mut counts = Vec::new();
+        if !attempt.is_here() {
+            counts.push((Object::Source(source), self.sources.add(source, attempt.whom, (weight, now))));
+        }
         if weight == Weight::Password {
             let count = match attempt.whom {
                 Whom::Account(account) => self.accounts.add(account, source, (weight, now)),

@@ -184,3 +184,17 @@ fn bans_are_told_when_they_begin_and_end_and_can_be_lifted() {
     assert_eq!(bans.list(now + seconds(600)), []);
     assert_eq!(bans.wait(), [BanEvent { kind: EventKind::Ended, ban: listed[1] }]);
 }
+
+#[test]
+fn on_the_machine_itself_each_name_is_counted_apart_and_nobody_elses_failures_count() {
+    let (bans, now) = (bans(), Instant::now());
+    let here = |name| Attempt { source: HERE, whom: bans.here(name) };
+    fail(&bans, from("192.0.2.1", bans.nobody("anna")), 20, now);
+    fail(&bans, from("192.0.2.2", ANNA), 20, now);
+    assert_eq!(fail(&bans, here("anna"), 19, now)[..6], [0, 0, 0, 0, 0, 1]);
+    assert_eq!(bans.succeeded(here("anna"), Means::Password, now), Ok(()));
+    assert_eq!(fail(&bans, here("anna"), 20, now).last(), Some(&30), "what was before is forgiven");
+    assert!(bans.check(here("anna"), Means::Password, now).is_err());
+    assert_eq!(bans.check(here("berta"), Means::Password, now), Ok(()), "here is no source");
+    assert_eq!(bans.check(from("192.0.2.3", BERTA), Means::Password, now), Ok(()));
+}

@@ -85,4 +85,17 @@ mod tests {
         passes.take(shown);
         assert!(!passes.has(shown, now));
     }
+
+    #[test]
+    fn the_oldest_of_too_many_gives_way() {
+        let (passes, begun, code) = (Passes::default(), Instant::now(), Secret::new("123456".into()));
+        let source = "2001:db8::1".parse().unwrap();
+        let shown = |account: usize| Shown { account: AccountId(account as u64), enrolment: 1, source, code: &code };
+        (0..=MOST).for_each(|number| passes.give(shown(number), begun + Duration::from_millis(number as u64)));
+        let now = begun + Duration::from_secs(10);
+        assert!(!passes.has(shown(0), now));
+        assert!([1, 2, MOST].iter().all(|number| passes.has(shown(*number), now)));
+        let other = Shown { source: "2001:db8::2".parse().unwrap(), ..shown(1) };
+        assert!(!passes.has(other, now));
+    }
 }

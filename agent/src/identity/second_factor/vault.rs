@@ -216,4 +216,12 @@ mod tests {
         assert!(vault.seal(PLACE, b"secret", &Factors::default()).is_ok());
         assert!(!fs::exists(format!("{}.new", vault.path.display())).unwrap());
     }
+
+    #[test]
+    fn a_key_file_that_can_not_be_read_is_not_taken_for_none() {
+        let (_directory, vault) = vault();
+        std::fs::create_dir(&vault.path).unwrap();
+        assert!(matches!(vault.seal(PLACE, b"secret", &Factors::default()), Err(VaultError::Read { .. })));
+        assert!(vault.path.is_dir(), "none is put in its place");
+    }
 }
