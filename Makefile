@@ -1,7 +1,7 @@
 # Everything that is done with this project; each target installs what it needs.
 SHELL := /bin/bash
 PACKAGES := gcc g++ make cmake perl pkg-config libcrypt-dev libpam0g-dev git curl openssl openssh-client passwd libnss-extrausers strace sudo tcsh rsync python3 acl attr mercurial
-.PHONY: run test slowest coverage deb appliance-test bench bench-ssh faults fuzz lint deny tools
+.PHONY: run test slowest coverage deb appliance-test vm-test bench bench-ssh faults fuzz lint deny tools
 # For the tests alone: Samba, whose sessions have to end, the sftp-server that ours is held against, and clients of all kinds.
 test slowest coverage: PACKAGES += samba smbclient openssh-server openssh-sftp-server python3-venv lftp putty-tools rclone sshfs fuse3 fio \
 	pamtester python3-paramiko python3-asyncssh python3-requests ssh-audit borgbackup restic tzdata btrfs-progs oathtool
@@ -40,11 +40,24 @@ deb: PACKAGES += dpkg-dev lintian
 deb: tools
 	package/build $(PROFILE)
 
-# The package on a Debian that is made for it and booted: tests/appliance/package.
+# The package on a Debian that is made for it and booted: tests/appliance/package, and tests/appliance/hardship.
 appliance-test: PACKAGES += dpkg-dev lintian mmdebstrap systemd-container openssh-client curl
 appliance-test: tools
 	package/build $(PROFILE)
 	tests/appliance/container target/debian/*.deb
+	tests/appliance/container target/debian/*.deb hardship
+
+# What the package's programs do where the power goes, the machine is killed, the kernel has quotas and the clock jumps.
+# POINTS of the log of a disk are looked at, in three states each.
+POINTS := 100
+KILLS := 3
+vm-test: PACKAGES += dpkg-dev lintian qemu-system-x86 qemu-system-common fuse3 busybox-static cpio e2fsprogs xfsprogs quota oathtool openssh-sftp-server
+vm-test: tools
+	package/build $(PROFILE)
+	tests/appliance/power-cut --programs target/debian/*.deb $(POINTS)
+	tests/appliance/kill target/debian/*.deb $(KILLS)
+	tests/appliance/machine target/debian/*.deb checks | tests/appliance/whole
+	tests/appliance/machine target/debian/*.deb clock | tests/appliance/whole
 
 # A client of the tests that Debian does not have; without npm, or a registry, its row of the table is skipped and says so.
 target/clients/node_modules/ssh2: tests/clients/node/package.json | tools

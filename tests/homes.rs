@@ -6,6 +6,7 @@ mod hostile;
 mod interrupted;
 mod moved;
 mod owner;
+mod unmounted;
 
 use std::time::{Duration, Instant};
 

@@ -6,10 +6,13 @@
 use std::convert::Infallible;
 use std::ffi::CString;
 use std::fmt::Display;
+use std::io::Write;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::path::Path;
 
 use accountd_protocol::id::Uid;
 use accountd_protocol::login::Streams;
+use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::sys::prctl;
 use nix::sys::resource::{Resource, setrlimit};
@@ -23,6 +26,8 @@ use crate::sys;
 use crate::sys::resources::{self, ResourceLimit};
 
 const NAME: &str = "accountd-session";
+/// The home of an account that has none (Debian's and FreeNAS' convention).
+const NO_HOME: &str = "/nonexistent";
 /// Open files of a session that runs no shell: two for each of the handles that SFTP allows, and some.
 const OPEN_FILES: u64 = 4096;
 
@@ -50,7 +55,8 @@ pub fn become_session(order: &Order, open: Descriptors<'_>, keeper: Pid) -> Resu
     order.identity().assume().map_err(at("become the user"))?;
     end_with(keeper)?;
     // As the user: a home that the user can't enter is none.
-    if chdir(order.home().as_os_str()).is_err() {
+    let entered = chdir(order.home().as_os_str());
+    if entered.is_err() {
         chdir("/").map_err(at("change to the root directory"))?;
     }
     if order.privileges == NewPrivileges::Never {
@@ -59,6 +65,9 @@ pub fn become_session(order: &Order, open: Descriptors<'_>, keeper: Pid) -> Resu
     prctl::set_dumpable(false).map_err(at("become undumpable"))?;
     let (arguments, environment) = texts(order, open.given)?;
     set_up(open)?;
+    if let Err(error) = entered {
+        tell_of_the_home(order, error);
+    }
     sys::execute(open.program, &arguments, &environment).map_err(at("execute the session program"))
 }
 
@@ -80,6 +89,18 @@ fn limit(order: &Order) -> Result<(), String> {
         sys::clear_ambient_set().map_err(at("clear the ambient set"))?;
     }
     Ok(())
+}
+
+/// As other servers of SSH do, to whom there is at a terminal or behind a command. Who has none by intention knows.
+fn tell_of_the_home(order: &Order, error: Errno) {
+    let home = order.home();
+    match order.streams {
+        Streams::Terminal | Streams::Pipes if home != Path::new(NO_HOME) => {
+            // The session begins all the same where nobody reads that.
+            let _ = writeln!(std::io::stderr(), "cannot change to the home {}: {}", home.display(), error.desc());
+        }
+        Streams::Terminal | Streams::Pipes | Streams::Socket => {}
+    }
 }
 
 /// What PAM has set may be less.

@@ -131,6 +131,9 @@ pub enum Problem {
     NotAShell,
     #[error("must lie below one of: {0}")]
     OutsideRoots(String),
+    /// fstab(5) names it.
+    #[error("lies below {0}, where something has to be mounted and nothing is")]
+    NotMounted(String),
     #[error("must not be a root of the pool itself")]
     PoolRoot,
     #[error("exists and is not a directory")]

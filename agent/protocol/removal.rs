@@ -22,6 +22,9 @@ pub enum HomeStays {
     Holds(String),
     #[error("does not lie below one of: {0}")]
     Outside(String),
+    /// fstab(5) names it.
+    #[error("lies below {0}, where something has to be mounted and nothing is")]
+    NotMounted(String),
     #[error("is the root of a pool")]
     PoolRoot,
     #[error("is a symbolic link or is reached over one")]

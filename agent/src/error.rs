@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use accountd_protocol::refusal::Refusal;
 
+use crate::homes::BuildError;
+
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error(transparent)]
@@ -57,7 +59,7 @@ pub enum Error {
     #[error(transparent)]
     OtherSource(#[from] crate::ids::NssError),
     #[error("cannot make the home {home}: {source}")]
-    Home { home: String, source: crate::homes::BuildError },
+    Home { home: String, source: BuildError },
     #[error("cannot make ready that the home {home} goes: {source}")]
     Retire { home: String, source: io::Error },
     #[error("cannot repair {home}: {source}")]
@@ -79,6 +81,7 @@ impl Error {
         match self {
             Error::DropIn(source) if no_space(&source) => Refusal::NoSpace,
             Error::DropIn(_) | Error::Visudo(_) => Refusal::Internal("sudo's drop-in can not be made".into()),
+            Error::Home { source: BuildError::Io(source), .. } if no_space(&source) => Refusal::NoSpace,
             Error::Home { home, .. } => Refusal::Internal(format!("the home {home} can not be made")),
             Error::Keys { home, .. } => Refusal::Internal(format!("the keys in {home} can not be put in place yet")),
             Error::ReadDropIns(_) => Refusal::Internal("the drop-ins of sudo can not be read".into()),
@@ -129,6 +132,11 @@ mod tests {
         let work = || crate::homes::WorkError::Start(other());
         let said = [
             (Error::DropIn(io(io::ErrorKind::StorageFull)), None),
+            (Error::Home { home: home(), source: BuildError::Io(io(io::ErrorKind::StorageFull)) }, None),
+            (
+                Error::Home { home: home(), source: BuildError::Io(other()) },
+                Some("the home /mnt/tank/anna can not be made"),
+            ),
             (Error::DropIn(other()), Some("sudo's drop-in can not be made")),
             (Error::ReadDropIns(other()), Some("the drop-ins of sudo can not be read")),
             (

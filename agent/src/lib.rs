@@ -87,6 +87,7 @@ fn serve(arguments: &Arguments) -> Result<(), Error> {
     agent.start_repositories()?;
     agent.start_jobs()?;
     agent.place_waiting_keys()?;
+    agent.drop_left_keys()?;
     agent.make_alist_accounts();
     let listener = server::listen(&arguments.socket, agent.api_gid())?;
     let pam_listener = pam::listen(&arguments.socket)?;

@@ -21,6 +21,7 @@ mod home_change;
 mod home_state;
 mod in_home;
 mod key_set;
+mod left_keys;
 pub mod limits;
 mod list;
 mod login_tokens;

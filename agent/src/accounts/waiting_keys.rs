@@ -44,6 +44,10 @@ impl WaitingKeys {
         self.lock().get(&row.home) == Some(row)
     }
 
+    pub(super) fn has_home(&self, home: &str) -> bool {
+        self.lock().contains_key(home)
+    }
+
     fn all(&self) -> Vec<KeyFileRow> {
         self.lock().values().cloned().collect()
     }

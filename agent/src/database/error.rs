@@ -66,7 +66,11 @@ impl DatabaseError {
     pub fn into_refusal(self) -> Refusal {
         match &self {
             DatabaseError::Lock(LockError::Busy) | DatabaseError::Overtaken => return Refusal::Busy,
-            DatabaseError::Write { source, .. } if no_space(source) => return Refusal::NoSpace,
+            DatabaseError::Write { source, .. } | DatabaseError::Lock(LockError::Io { source, .. })
+                if no_space(source) =>
+            {
+                return Refusal::NoSpace;
+            }
             DatabaseError::State(rusqlite::Error::SqliteFailure(error, _))
                 if error.code == rusqlite::ErrorCode::DiskFull =>
             {

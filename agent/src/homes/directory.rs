@@ -62,6 +62,16 @@ pub fn open_directory(directory: &impl AsFd, path: &(impl nix::NixPath + ?Sized)
     open_below(directory, path, OFlag::O_RDONLY | OFlag::O_DIRECTORY)
 }
 
+/// Whether something is mounted on the entry `name`.
+pub fn is_mount_point(directory: &impl AsFd, name: &str) -> nix::Result<bool> {
+    let how = how(OFlag::O_PATH | OFlag::O_DIRECTORY).resolve(BELOW | ResolveFlag::RESOLVE_NO_XDEV);
+    match open_how(directory, name, how) {
+        Ok(_) => Ok(false),
+        Err(Errno::EXDEV) => Ok(true),
+        Err(error) => Err(error),
+    }
+}
+
 /// Makes a directory of `mode` and opens it; where that fails, there is none.
 pub fn make_directory(parent: &impl AsFd, name: &CStr, mode: Mode) -> nix::Result<OwnedFd> {
     mkdirat(parent, name, mode)?;

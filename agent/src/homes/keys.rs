@@ -1,5 +1,6 @@
 //! Reading `~/.ssh/authorized_keys` with the user's own rights (sshd_config(5), StrictModes).
 
+use std::ffi::CStr;
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::OwnedFd;
@@ -7,12 +8,15 @@ use std::path::Path;
 
 use accountd_protocol::identity::Identity;
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
-use nix::sys::stat::{FileStat, fstat};
+use nix::fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag, openat2};
+use nix::sys::stat::{FileStat, fstat, fstatat};
 
 use super::directory;
 use crate::identity::authorized_keys::MAX_BYTES;
 use crate::sys::filesystem_identity::with_filesystem_identity;
+
+/// The name, in `.ssh`, of a new key file before it is put in place.
+pub(super) const PREPARED: &CStr = c".authorized_keys.accountd";
 
 /// Whether owner and mode of the file and the directories above it count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,6 +89,15 @@ pub(super) fn read_keys_in(ssh: &OwnedFd) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::from(file).take(MAX_BYTES as u64).read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+/// Whether a key file was made ready beside the present one.
+pub fn has_prepared_keys(root: &OwnedFd, home: &Path, identity: &Identity) -> bool {
+    let look = || {
+        let ssh = directory::open_directory(&open_home(root, home)?, c".ssh")?;
+        fstatat(&ssh, PREPARED, AtFlags::AT_SYMLINK_NOFOLLOW)
+    };
+    with_filesystem_identity(identity, look).is_ok_and(|found| found.is_ok())
 }
 
 /// The home itself may be reached over symbolic links that the administrator made; they are

@@ -12,8 +12,8 @@ use nix::fcntl::{OFlag, OpenHow, ResolveFlag, open, openat2};
 use nix::sys::stat::{Mode, fstat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
-use super::directory;
 use super::trash::TRASH;
+use super::{directory, mounts};
 
 /// The home of an account that has none (Debian's and FreeNAS' convention).
 const NONE: &str = "/nonexistent";
@@ -80,6 +80,9 @@ impl Homes {
         let pool = parts.get(..pool_depth).ok_or_else(|| self.outside())?.join("/");
         if directory::open_below(&self.root, pool.as_str(), OFlag::O_PATH | OFlag::O_DIRECTORY).is_err() {
             return Err(self.outside());
+        }
+        if let Some(point) = mounts::missing_above(&self.root, home) {
+            return Err(Problem::NotMounted(point.to_string()));
         }
         if parts.len() == pool_depth { Err(Problem::PoolRoot) } else { Ok(HomeKind::Made) }
     }

@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use tracing::warn;
 
 use super::emptying::{self, Leftovers, random_name};
+use super::mounts::missing_above;
 use super::place::{Homes, trusted};
 use super::{HomeKind, Owner, directory, trash};
 
@@ -103,6 +104,9 @@ impl Homes {
 
     /// The status of what `home` names, if anything does.
     fn look(&self, home: &FieldPath) -> Result<Option<FileStat>, RetirementError> {
+        if let Some(point) = missing_above(self.root(), home) {
+            return Err(HomeStays::NotMounted(point.to_string()).into());
+        }
         let path = home.as_str().trim_start_matches('/');
         match directory::open_below(self.root(), path, OFlag::O_PATH) {
             Ok(found) => Ok(Some(fstat(&found)?)),

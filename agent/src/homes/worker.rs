@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use super::child::Child;
 use super::key_edit::{EditFault, KeyEdit};
-use super::keys::read_keys_in;
+use super::keys::{PREPARED, read_keys_in};
 use super::repair::repair_modes;
 use super::transfer::{self, Fault, TransferWork};
 use super::{Owner, directory};
@@ -29,7 +29,6 @@ use crate::identity::authorized_keys::MAX_BYTES;
 pub const WORKER_ARGUMENT: &str = "work-in-home";
 /// Exit status of a child that found no home.
 pub const NO_HOME: u8 = 3;
-const TEMPORARY: &CStr = c".authorized_keys.accountd";
 
 #[derive(Debug, thiserror::Error)]
 pub enum WorkError {
@@ -214,7 +213,7 @@ fn work_in_home(order: &Order, work: &InHome) -> Result<(), WorkError> {
         InHome::PrepareKeys(Keys::Remove) => open_ssh(&home).map(|_| ()),
         InHome::PlaceKeys(Keys::Write(_) | Keys::Edit(_)) => place_keys(&home),
         InHome::PlaceKeys(Keys::Remove) => remove_keys(&home, c"authorized_keys"),
-        InHome::DropKeys => remove_keys(&home, TEMPORARY),
+        InHome::DropKeys => remove_keys(&home, PREPARED),
         InHome::Mode(mode) => set_mode(&home, *mode),
         InHome::Repair => Ok(()),
     }
@@ -260,9 +259,9 @@ fn write_keys(home: &OwnedFd, order: &Order, keys: &[u8]) -> Result<(), WorkErro
         Some(ssh) => ssh,
         None => directory::make_directory(home, c".ssh", Mode::S_IRWXU).map_err(|error| failed("make .ssh", error))?,
     };
-    remove(&ssh, TEMPORARY)?;
+    remove(&ssh, PREPARED)?;
     let owner = Owner { uid: order.uid, gid: order.gid };
-    directory::write_file(&ssh, TEMPORARY, keys, owner, Mode::from_bits_truncate(0o600))
+    directory::write_file(&ssh, PREPARED, keys, owner, Mode::from_bits_truncate(0o600))
         .map_err(|source| WorkError::File { doing: "write the keys", source })?;
     nix::sys::stat::fchmod(&ssh, Mode::S_IRWXU).map_err(|error| failed("set the mode of .ssh", error))
 }
@@ -278,7 +277,7 @@ fn edited(home: &OwnedFd, edit: &KeyEdit) -> Result<Vec<u8>, WorkError> {
 
 fn place_keys(home: &OwnedFd) -> Result<(), WorkError> {
     let ssh = open_ssh(home)?.ok_or_else(|| failed("open .ssh", Errno::ENOENT))?;
-    match renameat(&ssh, TEMPORARY, &ssh, c"authorized_keys") {
+    match renameat(&ssh, PREPARED, &ssh, c"authorized_keys") {
         // An earlier try has renamed it, and could not sync it.
         Err(Errno::ENOENT) if exists(&ssh, c"authorized_keys") => {}
         renamed => renamed.map_err(|error| failed("replace authorized_keys", error))?,

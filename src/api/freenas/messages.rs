@@ -87,6 +87,7 @@ pub fn text(place: Place, field: Field, problem: &Problem, form: &Form) -> Strin
             "Home directory has to start with /mnt/ or be /nonexistent".into()
         }
         Problem::OutsideRoots(_) => "The path must reside within a volume mount point".into(),
+        Problem::NotMounted(point) => format!("Nothing is mounted at {point}, where this path lies."),
         Problem::PoolRoot => "Volume root directories cannot be used as user home directories.".into(),
         Problem::NotADirectory => "Path for home directory already exists and is not a directory".into(),
         Problem::NotOwned => "Path for home directory, or a directory above it, belongs to somebody else".into(),
@@ -281,6 +282,7 @@ fn home_stays(reason: &HomeStays) -> String {
         HomeStays::SharedWith(name) => format!("it is the home directory of \"{name}\" too"),
         HomeStays::Holds(name) => format!("the home directory of \"{name}\" is in it"),
         HomeStays::Outside(_) => "it does not reside within a volume mount point".into(),
+        HomeStays::NotMounted(point) => format!("nothing is mounted at {point}, where it lies"),
         HomeStays::PoolRoot => "it is a volume root directory".into(),
         HomeStays::Linked => "it is a symbolic link or is reached over one".into(),
         HomeStays::NotADirectory => "it is not a directory".into(),

@@ -201,6 +201,7 @@ fn is_of_here(Invalid { field, problem }: &Invalid) -> bool {
         Problem::NoSuch(_)
             | Problem::NotAShell
             | Problem::OutsideRoots(_)
+            | Problem::NotMounted(_)
             | Problem::ServiceAccount
             | Problem::NoSudo(_)
             | Problem::SudoCommand(_)

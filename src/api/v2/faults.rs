@@ -153,6 +153,7 @@ fn code(problem: &Problem) -> &'static str {
         Problem::NoSuch(_) => "no_such",
         Problem::NotAShell => "not_a_shell",
         Problem::OutsideRoots(_) => "outside_roots",
+        Problem::NotMounted(_) => "not_mounted",
         Problem::PoolRoot => "pool_root",
         Problem::NotADirectory => "not_a_directory",
         Problem::NotOwned => "not_owned",
@@ -288,6 +289,7 @@ fn conflict(problem: &Problem) -> Conflict {
         | Problem::Builtin
         | Problem::NotADirectory
         | Problem::NotOwned
+        | Problem::NotMounted(_)
         | Problem::InUse(_)
         | Problem::TransferRunning
         | Problem::HoldsHome(_)
