@@ -11,6 +11,8 @@ mod counters;
 mod environment;
 mod error;
 mod events;
+#[cfg(test)]
+mod granted;
 mod keeper;
 mod keepers;
 mod order;

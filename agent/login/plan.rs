@@ -253,48 +253,18 @@ pub fn no_login(uid: Uid) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use accountd_protocol::agent::Generation;
-    use accountd_protocol::id::{AccountId, Gid};
-    use accountd_protocol::limits::{FilePermission, Limits};
-    use accountd_protocol::name::UserName;
+    use accountd_protocol::limits::FilePermission;
     use accountd_protocol::quota::QuotaBackend;
     use accountd_protocol::repository::RepositoryKind;
-    use accountd_protocol::session_policy::Leftovers;
 
     use super::*;
+    use crate::granted;
 
     fn grant(change: impl FnOnce(&mut SessionPolicy)) -> Grant {
-        let mut policy = SessionPolicy {
-            services: BTreeSet::from(ServiceKind::ALL),
-            forced_command: None,
-            terminal: TerminalUse::Allowed,
-            forwarding: Forwarding::None,
-            accept_environment: vec!["LANG".to_owned()],
-            environment: Vec::new(),
-            leftovers: Leftovers::End,
-            uploads: Uploads::InPlace,
-            root: None,
-            below: None,
-            umask: 0o022,
-            repositories: None,
-        };
-        change(&mut policy);
-        Grant {
-            account: AccountId(1),
-            name: UserName::new("anna").unwrap(),
-            uid: Uid(1000),
-            gid: Gid(1000),
-            groups: Vec::new(),
-            home: b"/home/anna".to_vec(),
-            shell: b"/bin/bash".to_vec(),
-            policy,
-            limits: Limits::default(),
-            quota: None,
-            fronts: vec![Uid(990), Uid(991)],
-            generation: Generation(1),
-            standing: Default::default(),
-            pam: None,
-        }
+        let mut grant = Grant { fronts: vec![Uid(990), Uid(991)], ..granted::grant() };
+        grant.policy.accept_environment = vec!["LANG".to_owned()];
+        change(&mut grant.policy);
+        grant
     }
 
     const FRONT: Uid = Uid(992);

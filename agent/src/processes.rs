@@ -105,18 +105,12 @@ fn wait(processes: &mut Vec<OwnedFd>, limit: Duration) -> io::Result<()> {
             Err(Errno::EINTR) => continue,
             ready => _ = ready?,
         }
-        processes.retain(|process| !has_ended(process));
+        processes.retain(|process| !pidfd::has_ended(process));
         if left.is_zero() {
             return Ok(());
         }
     }
     Ok(())
-}
-
-/// A pidfd can be read from when its process has ended.
-fn has_ended(process: &OwnedFd) -> bool {
-    let mut events = [PollFd::new(process.as_fd(), PollFlags::POLLIN)];
-    poll(&mut events, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
 }
 
 #[cfg(test)]

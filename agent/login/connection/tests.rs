@@ -1,53 +1,22 @@
 //! A connection with an agent and a spawner that do as a test says.
 
-use std::collections::BTreeSet;
 use std::sync::Mutex;
 
 use accountd_protocol::agent::{AgentRequest, Answer, Generation, Reply};
 use accountd_protocol::id::Gid;
 use accountd_protocol::login::LinkOrder;
-use accountd_protocol::name::UserName;
 use accountd_protocol::refusal::Refusal;
-use accountd_protocol::resume::{Resumed, Standing};
-use accountd_protocol::session_policy::{Forwarding, Leftovers, ServiceKind, SessionPolicy, TerminalUse, Uploads};
+use accountd_protocol::resume::Resumed;
 
 use super::*;
-use crate::scripted_agent;
+use crate::{granted, scripted_agent};
 
 const ANNA: AccountId = AccountId(1);
 const GENERATION: Generation = Generation(5);
 
 fn grant() -> Grant {
-    let policy = SessionPolicy {
-        services: BTreeSet::from(ServiceKind::ALL),
-        forced_command: None,
-        terminal: TerminalUse::Allowed,
-        forwarding: Forwarding::None,
-        accept_environment: Vec::new(),
-        environment: Vec::new(),
-        leftovers: Leftovers::End,
-        uploads: Uploads::InPlace,
-        root: None,
-        below: None,
-        repositories: None,
-        umask: 0o022,
-    };
-    Grant {
-        account: ANNA,
-        name: UserName::new("anna").unwrap(),
-        uid: Uid::ROOT,
-        gid: Gid(0),
-        groups: Vec::new(),
-        home: b"/root".to_vec(),
-        shell: b"/bin/sh".to_vec(),
-        policy,
-        limits: Limits::default(),
-        quota: None,
-        fronts: Vec::new(),
-        generation: GENERATION,
-        standing: Standing::default(),
-        pam: None,
-    }
+    let home = b"/root".to_vec();
+    Grant { account: ANNA, uid: Uid::ROOT, gid: Gid(0), home, generation: GENERATION, ..granted::grant() }
 }
 
 /// A front's connection, and what answers on it.

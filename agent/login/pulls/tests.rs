@@ -6,11 +6,10 @@ use std::os::unix::net::UnixStream;
 use accountd_protocol::agent::{AgentRequest, Answer, Generation, Grant, Reply};
 use accountd_protocol::frame;
 use accountd_protocol::id::{AccountId, Gid, Uid};
-use accountd_protocol::name::UserName;
 use accountd_protocol::refusal::Refusal;
 use accountd_protocol::repository::{CloneUri, PullSource, RepositoryFault, RepositoryKind, Scheme};
 use accountd_protocol::resume::Resumed;
-use accountd_protocol::session_policy::{Forwarding, Leftovers, ServiceKind, SessionPolicy, TerminalUse, Uploads};
+use accountd_protocol::session_policy::ServiceKind;
 use accountd_protocol::socket;
 
 use super::*;
@@ -18,9 +17,9 @@ use crate::agent::Agent;
 use crate::counters::Counters;
 use crate::order::{MAX_ORDER, Report};
 use crate::registry::{MOST_SESSIONS, Registry};
-use crate::scripted_agent;
 use crate::spawner::Spawner;
 use crate::word::Word;
+use crate::{granted, scripted_agent};
 
 /// What the agent says.
 type Says = fn() -> Option<Reply>;
@@ -29,36 +28,10 @@ const TICKET: PullTicket = PullTicket(7);
 const GENERATION: Generation = Generation(5);
 
 fn grant() -> Grant {
-    let policy = SessionPolicy {
-        services: [ServiceKind::Git].into(),
-        forced_command: None,
-        terminal: TerminalUse::Allowed,
-        forwarding: Forwarding::None,
-        accept_environment: Vec::new(),
-        environment: Vec::new(),
-        leftovers: Leftovers::End,
-        uploads: Uploads::InPlace,
-        root: None,
-        below: None,
-        repositories: None,
-        umask: 0o022,
-    };
-    Grant {
-        account: AccountId(1),
-        name: UserName::new("anna").unwrap(),
-        uid: Uid(3001),
-        gid: Gid(3001),
-        groups: Vec::new(),
-        home: b"/home/anna".to_vec(),
-        shell: b"/bin/sh".to_vec(),
-        policy,
-        limits: Default::default(),
-        quota: None,
-        fronts: Vec::new(),
-        generation: GENERATION,
-        standing: Default::default(),
-        pam: None,
-    }
+    let mut grant = granted::grant();
+    (grant.uid, grant.gid, grant.generation) = (Uid(3001), Gid(3001), GENERATION);
+    grant.policy.services = [ServiceKind::Git].into();
+    grant
 }
 
 fn order() -> PullOrder {

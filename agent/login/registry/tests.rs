@@ -1,48 +1,17 @@
 //! The registry without processes.
 
-use std::collections::BTreeSet;
 use std::os::unix::net::UnixStream;
 
-use accountd_protocol::id::{Gid, Uid};
 use accountd_protocol::limits::Limits;
-use accountd_protocol::name::UserName;
 use accountd_protocol::open_session::{TransferDirection, TransferNote};
 use accountd_protocol::resume::{LetIn, Resumed, Standing};
-use accountd_protocol::session_policy::{Forwarding, Leftovers, SessionPolicy, TerminalUse, Uploads};
 
 use super::*;
+use crate::granted;
 use crate::word::Word;
 
 fn grant(account: u64, generation: u64) -> Grant {
-    Grant {
-        account: AccountId(account),
-        name: UserName::new("anna").unwrap(),
-        uid: Uid(1000),
-        gid: Gid(1000),
-        groups: Vec::new(),
-        home: Vec::new(),
-        shell: Vec::new(),
-        policy: SessionPolicy {
-            services: BTreeSet::new(),
-            forced_command: None,
-            terminal: TerminalUse::Allowed,
-            forwarding: Forwarding::None,
-            accept_environment: Vec::new(),
-            environment: Vec::new(),
-            leftovers: Leftovers::End,
-            uploads: Uploads::InPlace,
-            root: None,
-            below: None,
-            umask: 0o022,
-            repositories: None,
-        },
-        limits: Limits::default(),
-        quota: None,
-        fronts: Vec::new(),
-        generation: Generation(generation),
-        standing: Standing::default(),
-        pam: None,
-    }
+    Grant { account: AccountId(account), generation: Generation(generation), ..granted::grant() }
 }
 
 fn login(hang_up: impl Fn() + Send + Sync + 'static) -> Login<'static> {

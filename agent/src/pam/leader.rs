@@ -53,7 +53,7 @@ impl Leader {
     }
 
     pub fn has_ended(&self) -> bool {
-        has_ended(&self.process)
+        pidfd::has_ended(&self.process)
     }
 }
 
@@ -142,7 +142,7 @@ impl Running {
     }
 
     fn forget_ended(&mut self) {
-        self.0.retain(|_, process| !has_ended(process));
+        self.0.retain(|_, process| !pidfd::has_ended(process));
     }
 }
 
@@ -176,12 +176,6 @@ fn parse(stat: &str) -> Option<Stat> {
     // The 22nd of all.
     let started = fields.nth(17)?.parse().ok()?;
     Some(Stat { parent, is_still: matches!(state, "T" | "t" | "Z" | "X"), started })
-}
-
-/// A pidfd can be read from when its process has ended.
-fn has_ended(process: &OwnedFd) -> bool {
-    let mut events = [PollFd::new(process.as_fd(), PollFlags::POLLIN)];
-    poll(&mut events, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
 }
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
 //! Processes by descriptor (pidfd_open(2)): a number can be another process by the time of a
 //! signal, a descriptor can not.
 
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 
 use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
 
 /// The process that has this number now.
@@ -22,4 +23,10 @@ pub fn send_signal(process: &OwnedFd, signal: Signal) -> nix::Result<()> {
     // flags.
     let result = unsafe { libc::syscall(libc::SYS_pidfd_send_signal, fd, signal, std::ptr::null::<u8>(), 0) };
     Errno::result(result).map(drop)
+}
+
+/// It can be read from when its process has ended.
+pub fn has_ended(process: &OwnedFd) -> bool {
+    let mut events = [PollFd::new(process.as_fd(), PollFlags::POLLIN)];
+    poll(&mut events, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
 }
