@@ -14,7 +14,7 @@ use serde_json::json;
 
 use crate::openssh::{Client, run};
 use crate::v2::Nas;
-use crate::world::World;
+use crate::world::{World, accountd};
 
 const PASSWORD: &str = "Pass-word1";
 /// Delays and bans are other tests' affair.
@@ -67,6 +67,14 @@ fn build_module(nas: &Nas) {
 
 fn anna(nas: &Nas) -> Client<'_> {
     nas.world.with_password("anna", PASSWORD)
+}
+
+/// Stacks with accountd's own module behind pam_unix, as Debian's common files have it.
+fn stacks_with_own_module(nas: &Nas) {
+    let module = accountd().with_file_name("deps").join("libpam_accountd.so");
+    fs::copy(module, nas.world.root().join("var/lib/pam_accountd.so")).unwrap();
+    let own = |kind: &str| format!("{kind} [success=ok ignore=ignore default=die] /var/lib/pam_accountd.so\n");
+    stacks(nas, &format!("{UNIX}{}{}{}", own("auth"), own("account"), own("session")));
 }
 
 /// `anna` with a key of hers.

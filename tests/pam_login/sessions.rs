@@ -8,7 +8,9 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::json;
 
-use super::{PASSWORD, UNIX, anna, anna_by_key, dialogue, nas, says, stacks, write, write_program};
+use super::{
+    PASSWORD, UNIX, anna, anna_by_key, dialogue, nas, says, stacks, stacks_with_own_module, write, write_program,
+};
 use crate::v2::Nas;
 use crate::world::wait_for;
 
@@ -80,6 +82,18 @@ fn with_a_session(nas: &Nas, then: impl FnOnce(Pid)) {
     then(Pid::from_raw(line.trim().parse().unwrap()));
     let _ = client.kill();
     client.wait().unwrap();
+}
+
+#[test]
+fn where_the_common_files_have_accountds_own_module_a_session_is_counted_once() {
+    let nas = nas();
+    stacks_with_own_module(&nas);
+    with_a_session(&nas, |_| {
+        let list = nas.rest.get("/connections?user=anna").object(200);
+        let clients: Vec<&str> =
+            list["items"].as_array().unwrap().iter().filter_map(|one| one["client"].as_str()).collect();
+        assert!(matches!(clients[..], [one] if one.contains("OpenSSH")), "{clients:?}");
+    });
 }
 
 fn parent(pid: Pid) -> Pid {
