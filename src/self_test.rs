@@ -5,6 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 
 const LIMIT: Duration = Duration::from_secs(10);
+/// Of an answer, in bytes.
+const LONGEST: u64 = 16 * 1024;
 
 /// Through its listener and its runtime: `/healthz` asks nobody else.
 pub fn rest_answers(address: SocketAddr) -> bool {
@@ -26,9 +28,10 @@ fn asked(address: SocketAddr) -> io::Result<bool> {
     stream.set_read_timeout(Some(LIMIT))?;
     stream.set_write_timeout(Some(LIMIT))?;
     write!(stream, "GET /healthz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
-    let mut begun = [0; 12];
-    stream.read_exact(&mut begun)?;
-    Ok(&begun == b"HTTP/1.1 200")
+    let mut answer = Vec::new();
+    // To its end, so that whoever answers is not cut off.
+    stream.take(LONGEST).read_to_end(&mut answer)?;
+    Ok(answer.starts_with(b"HTTP/1.1 200"))
 }
 
 #[cfg(test)]
@@ -44,8 +47,13 @@ mod tests {
         let serving = std::thread::spawn(move || {
             for status in ["200 OK", "503 Service Unavailable"] {
                 let (mut client, _) = listener.accept().unwrap();
-                client.read_exact(&mut [0; 12]).unwrap();
-                write!(client, "HTTP/1.1 {status}\r\n\r\n").unwrap();
+                let mut request = Vec::new();
+                while !request.ends_with(b"\r\n\r\n") {
+                    let mut byte = [0];
+                    client.read_exact(&mut byte).unwrap();
+                    request.extend(byte);
+                }
+                client.write_all(format!("HTTP/1.1 {status}\r\n\r\n").as_bytes()).unwrap();
             }
         });
         assert!(rest_answers(address));
