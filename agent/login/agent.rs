@@ -225,15 +225,15 @@ mod tests {
         agent.report(LoginReport::default());
         agent.quota_ended((AccountId(1), 1), QuotaEnd::Lost);
         assert_eq!(*told.lock().unwrap(), ["ReportNumbers", "ReportNumbers", "QuotaEnded"]);
-        // One that has gone is told nothing, and nobody waits for it.
+        // One that goes while it is told is told again: it may be being started again.
         let (place, asked) = (Place::new(), std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0)));
         let hears = asked.clone();
         place.answer(move |_| {
-            hears.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-            None
+            let before = hears.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            (before > 0).then_some(Err(Refusal::Busy))
         });
         Agent::new(place.socket()).quota_ended((AccountId(1), 1), QuotaEnd::Lost);
-        assert_eq!(asked.load(std::sync::atomic::Ordering::Relaxed), 1);
+        assert_eq!(asked.load(std::sync::atomic::Ordering::Relaxed), 2);
     }
 
     #[test]
