@@ -4,6 +4,7 @@ mod account;
 mod dialogue;
 mod faults;
 mod sessions;
+mod verdicts;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

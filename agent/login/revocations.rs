@@ -96,6 +96,8 @@ mod tests {
     use accountd_protocol::resume::{Resumed, Resumption};
 
     use super::*;
+    use crate::granted;
+    use crate::registry::{HangUp, Login, Seating};
 
     fn exchange(listener: &UnixListener, answer: Answer) -> (UnixStream, AgentRequest) {
         let (mut stream, _) = listener.accept().unwrap();
@@ -130,5 +132,28 @@ mod tests {
         drop((watching, listener.accept().unwrap()));
         let _watching = watched(&listener);
         assert_ne!(registry.period(Duration::from_secs(60)), Some(first));
+    }
+
+    #[test]
+    fn an_agent_that_does_not_say_who_may_go_on_is_asked_again_and_after_some_time_nobody_does() {
+        let directory = tempfile::tempdir().unwrap();
+        let socket = directory.path().join("agent.sock");
+        let listener = UnixListener::bind(&socket).unwrap();
+        let registry = Arc::new(Registry::default());
+        follow(socket, registry.clone(), Duration::ZERO).unwrap();
+        let (watching, _) = watched(&listener);
+        let period = registry.period(Duration::from_secs(60)).unwrap();
+        let (hung_up, heard) = channel();
+        let client = "192.0.2.1:5000".parse().unwrap();
+        let hang_up = HangUp(Arc::new(move || hung_up.send(()).unwrap()));
+        let seated = registry.seat(&granted::grant(), period, Login { client, version: "SSH-2.0-Test", hang_up });
+        assert!(matches!(seated, Seating::Seated(_)), "{seated:?}");
+        drop(watching);
+        heard.recv_timeout(Duration::from_secs(60)).unwrap();
+        let (watching, _) = exchange(&listener, Answer::Watching);
+        drop((watching, exchange(&listener, Answer::Done)));
+        assert_eq!(registry.period(Duration::ZERO), None);
+        let _watching = watched(&listener);
+        assert!(registry.period(Duration::from_secs(60)).is_some());
     }
 }

@@ -5,7 +5,7 @@ use std::process::Stdio;
 
 use super::Stage;
 use crate::running::Running;
-use crate::world::wait_for;
+use crate::world::{World, wait_for};
 
 /// Sends one question as a user and prints the answer, or that there was none.
 const ASK: &str = r#"
@@ -130,4 +130,31 @@ while True:
     wait_for("somebody who holds connections", || stage.path("/tmp/held").exists());
     assert_eq!(python(&stage, 3002, r#"print(ask("berta", "check_account"))"#), "granted");
     stage.test("anna", "Pass-word1\n", &["authenticate", "acct_mgmt", "open_session", "close_session"]).yes();
+}
+
+#[test]
+fn who_guesses_a_password_of_their_own_account_is_held_up_in_both_ways() {
+    let config = "[bans]\nfree_attempts = 1\nfirst_delay_seconds = 20\nlongest_delay_seconds = 20\nban_after = 100\n";
+    let stage = Stage::of(World::start_with(config));
+    stage.add("anna", 3001);
+    let guesses = r#"
+wrong, right = {"password": "wrong"}, {"password": "Pass-word1"}
+for _ in range(2): ask("anna", {"authenticate": wrong})
+print([list(ask("anna", question)) for question in ({"authenticate": right}, {"follow_password": right})])
+"#;
+    assert_eq!(python(&stage, 3001, guesses), "[['too_often'], ['too_often']]");
+}
+
+#[test]
+fn while_the_accounts_can_not_be_read_nobody_is_let_in() {
+    let stage = Stage::start();
+    stage.add("anna", 3001);
+    stage.service("alone", "auth required /var/lib/pam_accountd.so\n");
+    let alone = || stage.of_service("alone", "anna", ("Pass-word1\n", &["authenticate"]));
+    alone().yes();
+    let (passwd, away) = (stage.path("/etc/passwd"), stage.path("/etc/passwd.away"));
+    fs::rename(&passwd, &away).unwrap();
+    wait_for("the agent's notice", || !alone().ok);
+    fs::rename(&away, &passwd).unwrap();
+    wait_for("the accounts again", || alone().ok);
 }

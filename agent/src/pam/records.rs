@@ -45,3 +45,45 @@ pub fn write(path: &Path, records: &[Record]) -> io::Result<()> {
     fs::set_permissions(&new, fs::Permissions::from_mode(0o600))?;
     fs::rename(&new, path)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record() -> Record {
+        Record {
+            number: 7,
+            connection: "ab".into(),
+            account: AccountId(1),
+            uid: Uid(3001),
+            user: "anna".into(),
+            service: "login".into(),
+            terminal: Some("tty1".into()),
+            host: Some("desk".into()),
+            began: 1,
+            pid: 2,
+            started: 3,
+        }
+    }
+
+    #[test]
+    fn what_was_noted_is_read_again_and_what_is_no_note_is_none() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join(FILE);
+        assert!(read(&path).is_empty());
+        write(&path, &[record()]).unwrap();
+        assert_eq!(read(&path), [record()]);
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        fs::write(&path, "[{\"number\": 7").unwrap();
+        assert!(read(&path).is_empty());
+    }
+
+    #[test]
+    fn a_session_is_shown_with_its_program_terminal_and_a_host_that_is_no_address() {
+        let shown = record().shown();
+        assert_eq!(shown.client_version, "PAM login tty1 from desk");
+        assert!(shown.source.ip().is_loopback());
+        let shown = Record { host: Some("192.0.2.7".into()), terminal: None, ..record() }.shown();
+        assert_eq!((shown.client_version.as_str(), shown.source.to_string().as_str()), ("PAM login", "192.0.2.7:0"));
+    }
+}

@@ -134,7 +134,7 @@ impl Record {
     }
 
     /// In the place of a client's words there is what is known of the program, and of a port nothing.
-    fn shown(&self) -> OpenConnection {
+    pub(super) fn shown(&self) -> OpenConnection {
         let Record { number, connection, account, user, service, terminal, host, began, .. } = self;
         let address: Option<IpAddr> = host.as_deref().and_then(|host| host.parse().ok());
         let mut client = format!("PAM {service}");
