@@ -1,4 +1,4 @@
-/* A module of PAM for the tests: its argument says what it does in the stack `auth`. */
+/* A module of PAM for the tests: its argument says what it does in the stacks `auth` and `account`. */
 #include <security/pam_appl.h>
 #include <security/pam_modules.h>
 #include <signal.h>
@@ -35,6 +35,10 @@ int pam_sm_authenticate(pam_handle_t *pam, int flags, int count, const char **ar
     if (!strcmp(what, "ask")) return ask(pam);
     if (!strcmp(what, "become")) return pam_set_item(pam, PAM_USER, arguments[1]);
     return PAM_ABORT;
+}
+
+int pam_sm_acct_mgmt(pam_handle_t *pam, int flags, int count, const char **arguments) {
+    return pam_sm_authenticate(pam, flags, count, arguments);
 }
 
 int pam_sm_setcred(pam_handle_t *pam, int flags, int count, const char **arguments) {

@@ -1,6 +1,6 @@
 //! What modules may come to beside a password that is right or wrong: pam_debug(8) comes to whatever it is told to.
 
-use super::{UNIX, anna, anna_by_key, build_module, dialogue, nas, nas_with, says, stacks};
+use super::{UNIX, anna, anna_by_key, build_module, dialogue, nas, nas_with, says, stacks, write_program};
 
 fn stacks_that_come_to(nas: &crate::v2::Nas, auth: &str, account: &str) {
     let session = "session required pam_debug.so open_session=success close_session=session_err";
@@ -77,4 +77,51 @@ fn whoever_is_banned_is_asked_nothing() {
     }
     let asked = dialogue(&nas, &anna(&nas), &[("Password: ", super::PASSWORD)]);
     assert!(!asked.is_in && asked.questions.is_empty(), "{:?}", asked.questions);
+}
+
+#[test]
+fn behind_a_key_the_stack_account_may_neither_ask_nor_crash() {
+    let nas = nas();
+    build_module(&nas);
+    let key = anna_by_key(&nas);
+    let others = "auth required pam_deny.so\nsession required pam_permit.so\n";
+    stacks(&nas, &format!("{others}account required pam_permit.so\n"));
+    assert!(key.logs_in());
+    for what in ["abort", "ask"] {
+        stacks(&nas, &format!("{others}account required /var/lib/module.so {what}\n"));
+        assert!(!key.logs_in(), "{what}");
+    }
+}
+
+#[test]
+fn behind_a_key_a_new_password_is_no_way_around_the_stack_account() {
+    let nas = nas();
+    let key = anna_by_key(&nas);
+    write_program(&nas, "var/lib/change", "#!/bin/sh\necho >/var/lib/changed\n");
+    write_program(&nas, "var/lib/is-changed", "#!/bin/sh\ntest -e /var/lib/changed\n");
+    let expired = "account required pam_debug.so acct=new_authtok_reqd\nsession required pam_permit.so\n";
+    // Not changed; changed, and still wanted; changed, and refused then.
+    for stack in [
+        format!("{expired}password required pam_debug.so chauthtok=authtok_err prechauthtok=success\n"),
+        format!("{expired}password required pam_permit.so\n"),
+        format!(
+            "account [success=1 default=ignore] pam_exec.so quiet /var/lib/is-changed\n\
+             account [default=done new_authtok_reqd=done] pam_debug.so acct=new_authtok_reqd\n\
+             account required pam_debug.so acct=perm_denied\nsession required pam_permit.so\n\
+             password required pam_exec.so quiet /var/lib/change\n"
+        ),
+    ] {
+        stacks(&nas, &stack);
+        assert!(!dialogue(&nas, &key, &[]).is_in, "{stack}");
+    }
+    assert!(nas.world.root().join("var/lib/changed").exists());
+}
+
+#[test]
+fn where_modules_pass_a_password_of_shadow_that_is_too_old_lets_nobody_in() {
+    let nas = nas();
+    stacks_that_come_to(&nas, "success", "success");
+    assert!(dialogue(&nas, &anna(&nas), &[]).is_in);
+    nas.world.run(&["chage", "-d", "0", "anna"]);
+    assert!(!dialogue(&nas, &anna(&nas), &[]).is_in);
 }

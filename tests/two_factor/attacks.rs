@@ -2,8 +2,12 @@
 
 use std::thread;
 
+use accountd_protocol::agent::{AgentRequest, Answer, Decision};
+use accountd_protocol::login::Proof;
+use accountd_protocol::secret::Secret;
 use serde_json::json;
 
+use super::static_hash::ask;
 use super::{Enrolled, PATIENT, me, nas_with, own, with_code};
 use crate::rest::Rest;
 use crate::v2::problem;
@@ -156,4 +160,23 @@ fn a_code_is_not_used_up_by_a_wrong_password() {
     let (wrong, code) = (nas.rest.as_user("anna", "wrong"), anna.phone.code());
     problem(&me(&wrong, &code), 401, "unauthenticated", &[]);
     with_code(&own(&nas, "anna"), &code, ("GET", "/users/~"), None).status_is(200);
+}
+
+#[test]
+fn an_old_password_is_not_changed_by_who_has_shown_no_code_with_it() {
+    let nas = nas_with(PATIENT, &["anna"]);
+    let anna = Enrolled::of(&nas, "anna");
+    nas.world.run(&["chage", "-d", "0", "anna"]);
+    let secret = |text: &str| Secret::new(text.to_owned());
+    let change = |code: Option<&str>| {
+        let (current, password) = (secret("Pass-word1"), secret("Other-word2"));
+        let proof = Proof::PasswordChange { current, password, code: code.map(secret) };
+        ask(&nas, &AgentRequest::Decide { user: "anna".into(), proof, source: "127.0.0.1".parse().unwrap() })
+    };
+    let hash = nas.disk.field("/etc/shadow", "anna", 1);
+    for code in [None, Some("000000"), Some(anna.recovery[0].as_str())] {
+        let decided = change(code);
+        assert!(matches!(decided, Ok(Answer::Decision(Decision::Refused { .. }))), "{code:?}: {decided:?}");
+    }
+    assert_eq!(nas.disk.field("/etc/shadow", "anna", 1), hash);
 }

@@ -16,7 +16,7 @@ fn digest(password: &str) -> Secret {
     Secret::new(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-fn ask(nas: &Nas, request: &AgentRequest) -> Result<Answer, Refusal> {
+pub fn ask(nas: &Nas, request: &AgentRequest) -> Result<Answer, Refusal> {
     let mut client = AgentClient::connect(&nas.disk.path("/run/accountd/agent.sock")).unwrap();
     client.call(request).unwrap()
 }
