@@ -104,12 +104,11 @@ fn behind_a_key_a_new_password_is_no_way_around_the_stack_account() {
     for stack in [
         format!("{expired}password required pam_debug.so chauthtok=authtok_err prechauthtok=success\n"),
         format!("{expired}password required pam_permit.so\n"),
-        format!(
-            "account [success=1 default=ignore] pam_exec.so quiet /var/lib/is-changed\n\
+        "account [success=1 default=ignore] pam_exec.so quiet /var/lib/is-changed\n\
              account [default=done new_authtok_reqd=done] pam_debug.so acct=new_authtok_reqd\n\
              account required pam_debug.so acct=perm_denied\nsession required pam_permit.so\n\
              password required pam_exec.so quiet /var/lib/change\n"
-        ),
+            .to_owned(),
     ] {
         stacks(&nas, &stack);
         assert!(!dialogue(&nas, &key, &[]).is_in, "{stack}");
