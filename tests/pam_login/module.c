@@ -1,4 +1,4 @@
-/* A module of PAM for the tests: its argument says what it does in the stacks `auth` and `account`. */
+/* A module of PAM for the tests: its argument says what it does in its stack. */
 #include <security/pam_appl.h>
 #include <security/pam_modules.h>
 #include <signal.h>
@@ -39,6 +39,15 @@ int pam_sm_authenticate(pam_handle_t *pam, int flags, int count, const char **ar
 
 int pam_sm_acct_mgmt(pam_handle_t *pam, int flags, int count, const char **arguments) {
     return pam_sm_authenticate(pam, flags, count, arguments);
+}
+
+int pam_sm_open_session(pam_handle_t *pam, int flags, int count, const char **arguments) {
+    return pam_sm_authenticate(pam, flags, count, arguments);
+}
+
+int pam_sm_close_session(pam_handle_t *pam, int flags, int count, const char **arguments) {
+    (void)pam, (void)flags, (void)count, (void)arguments;
+    return PAM_SUCCESS;
 }
 
 int pam_sm_setcred(pam_handle_t *pam, int flags, int count, const char **arguments) {

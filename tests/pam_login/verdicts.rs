@@ -94,6 +94,18 @@ fn behind_a_key_the_stack_account_may_neither_ask_nor_crash() {
 }
 
 #[test]
+fn nobody_is_asked_anything_while_a_session_is_opened() {
+    let nas = nas();
+    build_module(&nas);
+    let key = anna_by_key(&nas);
+    stacks(&nas, "account required pam_permit.so\nsession required /var/lib/module.so ask\n");
+    let output = key.ssh(&["echo", "began"]);
+    assert!(!output.status.success() && output.stdout.is_empty(), "{output:?}");
+    stacks(&nas, "account required pam_permit.so\nsession required pam_permit.so\n");
+    assert!(key.logs_in());
+}
+
+#[test]
 fn behind_a_key_a_new_password_is_no_way_around_the_stack_account() {
     let nas = nas();
     let key = anna_by_key(&nas);
